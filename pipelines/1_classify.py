@@ -1,0 +1,8 @@
+"""Stage 1, classify: `python pipelines/1_classify.py pipelines/recipes/scenes.yaml [--run DIR] [--option value]`."""
+
+import sys
+
+from wsseg.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["classify", *sys.argv[1:]]))

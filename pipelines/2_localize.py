@@ -1,0 +1,8 @@
+"""Stage 2, localize: `python pipelines/2_localize.py pipelines/recipes/scenes.yaml [--run DIR] [--option value]`."""
+
+import sys
+
+from wsseg.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["localize", *sys.argv[1:]]))

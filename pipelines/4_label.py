@@ -1,0 +1,8 @@
+"""Stage 4, label: `python pipelines/4_label.py pipelines/recipes/scenes.yaml [--run DIR] [--option value]`."""
+
+import sys
+
+from wsseg.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["label", *sys.argv[1:]]))

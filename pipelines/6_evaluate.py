@@ -1,0 +1,8 @@
+"""Stage 6, evaluate: `python pipelines/6_evaluate.py pipelines/recipes/scenes.yaml [--run DIR] [--option value]`."""
+
+import sys
+
+from wsseg.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["evaluate", *sys.argv[1:]]))

@@ -1,0 +1,8 @@
+"""Stage 7, report: `python pipelines/7_report.py pipelines/recipes/scenes.yaml [--run DIR] [--option value]`."""
+
+import sys
+
+from wsseg.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["report", *sys.argv[1:]]))

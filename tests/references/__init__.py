@@ -1,0 +1,1 @@
+"""Independent slow NumPy twins of what the package computes."""

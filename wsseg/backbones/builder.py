@@ -1,0 +1,194 @@
+"""Build a backbone by name."""
+
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from wsseg.backbones.output_stride import copy_weights, rewritten_config
+from wsseg.backbones.table import MOBILENET_WIDTHS, NETWORKS, Network
+from wsseg.backbones.weights import load_weights, mobilenet_alpha
+from wsseg.catalogue import nearest
+from wsseg.errors import InputError
+from wsseg.layers.image_preprocessing import ImagePreprocessing
+from wsseg.layers.image_statistics import ImageStatistics
+
+NAMES: tuple[str, ...] = (*NETWORKS, *(f"mobilenet_{width}" for width in MOBILENET_WIDTHS))
+
+OUTPUT_STRIDES = (8, 16, 32)
+SMALLEST_SIDE = 32
+PREPROCESSING = "image_preprocessing"  # name of the layer
+
+
+def create(
+    name: str,
+    output_stride: int = 32,
+    weights: str | Path | None = None,
+    input_size: tuple[int, int] | None = None,
+    **options: Any,
+) -> keras.Model:
+    """Build a feature network.
+
+    Level n has stride 2^n in the original network; after rewriting, no level has a stride larger than
+    `output_stride`, so `level_5` has exactly it (`level_strides`). A side of n pixels gives between
+    floor(n / stride) and ceil(n / stride) positions, as the network's own padding has it; every size from
+    32 on is legal, and at multiples of 32 all networks agree on n / stride.
+
+    The dense features hold the original's: `dense[:, ::r, ::r] == original` for a level oversampled
+    r times (see `with_output_stride`), in EfficientNet up to its globally pooled gates.
+
+    Two builds with the same arguments have the same layers, names and order of weights, so a network can
+    be rebuilt from `(name, output_stride)` with `weights=None` and then take its saved weights. The
+    model's `name` is the full name (`mobilenet_0.75`), which `create` takes.
+
+    Args:
+        name: One of `NAMES`; also `mobilenet_<width>` for another width.
+        output_stride: 32, 16 or 8.
+        weights: None for random ones; "imagenet" (Keras downloads and caches them); or the path of a
+            weights file of the same network of `keras.applications`, made with or without its top.
+        input_size: `(H, W)` in pixels, or None for any.
+        options: `alpha` of `mobilenet`, its width; by default that of the weights file, or 1.
+
+    Returns:
+        A Functional model `(B, H, W, 3)` RGB in [0, 255] -> `{"level_1": (B, H / 2, W / 2, C), ...,
+        "level_5": ...}` (ConvNeXt has no `level_1`). A MobileNet has the attribute `alpha`.
+
+    Raises:
+        InputError: An unknown name or option, an illegal stride or size, or weights that don't fit.
+
+    Example:
+        >>> backbone = create("mobilenet_0.25", output_stride=16, input_size=(64, 96))
+        >>> {level: tuple(features.shape[1:]) for level, features in sorted(backbone.output.items())}
+        {'level_1': (32, 48, 16), 'level_2': (16, 24, 32), 'level_3': (8, 12, 64),
+         'level_4': (4, 6, 128), 'level_5': (4, 6, 256)}
+    """
+    network, arguments = _resolve(name, weights, options)
+    if output_stride not in OUTPUT_STRIDES:
+        raise InputError(f"`output_stride` must be 8, 16 or 32; got {output_stride!r}")
+    image = keras.Input(_input_shape(input_size), name="image", dtype="float32")
+    preprocessed = ImagePreprocessing(network.preprocessing, name=PREPROCESSING)(image)
+    full_name = f"mobilenet_{arguments['alpha']}" if "alpha" in arguments else name
+
+    original = _application(network, arguments, weights=None, input_tensor=preprocessed)
+    load_weights(
+        original,
+        weights,
+        full_name,
+        lambda: _application(network, arguments, weights="imagenet", input_shape=(224, 224, 3)),
+    )
+
+    config = original.get_config()
+    names = _name_all(config, full_name)
+    config["name"] = full_name
+    config["input_layers"] = ["image", 0, 0]
+    config["output_layers"] = {level: [layer, 0, 0] for level, layer in network.levels.items()}
+    backbone = keras.Model.from_config(rewritten_config(config, output_stride))
+    copy_weights(original, backbone, names)
+    if "alpha" in arguments:
+        backbone.alpha = arguments["alpha"]
+    return backbone
+
+
+def level_strides(name: str, output_stride: int = 32) -> dict[str, int]:
+    """Return the stride of each level of a backbone.
+
+    Args:
+        name: As for `create`.
+        output_stride: As for `create`.
+
+    Returns:
+        Level -> pixels between two of its positions.
+
+    Example:
+        >>> level_strides("convnext_tiny", 16)
+        {'level_2': 4, 'level_3': 8, 'level_4': 16, 'level_5': 16}
+    """
+    network, _ = _resolve(name, None, {})
+    return {level: min(2 ** int(level.removeprefix("level_")), output_stride) for level in network.levels}
+
+
+def _resolve(
+    name: str, weights: str | Path | None, options: Mapping[str, Any]
+) -> tuple[Network, dict[str, Any]]:
+    """Return the network and the options for its application, the defaults filled in."""
+    width = re.fullmatch(r"mobilenet_(\d+(?:\.\d+)?)", name)
+    network = NETWORKS.get("mobilenet" if width else name)
+    if network is None:
+        raise InputError(f"unknown backbone `{name}`; {nearest(name, NAMES)}")
+    for option in options:
+        if option not in network.options:
+            takes = nearest(option, network.options) if network.options else "it takes none"
+            raise InputError(f"backbone `{name}` has no option `{option}`; {takes}")
+    arguments = {**network.options, **options}
+    if "alpha" in network.options:
+        alpha = options.get("alpha")
+        if width and alpha is not None and alpha != float(width[1]):
+            raise InputError(f"`alpha` is {alpha}, but the backbone is `{name}`; leave `alpha` out")
+        wanted = float(width[1]) if width else alpha
+        arguments["alpha"] = mobilenet_alpha(wanted, weights)
+    return network, arguments
+
+
+def _input_shape(input_size: tuple[int, int] | None) -> tuple[int | None, int | None, int]:
+    if input_size is None:
+        return (None, None, 3)
+    size_hw = tuple(input_size) if isinstance(input_size, tuple | list) else ()
+    if len(size_hw) != 2 or any(not isinstance(n, int) or n < SMALLEST_SIDE for n in size_hw):
+        raise InputError(
+            f"`input_size` must be (height, width) of at least {SMALLEST_SIDE} pixels, or None for any size; "
+            f"got {input_size!r}; try (320, 320)"
+        )
+    return (*size_hw, 3)
+
+
+def _application(network: Network, arguments: Mapping[str, Any], **more: Any) -> keras.Model:
+    application = getattr(keras.applications, network.application)
+    with warnings.catch_warnings():
+        # MobileNet warns that only some square sizes have weights of their own; those of 224 are meant.
+        warnings.filterwarnings("ignore", message="`input_shape` is undefined or non-square")
+        return application(include_top=False, **network.arguments, **arguments, **more)
+
+
+def _name_all(config: dict[str, Any], prefix: str) -> dict[str, str]:
+    """Replace names that Keras numbers through the whole process (`add_17`) by `<prefix>_add_1`, in place.
+
+    Keras' `Normalization` becomes `ImageStatistics` with it, and like `Rescaling` before it works in
+    float32: its constants would survive `set_weights`, and float16 is too coarse for raw images.
+
+    Returns:
+        Old name -> new name, of layers.
+    """
+    counts: dict[str, int] = {}
+    names: dict[str, str] = {}
+    for entry in config["layers"]:
+        kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", entry["class_name"]).lower()
+        if entry["name"] != PREPROCESSING and re.fullmatch(rf"{kind}(_\d+)?", entry["name"]):
+            counts[kind] = counts.get(kind, 0) + 1
+            names[entry["name"]] = f"{prefix}_{kind}_{counts[kind]}"
+        for inner in entry["config"].get("layers", []):
+            if inner["class_name"] == "InputLayer":
+                inner["config"]["name"] = f"{entry['name']}_input"
+        if entry["class_name"] in ("Rescaling", "Normalization"):
+            entry["config"]["dtype"] = "float32"
+        if entry["class_name"] == "Normalization":
+            statistics = ImageStatistics(name=entry["config"]["name"], dtype="float32")
+            entry.update(keras.saving.serialize_keras_object(statistics))
+
+    def rename(part: Any) -> None:
+        if isinstance(part, dict):
+            history = part.get("keras_history")
+            if history:
+                history[0] = names.get(history[0], history[0])
+            if part.get("name") in names:
+                part["name"] = names[part["name"]]
+            for value in part.values():
+                rename(value)
+        elif isinstance(part, list | tuple):
+            for value in part:
+                rename(value)
+
+    rename(config["layers"])
+    return names

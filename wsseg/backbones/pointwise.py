@@ -1,0 +1,51 @@
+"""Layers through which a denser map passes unchanged: class names, as Keras writes them into configs."""
+
+ACTIVATIONS = frozenset(
+    {
+        *("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "Identity"),
+        *("Relu", "Relu6", "Sigmoid", "Silu", "HardSwish", "HardSigmoid", "Gelu", "Softplus", "Tanh"),
+    }
+)
+NORMALISATIONS = frozenset(
+    {
+        *("BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization"),
+        *("RMSNormalization", "Normalization", "ImageStatistics", "ImagePreprocessing"),
+    }
+)
+NOISE = frozenset(
+    {"Dropout", "SpatialDropout2D", "AlphaDropout", "GaussianDropout", "GaussianNoise", "StochasticDepth"}
+)
+ARITHMETIC = frozenset(
+    {
+        *(
+            "Add",
+            "Subtract",
+            "Multiply",
+            "Divide",
+            "TrueDivide",
+            "Average",
+            "Maximum",
+            "Minimum",
+            "Concatenate",
+        ),
+        *(
+            "Negative",
+            "Exp",
+            "Log",
+            "Square",
+            "Sqrt",
+            "Abs",
+            "Clip",
+            "Cast",
+            "Rescaling",
+            "LayerScale",
+            "Dense",
+        ),
+    }
+)
+
+# Each position alone, or all positions by one statistic.
+POINTWISE = ACTIVATIONS | NORMALISATIONS | NOISE | ARITHMETIC
+
+# One value for the whole map: what follows has no positions.
+GLOBAL = frozenset({"GlobalAveragePooling2D", "GlobalMaxPooling2D", "MaskedGlobalAveragePooling2D"})

@@ -1,0 +1,151 @@
+"""The `wsseg` command: run a recipe, look at a run, explain a photograph, score predictions."""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from wsseg.errors import InputError
+from wsseg.stages import STAGES, plan
+
+DESCRIPTION = """Weakly supervised semantic segmentation from image-level labels.
+
+Every option of a recipe can be given after it, such as `--segment.epochs 3`; `wsseg options` lists them."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line; words it does not know are options of the recipe."""
+    parser = argparse.ArgumentParser(
+        prog="wsseg", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str, function: Callable) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        command.set_defaults(function=function)
+        return command
+
+    def add_run(name: str, text: str) -> argparse.ArgumentParser:
+        command = add(name, text, run_recipe)
+        command.add_argument("recipe", nargs="?", help="a recipe in YAML; without one, the defaults")
+        command.add_argument("--run", type=Path, help="run folder; default: runs/NAME of the recipe")
+        return command
+
+    add_run("run", "run all stages of a recipe that are not done")
+    status = add("status", "show where each stage of a run stands: done, stale (and why), or next", show_status)
+    status.add_argument("run", type=Path, help="a run folder")
+    status.add_argument("--recipe", help="compare with this recipe instead of the one the run was made with")
+    explain = add("explain", "explain what a classifier sees in photographs", explain_photographs)
+    explain.add_argument("photographs", nargs="+", type=Path, metavar="PHOTO")
+    explain.add_argument("--model", required=True, help="a .keras classifier, or a keras.applications name")
+    explain.add_argument("--weights", help="for a name: `imagenet`, or a weights file with the 1000-class top")
+    explain.add_argument("--method", action="append", help="cam or grad_cam; may be repeated; default: grad_cam")
+    explain.add_argument("--top", type=int, default=3, help="how many classes, the likeliest first; default: 3")
+    explain.add_argument("--class", action="append", dest="wanted", help="explain this class instead; may be repeated")
+    explain.add_argument("--class-names", type=Path, help="text file, one class name a line")
+    explain.add_argument("--preprocess", default="none", help="of a .keras file: none, unit, tf, or a network's name")
+    explain.add_argument("--out", type=Path, default=Path("explanations"), help="folder for the pictures")
+    for name in STAGES:
+        command = add_run(name, f"run the stage `{name}` alone; its inputs must be done")
+        if name == "evaluate":
+            command.description += "; or, with --predictions, score a folder of masks made by anybody"
+            command.add_argument("--predictions", type=Path, help="folder of predicted masks, ID.png")
+            command.add_argument("--truth", type=Path, help="folder of true masks, ID.png")
+            command.add_argument("--classes", nargs="+", help="foreground class names, mask ids 1, 2, ...")
+    add("options", "list every option of a recipe", show_options)
+    return parser
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        words: The arguments; None for the process's own.
+
+    Returns:
+        Exit status: 0 done, 2 bad input, 130 interrupted.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    words = list(sys.argv[1:] if words is None else words)
+    parser = build_parser()
+    arguments, overrides = parser.parse_known_args(words)
+    if overrides and arguments.function is not run_recipe and arguments.function is not show_status:
+        parser.error(f"unknown option {overrides[0]}; see wsseg {arguments.command} --help")
+    try:
+        arguments.function(arguments, overrides)
+    except InputError as error:
+        print(f"wsseg: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nwsseg: stopped; nothing is lost, resume with: wsseg {shlex.join(words)}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    """Run a recipe, or one stage of it; end with the table of scores."""
+    from wsseg.config import load_recipe
+    from wsseg.stages import engine
+    from wsseg.stages.evaluate_folder import score_folders
+    from wsseg.stages.table import print_table
+
+    only = None if arguments.command == "run" else arguments.command
+    if only == "evaluate" and (arguments.predictions or arguments.truth):
+        if arguments.recipe or overrides:
+            raise InputError("--predictions takes no recipe and no recipe options; give --truth and --classes")
+        score_folders(arguments.predictions, arguments.truth, arguments.classes)
+        return
+    recipe = load_recipe(arguments.recipe, overrides)
+    run = arguments.run or Path("runs") / recipe.name
+    engine.run(recipe, run, only, source=(arguments.recipe, overrides))
+    if only in (None, "evaluate"):
+        print_table(run)
+    if "report" in plan(recipe) and only in (None, "report"):
+        print(f"report: {(run / STAGES['report'].folder / 'report.html').resolve()}")
+
+
+def show_status(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    """Print a line a stage."""
+    from wsseg.config import load_recipe
+    from wsseg.stages import engine
+
+    if arguments.recipe:
+        recipe = load_recipe(arguments.recipe, overrides)
+    else:
+        recipe = engine.recipe_of(arguments.run, overrides)
+    for state in engine.states(recipe, arguments.run):
+        why = f"  ({state.why})" if state.why else ""
+        print(f"{state.stage:<10} {state.status}{why}")
+
+
+def show_options(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    """Print every option of a recipe with its type and default."""
+    from wsseg.config import parser
+
+    parser(prog="wsseg run RECIPE", usage=argparse.SUPPRESS).print_help()
+
+
+def explain_photographs(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    """Print the top classes and write a picture for each photograph; a broken photograph is reported, not fatal."""
+    from wsseg.explainers.photographs import explain, load_classifier
+    from wsseg.report.explanation import write_sheet
+
+    names = arguments.class_names.read_text().splitlines() if arguments.class_names else None
+    classifier = load_classifier(arguments.model, arguments.weights, names, arguments.preprocess)
+    methods = arguments.method or ["grad_cam"]
+    failed: list[str] = []
+    for photograph in arguments.photographs:
+        try:
+            classes, maps, image = explain(photograph, classifier, methods, arguments.top, arguments.wanted or ())
+        except InputError as error:
+            if len(arguments.photographs) == 1:
+                raise
+            failed.append(str(error))
+            continue
+        labels = [f"{name} {score:.2f}" for _, name, score in classes]
+        path = write_sheet(arguments.out / f"{photograph.stem}.png", image, labels, maps)
+        print(f"{photograph}: {', '.join(labels)}; {path}")
+    if failed:
+        raise InputError(f"{len(failed)} of {len(arguments.photographs)} photographs left out:\n  " + "\n  ".join(failed))

@@ -1,0 +1,57 @@
+"""Datasets: what is where. `create("voc", root="VOC2012")` returns a sequence of records."""
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wsseg.catalogue import load, nearest
+from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.record import Record
+from wsseg.errors import InputError
+
+__all__ = ["DATASETS", "Dataset", "Record", "create"]
+
+DATASETS = {
+    "scenes": "wsseg.datasets.scenes.dataset:scenes",
+    "voc": "wsseg.datasets.voc:voc",
+    "folder": "wsseg.datasets.folder:folder",
+}
+
+
+def create(
+    name: str,
+    split: str = "train",
+    root: str | Path | None = None,
+    classes: Sequence[str] | None = None,
+    **options: Any,
+) -> Dataset:
+    """Return a dataset by name.
+
+    Args:
+        name: A key of `DATASETS`: scenes (built in, no download), voc or folder (images and a CSV).
+        split: Which part of it, such as train or val.
+        root: Its folder; scenes has a cache folder of its own if None.
+        classes: The foreground classes in mask-id order; None for all that the dataset has.
+        **options: What else the dataset takes; see the function that `DATASETS` names.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        InputError: There is no such dataset or option (the message names the nearest right one), or
+            its files are not as expected.
+    """
+    reader = load(DATASETS, name, "dataset")
+    known = inspect.signature(reader).parameters
+    for option in options:
+        if option not in known:
+            raise InputError(f"dataset `{name}` has no option `{option}`; {nearest(option, known)}")
+    if isinstance(classes, str):
+        raise InputError(f"`classes` must be a list of names; got the text {classes!r}; write [{classes}]")
+    return reader(
+        split=split,
+        root=None if root is None else Path(root).expanduser(),
+        classes=None if classes is None else tuple(classes),
+        **options,
+    )

@@ -1,0 +1,183 @@
+"""A dataset: a sequence of records, and how to read their images, labels and masks."""
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import overload
+
+import numpy as np
+
+from wsseg.artifacts import IGNORE, digest, read_mask
+from wsseg.catalogue import nearest
+from wsseg.datasets.mask_ids import ILLEGAL, mask_id_table
+from wsseg.datasets.record import Record
+from wsseg.errors import InputError
+from wsseg.loading.image_files import image_size_hw, read_image
+
+
+class Dataset(Sequence[Record]):
+    """Records in a fixed order, with one meaning of class ids: mask id `k + 1` is `classes[k]`.
+
+    Args:
+        name: What the dataset is called in recipes and reports.
+        split: Which part of it this is.
+        classes: The foreground classes, in mask-id order.
+        records: The records; ids must differ.
+        set_aside: What was left out while the dataset was read, `id -> reason`.
+        mask_ids: `(256,) int16`: what a value of the mask files means here (0 = background, 1..K,
+            255 = ignore, -1 = illegal); None where the files already use these ids.
+
+    Raises:
+        InputError: There is no class, a class or an id appears twice, or a label is not in `classes`.
+
+    Example:
+        >>> from pathlib import Path
+        >>> records = [Record("a", Path("a.jpg"), ("dog",)), Record("b", Path("b.jpg"), ("cat", "dog"))]
+        >>> dataset = Dataset("pets", "train", ("cat", "dog"), records)
+        >>> len(dataset), dataset[1].labels, dataset.label_vector(dataset[0])
+        (2, ('cat', 'dog'), array([0., 1.], dtype=float32))
+    """
+
+    def __init__(
+        self,
+        name: str,
+        split: str,
+        classes: Sequence[str],
+        records: Iterable[Record],
+        set_aside: Mapping[str, str] | None = None,
+        mask_ids: np.ndarray | None = None,
+    ) -> None:
+        self.name = name
+        self.split = split
+        self.classes = tuple(classes)
+        self.set_aside: dict[str, str] = dict(set_aside or {})
+        self._records = tuple(records)
+        self._mask_ids = mask_id_table(self.classes, self.classes) if mask_ids is None else mask_ids
+        if not self.classes:
+            raise InputError(f"dataset `{name}` has no class; give at least one in `classes`")
+        if repeated := _first_repeated(self.classes):
+            raise InputError(f"`classes` of dataset `{name}` names `{repeated}` twice; name each class once")
+        if repeated := _first_repeated(record.id for record in self._records):
+            raise InputError(
+                f"dataset `{name}`: two images have the id `{repeated}` (their file names without the "
+                "extension are equal); rename one of them"
+            )
+        known = set(self.classes)
+        for record in self._records:
+            for label in record.labels:
+                if label not in known:
+                    raise InputError(
+                        f"image `{record.id}` has the label `{label}`, which is not among the classes of "
+                        f"dataset `{name}`; {nearest(label, self.classes)}"
+                    )
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Record]: ...
+    def __getitem__(self, index):
+        return self._records[index]
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, split={self.split!r}, images={len(self)}, classes={self.classes})"
+
+    def read_image(self, record: Record) -> np.ndarray:
+        """Read the image as `(H, W, 3) uint8` RGB; see `wsseg.loading.image_files.read_image`."""
+        return read_image(record.image)
+
+    def read_mask(self, record: Record) -> np.ndarray:
+        """Read the mask in this dataset's ids.
+
+        Returns:
+            `(H, W) uint8`: 0 = background, 1..K = `classes`, 255 = ignore; as large as the image.
+
+        Raises:
+            InputError: The record has no mask, or the mask is broken, of another size than its image,
+                or holds a value that is no class id; the message names the file or files.
+        """
+        if record.mask is None:
+            raise InputError(
+                f"image `{record.id}` has no mask; dataset `{self.name}` ({self.split}) was asked for one"
+            )
+        stored = read_mask(record.mask)
+        size_hw = image_size_hw(record.image)
+        if stored.shape != size_hw:
+            raise InputError(
+                f"mask {record.mask} is {stored.shape[1]} x {stored.shape[0]} pixels but its image "
+                f"{record.image} is {size_hw[1]} x {size_hw[0]} (width x height); they must be equal"
+            )
+        mask = self._mask_ids[stored]
+        if (mask == ILLEGAL).any():
+            wrong = int(stored[mask == ILLEGAL][0])
+            raise InputError(
+                f"mask {record.mask} holds the value {wrong}; expected 0 (background), class ids "
+                f"{_ranges(self._mask_ids)} or {IGNORE} (ignore)"
+            )
+        return mask.astype(np.uint8)
+
+    def label_vector(self, record: Record) -> np.ndarray:
+        """Return the image-level labels as `(K,) float32` of zeros and ones, in the order of `classes`."""
+        return np.array([name in record.labels for name in self.classes], np.float32)
+
+    def without_masks(self) -> "Dataset":
+        """Return the same records with `mask=None`: all that a weakly supervised stage gets to see."""
+        return self._with(replace(record, mask=None) for record in self._records)
+
+    def subset(self, ids: Iterable[str]) -> "Dataset":
+        """Return the records with these ids, in this dataset's order.
+
+        Raises:
+            InputError: An id is not in the dataset; the message names the nearest one that is.
+        """
+        wanted = set(ids)
+        known = {record.id for record in self._records}
+        for name in sorted(wanted - known):
+            raise InputError(f"no image `{name}` in dataset `{self.name}` ({self.split}); {_near(name, known)}")
+        return self._with(record for record in self._records if record.id in wanted)
+
+    def fingerprint(self) -> str:
+        """Return a short hash of what is in the dataset, not of where it lies.
+
+        It covers the ids, labels, sizes of the image files, which records have masks, the classes and,
+        where there are masks, how their values are read; so data may move without a stage running again.
+
+        Raises:
+            InputError: An image file is gone.
+        """
+        rows = []
+        for record in self._records:
+            try:
+                size = record.image.stat().st_size
+            except OSError as error:
+                raise InputError(f"image {record.image} cannot be read ({error.strerror})") from error
+            rows.append([record.id, record.labels, size, record.mask is not None])
+        masks = any(record.mask is not None for record in self._records)
+        return digest([self.name, self.split, self.classes, rows, self._mask_ids.tolist() if masks else None])
+
+    def _with(self, records: Iterable[Record]) -> "Dataset":
+        other = copy.copy(self)
+        other._records = tuple(records)
+        other.set_aside = dict(self.set_aside)
+        return other
+
+
+def _first_repeated(names: Iterable[str]) -> str | None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+def _near(name: str, known: set[str]) -> str:
+    hint = nearest(name, known)
+    return hint if len(hint) < 200 else f"it has {len(known)} images, such as `{min(known)}`"
+
+
+def _ranges(mask_ids: np.ndarray) -> str:
+    legal = [value for value in range(1, IGNORE) if mask_ids[value] != ILLEGAL]
+    return f"{legal[0]}..{legal[-1]}"

@@ -1,0 +1,164 @@
+"""Your own photographs: a folder of images and a CSV of image-level labels, masks where you have them.
+
+    ROOT/labels.csv         image,labels[,split]        photo 1.jpg,cat dog
+    ROOT/images/...         the images, in subfolders if you like; or directly in ROOT
+    ROOT/masks/STEM.png     optional: class ids, 0 = background, 255 = ignore
+"""
+
+import hashlib
+from pathlib import Path
+
+from PIL import Image
+
+from wsseg.catalogue import nearest
+from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.label_table import LabelTable, read_label_table
+from wsseg.datasets.record import Record
+from wsseg.errors import InputError
+
+_MASKS = "masks"
+
+
+def folder(
+    split: str = "train",
+    root: Path | None = None,
+    classes: tuple[str, ...] | None = None,
+    labels_csv: str = "labels.csv",
+    val_share: float = 0.2,
+    unknown_labels: str = "error",
+    allow_unlabelled: bool = False,
+    require_masks: bool = False,
+) -> Dataset:
+    """Return a split of a folder of images with a CSV of labels.
+
+    An image of the CSV that is not on disk, and one with an empty label cell, is set aside. The split is
+    the CSV's column `split` where there is one. Else images are dealt out by a hash of their id: the
+    same image is always in the same split, also after others are added.
+
+    Args:
+        split: `train`, `val`, a name in the column `split`, or `all` for every image.
+        root: The folder.
+        classes: The closed list of classes, in mask-id order; None for the sorted labels of the whole CSV.
+        labels_csv: The CSV, relative to `root`, with the header `image,labels[,split]`. An image is named
+            by its file name, with or without extension, or by its path below `root` or `root/images`.
+            Labels are separated by spaces; by semicolons only where the file has one among its labels.
+        val_share: Share of the images in `val`, where the CSV has no column `split`; in [0, 1).
+        unknown_labels: With `classes`, what a label outside the list does: error, or ignore (it is left out).
+        allow_unlabelled: Keep images with an empty label cell: they hold background only.
+        require_masks: Set aside images without a mask.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        InputError: The folder, the CSV or the images are not there, a label is not in `classes` (row,
+            label and nearest class are named), or an option is wrong.
+    """
+    if root is None:
+        raise InputError("dataset `folder` needs `root`: a folder with images and labels.csv")
+    if not root.is_dir():
+        raise InputError(f"{root} is not a folder; expected one with images and {labels_csv}")
+    if not 0 <= val_share < 1:
+        raise InputError(f"`val_share` of dataset `folder` must be in [0, 1); got {val_share}; try 0.2")
+    if unknown_labels not in ("error", "ignore"):
+        raise InputError(f"`unknown_labels` of dataset `folder` must be error or ignore; got {unknown_labels!r}")
+    images = _find_images(root)
+    if not images:
+        raise InputError(f"{root} holds no image; expected files such as {root / 'images' / 'photo 1.jpg'}")
+    table = read_label_table(root / labels_csv)
+    chosen = classes if classes is not None else tuple(sorted({label for row in table.labels.values() for label in row}))
+    if not chosen:
+        raise InputError(f"{root / labels_csv} holds no label; expected rows such as `photo 1.jpg,cat dog`")
+    finder = _Finder(root, images)
+    records: list[Record] = []
+    set_aside: dict[str, str] = {}
+    listed_as: dict[str, str] = {}
+    for name in table.labels:
+        labels = _known_labels(root / labels_csv, table, name, chosen, unknown_labels)
+        image = finder.find(name)
+        identity = image.stem if image else name
+        if identity in listed_as:
+            raise InputError(
+                f"{root / labels_csv}, line {table.lines[name]}: `{name}` has the id `{identity}`, as has "
+                f"`{listed_as[identity]}`; the file name without its extension must be unique: rename one"
+            )
+        listed_as[identity] = name
+        if split not in ("all", _split_of(name, identity, table, val_share)):
+            continue
+        mask = root / _MASKS / f"{identity}.png"
+        if image is None:
+            set_aside[identity] = f"listed in {labels_csv}, line {table.lines[name]}, but no such image in {root}"
+        elif not labels and not allow_unlabelled:
+            why = "only labels that are not in `classes`" if table.labels[name] else "no label"
+            set_aside[identity] = f"{why} in {labels_csv}, line {table.lines[name]} (`allow_unlabelled` keeps it)"
+        elif require_masks and not mask.exists():
+            set_aside[identity] = f"no mask {mask}, and `require_masks` is set"
+        else:
+            records.append(Record(identity, image, labels, mask if mask.exists() else None))
+    if not records:
+        _explain_empty(root, split, table, set_aside)
+    return Dataset("folder", split, chosen, sorted(records, key=lambda record: record.id), set_aside)
+
+
+def _find_images(root: Path) -> list[Path]:
+    """Return the image files below `root`, those of `masks` and hidden ones left out."""
+    known = Image.registered_extensions()
+    found = []
+    for path in sorted(root.rglob("*")):
+        parts = path.relative_to(root).parts
+        hidden = any(part.startswith(".") for part in parts)
+        if path.suffix.lower() in known and parts[0] != _MASKS and not hidden and path.is_file():
+            found.append(path)
+    return found
+
+
+class _Finder:
+    """Finds an image by its path below the root, its file name, or its stem."""
+
+    def __init__(self, root: Path, images: list[Path]) -> None:
+        self.by_name: dict[str, list[Path]] = {}
+        for path in images:
+            inside = path.relative_to(root)
+            names = {inside.as_posix(), path.name, path.stem, inside.with_suffix("").as_posix()}
+            if inside.parts[0] == "images":
+                names |= {inside.relative_to("images").as_posix(), inside.relative_to("images").with_suffix("").as_posix()}
+            for name in names:
+                self.by_name.setdefault(name, []).append(path)
+
+    def find(self, name: str) -> Path | None:
+        found = self.by_name.get(name, [])
+        # `a.b` names the file a.b rather than a.b.jpg.
+        exact = [path for path in found if path.name == Path(name).name] or found
+        if len(exact) > 1:
+            raise InputError(f"`{name}` may be {exact[0]} or {exact[1]}; write the path or the extension, or rename one")
+        return exact[0] if exact else None
+
+
+def _known_labels(
+    path: Path, table: LabelTable, name: str, classes: tuple[str, ...], unknown_labels: str
+) -> tuple[str, ...]:
+    for label in table.labels[name]:
+        if label not in classes and unknown_labels == "error":
+            raise InputError(
+                f"{path}, line {table.lines[name]}: image `{name}` has the label `{label}`, which is not in "
+                f"`classes`; {nearest(label, classes)}; `unknown_labels: ignore` leaves such labels out"
+            )
+    return tuple(label for label in classes if label in table.labels[name])
+
+
+def _split_of(name: str, identity: str, table: LabelTable, val_share: float) -> str:
+    if table.splits:
+        return table.splits[name]
+    number = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big") / 2**64
+    return "val" if number < val_share else "train"
+
+
+def _explain_empty(root: Path, split: str, table: LabelTable, set_aside: dict[str, str]) -> None:
+    if set_aside:
+        first = next(iter(set_aside))
+        raise InputError(
+            f"no image of split `{split}` of {root} can be used; {len(set_aside)} set aside, such as "
+            f"`{first}`: {set_aside[first]}"
+        )
+    splits = sorted({*table.splits.values(), "all"} if table.splits else {"train", "val", "all"})
+    raise InputError(f"{root} has no image in split `{split}`; {nearest(split, splits)}")

@@ -1,0 +1,40 @@
+"""The named colours that objects and distractors are painted in."""
+
+import colorsys
+
+import numpy as np
+
+# Hue in [0, 1), saturation, value. Far enough apart that each is told from its neighbours by eye.
+COLOURS = {
+    "red": (0.995, 0.85, 0.80),
+    "orange": (0.075, 0.90, 0.92),
+    "yellow": (0.145, 0.85, 0.90),
+    "green": (0.36, 0.75, 0.65),
+    "blue": (0.60, 0.80, 0.80),
+    "purple": (0.76, 0.65, 0.70),
+    "pink": (0.91, 0.50, 0.95),
+}
+
+
+def sample_colour(rng: np.random.Generator) -> tuple[str, np.ndarray]:
+    """Draw a colour by name, and a shade of it.
+
+    Returns:
+        The name, and `(3,) float32` RGB in [0, 1].
+    """
+    name = str(rng.choice(list(COLOURS)))
+    hue, saturation, value = COLOURS[name]
+    hue = (hue + rng.uniform(-0.012, 0.012)) % 1.0
+    saturation = np.clip(saturation + rng.uniform(-0.10, 0.10), 0, 1)
+    value = np.clip(value + rng.uniform(-0.10, 0.06), 0, 1)
+    return name, np.array(colorsys.hsv_to_rgb(hue, saturation, value), np.float32)
+
+
+def lighter(rgb: np.ndarray, amount: float) -> np.ndarray:
+    """Mix RGB in [0, 1] with white; `amount` 1 is white."""
+    return rgb + (1 - rgb) * np.float32(amount)
+
+
+def darker(rgb: np.ndarray, amount: float) -> np.ndarray:
+    """Mix RGB in [0, 1] with black; `amount` 1 is black."""
+    return rgb * np.float32(1 - amount)

@@ -1,0 +1,144 @@
+"""The scenes as files: rendered once into a folder, then read like any other dataset."""
+
+import dataclasses
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import joblib
+from PIL import Image
+
+from wsseg.artifacts import digest, read_json, write_json, write_mask
+from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.mask_ids import mask_id_table
+from wsseg.datasets.record import Record
+from wsseg.datasets.scenes.generator import VERSION, render
+from wsseg.datasets.scenes.heads import CLASSES
+from wsseg.errors import InputError
+from wsseg.progress import bar
+
+_INDEX = "objects.json"
+_BATCH = 25
+
+
+def scenes(
+    split: str = "train",
+    root: Path | None = None,
+    classes: tuple[str, ...] | None = None,
+    size: int = 128,
+    train_images: int = 800,
+    val_images: int = 200,
+    seed: int = 0,
+    other_objects: str = "background",
+    workers: int | None = None,
+) -> Dataset:
+    """Return the scenes, rendering them first where they are not yet on disk.
+
+    A split is a folder `ROOT/SPLIT` with `images/ID.png`, `masks/ID.png`, `instances/ID.png` and
+    `objects.json`: `{"options": ..., "scenes": {ID: [{"instance", "label", "colour", "box_xyxy", "area",
+    "head_area"}, ...]}}`. It appears whole or not at all, also when two processes render at once.
+
+    Args:
+        split: train or val.
+        root: The folder to keep the scenes in; None for `$WSSEG_CACHE` or `~/.cache/wsseg`, and in it a
+            folder named by a hash of the options.
+        classes: Some of the six classes, in mask-id order; images with none of them are left out.
+        size: Side of the square images, pixels, from 32.
+        train_images: Number of training images.
+        val_images: Number of validation images.
+        seed: Another seed gives other scenes.
+        other_objects: With `classes`, what the other objects' pixels become: background or ignore.
+        workers: Processes that render; None for up to 4, one a core.
+
+    Returns:
+        The dataset; every record has a mask.
+
+    Raises:
+        InputError: An option is out of range, or `root` holds scenes made with other options.
+    """
+    counts = {"train": train_images, "val": val_images}
+    if split not in counts:
+        raise InputError(f"dataset `scenes` has no split `{split}`; choose one of: train, val")
+    for name, value, least in (
+        ("size", size, 32), ("train_images", train_images, 1), ("val_images", val_images, 1), ("seed", seed, 0),
+    ):  # fmt: skip
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InputError(f"`{name}` of dataset `scenes` must be a whole number from {least}; got {value!r}")
+    options = {"version": VERSION, "seed": seed, "size": size, "images": counts[split]}
+    if root is None:
+        name = digest([VERSION, seed, size, train_images, val_images])
+        root = _cache_folder() / f"scenes-{name}"
+    folder = root / split
+    if not (folder / _INDEX).exists():
+        _write(folder, split, options, workers)
+    index = read_json(folder / _INDEX)
+    if index.get("options") != options:
+        raise InputError(
+            f"{folder} holds scenes made with {index.get('options')}, but {options} was asked for; delete the "
+            "folder or choose another `root`"
+        )
+    chosen = CLASSES if classes is None else classes
+    table = mask_id_table(CLASSES, chosen, other_objects)
+    records = []
+    for name, objects in index["scenes"].items():
+        present = {item["label"] for item in objects}
+        labels = tuple(label for label in chosen if label in present)
+        if labels:
+            records.append(Record(name, folder / "images" / f"{name}.png", labels, folder / "masks" / f"{name}.png"))
+    return Dataset("scenes", split, chosen, records, mask_ids=table)
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("WSSEG_CACHE") or Path.home() / ".cache" / "wsseg").expanduser()
+
+
+def _write(folder: Path, split: str, options: dict[str, Any], workers: int | None) -> None:
+    """Render a split beside its place, then rename: it is there whole or not at all."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{split}.", suffix=".partial", dir=folder.parent))
+    except OSError as error:
+        raise InputError(
+            f"cannot write scenes to {folder.parent} ({error.strerror}); give another `root` or set WSSEG_CACHE"
+        ) from error
+    try:
+        for kind in ("images", "masks", "instances"):
+            (partial / kind).mkdir()
+        count = options["images"]
+        starts = range(0, count, _BATCH)
+        jobs = (
+            joblib.delayed(_write_batch)(partial, split, options, start, min(start + _BATCH, count))
+            for start in starts
+        )
+        # Few images are rendered sooner than processes start.
+        processes = 1 if count < 8 * _BATCH else workers or min(4, os.cpu_count() or 1)
+        batches = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
+        made: dict[str, Any] = {}
+        with bar(f"rendering {split} scenes", count) as advance:
+            for batch in batches:
+                made.update(batch)
+                advance(count=len(batch))
+        write_json(partial / _INDEX, {"options": options, "scenes": made})
+        try:
+            partial.rename(folder)
+        except OSError:
+            # Another process was first; its scenes are the same.
+            if not (folder / _INDEX).exists():
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_batch(folder: Path, split: str, options: dict[str, Any], start: int, stop: int) -> dict[str, Any]:
+    made = {}
+    for index in range(start, stop):
+        name = f"{split}_{index:05d}"
+        scene = render(options["seed"], split, index, options["size"])
+        # Level 1: noise hardly compresses, and higher levels take longer than rendering.
+        Image.fromarray(scene.image).save(folder / "images" / f"{name}.png", compress_level=1)
+        write_mask(folder / "masks" / f"{name}.png", scene.mask)
+        write_mask(folder / "instances" / f"{name}.png", scene.instances)
+        made[name] = [dataclasses.asdict(item) for item in scene.objects]
+    return made

@@ -1,0 +1,187 @@
+"""PASCAL VOC 2012 in its devkit layout, whole or some classes of it, with image-level labels only where wanted.
+
+    ROOT/JPEGImages/ID.jpg
+    ROOT/ImageSets/Segmentation/{train,val,trainaug}.txt    one id a line
+    ROOT/Annotations/ID.xml                                 boxes, for the labels
+    ROOT/SegmentationClassAug/ID.png                        masks: VOC's own and SBD's (Hariharan 2011)
+    ROOT/SegmentationClass/ID.png                           VOC's own masks
+    ROOT/image_labels.csv                                   optional: image,labels
+
+References:
+    Everingham et al., The PASCAL Visual Object Classes Challenge 2012 (VOC2012) Development Kit.
+    Hariharan et al., Semantic Contours from Inverse Detectors, ICCV 2011 (the additional masks).
+"""
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+
+from wsseg.artifacts import read_mask
+from wsseg.catalogue import nearest
+from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.label_table import read_label_table
+from wsseg.datasets.mask_ids import mask_id_table
+from wsseg.datasets.record import Record
+from wsseg.errors import InputError
+
+VOC_CLASSES = (
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
+    "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+"""The 20 classes in the order of their mask ids: aeroplane is 1, tvmonitor is 20."""
+
+LABEL_TABLE = "image_labels.csv"
+_LABEL_SOURCES = ("auto", "csv", "xml", "masks")
+
+
+def voc(
+    split: str = "train",
+    root: Path | None = None,
+    classes: tuple[str, ...] | None = None,
+    labels: str = "auto",
+    other_objects: str = "background",
+    difficult: bool = True,
+) -> Dataset:
+    """Return a split of VOC 2012, or of a devkit-shaped folder with part of its images.
+
+    Masks come from `SegmentationClassAug` where that folder exists, else from `SegmentationClass`; an image
+    without a mask file is kept, with `mask=None`. Images with none of the classes are not part of the
+    dataset; images whose label or file is missing are set aside.
+
+    Args:
+        split: The name of a list in `ImageSets/Segmentation`: train, val or trainaug. `train` means trainaug
+            (10,582 images) where `trainaug.txt` and `SegmentationClassAug` both exist, else the 1,464 of
+            `train.txt`; `train_only` is `train.txt` in any case.
+        root: The devkit's `VOC2012` folder.
+        classes: Some of the 20 classes, in mask-id order; None for all, in VOC's order.
+        labels: Where image-level labels come from: `xml` (the boxes in Annotations), `csv`
+            (`ROOT/image_labels.csv`), `masks` (the classes in the mask: pixel labels, so not weak
+            supervision), or `auto`: csv where that file exists, else xml.
+        other_objects: With `classes`, what the other objects' pixels become: background or ignore.
+        difficult: Count boxes marked difficult as labels. IRN and PSA take every box of the XML,
+            difficult ones included, and so does this by default.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        InputError: `root` is not laid out like the devkit, or an option, label or class is unknown.
+    """
+    root = _devkit(root)
+    chosen = VOC_CLASSES if classes is None else classes
+    table = mask_id_table(VOC_CLASSES, chosen, other_objects)
+    mask_folder = _mask_folder(root)
+    ids = _read_ids(root, split, augmented=mask_folder is not None and mask_folder.name.endswith("Aug"))
+    source = _label_source(root, labels, mask_folder)
+    listed = read_label_table(root / LABEL_TABLE).labels if source == "csv" else {}
+    records: list[Record] = []
+    set_aside: dict[str, str] = {}
+    for name in ids:
+        image = root / "JPEGImages" / f"{name}.jpg"
+        mask = mask_folder / f"{name}.png" if mask_folder else None
+        mask = mask if mask and mask.exists() else None
+        try:
+            if not image.exists():
+                raise InputError(f"image {image} does not exist, but the split lists it")
+            if source == "csv":
+                if name not in listed:
+                    raise InputError(f"image `{name}` has no row in {root / LABEL_TABLE}")
+                present = set(listed[name])
+            elif source == "xml":
+                present = _labels_of_boxes(root / "Annotations" / f"{name}.xml", difficult)
+            else:
+                if mask is None:
+                    raise InputError(f"image `{name}` has no mask to take its labels from")
+                present = _labels_of_mask(mask)
+        except InputError as error:
+            set_aside[name] = str(error)
+            continue
+        for label in sorted(present - set(VOC_CLASSES)):
+            where = root / LABEL_TABLE if source == "csv" else root / "Annotations" / f"{name}.xml"
+            raise InputError(f"{where}: image `{name}` has the label `{label}`; {nearest(label, VOC_CLASSES)}")
+        kept = tuple(label for label in chosen if label in present)
+        if kept:
+            records.append(Record(name, image, kept, mask))
+    if not records:
+        raise InputError(
+            f"no image of split `{split}` of {root} can be used: {len(ids)} listed, {len(set_aside)} set aside"
+            + (f" (first: {next(iter(set_aside.values()))})" if set_aside else f", none with any of {chosen}")
+        )
+    return Dataset("voc", split, chosen, records, set_aside, table)
+
+
+def _devkit(root: Path | None) -> Path:
+    if root is None:
+        raise InputError("dataset `voc` needs `root`: the folder VOC2012 of the devkit, with JPEGImages in it")
+    for part in ("JPEGImages", "ImageSets/Segmentation"):
+        if not (root / part).is_dir():
+            inner = next((path for path in (root / "VOC2012", root / "VOCdevkit/VOC2012") if path.is_dir()), None)
+            hint = f"; did you mean {inner}?" if inner else "; give the devkit's VOC2012 folder as `root`"
+            raise InputError(f"{root} has no folder {part}{hint}")
+    return root
+
+
+def _mask_folder(root: Path) -> Path | None:
+    folders = (root / "SegmentationClassAug", root / "SegmentationClass")
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def _read_ids(root: Path, split: str, augmented: bool) -> list[str]:
+    folder = root / "ImageSets" / "Segmentation"
+    lists = {path.stem: path for path in folder.glob("*.txt")}
+    if split == "train" and augmented and "trainaug" in lists:
+        path = lists["trainaug"]
+    elif split == "train_only" and "train" in lists:
+        path = lists["train"]
+    elif split in lists:
+        path = lists[split]
+    else:
+        raise InputError(f"{folder} has no list {split}.txt; {nearest(split, lists)}")
+    # Some releases of trainaug.txt have rows "/JPEGImages/ID.jpg /SegmentationClassAug/ID.png".
+    rows = [row.split()[0] for row in path.read_text().splitlines() if row.strip()]
+    ids = [Path(row).stem if "/" in row else row for row in rows]
+    if not ids:
+        raise InputError(f"{path} is empty; expected one image id a line")
+    return list(dict.fromkeys(ids))
+
+
+def _label_source(root: Path, labels: str, mask_folder: Path | None) -> str:
+    if labels not in _LABEL_SOURCES:
+        raise InputError(f"`labels` of dataset `voc` must not be `{labels}`; {nearest(labels, _LABEL_SOURCES)}")
+    there = {
+        "csv": (root / LABEL_TABLE).is_file(),
+        "xml": (root / "Annotations").is_dir(),
+        "masks": mask_folder is not None,
+    }
+    if labels == "auto":
+        if not (there["csv"] or there["xml"]):
+            raise InputError(
+                f"{root} has neither {LABEL_TABLE} nor a folder Annotations to take image-level labels from; "
+                "`labels: masks` takes them from the masks, which is no longer weak supervision"
+            )
+        return "csv" if there["csv"] else "xml"
+    if not there[labels]:
+        wanted = {"csv": LABEL_TABLE, "xml": "Annotations", "masks": "SegmentationClassAug or SegmentationClass"}
+        raise InputError(f"`labels: {labels}` needs {wanted[labels]} in {root}, which is not there")
+    return labels
+
+
+def _labels_of_boxes(path: Path, difficult: bool) -> set[str]:
+    """Return the names of the objects of an annotation file (not of their parts, which have names too)."""
+    try:
+        tree = ElementTree.parse(path)
+    except FileNotFoundError:
+        raise InputError(f"annotation {path} does not exist") from None
+    except ElementTree.ParseError as error:
+        raise InputError(f"annotation {path} is not valid XML ({error})") from error
+    found = set()
+    for item in tree.getroot().findall("object"):
+        if difficult or (item.findtext("difficult") or "0").strip() != "1":
+            found.add((item.findtext("name") or "").strip())
+    return found
+
+
+def _labels_of_mask(path: Path) -> set[str]:
+    values = np.unique(read_mask(path))
+    return {VOC_CLASSES[value - 1] for value in values if 1 <= value <= len(VOC_CLASSES)}

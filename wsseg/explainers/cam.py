@@ -1,0 +1,76 @@
+"""CAM: the linear head of a globally pooled network, applied to each cell of the features."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wsseg.errors import InputError
+from wsseg.explainers.core import Explainer
+
+
+class CAM(Explainer):
+    r"""Class activation map, $M_c(x, y) = \sum_k w_k^c f_k(x, y)$ (Zhou et al. 2016, equation 2).
+
+    The weights are those of the linear map from the pooled features to the logits. Any head that is
+    global average pooling followed by layers that are linear at inference (dense, 1x1 convolution, reshape,
+    dropout) will do; the weights are read off by feeding the head one unit feature at a time. A CAM needs no
+    gradient, and one pass gives every class. A bias of the head is not part of the map.
+
+    Args:
+        model: A Keras classifier with such a head.
+        layer: The features that are pooled, or None to find them.
+
+    Raises:
+        InputError: The head is not global average pooling and a linear map; `grad_cam` explains any head.
+
+    References:
+        Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016.
+    """
+
+    relative = False
+
+    def __init__(self, model: keras.Model, layer: str | None = None):
+        super().__init__(model, layer)
+        self.weights = tf.constant(linear_weights(self.head))
+
+    def maps(self, images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """Apply the wanted classes' weights to every cell."""
+        features = tf.cast(self.features(images, training=False), tf.float32)
+        weights = tf.gather(self.weights, tf.maximum(targets, 0), axis=1)  # (C, B, T)
+        return tf.einsum("bhwc,cbt->bthw", features, weights)
+
+
+def linear_weights(head: keras.Model) -> np.ndarray:
+    """Read the weights of a head that pools globally and is linear after that.
+
+    Args:
+        head: `(B, h, w, C)` -> `(B, K)`.
+
+    Returns:
+        `(C, K)` float32: the logits' weights on each pooled channel.
+
+    Raises:
+        InputError: The head is not of that form.
+    """
+    channels = head.input_shape[-1]
+    size_hw = tuple(side or 2 for side in head.input_shape[1:3])
+
+    def logits(pooled: np.ndarray) -> np.ndarray:
+        spread = np.broadcast_to(pooled[:, None, None, :], (len(pooled), *size_hw, channels))
+        return np.asarray(head(spread.astype(np.float32), training=False), dtype=np.float32)
+
+    bias = logits(np.zeros((1, channels)))
+    weights = np.concatenate(
+        [logits(block) for block in np.array_split(np.eye(channels), -(-channels // 256))]
+    ) - bias
+
+    # A random, uneven map must give what its mean predicts: only then is the head pooling and a linear map.
+    probe = np.random.default_rng(0).uniform(0, 2, (2, *size_hw, channels)).astype(np.float32)
+    expected = probe.mean(axis=(1, 2)) @ weights + bias
+    found = np.asarray(head(probe, training=False), dtype=np.float32)
+    if found.shape != expected.shape or not np.allclose(found, expected, rtol=1e-2, atol=1e-2 * np.abs(expected).max()):
+        raise InputError(
+            "CAM needs a head of global average pooling and linear layers, and this model's is another; "
+            "use `grad_cam`, which explains any head"
+        )
+    return weights

@@ -1,0 +1,50 @@
+"""Global average pooling over the valid cells only, so that padding never counts."""
+
+import keras
+from keras import ops
+
+
+def _centres(pixels, cells):
+    """Return the pixel at each cell's centre; sizes may be symbolic, which `ops.image.resize` refuses."""
+    position = (ops.arange(cells, dtype="float32") + 0.5) * (ops.cast(pixels, "float32") / ops.cast(cells, "float32"))
+    return ops.cast(position, "int32")
+
+
+@keras.saving.register_keras_serializable(package="wsseg")
+class MaskedGlobalAveragePooling2D(keras.layers.Layer):
+    """Average each channel over the cells that a validity mask marks, or over all without one.
+
+    The mask is brought to the features' size by nearest neighbour, so a cell counts if and only if the
+    pixel at its centre is valid. An image without a valid cell gives 0.
+
+    Example:
+        >>> import numpy as np
+        >>> features = np.array([[[[1.0], [5.0]], [[3.0], [7.0]]]])  # (1, 2, 2, 1)
+        >>> valid = np.array([[[1.0, 0.0], [1.0, 0.0]]])  # (1, 2, 2): the left column
+        >>> float(MaskedGlobalAveragePooling2D()(features, valid)[0, 0])
+        2.0
+    """
+
+    def call(self, features, valid=None):
+        """Pool.
+
+        Args:
+            features: `(B, h, w, C)` float.
+            valid: `(B, H, W)` float, 1 where the image is and 0 in the padding; or None.
+
+        Returns:
+            `(B, C)` float.
+        """
+        if valid is None:
+            return ops.mean(features, axis=(1, 2))
+        for axis in (1, 2):
+            valid = ops.take(valid, _centres(ops.shape(valid)[axis], ops.shape(features)[axis]), axis=axis)
+        weight = ops.cast(valid[..., None], features.dtype)
+        # float16 overflows when a map's activations are summed: accumulate in float32.
+        total = ops.sum(ops.cast(features * weight, "float32"), axis=(1, 2))
+        count = ops.maximum(ops.sum(ops.cast(weight, "float32"), axis=(1, 2)), 1.0)
+        return ops.cast(total / count, features.dtype)
+
+    def compute_output_shape(self, features_shape, valid_shape=None):
+        """Return `(B, C)`."""
+        return (features_shape[0], features_shape[-1])

@@ -1,0 +1,1 @@
+"""From files to batches: decode, resize, pad, crop, augment (`image_files` needs no TensorFlow)."""

@@ -1,0 +1,117 @@
+"""Augmentation of images together with their masks: random scale and crop, flip, photometric jitter.
+
+Scale and crop are our own, because the crops of core Keras and keras-cv invent class ids or fail on images
+smaller than the crop; the flip is keras-cv's and the jitter core Keras', which keep masks aligned. Every
+random number follows from `(seed, epoch)`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from wsseg.artifacts import IGNORE
+
+FILL_RGB = (124.0, 116.0, 104.0)
+"""ImageNet's mean colour, which padding is filled with: near 0 after any network's preprocessing."""
+
+
+@dataclass(frozen=True)
+class Crops:
+    """The random numbers of one epoch's crops, drawn beforehand so that parallel loading cannot reorder them.
+
+    Attributes:
+        order: `(N,) int64`: which record comes when.
+        long_side: `(N,) float32`: pixels that the image's long side is scaled to.
+        offset_yx: `(N, 2) float32` in [0, 1): where the crop lies in the room it has.
+    """
+
+    order: np.ndarray
+    long_side: np.ndarray
+    offset_yx: np.ndarray
+
+    @classmethod
+    def draw(cls, count: int, long_side: tuple[int, int], seed: int, epoch: int) -> "Crops":
+        """Draw one epoch's numbers.
+
+        Args:
+            count: Number of records.
+            long_side: Range of the scaled long side, pixels.
+            seed: Of the run.
+            epoch: Counted from 0.
+        """
+        random = np.random.default_rng([seed, epoch])
+        return cls(
+            random.permutation(count).astype(np.int64),
+            random.uniform(*long_side, count).astype(np.float32),
+            random.uniform(0, 1, (count, 2)).astype(np.float32),
+        )
+
+
+def scale_and_crop(
+    image: tf.Tensor, mask: tf.Tensor, long_side: tf.Tensor, offset_yx: tf.Tensor, crop: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Scale an image and its mask alike and cut (or pad) them to a square.
+
+    Args:
+        image: `(H, W, 3)` uint8.
+        mask: `(H, W, 1)` uint8 class ids.
+        long_side: Scalar, pixels that the long side is scaled to.
+        offset_yx: `(2,)` in [0, 1): where the crop lies; where the image is smaller, where it lies in the crop.
+        crop: Side of the square, pixels.
+
+    Returns:
+        Image `(crop, crop, 3)` float32, bilinear, filled with `FILL_RGB`; labels `(crop, crop, 2)` float32: the
+        nearest class id, filled with 255, and the validity, 1 inside the image.
+    """
+    size = tf.cast(tf.shape(image)[:2], tf.float32)
+    scale = long_side / tf.reduce_max(size)
+    scaled = tf.maximum(tf.cast(tf.round(size * scale), tf.int32), 1)
+    image = tf.image.resize(image, scaled, antialias=True)
+    mask = tf.image.resize(mask, scaled, method="nearest")
+    room = scaled - crop
+    start = tf.cast(offset_yx * tf.cast(tf.maximum(room, 0) + 1, tf.float32), tf.int32)
+    stop = tf.minimum(start + crop, scaled)
+    image = image[start[0] : stop[0], start[1] : stop[1]]
+    mask = mask[start[0] : stop[0], start[1] : stop[1]]
+    before = tf.cast(offset_yx * tf.cast(tf.maximum(-room, 0) + 1, tf.float32), tf.int32)
+    after = crop - before - tf.shape(mask)[:2]
+    padding = tf.stack([before, after], axis=1)
+    padding = tf.concat([padding, [[0, 0]]], axis=0)
+    fill = tf.constant(FILL_RGB)
+    image = tf.pad(image - fill, padding) + fill
+    valid = tf.pad(tf.ones_like(mask, tf.float32), padding)
+    labels = tf.pad(tf.cast(mask, tf.float32) - IGNORE, padding) + IGNORE
+    image = tf.ensure_shape(image, (crop, crop, 3))
+    return image, tf.ensure_shape(tf.concat([labels, valid], axis=-1), (crop, crop, 2))
+
+
+def jitter_layers(strength: float, seed: int) -> list:
+    """Return core Keras' photometric layers: brightness, contrast, saturation.
+
+    Args:
+        strength: In [0, 1]: brightness and contrast change by up to this share, saturation by half of it.
+        seed: Of the layers' random numbers.
+    """
+    from keras import layers
+
+    if strength == 0:
+        return []
+    bounds = (0, 255)
+    # In core Keras a saturation factor of 0.5 leaves the image as it is; a bare number would only desaturate.
+    saturation = (0.5 - strength / 4, 0.5 + strength / 4)
+    return [
+        layers.RandomBrightness(strength, value_range=bounds, seed=seed, dtype="float32"),
+        layers.RandomContrast(strength, value_range=bounds, seed=seed + 1, dtype="float32"),
+        layers.RandomSaturation(saturation, value_range=bounds, seed=seed + 2, dtype="float32"),
+    ]
+
+
+def flip_layer(seed: int):
+    """Return keras-cv's horizontal flip, which flips images and masks together."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # keras-cv's own imports warn of their deprecations
+        from keras_cv import layers
+    return layers.RandomFlip("horizontal", seed=seed)

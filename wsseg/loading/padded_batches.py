@@ -1,0 +1,82 @@
+"""Whole images for inference, padded to few shapes and grouped by them, so that a graph is traced once a shape."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.record import Record
+from wsseg.loading.augment import FILL_RGB
+from wsseg.loading.image_files import image_size_hw
+from wsseg.loading.training_batches import batches_of
+
+
+@dataclass(frozen=True)
+class PaddedBatch:
+    """Images of one padded shape.
+
+    Attributes:
+        records: The images' records; the last batch of a shape may repeat its first record's image as filling,
+            so `images` can be longer than `records`.
+        images: `(B, H, W, 3)` float32, each in the upper left corner, the rest filled with the mean colour.
+        sizes_hw: The true `(height, width)` of each record's image.
+    """
+
+    records: list[Record]
+    images: np.ndarray
+    sizes_hw: list[tuple[int, int]]
+
+
+def padded_size(size_hw: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """Round a size up to whole multiples.
+
+    Example:
+        >>> padded_size((240, 321), 64)
+        (256, 384)
+    """
+    height, width = (-(-side // multiple) * multiple for side in size_hw)
+    return height, width
+
+
+def padded_batches(
+    dataset: Dataset, records: Sequence[Record], batch_size: int, multiple: int = 64
+) -> Iterator[PaddedBatch]:
+    """Read whole images in batches of one padded shape each.
+
+    Args:
+        dataset: What reads the images.
+        records: Which images.
+        batch_size: Images a batch; every batch has just as many, so that no shape is traced twice.
+        multiple: Sides are padded to multiples of this many pixels.
+
+    Yields:
+        Batches, in order of shape; a record comes once.
+    """
+    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for index, record in enumerate(records):
+        groups[padded_size(image_size_hw(record.image), multiple)].append(index)
+    plan = [(shape, batch) for shape in sorted(groups) for batch in batches_of(groups[shape], batch_size)]
+
+    def read(number: int) -> tuple[np.ndarray, np.ndarray]:
+        shape, batch = plan[number]
+        images = np.empty((batch_size, *shape, 3), np.float32)
+        images[:] = np.array(FILL_RGB, np.float32)
+        sizes = np.zeros((batch_size, 2), np.int64)
+        for place in range(batch_size):
+            image = dataset.read_image(records[batch[min(place, len(batch) - 1)]])
+            height, width = image.shape[:2]
+            images[place, :height, :width] = image
+            sizes[place] = height, width
+        return images, sizes
+
+    data = tf.data.Dataset.range(len(plan)).map(
+        lambda number: tf.numpy_function(read, [number], (tf.float32, tf.int64), stateful=False),
+        num_parallel_calls=2,
+        deterministic=True,
+    )
+    for (_, batch), (images, sizes) in zip(plan, data.prefetch(2).as_numpy_iterator()):
+        sizes_hw = [(int(h), int(w)) for h, w in sizes[: len(batch)]]
+        yield PaddedBatch([records[i] for i in batch], images, sizes_hw)

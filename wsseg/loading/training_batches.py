@@ -1,0 +1,111 @@
+"""Training batches of one fixed shape by tf.data: the same order and augmentation for the same seed and epoch."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.record import Record
+from wsseg.loading.augment import FILL_RGB, Crops, flip_layer, jitter_layers, scale_and_crop
+
+
+class TrainingBatches:
+    """Augmented square crops of a dataset, an epoch at a time.
+
+    Args:
+        dataset: What to read.
+        crop: Side of the square crop, pixels.
+        long_side: Range that the image's long side is scaled to at random, pixels.
+        batch_size: Images a step; the last, smaller batch of an epoch is dropped unless it is the only one.
+        seed: Of order and augmentation, together with the epoch.
+        jitter: Strength of the photometric jitter in [0, 1].
+        target: "labels" for image-level labels, "masks" for class ids a pixel.
+        read_mask: With "masks": record -> `(H, W) uint8`; where the masks come from is the caller's decision,
+            and nothing else here can open one.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        crop: int,
+        long_side: tuple[int, int],
+        batch_size: int,
+        seed: int,
+        jitter: float = 0.0,
+        target: Literal["labels", "masks"] = "labels",
+        read_mask: Callable[[Record], np.ndarray] | None = None,
+    ):
+        self.dataset, self.records = dataset, list(dataset)
+        self.crop, self.long_side, self.jitter, self.seed = crop, tuple(long_side), jitter, seed
+        self.batch_size = min(batch_size, len(self.records))
+        self.target, self._read_mask = target, read_mask
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return len(self.records) // self.batch_size
+
+    def _read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        record = self.records[index]
+        image = self.dataset.read_image(record)
+        if self._read_mask is None:
+            return image, np.zeros((*image.shape[:2], 1), np.uint8)
+        return image, self._read_mask(record)[..., None]
+
+    def epoch(self, number: int) -> tf.data.Dataset:
+        """Return the batches of one epoch.
+
+        Args:
+            number: Counted from 0.
+
+        Returns:
+            With target "labels": `((images (B, c, c, 3) float32, valid (B, c, c) float32), labels (B, K) float32)`;
+            with target "masks": `(images, masks (B, c, c) int32)`, 255 where unsure or padded.
+        """
+        crops = Crops.draw(len(self.records), self.long_side, self.seed, number)
+        labels = np.stack([self.dataset.label_vector(record) for record in self.records])[crops.order]
+        data = tf.data.Dataset.from_tensor_slices((crops.order, crops.long_side, crops.offset_yx, labels))
+
+        def load(index, long_side, offset_yx, vector):
+            image, mask = tf.numpy_function(self._read, [index], (tf.uint8, tf.uint8), stateful=False)
+            image.set_shape((None, None, 3))
+            mask.set_shape((None, None, 1))
+            image, mask = scale_and_crop(image, mask, long_side, offset_yx, self.crop)
+            return {"images": image, "segmentation_masks": mask}, vector
+
+        # Layers keep a random state, so they run in one sequential map; a new set each epoch starts from the seed.
+        layer_seed = int(np.random.default_rng([self.seed, number, 1]).integers(2**30))
+        flip, jitter = flip_layer(layer_seed), jitter_layers(self.jitter, layer_seed)
+
+        def augment(inputs: dict, vector):
+            inputs = flip(inputs, training=True)
+            images, masks = inputs["images"], inputs["segmentation_masks"]
+            for layer in jitter:
+                images = layer(images, training=True)
+            valid = masks[..., 1]
+            images = tf.where(valid[..., None] > 0, images, tf.constant(FILL_RGB))
+            if self.target == "masks":
+                return images, tf.cast(tf.round(masks[..., 0]), tf.int32)
+            return (images, valid), vector
+
+        data = data.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        data = data.batch(self.batch_size, drop_remainder=True)
+        return data.map(augment).prefetch(2)
+
+
+def epoch_seed(seed: int, epoch: int) -> None:
+    """Seed every random source that a layer may draw from while training (dropout), for one epoch."""
+    keras.utils.set_random_seed(int(np.random.default_rng([seed, epoch, 2]).integers(2**31)))
+
+
+def batches_of(indices: Sequence[int], size: int) -> list[list[int]]:
+    """Cut a list into pieces of `size`; the last may be shorter.
+
+    Example:
+        >>> batches_of([1, 2, 3], 2)
+        [[1, 2], [3]]
+    """
+    return [list(indices[i : i + size]) for i in range(0, len(indices), size)]

@@ -1,0 +1,122 @@
+"""From the class maps of an image to its pseudo-mask."""
+
+import numpy as np
+
+from wsseg.artifacts import IGNORE, ClassMaps
+from wsseg.catalogue import nearest
+from wsseg.errors import InputError
+from wsseg.refiners.background import with_background
+from wsseg.refiners.dense_crf import DenseCRF
+from wsseg.refiners.resize_maps import resize_maps
+from wsseg.refiners.unary import probabilities_from_labels
+
+UNARIES = ("labels", "scores")
+
+
+def label_image(
+    image: np.ndarray | None,
+    class_maps: ClassMaps,
+    background: str = "constant",
+    level: float = 0.25,
+    crf: DenseCRF | None = None,
+    unary: str = "labels",
+    confidence: float = 0.7,
+    confident: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """Label every pixel of an image by its highest class map, or as background.
+
+    The maps are resized to the image, a background score is put in front, a dense CRF over the classes
+    present (and background) sharpens them, and the highest score gives the label. Equal scores go to the
+    background, then to the class that comes first.
+
+    Args:
+        image: `(H, W, 3) uint8` RGB, of the size that `class_maps` names; may be None without a CRF.
+        class_maps: The maps of the classes present, in [0, 1].
+        background: `constant` or `power`, see `with_background`.
+        level: Of the background.
+        crf: The dense CRF, or None for none.
+        unary: What the CRF starts from: `labels` (the argmax, trusted with `confidence`; IRN) or `scores`
+            (the scores, normalised to sum 1 at each pixel; PSA).
+        confidence: Of the labels, for `unary="labels"`.
+        confident: Two levels instead of `level`, to leave unsure pixels out: the first with much background
+            (what is foreground there is confident foreground), the second with little (what is background
+            there is confident background). IRN: (0.30, 0.05) constant; PSA: (4, 32) power. Each is labelled
+            as above, CRF included; foreground of the first is kept, background of both is background,
+            everything else is 255.
+
+    Returns:
+        `(H, W) uint8`: 0 = background, the classes' mask ids, 255 = unsure (only with `confident`).
+
+    Raises:
+        InputError: The image does not match the maps, class ids are not distinct and in 1..254, or an option
+            is wrong.
+
+    Example:
+        >>> maps = ClassMaps(np.array([3, 7]), np.array([[[0.1, 0.9]], [[0.2, 0.4]]]), (1, 2))
+        >>> label_image(None, maps, level=0.25).tolist()
+        [[0, 3]]
+        >>> label_image(None, maps, confident=(0.3, 0.15)).tolist()
+        [[255, 3]]
+
+    References:
+        Ahn et al., IRNet, CVPR 2019, public code `step/cam_to_ir_label.py`.
+        Ahn and Kwak, AffinityNet (PSA), CVPR 2018, section 3.1.
+    """
+    if unary not in UNARIES:
+        raise InputError(f"unknown unary `{unary}`; {nearest(unary, UNARIES)}")
+    ids = _mask_ids(class_maps)
+    if crf is not None and image is None:
+        raise InputError("`image` is needed by the CRF; got None")
+    if image is not None and np.shape(image)[:2] != tuple(class_maps.size_hw):
+        raise InputError(
+            f"the class maps belong to an image of (H, W) {tuple(class_maps.size_hw)}; got an image of "
+            f"{np.shape(image)}; was the dataset changed after the localize stage?"
+        )
+    maps = resize_maps(class_maps.maps, class_maps.size_hw)
+
+    def labelled(at_level: float) -> np.ndarray:
+        scores = with_background(maps, background, at_level)
+        labels = scores.argmax(0)
+        if crf is not None:
+            if unary == "labels":
+                probabilities = probabilities_from_labels(labels, len(ids), confidence)
+            else:
+                probabilities = _normalised(scores).transpose(1, 2, 0)
+            labels = crf(image, probabilities).argmax(-1)
+        return ids[labels]
+
+    if confident is None:
+        return labelled(level)
+    foreground_level, background_level = confident
+    strong_first = foreground_level >= background_level
+    if strong_first != (background == "constant") and foreground_level != background_level:
+        order = "falling (IRN: 0.3, 0.05)" if background == "constant" else "rising (PSA: 4, 32)"
+        raise InputError(f"`confident` of a {background} background must be {order}; got {tuple(confident)}")
+    foreground = labelled(foreground_level)
+    remaining = labelled(background_level)
+    mask = foreground.copy()
+    mask[foreground == 0] = IGNORE
+    mask[(foreground == 0) & (remaining == 0)] = 0
+    return mask
+
+
+def _mask_ids(class_maps: ClassMaps) -> np.ndarray:
+    """Return `(C + 1,) uint8`: the mask id of each channel, background first."""
+    ids = np.asarray(class_maps.class_ids, np.int64)
+    if ids.shape != (len(class_maps.maps),):
+        raise InputError(f"class maps hold {len(class_maps.maps)} maps but {ids.size} class ids")
+    if ids.size and (ids.min() < 1 or ids.max() >= IGNORE or len(np.unique(ids)) != len(ids)):
+        raise InputError(
+            f"class ids must be distinct mask ids in 1..{IGNORE - 1} (classifier output k is id k + 1); "
+            f"got {ids.tolist()}"
+        )
+    return np.concatenate([[0], ids]).astype(np.uint8)
+
+
+def _normalised(scores_khw: np.ndarray) -> np.ndarray:
+    """Divide the scores of a pixel by their sum; where all are 0 the background gets 1."""
+    total = scores_khw.sum(0)
+    empty = total <= 0
+    result = scores_khw / np.where(empty, 1, total)
+    result[0][empty] = 1
+    return result

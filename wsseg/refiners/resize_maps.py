@@ -1,0 +1,56 @@
+"""Bilinear resizing of class maps."""
+
+import functools
+
+import numpy as np
+
+from wsseg.errors import InputError
+
+
+@functools.lru_cache(maxsize=64)
+def _weights(source: int, target: int) -> np.ndarray:
+    """Return `(target, source) float32`: each row interpolates one target pixel from two source pixels."""
+    centre = (np.arange(target) + 0.5) * source / target - 0.5
+    centre = np.clip(centre, 0, source - 1)  # beyond the outer centres the border value is repeated
+    low = np.minimum(np.floor(centre).astype(int), max(source - 2, 0))
+    high = np.minimum(low + 1, source - 1)
+    fraction = centre - low
+    rows = np.arange(target)
+    weights = np.zeros((target, source), np.float32)
+    np.add.at(weights, (rows, low), 1 - fraction)
+    np.add.at(weights, (rows, high), fraction)
+    weights.flags.writeable = False
+    return weights
+
+
+def resize_maps(maps_khw: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    """Resize maps bilinearly with half-pixel centres, as `tf.image.resize` does.
+
+    Pixel i of n has its centre at (i + 0.5) / n of the image's extent, so a map and its image cover the same
+    area. Meant for making maps larger: there is no antialiasing when they become smaller.
+
+    Args:
+        maps_khw: `(C, h, w) float`; C may be 0.
+        size_hw: The wanted height and width.
+
+    Returns:
+        `(C, H, W) float32`, within the range of the input.
+
+    Raises:
+        InputError: `maps_khw` is not three-dimensional, or a size is not positive.
+
+    Example:
+        >>> resize_maps(np.array([[[0.0, 1.0]]]), (1, 4)).tolist()
+        [[[0.0, 0.25, 0.75, 1.0]]]
+    """
+    maps = np.asarray(maps_khw, np.float32)
+    height, width = (int(side) for side in size_hw)
+    if maps.ndim != 3 or 0 in maps.shape[1:]:
+        raise InputError(f"`maps_khw` must be (C, h, w); got {maps.shape}")
+    if height < 1 or width < 1:
+        raise InputError(f"`size_hw` must be positive; got {tuple(size_hw)}")
+    if maps.shape[1:] == (height, width):
+        return maps
+    resized = _weights(maps.shape[1], height) @ maps @ _weights(maps.shape[2], width).T
+    # Rounding may leave the range of the input by one unit in the last place, which [0, 1] checks would see.
+    return np.clip(resized, maps.min(initial=np.inf), maps.max(initial=-np.inf)) if maps.size else resized

@@ -1,0 +1,107 @@
+"""Masks and maps painted over photographs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+
+from wsseg.artifacts import IGNORE, ClassMaps
+from wsseg.errors import InputError
+from wsseg.refiners.resize_maps import resize_maps
+from wsseg.report.palette import colourise, voc_palette
+
+MAP_COLOURS = "inferno"
+"""Rises evenly in lightness, so that more always looks like more, in gray and to the colour-blind too."""
+
+
+def overlay(image: np.ndarray, mask_or_map: np.ndarray, alpha: float = 0.5) -> np.ndarray:
+    """Paint a mask or a map over a photograph.
+
+    Args:
+        image: `(H, W, 3) uint8` RGB.
+        mask_or_map: Integers `(H, W)`: a mask, painted in the VOC palette where it is not background. Float
+            `(H, W)` in [0, 1]: a map, painted everywhere in a colour map of rising lightness.
+        alpha: Opacity of the paint, 0 to 1.
+
+    Returns:
+        `(H, W, 3) uint8` RGB.
+
+    Raises:
+        InputError: The sizes differ, the map leaves [0, 1], or `alpha` does.
+
+    Example:
+        >>> image = np.full((1, 2, 3), 100, np.uint8)
+        >>> overlay(image, np.array([[0, 1]]), alpha=0.5).tolist()
+        [[[100, 100, 100], [114, 50, 50]]]
+    """
+    image, paint = _checked(image), np.asarray(mask_or_map)
+    if paint.shape != image.shape[:2]:
+        raise InputError(f"`mask_or_map` must be (H, W) = {image.shape[:2]}; got {paint.shape}")
+    if not 0 <= alpha <= 1:
+        raise InputError(f"`alpha` must be in [0, 1]; got {alpha}; try 0.5")
+    if paint.dtype.kind in "iu":
+        return _blended(image, colourise(paint), np.where(paint == 0, 0, alpha))
+    if paint.size and not (paint.min() >= 0 and paint.max() <= 1):  # written so that nan fails too
+        found = f"{paint.min():.4g}..{paint.max():.4g}"
+        raise InputError(f"a map must lie in [0, 1]; got {found}; divide it by its maximum")
+    colours = colormaps[MAP_COLOURS](np.asarray(paint, np.float32), bytes=True)[..., :3]
+    return _blended(image, colours, np.full(paint.shape, alpha))
+
+
+def overlay_class_maps(image: np.ndarray, class_maps: ClassMaps, alpha: float = 0.85) -> np.ndarray:
+    """Paint the class maps of an image over it: the colour tells the class, the opacity how strongly.
+
+    Args:
+        image: `(H, W, 3) uint8` RGB.
+        class_maps: In [0, 1]; at each pixel the highest is shown, in its class's VOC colour.
+        alpha: Opacity of a map value of 1.
+
+    Returns:
+        `(H, W, 3) uint8` RGB: the photograph turned gray, and the paint.
+
+    Raises:
+        InputError: The maps belong to an image of another size.
+    """
+    image = _checked(image)
+    if tuple(class_maps.size_hw) != image.shape[:2]:
+        size_hw = tuple(class_maps.size_hw)
+        raise InputError(f"the class maps belong to an image of (H, W) {size_hw}; got {image.shape}")
+    # Luma of ITU-R BT.601, as Pillow's mode L.
+    gray = (image @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
+    gray = np.repeat(gray[..., None], 3, -1)
+    if len(class_maps.maps) == 0:
+        return gray
+    maps = resize_maps(class_maps.maps, image.shape[:2])
+    winner = np.asarray(class_maps.class_ids)[maps.argmax(0)]
+    return _blended(gray, colourise(winner), alpha * np.clip(maps.max(0), 0, 1))
+
+
+def legend(class_names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Name the colours of a mask.
+
+    Args:
+        class_names: In id order, the background first.
+
+    Returns:
+        `(name, "#rrggbb")` of each class in the VOC palette, and of 255, "unsure", at the end.
+
+    Example:
+        >>> legend(["background", "cat"])
+        (('background', '#000000'), ('cat', '#800000'), ('unsure', '#e0e0c0'))
+    """
+    if len(class_names) > IGNORE:
+        raise InputError(f"`class_names` must be at most {IGNORE} names; got {len(class_names)}")
+    colours = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in voc_palette().tolist()]
+    return (*zip(class_names, colours), ("unsure", colours[IGNORE]))
+
+
+def _checked(image: np.ndarray) -> np.ndarray:
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
+        raise InputError(f"`image` must be (H, W, 3) uint8 RGB; got {image.shape} {image.dtype}")
+    return image
+
+
+def _blended(image: np.ndarray, colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    alpha = alpha[..., None].astype(np.float32)
+    return np.rint((1 - alpha) * image + alpha * colours).astype(np.uint8)

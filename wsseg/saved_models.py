@@ -1,0 +1,33 @@
+"""Load a `.keras` file, this package's own models included."""
+
+import zipfile
+from pathlib import Path
+
+import keras
+
+from wsseg import catalogue, classifiers, segmenters
+from wsseg.errors import InputError
+
+
+def load_model(path: str | Path) -> keras.Model:
+    """Load a model for inference, in Keras' safe mode.
+
+    Args:
+        path: A `.keras` file: of a run (`1_classify/classifier.keras`, `5_segment/segmenter.keras`) or anybody's.
+
+    Returns:
+        The model, not compiled.
+
+    Raises:
+        InputError: The file is missing, broken, or holds layers that are not registered.
+    """
+    for table in (classifiers.CLASSIFIERS, segmenters.SEGMENTERS):
+        for name in table:
+            catalogue.load(table, name, "model")  # importing a class registers it with Keras
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise InputError(f"model {path} does not exist; give a .keras file")
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (ValueError, OSError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(f"model {path} cannot be loaded: {error}; give a .keras file") from error

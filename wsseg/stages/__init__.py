@@ -1,0 +1,120 @@
+"""The stages of a run, in order. A stage is a function from directories to one new directory.
+
+Each module has `run(recipe, inputs, out) -> Outcome`; `engine` decides what runs, is skipped or resumes.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from wsseg.config import Recipe
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the engine knows of a stage before it runs.
+
+    Attributes:
+        folder: Its directory inside the run folder.
+        run: "module:function" of `run(recipe, inputs, out) -> Outcome`.
+        sections: Dotted names of the recipe's options that decide its outcome.
+        inputs: Stages whose directories it reads.
+        data: Parts of the dataset it depends on: `train`, `train_masks`, `val`, `val_masks`, `calibration`.
+    """
+
+    folder: str
+    run: str
+    sections: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage says when it is done.
+
+    Attributes:
+        line: One line: what it made, how good it is.
+        counts: The same for the manifest: numbers by name.
+        set_aside: Inputs left out, `id -> reason`.
+    """
+
+    line: str
+    counts: dict[str, Any] = field(default_factory=dict)
+    set_aside: dict[str, str] = field(default_factory=dict)
+
+
+STAGES = {
+    "classify": Stage(
+        "1_classify",
+        "wsseg.stages.classify:run",
+        ("seed", "precision", "dataset", "classify"),
+        data=("train", "val"),
+    ),
+    "localize": Stage(
+        "2_localize",
+        "wsseg.stages.localize:run",
+        ("seed", "dataset", "localize", "label.threshold.rule", "label.threshold.split", "label.threshold.images"),
+        ("classify",),
+        ("train", "calibration"),
+    ),
+    "propagate": Stage("3_propagate", "wsseg.stages.propagate:run", ("propagate",), ("localize",)),
+    "label": Stage(
+        "4_label",
+        "wsseg.stages.label:run",
+        ("dataset", "label"),
+        ("propagate",),
+        ("train", "calibration_masks"),
+    ),
+    "segment": Stage(
+        "5_segment",
+        "wsseg.stages.segment:run",
+        ("seed", "precision", "dataset", "segment"),
+        ("label",),
+        ("train",),
+    ),
+    "ceiling": Stage(
+        "5_segment_ceiling",
+        "wsseg.stages.segment:run_ceiling",
+        ("seed", "precision", "dataset", "segment"),
+        (),
+        ("train_masks",),
+    ),
+    "evaluate": Stage(
+        "6_evaluate",
+        "wsseg.stages.evaluate:run",
+        ("dataset", "label", "evaluate", "segment.scales", "segment.flip", "segment.crf"),
+        ("propagate", "label", "segment", "ceiling"),
+        ("train_masks", "val_masks"),
+    ),
+    "report": Stage(
+        "7_report",
+        "wsseg.stages.report:run",
+        ("name", "report", "dataset"),
+        ("classify", "propagate", "label", "segment", "ceiling", "evaluate"),
+        ("train_masks", "val_masks"),
+    ),
+}
+
+
+def plan(recipe: Recipe) -> list[str]:
+    """Name the stages that a recipe has, in order.
+
+    A fully supervised recipe (`segment.supervision: masks`) has no use for a classifier or class maps.
+
+    Example:
+        >>> plan(Recipe())
+        ['classify', 'localize', 'propagate', 'label', 'segment', 'evaluate', 'report']
+    """
+    if recipe.segment.supervision == "masks":
+        first = ["classify"] if recipe.segment.weights == "classifier" else []
+        return [*first, "segment", "evaluate", "report"]
+    return [name for name in STAGES if name != "ceiling" or recipe.ceiling]
+
+
+def inputs_of(recipe: Recipe, name: str) -> list[str]:
+    """Name the stages of this recipe whose directories a stage reads."""
+    stages = plan(recipe)
+    inputs = [other for other in STAGES[name].inputs if other in stages]
+    if name in ("segment", "ceiling") and recipe.segment.weights == "classifier":
+        inputs.append("classify")
+    return inputs

@@ -1,0 +1,97 @@
+"""Stage 1: train a classifier from image-level labels."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from wsseg import classifiers
+from wsseg.config import Recipe
+from wsseg.datasets import Dataset
+from wsseg.errors import InputError
+from wsseg.loading.padded_batches import padded_batches
+from wsseg.loading.training_batches import TrainingBatches
+from wsseg.metrics import mean_average_precision
+from wsseg.progress import bar
+from wsseg.saved_models import load_model
+from wsseg.stages import Outcome, data
+from wsseg.training import optimizers
+from wsseg.training.device import prepare, use_jit
+from wsseg.training.resumable_fit import remove_checkpoints, resumable_fit
+
+MODEL = "classifier.keras"
+
+
+def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+    """Train the recipe's classifier; write `classifier.keras` and `history.csv`.
+
+    Multi-label: the loss is the mean sigmoid cross-entropy over images and classes (the multi-label
+    soft-margin loss of the seeds' codes). The validation split's labels give the mean average precision.
+    """
+    config = recipe.classify
+    prepare(recipe)
+    train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"])
+    unlabelled = [record.id for record in train if not record.labels]
+    if len(unlabelled) == len(train):
+        raise InputError(f"no image of split `{recipe.dataset.train}` has a label; a classifier needs labels")
+    keras.utils.set_random_seed(recipe.seed)
+    model = classifiers.create(
+        config.head,
+        backbone=config.backbone,
+        num_classes=len(train.classes),
+        output_stride=config.output_stride,
+        weights=config.weights,
+    )
+    if not (out / MODEL).exists():
+        batches = TrainingBatches(train, config.crop, config.long_side, config.batch_size, recipe.seed, config.jitter)
+        trained = model.with_validity()
+        steps = config.epochs * batches.steps
+        optimizer = optimizers.create(
+            config.optimizer,
+            config.learning_rate,
+            steps,
+            head=model.head.trainable_variables,
+            head_multiplier=config.head_multiplier,
+            weight_decay=config.weight_decay,
+        )
+        trained.compile(
+            optimizer=optimizer,
+            loss=keras.losses.BinaryCrossentropy(from_logits=True),
+            jit_compile=use_jit(recipe),
+        )
+        with bar("training the classifier", steps, "steps") as advance:
+            resumable_fit(trained, batches, config.epochs, recipe.seed, out, advance)
+        model.save(out / MODEL)
+        remove_checkpoints(out)
+    model = load_model(out / MODEL)
+    val, _ = data.checked(recipe, recipe.dataset.val, inputs["data"])
+    mean, per_class = validate(model, val)
+    counts = {
+        "images": len(train),
+        "classes": list(train.classes),
+        "val_images": len(val),
+        "val_map": mean,
+        "val_average_precision": dict(zip(train.classes, per_class)),
+    }
+    line = f"{len(train)} images, {len(train.classes)} classes, val mAP {mean:.3f}"
+    return Outcome(line, counts, set_aside)
+
+
+def validate(model: keras.Model, dataset: Dataset, batch_size: int = 8) -> tuple[float, list[float]]:
+    """Score a classifier on whole images, padding masked out.
+
+    Returns:
+        Mean average precision over the classes that occur, and the precision of each (nan where absent).
+    """
+    network = model.with_validity()
+    scores, truth = [], []
+    for batch in padded_batches(dataset, dataset, batch_size):
+        valid = np.zeros(batch.images.shape[:3], np.float32)
+        for place, (height, width) in enumerate(batch.sizes_hw):
+            valid[place, :height, :width] = 1
+        logits = network.predict_on_batch([batch.images, valid])
+        scores.append(logits[: len(batch.records)])
+        truth += [dataset.label_vector(record) for record in batch.records]
+    mean, per_class = mean_average_precision(np.concatenate(scores), np.stack(truth))
+    return float(mean), [float(value) for value in per_class]

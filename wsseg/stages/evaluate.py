@@ -1,0 +1,203 @@
+"""Stage 6: score class maps and pseudo-masks on the training split, the segmenter on the validation split."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsseg.artifacts import ClassMaps, read_json, read_mask, write_json, write_mask
+from wsseg.config import Recipe
+from wsseg.datasets import Dataset, Record
+from wsseg.errors import InputError
+from wsseg.metrics import ConfusionMatrix
+from wsseg.progress import bar
+from wsseg.refiners import LevelSweep, label_image
+from wsseg.saved_models import load_model
+from wsseg.segmenters.inference import Predictor
+from wsseg.stages import Outcome, data, segment
+from wsseg.stages.label import MASKS, THRESHOLD, dense_crf, in_processes, score_levels
+from wsseg.stages.localize import MAPS
+from wsseg.training.device import prepare
+
+SCORES = "scores.json"
+IMAGE_SCORES = "images.json"
+PREDICTIONS, CEILING_PREDICTIONS = "predictions", "ceiling_predictions"
+
+
+def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+    """Score everything that the run has made; write `scores.json`, `images.json` and `predictions/ID.png`.
+
+    This stage alone, and full supervision, opens the training split's masks. What it finds on them (the
+    oracle) is printed beside the honest choice and used by nothing.
+    """
+    train, _ = data.checked(recipe, recipe.dataset.train, inputs["data"], masks=True)
+    val, set_aside = data.checked(recipe, recipe.dataset.val, inputs["data"], masks=True)
+    scores: dict[str, Any] = {"class_maps": None, "pseudo_masks": None, "segmenter": None, "ceiling": None}
+    images: dict[str, Any] = {}
+    curve: dict[str, Any] = {}
+    if "label" in inputs:
+        threshold = read_json(inputs["label"] / THRESHOLD)
+        if any(record.mask is not None for record in train):
+            scores["class_maps"], curve["class_maps"] = score_class_maps(recipe, train, inputs, threshold)
+            scores["pseudo_masks"], curve["pseudo_masks"] = score_pseudo_masks(recipe, train, inputs, threshold, images)
+    supervised = recipe.segment.supervision == "masks"
+    for name, stage, folder in (
+        ("ceiling" if supervised else "segmenter", "segment", PREDICTIONS),
+        ("ceiling", "ceiling", CEILING_PREDICTIONS),
+    ):
+        if stage in inputs:
+            scores[name] = score_segmenter(recipe, val, inputs[stage] / segment.MODEL, out / folder, images, name)
+    if supervised:
+        scores["segmenter"] = scores["ceiling"]
+    for name, supervision in (("segmenter", recipe.segment.supervision), ("ceiling", "masks")):
+        if scores[name]:
+            scores[name] = scores[name] | {"supervision": supervision}
+    scores["conventions"] = conventions(recipe)
+    write_json(out / SCORES, scores)
+    write_json(out / IMAGE_SCORES, images)
+    write_json(out / "threshold_curve.json", curve)
+    return Outcome(summary(scores), {k: v["miou"] for k, v in scores.items() if v and "miou" in v}, set_aside)
+
+
+def summary(scores: Mapping[str, Any]) -> str:
+    """Return the mIoUs in one line, with the share of the ceiling that image-level labels reach."""
+    parts = [
+        f"{name.replace('_', ' ')} {row['miou']:.3f}"
+        for name, row in scores.items()
+        if row and row.get("miou") is not None
+    ]
+    weak, full = scores.get("segmenter"), scores.get("ceiling")
+    if weak and full and weak["supervision"] != "masks":
+        parts.append(f"segmenter / ceiling {weak['miou'] / full['miou']:.2f}")
+    return "mIoU: " + ", ".join(parts) if parts else "no split has masks, so nothing could be scored"
+
+
+def conventions(recipe: Recipe) -> dict[str, str]:
+    """State how the scores are to be read."""
+    segmenter = recipe.segment
+    return {
+        "dataset": f"{recipe.dataset.name}, classes {', '.join(recipe.dataset.classes or ('all',))}",
+        "ignored": "pixels whose true mask is 255 are not scored; a prediction of 255 counts as a miss",
+        "mean": "over background and classes; a class absent from truth and prediction is left out",
+        "class_maps": "image-level labels given; constant or power background as the recipe says; no CRF",
+        "pseudo_masks": f"image-level labels given; CRF {recipe.label.crf.preset}; every pixel labelled"
+        if not recipe.label.unsure
+        else f"image-level labels given; CRF {recipe.label.crf.preset}; unsure pixels count as misses",
+        "segmenter": f"no labels given; scales {list(segmenter.scales)}, flip {segmenter.flip}, "
+        f"CRF {segmenter.crf.preset}",
+        "oracle": "the level that is best on the scored images themselves; for comparison only",
+        "seed": str(recipe.seed),
+    }
+
+
+def _described(matrix: ConfusionMatrix, dataset: Dataset, images: int) -> dict[str, Any]:
+    return {"split": dataset.split, "images": images} | matrix.scores(("background", *dataset.classes))
+
+
+def score_class_maps(
+    recipe: Recipe, train: Dataset, inputs: Mapping[str, Path], threshold: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[tuple[float, float]] | None]:
+    """Score the class maps at the chosen level, and, for a constant background, at every level of the curve."""
+    config, folder = recipe.label, inputs["propagate"] / MAPS
+    scored = [record for record in train if record.mask is not None]
+    constant = config.background == "constant"
+    levels = sorted({*recipe.evaluate.levels, threshold["level"]}) if constant else ()
+    chunks = [scored[i::8] for i in range(8)]
+    jobs = ((_score_maps, config.background, threshold["level"], levels, train, chunk, folder) for chunk in chunks)
+    matrix, sweep = ConfusionMatrix(len(train.classes) + 1), None
+    for part, part_sweep in in_processes(jobs, "scoring class maps", len(chunks), 0, config.workers):
+        matrix.merge(part)
+        sweep = part_sweep if sweep is None else sweep.merge(part_sweep)
+    result = _described(matrix, train, len(scored))
+    result |= {"threshold": threshold["level"], "rule": threshold["rule"], "oracle": None}
+    if not constant:
+        return result, None
+    level, best = sweep.best()
+    result["oracle"] = {"threshold": level, "miou": best}
+    return result, sweep.curve()
+
+
+def _score_maps(
+    background: str, level: float, levels: tuple, dataset: Dataset, records: list[Record], folder: Path
+) -> tuple[ConfusionMatrix, LevelSweep | None]:
+    matrix = ConfusionMatrix(len(dataset.classes) + 1)
+    sweep = LevelSweep(levels, len(dataset.classes) + 1) if levels else None
+    for record in records:
+        truth = dataset.read_mask(record)
+        if record.labels:
+            maps = ClassMaps.load(folder / f"{record.id}.npz")
+        else:
+            maps = ClassMaps(np.zeros(0, int), np.zeros((0, *truth.shape), np.float32), truth.shape)
+        matrix.update(label_image(None, maps, background, level), truth)
+        if sweep is not None:
+            sweep.update(maps, truth)
+    return matrix, sweep
+
+
+def score_pseudo_masks(
+    recipe: Recipe,
+    train: Dataset,
+    inputs: Mapping[str, Path],
+    threshold: Mapping[str, Any],
+    images: dict[str, Any],
+) -> tuple[dict[str, Any], list[tuple[float, float]]]:
+    """Score the pseudo-masks, and make them again at the oracle's levels."""
+    scored = [record for record in train if record.mask is not None]
+    total = ConfusionMatrix(len(train.classes) + 1)
+    rows = images.setdefault("pseudo_masks", {})
+    for record in scored:
+        rows[record.id] = add(total, read_mask(inputs["label"] / MASKS / f"{record.id}.png"), train.read_mask(record))
+    result = _described(total, train, len(scored))
+    result |= {"threshold": threshold["level"], "rule": threshold["rule"], "oracle": None}
+    levels = recipe.evaluate.oracle_levels
+    curve = []
+    if levels:
+        again = sorted({*levels, threshold["level"]} if recipe.label.unsure else set(levels) - {threshold["level"]})
+        curve = score_levels(recipe.label, again, train, inputs["propagate"] / MAPS, "oracle levels")
+        if not recipe.label.unsure:
+            curve = sorted([*curve, (threshold["level"], result["miou"])])
+        level, best = max(curve, key=lambda point: point[1])
+        result["oracle"] = {"threshold": level, "miou": best}
+    return result, curve
+
+
+def add(total: ConfusionMatrix, prediction: np.ndarray, truth: np.ndarray) -> float | None:
+    """Count one image in `total`; return its own mIoU, by which the report orders images."""
+    one = ConfusionMatrix(total.num_classes)
+    one.update(prediction, truth)
+    total.merge(one)
+    miou = float(one.miou())
+    return None if np.isnan(miou) else miou
+
+
+def score_segmenter(
+    recipe: Recipe, val: Dataset, model: Path, folder: Path, images: dict[str, Any], name: str
+) -> dict[str, Any] | None:
+    """Predict the validation images that are not in `folder` yet, and score them all.
+
+    Returns:
+        The scores, or None where no image has a mask.
+    """
+    folder.mkdir(exist_ok=True)
+    left = [record for record in val if not (folder / f"{record.id}.png").exists()]
+    crf = dense_crf(recipe.segment.crf)
+    if left:
+        prepare(recipe)
+        network = load_model(model)
+        if network.num_classes != len(val.classes) + 1:
+            raise InputError(f"{model} predicts {network.num_classes} classes; the dataset has {len(val.classes) + 1}")
+        predictor = Predictor(network, recipe.segment.scales, recipe.segment.flip)
+        with bar(f"predicting ({name})", len(val), done=len(val) - len(left)) as advance:
+            for record, probabilities in predictor(val, left):
+                if crf is not None:
+                    probabilities = crf(val.read_image(record), probabilities)
+                write_mask(folder / f"{record.id}.png", probabilities.argmax(-1).astype(np.uint8))
+                advance()
+    scored = [record for record in val if record.mask is not None]
+    if not scored:
+        return None
+    total, rows = ConfusionMatrix(len(val.classes) + 1), images.setdefault(name, {})
+    for record in scored:
+        rows[record.id] = add(total, read_mask(folder / f"{record.id}.png"), val.read_mask(record))
+    return _described(total, val, len(scored))

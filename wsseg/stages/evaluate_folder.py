@@ -1,0 +1,56 @@
+"""Score a folder of predicted masks made by anybody against a folder of true ones."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from wsseg.artifacts import read_mask
+from wsseg.errors import InputError
+from wsseg.metrics import ConfusionMatrix
+from wsseg.progress import bar
+
+
+def score_folders(predictions: Path | None, truth: Path | None, classes: Sequence[str] | None) -> dict:
+    """Score `predictions/ID.png` against every `truth/ID.png` and print the scores as JSON.
+
+    Args:
+        predictions: Indexed or 8-bit grayscale PNGs of class ids.
+        truth: The true masks; 255 is not scored. Each needs a prediction.
+        classes: Foreground class names: mask id 1 is the first.
+
+    Returns:
+        The scores, as `ConfusionMatrix.scores` names them, and `images`.
+
+    Raises:
+        InputError: A folder is missing or empty, a prediction is missing or of another size, or ids do not fit.
+    """
+    if predictions is None or truth is None or not classes:
+        raise InputError("scoring a folder needs --predictions, --truth and --classes")
+    for option, folder in (("--predictions", predictions), ("--truth", truth)):
+        if not folder.is_dir():
+            raise InputError(f"{option} {folder} is not a folder; give one that holds ID.png masks")
+    files = sorted(truth.glob("*.png"))
+    if not files:
+        raise InputError(f"--truth {truth} holds no PNG; expected one mask ID.png for each image")
+    missing = [file.name for file in files if not (predictions / file.name).exists()]
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(files)} masks of {truth} have no prediction in {predictions}, such as {missing[0]}"
+        )
+    total = ConfusionMatrix(len(classes) + 1)
+    with bar("scoring", len(files)) as advance:
+        for file in files:
+            predicted, true = read_mask(predictions / file.name), read_mask(file)
+            if predicted.shape != true.shape:
+                raise InputError(
+                    f"{predictions / file.name} is {predicted.shape}, its truth {true.shape} (height, width); "
+                    "resize the prediction with nearest neighbour"
+                )
+            try:
+                total.update(predicted, true)
+            except InputError as error:
+                raise InputError(f"{file.name}: {error}; are --classes complete?") from error
+            advance()
+    scores = {"images": len(files)} | total.scores(("background", *classes))
+    print(json.dumps(scores, indent=2))
+    return scores

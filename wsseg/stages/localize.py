@@ -1,0 +1,95 @@
+"""Stage 2: class maps of the training images, for the labels present only."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from wsseg import explainers
+from wsseg.artifacts import ClassMaps
+from wsseg.config import Recipe
+from wsseg.datasets import Dataset
+from wsseg.explainers.core import EPSILON
+from wsseg.explainers.multi_scale import MultiScale
+from wsseg.loading.padded_batches import padded_batches
+from wsseg.progress import bar
+from wsseg.saved_models import load_model
+from wsseg.stages import Outcome, data
+from wsseg.stages.classify import MODEL
+from wsseg.training.device import prepare
+
+MAPS, CALIBRATION = "maps", "calibration_maps"
+
+
+def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+    """Explain every training image's labels; write `maps/ID.npz`.
+
+    Where the background level is chosen on a calibration split, that split's images are explained too, into
+    `calibration_maps/`. A file that is there already is kept: so an interrupted stage goes on.
+    """
+    config = recipe.localize
+    prepare(recipe)
+    train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"])
+    model = load_model(inputs["classify"] / MODEL)
+    if config.output_stride not in (None, model.output_stride):
+        model = model.at_output_stride(config.output_stride)
+    explainer = explainers.create(config.explainer, model=model)
+    wrapped = MultiScale(explainer, config.scales, config.flip, config.map_stride)
+    made = write_maps(wrapped, train, out / MAPS, config.batch_size)
+    if recipe.label.threshold.rule == "calibration":
+        split = data.calibration_split(recipe, inputs["data"])
+        write_maps(wrapped, split, out / CALIBRATION, config.batch_size)
+    counts = {"images": made, "layer": explainer.layer, "explainer": config.explainer}
+    return Outcome(f"class maps of {made} images from layer `{explainer.layer}`", counts, set_aside)
+
+
+def write_maps(explain: MultiScale, dataset: Dataset, folder: Path, batch_size: int) -> int:
+    """Write the class maps of a dataset's images that are not in `folder` yet.
+
+    A map is the multi-scale sum divided by its maximum inside the image plus 1e-5 (IRN), so that each class
+    present reaches 1 somewhere.
+
+    Returns:
+        Number of images with at least one label.
+    """
+    folder.mkdir(exist_ok=True)
+    labelled = [record for record in dataset if record.labels]
+    left = [record for record in labelled if not (folder / f"{record.id}.npz").exists()]
+    width = max((len(record.labels) for record in labelled), default=1)
+    done = len(labelled) - len(left)
+    with bar("class maps", len(labelled), done=done) as advance:
+        for batch in padded_batches(dataset, left, batch_size):
+            ids = [np.flatnonzero(dataset.label_vector(record)) for record in batch.records]
+            targets = np.full((len(batch.images), width), -1, np.int32)
+            for place, classes in enumerate(ids):
+                targets[place, : len(classes)] = classes
+            sums = explain.raw(batch.images, targets)
+            for record, classes, size_hw, maps in zip(batch.records, ids, batch.sizes_hw, sums):
+                inside = without_padding(maps[: len(classes)], size_hw, explain.map_stride)
+                inside = inside / (inside.max(axis=(1, 2), keepdims=True) + EPSILON)
+                ClassMaps(classes + 1, inside, size_hw).save(folder / f"{record.id}.npz")
+                advance()
+    return len(labelled)
+
+
+def without_padding(maps: np.ndarray, size_hw: tuple[int, int], stride: int) -> np.ndarray:
+    """Cut a padded image's maps to the image.
+
+    An image's side is seldom a whole number of cells, so the cells are resampled (linearly) to cover it exactly.
+
+    Args:
+        maps: `(C, h, w)` of the padded image, a cell for each `stride` pixels.
+        size_hw: The image's size; it lies in the upper left corner.
+        stride: Pixels a cell.
+
+    Returns:
+        `(C, ceil(H / stride), ceil(W / stride))`.
+    """
+    for axis, side in ((1, size_hw[0]), (2, size_hw[1])):
+        cells = -(-side // stride)
+        position = (np.arange(cells) + 0.5) * side / (cells * stride) - 0.5
+        low = np.clip(np.floor(position).astype(int), 0, maps.shape[axis] - 1)
+        high = np.minimum(low + 1, maps.shape[axis] - 1)
+        share = np.clip(position - low, 0, 1).reshape((-1, 1) if axis == 1 else (1, -1))
+        maps = np.take(maps, low, axis) * (1 - share) + np.take(maps, high, axis) * share
+    return maps

@@ -1,0 +1,102 @@
+"""Stage 5: train a segmenter on the pseudo-masks, or, as the ceiling, on the true masks."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from wsseg import segmenters
+from wsseg.artifacts import IGNORE, read_mask
+from wsseg.config import Recipe
+from wsseg.datasets import Dataset, Record
+from wsseg.loading.training_batches import TrainingBatches
+from wsseg.losses import BalancedCrossEntropy
+from wsseg.progress import bar
+from wsseg.saved_models import load_model
+from wsseg.stages import Outcome, classify, data
+from wsseg.stages.label import MASKS
+from wsseg.training import optimizers
+from wsseg.training.device import prepare, use_jit
+from wsseg.training.resumable_fit import remove_checkpoints, resumable_fit
+
+MODEL = "segmenter.keras"
+
+
+def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+    """Train the recipe's segmenter; write `segmenter.keras` and `history.csv`.
+
+    On pseudo-masks the records have no masks, so none of the training split's can be read.
+    """
+    if recipe.segment.supervision == "masks":
+        return run_ceiling(recipe, inputs, out)
+    train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"])
+    folder = inputs["label"] / MASKS
+    return train_segmenter(
+        recipe, inputs, out, train, lambda record: read_mask(folder / f"{record.id}.png"), set_aside
+    )
+
+
+def run_ceiling(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+    """Train the same segmenter with the same budget on the true masks: the upper bound of the table."""
+    train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"], masks=True)
+    with_masks = [record.id for record in train if record.mask is not None]
+    train = train.subset(with_masks)
+    return train_segmenter(recipe, inputs, out, train, train.read_mask, set_aside)
+
+
+def train_segmenter(
+    recipe: Recipe,
+    inputs: Mapping[str, Path],
+    out: Path,
+    train: Dataset,
+    masks: Callable[[Record], np.ndarray],
+    set_aside: dict[str, str],
+) -> Outcome:
+    """Train on the masks that `masks` gives for each record, `(H, W) uint8`, 255 ignored."""
+    config = recipe.segment
+    prepare(recipe)
+    keras.utils.set_random_seed(recipe.seed)
+    model = segmenters.create(
+        config.network,
+        backbone=config.backbone,
+        num_classes=len(train.classes) + 1,
+        output_stride=config.output_stride,
+        weights=None if config.weights == "classifier" else config.weights,
+        channels=config.channels,
+    )
+    if config.weights == "classifier":
+        start_from_classifier(model, load_model(inputs["classify"] / classify.MODEL))
+    batches = TrainingBatches(
+        train, config.crop, config.long_side, config.batch_size, recipe.seed, config.jitter, "masks", masks
+    )
+    steps = config.epochs * batches.steps
+    optimizer = optimizers.create(
+        config.optimizer,
+        config.learning_rate,
+        steps,
+        head=model.head_variables,
+        head_multiplier=config.head_multiplier,
+        weight_decay=config.weight_decay,
+    )
+    plain = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=IGNORE)
+    model.compile(
+        optimizer=optimizer,
+        loss=BalancedCrossEntropy() if config.balanced else plain,
+        jit_compile=use_jit(recipe),
+    )
+    with bar("training the segmenter", steps, "steps") as advance:
+        history = resumable_fit(model, batches, config.epochs, recipe.seed, out, advance)
+    model.save(out / MODEL)
+    remove_checkpoints(out)
+    counts = {"images": len(train), "epochs": config.epochs, "loss": history[-1]["loss"]}
+    line = f"{config.network} on {config.backbone}, {len(train)} images, {config.epochs} epochs, loss {history[-1]['loss']:.3f}"
+    return Outcome(line, counts, set_aside)
+
+
+def start_from_classifier(model: keras.Model, classifier: keras.Model) -> None:
+    """Copy the weights of the layers that both networks have, by name: the backbone."""
+    own = {layer.name: layer for layer in classifier.layers}
+    for layer in model.layers:
+        if layer.name in model.backbone_layers and layer.name in own and layer.weights:
+            layer.set_weights(own[layer.name].get_weights())

@@ -1,0 +1,52 @@
+"""The table that a run ends with."""
+
+from pathlib import Path
+
+from wsseg.artifacts import read_json
+from wsseg.stages import STAGES
+
+ROWS = (
+    ("class_maps", "class maps"),
+    ("pseudo_masks", "pseudo-masks"),
+    ("segmenter", "segmenter"),
+    ("ceiling", "ceiling (true masks)"),
+)
+
+
+def print_table(run: Path) -> None:
+    """Print the scores of a run folder."""
+    from rich.console import Console
+    from rich.table import Table
+
+    scores = read_json(run / STAGES["evaluate"].folder / "scores.json")
+    table = Table("", "split", "images", "mIoU", "oracle", "pixel acc.", "class acc.", "fw IoU", "level")
+    table.columns[0].no_wrap = True
+    for key, title in ROWS:
+        row = scores.get(key)
+        if row is None or (key == "ceiling" and scores["segmenter"]["supervision"] == "masks"):
+            continue
+        if key == "segmenter" and row["supervision"] == "masks":
+            title = "segmenter (true masks)"
+        oracle, level = row.get("oracle"), row.get("threshold")
+        table.add_row(
+            title,
+            row["split"],
+            str(row["images"]),
+            number(row["miou"]),
+            f"{number(oracle['miou'])} at {oracle['threshold']:g}" if oracle else "",
+            number(row["pixel_accuracy"]),
+            number(row["mean_class_accuracy"]),
+            number(row["frequency_weighted_iou"]),
+            f"{level:.2f} ({row['rule']})" if level is not None else "",
+        )
+    console = Console()
+    console.width = max(console.width, 110)  # a log has no width of its own
+    console.print(table)
+    weak, full = scores.get("segmenter"), scores.get("ceiling")
+    if weak and full and weak["supervision"] != "masks" and full["miou"]:
+        print(f"The segmenter reaches {weak['miou'] / full['miou']:.2f} of its ceiling.")
+
+
+def number(value: float | None) -> str:
+    """Format a score; a score that does not exist is a dash."""
+    return "-" if value is None else f"{value:.3f}"

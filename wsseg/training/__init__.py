@@ -1,0 +1,1 @@
+"""Training that can be killed at any moment and ends as if it had not been."""

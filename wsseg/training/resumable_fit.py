@@ -1,0 +1,106 @@
+"""`fit` an epoch at a time, with everything that the next epoch depends on saved after each."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from wsseg.artifacts import read_json, write_atomically, write_json
+from wsseg.errors import InputError
+from wsseg.loading.training_batches import TrainingBatches, epoch_seed
+
+CHECKPOINT = "checkpoint.weights.h5"
+STATE = "training.json"
+
+
+class _StepProgress(keras.callbacks.Callback):
+    """Hand each step's loss to a progress display, and stop on a loss that is not a number."""
+
+    def __init__(self, advance: Callable[[str], None]):
+        super().__init__()
+        self.advance = advance
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        loss = (logs or {}).get("loss", 0.0)
+        if not np.isfinite(loss):
+            raise InputError(
+                f"the training loss became {loss} at step {batch + 1}; lower `learning_rate` (try a tenth of it); "
+                "the checkpoint of the last whole epoch is kept"
+            )
+        self.advance(f"loss {loss:.3f}")
+
+
+def resumable_fit(
+    model: keras.Model,
+    batches: TrainingBatches,
+    epochs: int,
+    seed: int,
+    folder: Path,
+    advance: Callable[[str], None] = lambda text: None,
+) -> list[dict[str, float]]:
+    """Train a compiled model, resuming from `folder` where an earlier call was stopped.
+
+    After each epoch the weights, the optimizer's state and the history are saved, so that stopping at any
+    moment loses at most the running epoch. Order, augmentation and dropout follow from `(seed, epoch)`, so a
+    resumed training equals an undisturbed one on the same machine.
+
+    Args:
+        model: Compiled; its weights are those of epoch 0.
+        batches: What to train on.
+        epochs: Passes in all.
+        seed: Of dropout, together with the epoch.
+        folder: Where checkpoint and history are kept.
+        advance: Called with a short text after each step.
+
+    Returns:
+        A dictionary of means for each epoch; also written to `folder/history.csv`.
+
+    Raises:
+        InputError: The loss is not finite.
+    """
+    history: list[dict[str, float]] = []
+    model.optimizer.build(model.trainable_variables)
+    if (folder / STATE).exists():
+        state = read_json(folder / STATE)
+        history = state["history"]
+        model.load_weights(folder / state["checkpoint"])
+        for _ in range(len(history) * batches.steps):
+            advance("resumed")
+    for epoch in range(len(history), epochs):
+        epoch_seed(seed, epoch)
+        fitted = model.fit(
+            batches.epoch(epoch),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            steps_per_epoch=batches.steps,
+            shuffle=False,  # the batches come shuffled
+            verbose=0,
+            callbacks=[_StepProgress(advance)],
+        )
+        row = {"epoch": epoch + 1} | {key: float(values[-1]) for key, values in fitted.history.items()}
+        history.append(row)
+        # Two files alternate: the state names the one that is whole, also if this very write is cut short.
+        checkpoint = f"{epoch % 2}_{CHECKPOINT}"
+        model.save_weights(folder / checkpoint)
+        write_json(folder / STATE, {"history": history, "checkpoint": checkpoint})
+    write_history(folder / "history.csv", history)
+    return history
+
+
+def write_history(path: Path, history: list[dict[str, float]]) -> None:
+    """Write one row an epoch as CSV, atomically."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(history[0]) if history else ["epoch"])
+    writer.writeheader()
+    writer.writerows(history)
+    write_atomically(path, lambda file: file.write(text.getvalue().encode()))
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Delete what only resuming needs, once the model itself is saved."""
+    for path in [*folder.glob(f"*_{CHECKPOINT}"), folder / STATE]:
+        path.unlink(missing_ok=True)
