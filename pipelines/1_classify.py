@@ -1,4 +1,4 @@
-"""Stage 1, classify: `python pipelines/1_classify.py pipelines/recipes/scenes.yaml [--run DIR] [--option value]`."""
+"""Stage 1, classify: `python pipelines/1_classify.py pipelines/recipes/scenes.yaml [--OPTION VALUE]`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Stage 2, localize: `python pipelines/2_localize.py pipelines/recipes/scenes.yaml [--run DIR] [--option value]`."""
+"""Stage 2, localize: `python pipelines/2_localize.py pipelines/recipes/scenes.yaml [--OPTION VALUE]`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Stage 3, propagate: `python pipelines/3_propagate.py pipelines/recipes/scenes.yaml [--run DIR] [--option value]`."""
+"""Stage 3, propagate: `python pipelines/3_propagate.py pipelines/recipes/scenes.yaml [--OPTION VALUE]`."""
 
 import sys
 

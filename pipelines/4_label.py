@@ -1,4 +1,4 @@
-"""Stage 4, label: `python pipelines/4_label.py pipelines/recipes/scenes.yaml [--run DIR] [--option value]`."""
+"""Stage 4, label: `python pipelines/4_label.py pipelines/recipes/scenes.yaml [--OPTION VALUE]`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Stage 5, segment: `python pipelines/5_segment.py pipelines/recipes/scenes.yaml [--run DIR] [--option value]`."""
+"""Stage 5, segment: `python pipelines/5_segment.py pipelines/recipes/scenes.yaml [--OPTION VALUE]`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Stage 6, evaluate: `python pipelines/6_evaluate.py pipelines/recipes/scenes.yaml [--run DIR] [--option value]`."""
+"""Stage 6, evaluate: `python pipelines/6_evaluate.py pipelines/recipes/scenes.yaml [--OPTION VALUE]`."""
 
 import sys
 

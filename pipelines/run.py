@@ -1,4 +1,4 @@
-"""All stages that are not done: `python pipelines/run.py pipelines/recipes/scenes.yaml [--run DIR] [--option value]`."""
+"""All stages that are not done: `python pipelines/run.py pipelines/recipes/scenes.yaml [--OPTION VALUE]`."""
 
 import sys
 

@@ -4,13 +4,14 @@ All writes are atomic (a temporary sibling, then a rename), so a file that exist
 what makes a stage resumable after `kill -9`.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -22,7 +23,7 @@ IGNORE = 255
 """The mask value of a pixel that is unsure, and is neither trained on nor scored."""
 
 
-def write_atomically(path: Path, write) -> None:
+def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     """Write a file so that it either exists whole or not at all.
 
     Args:
@@ -39,11 +40,13 @@ def write_atomically(path: Path, write) -> None:
             write(file)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise InputError(
             f"cannot write {path}: {error.strerror or error}; free some space or choose another run "
             "folder; what was already computed is kept, and the same command resumes"
         ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()  # there only if something failed
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -62,7 +65,11 @@ def read_json(path: Path) -> Any:
         return json.loads(Path(path).read_text())
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; expected a JSON file") from None
-    except json.JSONDecodeError as error:
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror or error}); expected a JSON file"
+        ) from error
+    except ValueError as error:  # broken JSON, or bytes that are no text
         raise InputError(f"{path} is not valid JSON ({error}); delete it and run again") from error
 
 
@@ -102,7 +109,9 @@ def read_mask(path: Path) -> np.ndarray:
             return np.array(image, dtype=np.uint8)
     except FileNotFoundError:
         raise InputError(f"mask {path} does not exist") from None
-    except (OSError, SyntaxError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error ...
         raise InputError(f"mask {path} cannot be read ({error}); expected an indexed PNG") from error
 
 
@@ -142,13 +151,17 @@ class ClassMaps:
             InputError: The file is missing or is not a class-map file; the message names it.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as data:
                 height, width = data["size_hw"].tolist()
                 return cls(data["class_ids"], data["maps"].astype(np.float32), (height, width))
         except FileNotFoundError:
             raise InputError(f"class maps {path} do not exist; run the localize stage first") from None
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"class maps {path} cannot be read ({error}); delete the file and run again") from error
+        except (
+            Exception
+        ) as error:  # BadZipFile, EOFError, zlib.error, KeyError ...: by where the file is broken
+            raise InputError(
+                f"class maps {path} cannot be read ({error}); delete the file and run again"
+            ) from error
 
 
 def digest(content: Any) -> str:
@@ -205,7 +218,9 @@ class Manifest:
             return None
         content = read_json(path)
         fields = {field.name for field in dataclasses.fields(cls)}
-        return cls(**{key: value for key, value in content.items() if key in fields})
+        if not isinstance(content, dict) or not fields <= set(content):
+            raise InputError(f"{path} is not a stage's manifest; delete its folder and run again")
+        return cls(**{name: content[name] for name in fields})
 
 
 def image_files(folder: Path, suffix: str) -> Iterator[tuple[str, Path]]:

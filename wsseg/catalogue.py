@@ -1,4 +1,4 @@
-"""Look a name up in a table `name -> "module:attribute"`; a wrong name is answered with the nearest right one."""
+"""Look a name up in a table `name -> "module:attribute"`; a wrong one is answered with the nearest right."""
 
 import difflib
 import importlib

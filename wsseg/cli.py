@@ -14,6 +14,9 @@ DESCRIPTION = """Weakly supervised semantic segmentation from image-level labels
 
 Every option of a recipe can be given after it, such as `--segment.epochs 3`; `wsseg options` lists them."""
 
+OWN_OPTIONS = ("--run", "--recipe", "--predictions", "--truth", "--classes", "--help")
+"""Of the commands that take a recipe; all others are the recipe's."""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; words it does not know are options of the recipe."""
@@ -29,23 +32,37 @@ def build_parser() -> argparse.ArgumentParser:
 
     def add_run(name: str, text: str) -> argparse.ArgumentParser:
         command = add(name, text, run_recipe)
-        command.add_argument("recipe", nargs="?", help="a recipe in YAML; without one, the defaults")
+        command.add_argument(
+            "recipe", nargs="?", help="a recipe in YAML; without one, the run folder's, or the defaults"
+        )
         command.add_argument("--run", type=Path, help="run folder; default: runs/NAME of the recipe")
         return command
 
     add_run("run", "run all stages of a recipe that are not done")
-    status = add("status", "show where each stage of a run stands: done, stale (and why), or next", show_status)
+    status = add(
+        "status", "show where each stage of a run stands: done, stale (and why), or next", show_status
+    )
     status.add_argument("run", type=Path, help="a run folder")
     status.add_argument("--recipe", help="compare with this recipe instead of the one the run was made with")
     explain = add("explain", "explain what a classifier sees in photographs", explain_photographs)
     explain.add_argument("photographs", nargs="+", type=Path, metavar="PHOTO")
     explain.add_argument("--model", required=True, help="a .keras classifier, or a keras.applications name")
-    explain.add_argument("--weights", help="for a name: `imagenet`, or a weights file with the 1000-class top")
-    explain.add_argument("--method", action="append", help="cam or grad_cam; may be repeated; default: grad_cam")
-    explain.add_argument("--top", type=int, default=3, help="how many classes, the likeliest first; default: 3")
-    explain.add_argument("--class", action="append", dest="wanted", help="explain this class instead; may be repeated")
+    explain.add_argument(
+        "--weights", help="for a name: `imagenet`, or a weights file with the 1000-class top"
+    )
+    explain.add_argument(
+        "--method", action="append", help="cam or grad_cam; may be repeated; default: grad_cam"
+    )
+    explain.add_argument(
+        "--top", type=int, default=3, help="how many classes, the likeliest first; default: 3"
+    )
+    explain.add_argument(
+        "--class", action="append", dest="wanted", help="explain this class instead; may be repeated"
+    )
     explain.add_argument("--class-names", type=Path, help="text file, one class name a line")
-    explain.add_argument("--preprocess", default="none", help="of a .keras file: none, unit, tf, or a network's name")
+    explain.add_argument(
+        "--preprocess", default="none", help="of a .keras file: none, unit, tf, or a network's name"
+    )
     explain.add_argument("--out", type=Path, default=Path("explanations"), help="folder for the pictures")
     for name in STAGES:
         command = add_run(name, f"run the stage `{name}` alone; its inputs must be done")
@@ -70,9 +87,11 @@ def main(words: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     words = list(sys.argv[1:] if words is None else words)
     parser = build_parser()
-    arguments, overrides = parser.parse_known_args(words)
-    if overrides and arguments.function is not run_recipe and arguments.function is not show_status:
-        parser.error(f"unknown option {overrides[0]}; see wsseg {arguments.command} --help")
+    takes_recipe = bool(words) and words[0] in ("run", "status", *STAGES)
+    own, overrides = recipe_options(words) if takes_recipe else (words, [])
+    arguments, unknown = parser.parse_known_args(own)
+    if unknown:
+        parser.error(f"unknown argument {unknown[0]}; see wsseg {arguments.command} --help")
     try:
         arguments.function(arguments, overrides)
     except InputError as error:
@@ -84,22 +103,52 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
+def recipe_options(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Part the options of the recipe, values joined to them, from the command's own words.
+
+    argparse would take the value of an option that it does not know for the recipe's file.
+
+    Example:
+        >>> recipe_options(["run", "--segment.epochs", "3", "voc.yaml", "--run", "my run"])
+        (['run', 'voc.yaml', '--run', 'my run'], ['--segment.epochs=3'])
+    """
+    own: list[str] = []
+    options: list[str] = []
+    waits = False  # for the value of the last option
+    for word in words:
+        name = word.split("=")[0]
+        if word.startswith("--") and name not in OWN_OPTIONS and word != "--":
+            options.append(word)
+            waits = "=" not in word
+        elif waits:
+            options[-1] += f"={word}"
+            waits = False
+        else:
+            own.append(word)
+    return own, options
+
+
 def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Run a recipe, or one stage of it; end with the table of scores."""
     from wsseg.config import load_recipe
-    from wsseg.stages import engine
+    from wsseg.stages import engine, run_folder
     from wsseg.stages.evaluate_folder import score_folders
     from wsseg.stages.table import print_table
 
     only = None if arguments.command == "run" else arguments.command
-    if only == "evaluate" and (arguments.predictions or arguments.truth):
+    if only == "evaluate" and (arguments.predictions or arguments.truth or arguments.classes):
         if arguments.recipe or overrides:
-            raise InputError("--predictions takes no recipe and no recipe options; give --truth and --classes")
+            raise InputError(
+                "--predictions takes no recipe and no recipe options; give --truth and --classes"
+            )
         score_folders(arguments.predictions, arguments.truth, arguments.classes)
         return
-    recipe = load_recipe(arguments.recipe, overrides)
+    source = (arguments.recipe, overrides)
+    if arguments.recipe is None and arguments.run is not None and (arguments.run / run_folder.OWNER).exists():
+        source = run_folder.source_of(arguments.run, overrides)
+    recipe = load_recipe(*source)
     run = arguments.run or Path("runs") / recipe.name
-    engine.run(recipe, run, only, source=(arguments.recipe, overrides))
+    engine.run(recipe, run, only, source=source)
     if only in (None, "evaluate"):
         print_table(run)
     if "report" in plan(recipe) and only in (None, "report"):
@@ -109,12 +158,12 @@ def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
 def show_status(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Print a line a stage."""
     from wsseg.config import load_recipe
-    from wsseg.stages import engine
+    from wsseg.stages import engine, run_folder
 
     if arguments.recipe:
         recipe = load_recipe(arguments.recipe, overrides)
     else:
-        recipe = engine.recipe_of(arguments.run, overrides)
+        recipe = load_recipe(*run_folder.source_of(arguments.run, overrides))
     for state in engine.states(recipe, arguments.run):
         why = f"  ({state.why})" if state.why else ""
         print(f"{state.stage:<10} {state.status}{why}")
@@ -124,28 +173,63 @@ def show_options(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Print every option of a recipe with its type and default."""
     from wsseg.config import parser
 
-    parser(prog="wsseg run RECIPE", usage=argparse.SUPPRESS).print_help()
+    text = parser(prog="wsseg run RECIPE", usage=argparse.SUPPRESS).format_help()
+    print(text[text.index("A whole run:") :], end="")  # before it: options of the parser itself
 
 
 def explain_photographs(arguments: argparse.Namespace, overrides: list[str]) -> None:
-    """Print the top classes and write a picture for each photograph; a broken photograph is reported, not fatal."""
+    """Print the top classes and write a picture for each photograph; a broken one is reported, not fatal."""
     from wsseg.explainers.photographs import explain, load_classifier
+    from wsseg.loading.image_files import check_image
     from wsseg.report.explanation import write_sheet
 
-    names = arguments.class_names.read_text().splitlines() if arguments.class_names else None
-    classifier = load_classifier(arguments.model, arguments.weights, names, arguments.preprocess)
+    if arguments.top < 1:
+        raise InputError(f"--top must be at least 1; got {arguments.top}")
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {arguments.out} cannot be written ({error.strerror}); choose another folder") from error
+    classifier = load_classifier(
+        arguments.model, arguments.weights, read_class_names(arguments.class_names), arguments.preprocess
+    )
     methods = arguments.method or ["grad_cam"]
+    for method in methods:
+        classifier.explainer(method)  # what is wrong with it is wrong for every photograph
     failed: list[str] = []
+    taken: set[str] = set()
     for photograph in arguments.photographs:
         try:
-            classes, maps, image = explain(photograph, classifier, methods, arguments.top, arguments.wanted or ())
+            check_image(photograph, minimum_side=1)
         except InputError as error:
-            if len(arguments.photographs) == 1:
-                raise
             failed.append(str(error))
             continue
+        classes, maps, image = explain(photograph, classifier, methods, arguments.top, arguments.wanted or ())
         labels = [f"{name} {score:.2f}" for _, name, score in classes]
-        path = write_sheet(arguments.out / f"{photograph.stem}.png", image, labels, maps)
+        name = photograph.stem
+        while name in taken:  # photographs of one name from several folders
+            name += "_"
+        taken.add(name)
+        path = write_sheet(arguments.out / f"{name}.png", image, labels, maps)
         print(f"{photograph}: {', '.join(labels)}; {path}")
+    if len(failed) == len(arguments.photographs) == 1:
+        raise InputError(failed[0])
     if failed:
-        raise InputError(f"{len(failed)} of {len(arguments.photographs)} photographs left out:\n  " + "\n  ".join(failed))
+        raise InputError(
+            f"{len(failed)} of {len(arguments.photographs)} photographs left out:\n  " + "\n  ".join(failed)
+        )
+
+
+def read_class_names(path: Path | None) -> list[str] | None:
+    """Read one class name a line.
+
+    Raises:
+        InputError: The file can't be read.
+    """
+    if path is None:
+        return None
+    try:
+        return path.read_text().strip().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"--class-names {path} cannot be read ({error}); give a text file, one name a line"
+        ) from error

@@ -1,4 +1,4 @@
-"""The recipe: one frozen dataclass a stage, and the dataset they share.
+"""The recipe: one frozen dataclass a stage, and the dataset they share. `option_values` checks the values.
 
 A recipe is a YAML file with these sections; every option has a default, so a file says only what it
 changes. Options of the command line (`--segment.epochs 3`) win over the file.
@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from wsseg.catalogue import nearest
 from wsseg.errors import InputError
+from wsseg.option_values import check_values, explained
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ class ClassifyConfig:
         weights: None (from scratch), "imagenet", or a weights file.
         crop: Side of the square training crop, pixels.
         long_side: Range that the image's long side is scaled to at random, pixels; equal ends fix it.
+        mirror: Random mirroring: horizontal, or both: also upside down, for scenes without an up and down.
         jitter: Strength of the photometric jitter in [0, 1]; 0 turns it off.
+        erase: Largest side of a rectangle that is blotted out of each crop, as a share of it; 0 for none.
         epochs: Passes over the training images.
         batch_size: Images a step.
         optimizer: sgd (momentum 0.9) or adamw.
@@ -63,7 +66,9 @@ class ClassifyConfig:
     weights: str | None = None
     crop: int = 320
     long_side: tuple[int, int] = (256, 448)
+    mirror: Literal["horizontal", "both"] = "horizontal"
     jitter: float = 0.3
+    erase: float = 0.0
     epochs: int = 8
     batch_size: int = 16
     optimizer: Literal["sgd", "adamw"] = "sgd"
@@ -177,6 +182,7 @@ class SegmentConfig:
         channels: Of the network's head; 256 as published, fewer for small images or machines.
         crop: Side of the square training crop, pixels.
         long_side: Range that the image's long side is scaled to at random, pixels.
+        mirror: Random mirroring while training, as of `classify.mirror`.
         jitter: Strength of the photometric jitter in [0, 1].
         epochs: Passes over the training images.
         batch_size: Images a step.
@@ -198,6 +204,7 @@ class SegmentConfig:
     channels: int = 256
     crop: int = 320
     long_side: tuple[int, int] = (256, 448)
+    mirror: Literal["horizontal", "both"] = "horizontal"
     jitter: float = 0.3
     epochs: int = 12
     batch_size: int = 16
@@ -276,14 +283,16 @@ def check_names(options: Mapping[str, Any], section: type, where: str, prefix: s
         InputError: An option does not exist, or a section is not a mapping.
     """
     if not isinstance(options, Mapping):
-        raise InputError(f"{where}: `{prefix.rstrip('.') or 'the recipe'}` must be a section of options")
+        name = f"`{prefix.rstrip('.')}`" if prefix else "the recipe"
+        hint = "give it options, or leave it out" if options is None else "write `option: value` below it"
+        raise InputError(f"{where}: {name} must be a section of options; got {options!r}; {hint}")
     fields = typing.get_type_hints(section)
     for name, value in options.items():
         if name not in fields:
             hint = nearest(str(name), fields)
             raise InputError(f"{where}: unknown option `{prefix}{name}`; {hint}")
         if dataclasses.is_dataclass(fields[name]):
-            check_names(value or {}, fields[name], where, f"{prefix}{name}.")
+            check_names(value, fields[name], where, f"{prefix}{name}.")
 
 
 def parser(**kwargs: Any):
@@ -316,29 +325,40 @@ def load_recipe(path: str | Path | None = None, overrides: list[str] | None = No
     """
     import yaml
 
-    words = []
+    words: list[str] = []
     if path is not None:
         path = Path(path)
         try:
-            content = yaml.safe_load(path.read_text()) or {}
+            content = yaml.safe_load(path.read_text())
         except FileNotFoundError:
-            raise InputError(f"recipe {path} does not exist; the built-in ones are in pipelines/recipes/") from None
+            raise InputError(
+                f"recipe {path} does not exist; the built-in ones are in pipelines/recipes/"
+            ) from None
+        except OSError as error:
+            raise InputError(f"recipe {path} cannot be read ({error.strerror}); give a YAML file") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise InputError(f"recipe {path} is not valid YAML: {error}") from error
-        check_names(content, Recipe, str(path))
-        words = ["--config", str(path)]
+        if content is not None:  # an empty file is the defaults
+            check_names(content, Recipe, str(path))
+            words = ["--config", str(path)]
+            _parse(words, str(path))
     overrides = list(overrides or [])
     _check_override_names(overrides)
+    parsed = _parse([*words, *overrides], "command line")
+    result = Recipe(**{f.name: getattr(parsed, f.name) for f in dataclasses.fields(Recipe)})
+    check_values(result)
+    return result
+
+
+def _parse(words: list[str], where: str) -> Any:
+    """Turn words into sections; `where` they were written stands in the error."""
     from jsonargparse import ArgumentError
 
     reader = parser()
     try:
-        recipe = reader.instantiate(reader.parse_args([*words, *overrides]))
+        return reader.instantiate(reader.parse_args(words))
     except (ArgumentError, TypeError, ValueError) as error:
-        raise InputError(f"{path or 'command line'}: {error}") from error
-    result = Recipe(**{f.name: getattr(recipe, f.name) for f in dataclasses.fields(Recipe)})
-    check_values(result)
-    return result
+        raise InputError(f"{where}: {explained(str(error), Recipe)}") from error
 
 
 def _check_override_names(words: list[str]) -> None:
@@ -357,40 +377,6 @@ def _check_override_names(words: list[str]) -> None:
                 hint = nearest(part, fields)
                 raise InputError(f"command line: unknown option `--{prefix}{part}`; {hint}")
             section = fields[part]
-
-
-def check_values(recipe: Recipe) -> None:
-    """Fail on option values of the right type that cannot work.
-
-    Raises:
-        InputError: The message names the option, what was expected and what to try.
-    """
-    for name in ("classify", "segment"):
-        stage = getattr(recipe, name)
-        for option in ("crop", "epochs", "batch_size"):
-            if getattr(stage, option) < 1:
-                raise InputError(f"`{name}.{option}` must be at least 1; got {getattr(stage, option)}")
-        if stage.learning_rate <= 0:
-            raise InputError(f"`{name}.learning_rate` must be positive; got {stage.learning_rate}; try 0.01")
-        low, high = stage.long_side
-        if not 16 <= low <= high:
-            raise InputError(f"`{name}.long_side` must be a rising range from 16 up; got {stage.long_side}")
-        if not 0 <= stage.jitter <= 1:
-            raise InputError(f"`{name}.jitter` must be in [0, 1]; got {stage.jitter}; try 0.3")
-    for name in ("localize", "segment"):
-        scales = getattr(recipe, name).scales
-        if not scales or min(scales) <= 0:
-            raise InputError(f"`{name}.scales` must be positive; got {scales}; try 0.5, 1.0, 1.5")
-    threshold = recipe.label.threshold
-    if threshold.rule == "calibration" and threshold.split in (None, recipe.dataset.train):
-        raise InputError(
-            "`label.threshold.split` must name a split with masks other than the training split "
-            f"`{recipe.dataset.train}`, whose masks a weakly supervised run never reads; got {threshold.split!r}"
-        )
-    if recipe.label.background == "constant" and threshold.rule == "fixed" and not 0 < threshold.level < 1:
-        raise InputError(f"`label.threshold.level` must be in (0, 1); got {threshold.level}; try 0.25")
-    if recipe.label.background == "power" and threshold.rule == "otsu":
-        raise InputError("`label.threshold.rule: otsu` gives a constant level; use `label.background: constant`")
 
 
 def to_plain(value: Any) -> Any:

@@ -13,7 +13,8 @@ def load_model(path: str | Path) -> keras.Model:
     """Load a model for inference, in Keras' safe mode.
 
     Args:
-        path: A `.keras` file: of a run (`1_classify/classifier.keras`, `5_segment/segmenter.keras`) or anybody's.
+        path: A `.keras` file: of a run (`1_classify/classifier.keras`, `5_segment/segmenter.keras`) or
+            anybody's.
 
     Returns:
         The model, not compiled.
@@ -29,5 +30,5 @@ def load_model(path: str | Path) -> keras.Model:
         raise InputError(f"model {path} does not exist; give a .keras file")
     try:
         return keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError, TypeError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"model {path} cannot be loaded: {error}; give a .keras file") from error

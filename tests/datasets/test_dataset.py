@@ -69,7 +69,7 @@ def test_mask_value_that_is_no_class_is_named(tmp_path):
 def test_colour_mask_is_refused(tmp_path):
     dataset = make(tmp_path)
     Image.new("RGB", (3, 2)).save(tmp_path / "a_mask.png")
-    with pytest.raises(InputError, match="a_mask.png holds RGB"):
+    with pytest.raises(InputError, match=r"a_mask\.png holds RGB"):
         dataset.read_mask(dataset[0])
 
 
@@ -77,7 +77,9 @@ def test_without_masks_hides_every_mask_and_nothing_else(tmp_path):
     dataset = make(tmp_path)
     weak = dataset.without_masks()
     assert [record.mask for record in weak] == [None] * 3
-    assert [(record.id, record.labels) for record in weak] == [(record.id, record.labels) for record in dataset]
+    assert [(record.id, record.labels) for record in weak] == [
+        (record.id, record.labels) for record in dataset
+    ]
     assert dataset[0].mask is not None
     with pytest.raises(InputError, match="`a` has no mask"):
         weak.read_mask(weak[0])

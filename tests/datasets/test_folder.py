@@ -116,7 +116,9 @@ def test_hash_split_is_stable_disjoint_and_about_the_share(tmp_path):
 def test_closed_class_list(tmp_path):
     write_images(tmp_path, ["a.png", "b.png", "c.png"])
     write_table(tmp_path, "image,labels\na,dog\nb,cat dgo\nc,dgo\n")
-    with pytest.raises(InputError, match=r"labels\.csv, line 3: image `b` has the label `dgo`.*did you mean `dog`"):
+    with pytest.raises(
+        InputError, match=r"labels\.csv, line 3: image `b` has the label `dgo`.*did you mean `dog`"
+    ):
         datasets.create("folder", split="all", root=tmp_path, classes=("dog", "cat"))
     dataset = datasets.create(
         "folder", split="all", root=tmp_path, classes=("dog", "cat"), unknown_labels="ignore"

@@ -55,7 +55,7 @@ def ids(dataset):
 
 
 def test_class_ids_are_the_devkits():
-    """VOC2012 devkit, section 3.4: 1 = aeroplane ... 15 = person ... 20 = tvmonitor, in alphabetical order."""
+    """VOC2012 devkit: 1 = aeroplane ... 15 = person ... 20 = tvmonitor, in alphabetical order."""
     assert len(VOC_CLASSES) == 20
     assert list(VOC_CLASSES) == sorted(VOC_CLASSES)
     assert (VOC_CLASSES[0], VOC_CLASSES[14], VOC_CLASSES[19]) == ("aeroplane", "person", "tvmonitor")
@@ -110,7 +110,7 @@ def test_auto_never_takes_labels_from_masks(devkit):
     for path in (devkit / "Annotations").iterdir():
         path.unlink()
     (devkit / "Annotations").rmdir()
-    with pytest.raises(InputError, match="neither image_labels.csv nor a folder Annotations"):
+    with pytest.raises(InputError, match=r"neither image_labels\.csv nor a folder Annotations"):
         datasets.create("voc", root=devkit)
     from_masks = datasets.create("voc", root=devkit, labels="masks")
     assert [record.labels for record in from_masks] == [("cat", "person"), ("dog",)]
@@ -137,7 +137,9 @@ def test_missing_files_are_set_aside(devkit):
 
 def test_a_label_that_is_no_voc_class_is_an_error(devkit):
     (devkit / "image_labels.csv").write_text("image,labels\n2007_1,cat persn\n2007_2,dog\n")
-    with pytest.raises(InputError, match=r"image_labels\.csv: image `2007_1` has the label `persn`.*`person`"):
+    with pytest.raises(
+        InputError, match=r"image_labels\.csv: image `2007_1` has the label `persn`.*`person`"
+    ):
         datasets.create("voc", root=devkit)
 
 

@@ -108,7 +108,11 @@ def test_content_counts_not_the_extension(tmp_path):
 
 @pytest.mark.parametrize("kind", ["jpg", "png"])
 def test_truncated_file_is_named_with_the_reason(tmp_path, kind):
-    path = save(tmp_path, f"half.{kind}", Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)))
+    path = save(
+        tmp_path,
+        f"half.{kind}",
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)),
+    )
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match=rf"half\.{kind} cannot be read \(.*truncated"):

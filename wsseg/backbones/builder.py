@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from wsseg.backbones import plain
 from wsseg.backbones.output_stride import copy_weights, rewritten_config
 from wsseg.backbones.table import MOBILENET_WIDTHS, NETWORKS, Network
 from wsseg.backbones.weights import load_weights, mobilenet_alpha
@@ -16,7 +17,7 @@ from wsseg.errors import InputError
 from wsseg.layers.image_preprocessing import ImagePreprocessing
 from wsseg.layers.image_statistics import ImageStatistics
 
-NAMES: tuple[str, ...] = (*NETWORKS, *(f"mobilenet_{width}" for width in MOBILENET_WIDTHS))
+NAMES: tuple[str, ...] = ("plain", *NETWORKS, *(f"mobilenet_{width}" for width in MOBILENET_WIDTHS))
 
 OUTPUT_STRIDES = (8, 16, 32)
 SMALLEST_SIDE = 32
@@ -45,7 +46,7 @@ def create(
     model's `name` is the full name (`mobilenet_0.75`), which `create` takes.
 
     Args:
-        name: One of `NAMES`; also `mobilenet_<width>` for another width.
+        name: One of `NAMES` (`plain` is our own, of stride 8, the others keras.applications'); also `mobilenet_<width>` for another width.
         output_stride: 32, 16 or 8.
         weights: None for random ones; "imagenet" (Keras downloads and caches them); or the path of a
             weights file of the same network of `keras.applications`, made with or without its top.
@@ -65,6 +66,8 @@ def create(
         {'level_1': (32, 48, 16), 'level_2': (16, 24, 32), 'level_3': (8, 12, 64),
          'level_4': (4, 6, 128), 'level_5': (4, 6, 256)}
     """
+    if name == "plain":
+        return _plain(output_stride, weights, input_size, options)
     network, arguments = _resolve(name, weights, options)
     if output_stride not in OUTPUT_STRIDES:
         raise InputError(f"`output_stride` must be 8, 16 or 32; got {output_stride!r}")
@@ -92,6 +95,23 @@ def create(
     return backbone
 
 
+def _plain(
+    output_stride: int, weights: str | Path | None, input_size: tuple[int, int] | None, options: Mapping[str, Any]
+) -> keras.Model:
+    """Build the network of our own, which has no pretrained weights."""
+    if output_stride != plain.STRIDE:
+        raise InputError(f"backbone `plain` has output stride {plain.STRIDE} only; got {output_stride!r}")
+    if options:
+        raise InputError(f"backbone `plain` has no option `{next(iter(options))}`; it takes none")
+    if weights == "imagenet":
+        raise InputError("backbone `plain` has no ImageNet weights; use null, or another backbone")
+    image = keras.Input(_input_shape(input_size), name="image", dtype="float32")
+    preprocessed = ImagePreprocessing("tf", name="image_preprocessing")(image)
+    network = keras.Model(image, plain.plain(preprocessed), name="plain")
+    load_weights(network, weights, "plain", lambda: network)
+    return network
+
+
 def level_strides(name: str, output_stride: int = 32) -> dict[str, int]:
     """Return the stride of each level of a backbone.
 
@@ -106,6 +126,8 @@ def level_strides(name: str, output_stride: int = 32) -> dict[str, int]:
         >>> level_strides("convnext_tiny", 16)
         {'level_2': 4, 'level_3': 8, 'level_4': 16, 'level_5': 16}
     """
+    if name == "plain":
+        return {level: min(2 ** int(level.removeprefix("level_")), plain.STRIDE) for level in plain.LEVELS}
     network, _ = _resolve(name, None, {})
     return {level: min(2 ** int(level.removeprefix("level_")), output_stride) for level in network.levels}
 

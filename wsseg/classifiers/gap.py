@@ -58,7 +58,7 @@ class GAPClassifier(keras.Model):
 
         # === Functional model ===
         outputs = output(head(pooling(features)))
-        super().__init__(inputs=network.inputs, outputs=outputs, name=name, **kwargs)
+        super().__init__(inputs=network.inputs[0], outputs=outputs, name=name, **kwargs)
 
         # === Config ===
         self.backbone = backbone

@@ -135,7 +135,9 @@ class Dataset(Sequence[Record]):
         wanted = set(ids)
         known = {record.id for record in self._records}
         for name in sorted(wanted - known):
-            raise InputError(f"no image `{name}` in dataset `{self.name}` ({self.split}); {_near(name, known)}")
+            raise InputError(
+                f"no image `{name}` in dataset `{self.name}` ({self.split}); {_near(name, known)}"
+            )
         return self._with(record for record in self._records if record.id in wanted)
 
     def fingerprint(self) -> str:

@@ -1,14 +1,12 @@
 """Your own photographs: a folder of images and a CSV of image-level labels, masks where you have them.
 
-    ROOT/labels.csv         image,labels[,split]        photo 1.jpg,cat dog
-    ROOT/images/...         the images, in subfolders if you like; or directly in ROOT
-    ROOT/masks/STEM.png     optional: class ids, 0 = background, 255 = ignore
+ROOT/labels.csv         image,labels[,split]        photo 1.jpg,cat dog
+ROOT/images/...         the images, in subfolders if you like; or directly in ROOT
+ROOT/masks/STEM.png     optional: class ids, 0 = background, 255 = ignore
 """
 
 import hashlib
 from pathlib import Path
-
-from PIL import Image
 
 from wsseg.catalogue import nearest
 from wsseg.datasets.dataset import Dataset
@@ -17,6 +15,10 @@ from wsseg.datasets.record import Record
 from wsseg.errors import InputError
 
 _MASKS = "masks"
+_EXTENSIONS = {
+    ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif",
+    ".tiff", ".webp",
+}  # fmt: skip
 
 
 def folder(
@@ -61,12 +63,18 @@ def folder(
     if not 0 <= val_share < 1:
         raise InputError(f"`val_share` of dataset `folder` must be in [0, 1); got {val_share}; try 0.2")
     if unknown_labels not in ("error", "ignore"):
-        raise InputError(f"`unknown_labels` of dataset `folder` must be error or ignore; got {unknown_labels!r}")
+        raise InputError(
+            f"`unknown_labels` of dataset `folder` must be error or ignore; got {unknown_labels!r}"
+        )
     images = _find_images(root)
     if not images:
         raise InputError(f"{root} holds no image; expected files such as {root / 'images' / 'photo 1.jpg'}")
     table = read_label_table(root / labels_csv)
-    chosen = classes if classes is not None else tuple(sorted({label for row in table.labels.values() for label in row}))
+    chosen = (
+        classes
+        if classes is not None
+        else tuple(sorted({label for row in table.labels.values() for label in row}))
+    )
     if not chosen:
         raise InputError(f"{root / labels_csv} holds no label; expected rows such as `photo 1.jpg,cat dog`")
     finder = _Finder(root, images)
@@ -87,10 +95,14 @@ def folder(
             continue
         mask = root / _MASKS / f"{identity}.png"
         if image is None:
-            set_aside[identity] = f"listed in {labels_csv}, line {table.lines[name]}, but no such image in {root}"
+            set_aside[identity] = (
+                f"listed in {labels_csv}, line {table.lines[name]}, but no such image in {root}"
+            )
         elif not labels and not allow_unlabelled:
             why = "only labels that are not in `classes`" if table.labels[name] else "no label"
-            set_aside[identity] = f"{why} in {labels_csv}, line {table.lines[name]} (`allow_unlabelled` keeps it)"
+            set_aside[identity] = (
+                f"{why} in {labels_csv}, line {table.lines[name]} (`allow_unlabelled` keeps it)"
+            )
         elif require_masks and not mask.exists():
             set_aside[identity] = f"no mask {mask}, and `require_masks` is set"
         else:
@@ -102,12 +114,11 @@ def folder(
 
 def _find_images(root: Path) -> list[Path]:
     """Return the image files below `root`, those of `masks` and hidden ones left out."""
-    known = Image.registered_extensions()
     found = []
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts
         hidden = any(part.startswith(".") for part in parts)
-        if path.suffix.lower() in known and parts[0] != _MASKS and not hidden and path.is_file():
+        if path.suffix.lower() in _EXTENSIONS and parts[0] != _MASKS and not hidden and path.is_file():
             found.append(path)
     return found
 
@@ -121,7 +132,10 @@ class _Finder:
             inside = path.relative_to(root)
             names = {inside.as_posix(), path.name, path.stem, inside.with_suffix("").as_posix()}
             if inside.parts[0] == "images":
-                names |= {inside.relative_to("images").as_posix(), inside.relative_to("images").with_suffix("").as_posix()}
+                names |= {
+                    inside.relative_to("images").as_posix(),
+                    inside.relative_to("images").with_suffix("").as_posix(),
+                }
             for name in names:
                 self.by_name.setdefault(name, []).append(path)
 
@@ -130,7 +144,9 @@ class _Finder:
         # `a.b` names the file a.b rather than a.b.jpg.
         exact = [path for path in found if path.name == Path(name).name] or found
         if len(exact) > 1:
-            raise InputError(f"`{name}` may be {exact[0]} or {exact[1]}; write the path or the extension, or rename one")
+            raise InputError(
+                f"`{name}` may be {exact[0]} or {exact[1]}; write the path or the extension, or rename one"
+            )
         return exact[0] if exact else None
 
 

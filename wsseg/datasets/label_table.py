@@ -51,7 +51,8 @@ def read_label_table(path: Path) -> LabelTable:
             rows = [(reader.line_num, row) for row in reader]
     except FileNotFoundError:
         raise InputError(
-            f"{path} does not exist; expected a CSV with the header `image,labels`, such as `photo 1.jpg,cat dog`"
+            f"{path} does not exist; expected a CSV with the header `image,labels` and rows "
+            "such as `photo 1.jpg,cat dog`"
         ) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as a UTF-8 CSV file ({error})") from error
@@ -67,7 +68,9 @@ def read_label_table(path: Path) -> LabelTable:
                 "semicolons, not commas, or quote the cell"
             )
         if name in table.labels:
-            raise InputError(f"{path}, line {number}: image `{name}` is already on line {table.lines[name]}; join the rows")
+            raise InputError(
+                f"{path}, line {number}: image `{name}` is already on line {table.lines[name]}; join the rows"
+            )
         cells = (row["labels"] or "").split(";" if semicolons else None)
         table.labels[name] = tuple(dict.fromkeys(cell.strip() for cell in cells if cell.strip()))
         table.lines[name] = number

@@ -12,7 +12,9 @@ ILLEGAL = -1
 """Stands in a table of mask ids for a value that no mask may hold."""
 
 
-def mask_id_table(stored: Sequence[str], classes: Sequence[str], other_objects: str = "background") -> np.ndarray:
+def mask_id_table(
+    stored: Sequence[str], classes: Sequence[str], other_objects: str = "background"
+) -> np.ndarray:
     """Return the lookup table from the values of a mask file to a dataset's ids.
 
     Args:

@@ -1,4 +1,4 @@
-"""PASCAL VOC 2012 in its devkit layout, whole or some classes of it, with image-level labels only where wanted.
+"""PASCAL VOC 2012 in its devkit layout: the whole of it or some classes.
 
     ROOT/JPEGImages/ID.jpg
     ROOT/ImageSets/Segmentation/{train,val,trainaug}.txt    one id a line
@@ -26,8 +26,8 @@ from wsseg.datasets.record import Record
 from wsseg.errors import InputError
 
 VOC_CLASSES = (
-    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
-    "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",
+    "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 """The 20 classes in the order of their mask ids: aeroplane is 1, tvmonitor is 20."""
 
@@ -99,13 +99,16 @@ def voc(
             continue
         for label in sorted(present - set(VOC_CLASSES)):
             where = root / LABEL_TABLE if source == "csv" else root / "Annotations" / f"{name}.xml"
-            raise InputError(f"{where}: image `{name}` has the label `{label}`; {nearest(label, VOC_CLASSES)}")
+            raise InputError(
+                f"{where}: image `{name}` has the label `{label}`; {nearest(label, VOC_CLASSES)}"
+            )
         kept = tuple(label for label in chosen if label in present)
         if kept:
             records.append(Record(name, image, kept, mask))
     if not records:
         raise InputError(
-            f"no image of split `{split}` of {root} can be used: {len(ids)} listed, {len(set_aside)} set aside"
+            f"no image of split `{split}` of {root} can be used: {len(ids)} listed, {len(set_aside)} set "
+            "aside"
             + (f" (first: {next(iter(set_aside.values()))})" if set_aside else f", none with any of {chosen}")
         )
     return Dataset("voc", split, chosen, records, set_aside, table)
@@ -113,10 +116,14 @@ def voc(
 
 def _devkit(root: Path | None) -> Path:
     if root is None:
-        raise InputError("dataset `voc` needs `root`: the folder VOC2012 of the devkit, with JPEGImages in it")
+        raise InputError(
+            "dataset `voc` needs `root`: the folder VOC2012 of the devkit, with JPEGImages in it"
+        )
     for part in ("JPEGImages", "ImageSets/Segmentation"):
         if not (root / part).is_dir():
-            inner = next((path for path in (root / "VOC2012", root / "VOCdevkit/VOC2012") if path.is_dir()), None)
+            inner = next(
+                (path for path in (root / "VOC2012", root / "VOCdevkit/VOC2012") if path.is_dir()), None
+            )
             hint = f"; did you mean {inner}?" if inner else "; give the devkit's VOC2012 folder as `root`"
             raise InputError(f"{root} has no folder {part}{hint}")
     return root
@@ -148,7 +155,9 @@ def _read_ids(root: Path, split: str, augmented: bool) -> list[str]:
 
 def _label_source(root: Path, labels: str, mask_folder: Path | None) -> str:
     if labels not in _LABEL_SOURCES:
-        raise InputError(f"`labels` of dataset `voc` must not be `{labels}`; {nearest(labels, _LABEL_SOURCES)}")
+        raise InputError(
+            f"`labels` of dataset `voc` must not be `{labels}`; {nearest(labels, _LABEL_SOURCES)}"
+        )
     there = {
         "csv": (root / LABEL_TABLE).is_file(),
         "xml": (root / "Annotations").is_dir(),
@@ -162,7 +171,11 @@ def _label_source(root: Path, labels: str, mask_folder: Path | None) -> str:
             )
         return "csv" if there["csv"] else "xml"
     if not there[labels]:
-        wanted = {"csv": LABEL_TABLE, "xml": "Annotations", "masks": "SegmentationClassAug or SegmentationClass"}
+        wanted = {
+            "csv": LABEL_TABLE,
+            "xml": "Annotations",
+            "masks": "SegmentationClassAug or SegmentationClass",
+        }
         raise InputError(f"`labels: {labels}` needs {wanted[labels]} in {root}, which is not there")
     return labels
 

@@ -60,15 +60,18 @@ def linear_weights(head: keras.Model) -> np.ndarray:
         return np.asarray(head(spread.astype(np.float32), training=False), dtype=np.float32)
 
     bias = logits(np.zeros((1, channels)))
-    weights = np.concatenate(
-        [logits(block) for block in np.array_split(np.eye(channels), -(-channels // 256))]
-    ) - bias
+    weights = (
+        np.concatenate([logits(block) for block in np.array_split(np.eye(channels), -(-channels // 256))])
+        - bias
+    )
 
     # A random, uneven map must give what its mean predicts: only then is the head pooling and a linear map.
     probe = np.random.default_rng(0).uniform(0, 2, (2, *size_hw, channels)).astype(np.float32)
     expected = probe.mean(axis=(1, 2)) @ weights + bias
     found = np.asarray(head(probe, training=False), dtype=np.float32)
-    if found.shape != expected.shape or not np.allclose(found, expected, rtol=1e-2, atol=1e-2 * np.abs(expected).max()):
+    if found.shape != expected.shape or not np.allclose(
+        found, expected, rtol=1e-2, atol=1e-2 * np.abs(expected).max()
+    ):
         raise InputError(
             "CAM needs a head of global average pooling and linear layers, and this model's is another; "
             "use `grad_cam`, which explains any head"

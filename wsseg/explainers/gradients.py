@@ -1,7 +1,10 @@
-"""Gradients of a head's class scores with respect to the explained features: the one place that takes them."""
+"""Gradients of a head's class scores by the explained features: the one place that takes them."""
 
 import keras
 import tensorflow as tf
+
+SCALE = 64.0
+"""Lifts a mixed-precision head's gradients above float16's smallest numbers; a power of 2 loses no digit."""
 
 
 def head_gradients(head: keras.Model, features: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
@@ -24,7 +27,7 @@ def head_gradients(head: keras.Model, features: tf.Tensor, targets: tf.Tensor) -
     with tf.GradientTape() as tape:
         tape.watch(repeated)
         logits = tf.cast(head(repeated, training=False), tf.float32)
-        score = tf.reduce_sum(tf.gather(logits, wanted, axis=1, batch_dims=1))
-    gradients = tape.gradient(score, repeated)
+        score = tf.reduce_sum(tf.gather(logits, wanted, axis=1, batch_dims=1)) * SCALE
+    gradients = tape.gradient(score, repeated) / SCALE
     shape = tf.concat([tf.shape(targets), tf.shape(features)[1:]], axis=0)
     return tf.reshape(gradients, shape)

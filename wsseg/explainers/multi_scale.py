@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from wsseg.errors import InputError
 from wsseg.explainers.core import Explainer
+from wsseg.loading.augment import FILL_RGB
 
 
 class MultiScale:
@@ -14,7 +15,8 @@ class MultiScale:
 
     At each scale the image and its mirror image are explained, negative evidence is dropped, the mirrored
     map is mirrored back, and all are summed at the wanted size. Everything is one graph, traced once for each
-    shape of batch.
+    shape of batch. Every map is put where its cells look (`wsseg.backbones.alignment`) before it is added: at
+    the smallest scale, cells that are displaced by one are displaced by most of an object.
 
     Args:
         explainer: Any explainer of a model that takes images of any size.
@@ -38,35 +40,66 @@ class MultiScale:
                 f"several scales need a model of any input size; this one takes {explainer.input_size} only; "
                 "create it with input_size=None"
             )
+        if not len(scales) or min(scales) <= 0:
+            raise InputError(f"`scales` must be positive; got {tuple(scales)}; try 0.5, 1.0, 1.5")
         self.explainer, self.scales, self.flip, self.map_stride = explainer, tuple(scales), flip, map_stride
         self._function = tf.function(self._sum)
 
     def _sum(self, images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         height, width = images.shape[1:3]
-        size_hw = (-(-height // self.map_stride), -(-width // self.map_stride))
         total = 0.0
         for scale in self.scales:
             scaled_hw = (round(height * scale), round(width * scale))
             scaled = tf.image.resize(images, scaled_hw, antialias=True) if scale != 1 else images
             for mirror in (False, True) if self.flip else (False,):
-                view = scaled[:, :, ::-1] if mirror else scaled
-                maps = tf.nn.relu(self.explainer.maps(view, targets))
-                maps = maps[..., ::-1] if mirror else maps
-                if self.explainer.relative:
-                    maps = tf.math.divide_no_nan(maps, tf.reduce_max(maps, axis=(2, 3), keepdims=True))
-                maps = tf.transpose(maps, (0, 2, 3, 1))
-                total += tf.transpose(tf.image.resize(maps, size_hw), (0, 3, 1, 2))
+                total += self._view(scaled, targets, (height, width), mirror)
         return total
+
+    def _view(self, view: tf.Tensor, targets: tf.Tensor, size_hw: tuple[int, int], mirror: bool) -> tf.Tensor:
+        """Explain one scaled view; return its maps `(B, T, H / map_stride, W / map_stride)`."""
+        margins = self._margins()
+        padded = view[:, :, ::-1] if mirror else view
+        if np.any(margins):
+            padded = tf.pad(padded - FILL_RGB, [(0, 0), *margins, (0, 0)]) + FILL_RGB
+        maps = tf.nn.relu(self.explainer.maps(padded, targets))
+        if self.explainer.relative:
+            maps = tf.math.divide_no_nan(maps, tf.reduce_max(maps, axis=(2, 3), keepdims=True))
+        matrices = []
+        for axis in (0, 1):
+            cells = -(-size_hw[axis] // self.map_stride)
+            # The middle of each wanted cell, as a pixel index of the padded view.
+            centres = (np.arange(cells) + 0.5) * self.map_stride * view.shape[1 + axis] / size_hw[axis] - 0.5
+            if mirror and axis == 1:
+                centres = view.shape[2] - 1 - centres
+            pixels = centres + margins[axis][0]
+            matrices.append(
+                self.explainer.placement(pixels, axis, maps.shape[2 + axis], padded.shape[1 + axis])
+            )
+        return tf.einsum("yh,bthw,xw->btyx", matrices[0], maps, matrices[1])
+
+    def _margins(self) -> list[tuple[int, int]]:
+        """Return the rows and columns to add, so that displaced cells see the whole image.
+
+        They are whole cells, since the cells' places must not move against the image:
+        `[(top, bottom), (left, right)]` in pixels.
+        """
+        grid = self.explainer.grid
+        if grid is None:
+            return [(0, 0), (0, 0)]
+        cells = [round(d / s) for d, s in zip(grid.displacement_hw, grid.stride_hw)]
+        return [(max(int(n * s), 0), max(int(-n * s), 0)) for n, s in zip(cells, grid.stride_hw)]
 
     def raw(self, images, targets) -> np.ndarray:
         """Return the summed maps, unscaled.
 
         Args:
             images: `(B, H, W, 3)` RGB in [0, 255].
-            targets: `(B, T)` class indices, -1 where an image has fewer than T.
+            targets: `(B, T)` class indices, -1 where an image has fewer than T, whose map is 0.
 
         Returns:
             `(B, T, ceil(H / map_stride), ceil(W / map_stride))` float32, not negative.
         """
         images, targets, _ = self.explainer._check(images, targets)
-        return self._function(tf.constant(images), tf.constant(targets)).numpy()
+        sums = self._function(tf.constant(images), tf.constant(targets)).numpy()
+        sums[targets < 0] = 0
+        return sums

@@ -1,7 +1,8 @@
-"""`wsseg explain`: top classes and an overlay picture for each method, for photographs and any saved classifier."""
+"""`wsseg explain`: a photograph's top classes, and where any saved classifier sees them."""
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
@@ -9,8 +10,10 @@ import numpy as np
 from PIL import Image
 
 from wsseg import explainers
+from wsseg.artifacts import Manifest
 from wsseg.catalogue import nearest
 from wsseg.errors import InputError
+from wsseg.explainers.core import Explainer
 from wsseg.loading.image_files import read_image
 from wsseg.saved_models import load_model
 
@@ -42,6 +45,13 @@ class Classifier:
     model: keras.Model
     preprocess: Callable[[np.ndarray], np.ndarray]
     class_names: Sequence[str] | None = None
+    _explainers: dict[str, Explainer] = field(default_factory=dict, repr=False, compare=False)
+
+    def explainer(self, method: str) -> Explainer:
+        """Return the explainer of that name, made and traced once for all photographs."""
+        if method not in self._explainers:
+            self._explainers[method] = explainers.create(method, model=self.model)
+        return self._explainers[method]
 
 
 def load_classifier(
@@ -61,29 +71,49 @@ def load_classifier(
         InputError: No such file or name, or the weights are another network's.
     """
     path = Path(model).expanduser()
-    if path.suffix == ".keras" or path.exists():
+    if path.suffix == ".keras" or path.is_file():
+        if weights is not None:
+            raise InputError(f"--weights {weights}: {path} holds its own weights; leave --weights out")
         loaded = load_model(path)
-        return Classifier(loaded, _preprocessing(preprocess), class_names)
-    name, _, width = model.partition("_0.")
+        return Classifier(loaded, _preprocessing(preprocess), class_names or names_of_run(path))
+    name, width = (model, "") if model in APPLICATIONS else _mobilenet_width(model)
     if name not in APPLICATIONS:
-        raise InputError(f"--model {model} is neither a .keras file nor a network; {nearest(model, APPLICATIONS)}")
-    options = {"alpha": float(f"0.{width}")} if width else {}
+        raise InputError(
+            f"--model {model} is neither a .keras file nor a network; {nearest(model, APPLICATIONS)}"
+        )
+    options = {"alpha": float(width)} if width else {}
     if name == "mobilenet" and not width and weights and weights != "imagenet":
         from wsseg.backbones.weights import mobilenet_alpha
 
         options = {"alpha": mobilenet_alpha(None, weights)}
     build = getattr(keras.applications, APPLICATIONS[name][0])
     if weights is None:
-        raise InputError(f"--model {model} needs --weights: `imagenet`, or a weights file with the 1000-class top")
+        raise InputError(
+            f"--model {model} needs --weights: `imagenet`, or a weights file with the 1000-class top"
+        )
     if weights != "imagenet" and not Path(weights).expanduser().is_file():
         raise InputError(f"weights file {weights} does not exist; give a file, or `imagenet` to download")
     try:
-        network = build(weights=weights, **options)
-    except (ValueError, OSError, KeyError) as error:
+        network = build(
+            weights="imagenet" if weights == "imagenet" else str(Path(weights).expanduser()), **options
+        )
+    except Exception as error:  # Keras' own: ValueError, or a bare Exception where a download fails
         raise InputError(f"weights {weights} do not fit {model} with its 1000-class top: {error}") from error
     if class_names is None and weights == "imagenet":
         class_names = imagenet_names()
     return Classifier(network, _preprocessing(name), class_names)
+
+
+def names_of_run(path: Path) -> list[str] | None:
+    """Return the class names of a run's classifier, from the manifest beside it; None for any other model."""
+    manifest = Manifest.load(path.parent)
+    return None if manifest is None else manifest.counts.get("classes")
+
+
+def _mobilenet_width(model: str) -> tuple[str, str]:
+    """Split `mobilenet_0.75` into the name and the width; other names have no width."""
+    found = re.fullmatch(r"(mobilenet(?:_v2)?)_(\d+(?:\.\d+)?)", model)
+    return (found[1], found[2]) if found else (model, "")
 
 
 def imagenet_names() -> list[str]:
@@ -117,18 +147,22 @@ def explain(
         wanted: Class names or numbers to explain instead.
 
     Returns:
-        `(index, name, score)` of each explained class (the score is the model's output); method -> `(T, H, W)`
-        float32 maps in [0, 1] at the photograph's size; the photograph, `(H, W, 3)` uint8.
+        `(index, name, score)` of each explained class (the score is the model's output); method -> maps,
+        `(T, H, W)` float32 in [0, 1] at the photograph's size; the photograph, `(H, W, 3)` uint8.
 
     Raises:
         InputError: The photograph can't be read, or a class or method does not exist.
     """
     image = read_image(photograph)
     model = classifier.model
-    if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
+    given = [
+        [tuple(tensor.shape) for tensor in getattr(model, side, None) or ()] for side in ("inputs", "outputs")
+    ]
+    fits = [len(shapes) == 1 for shapes in given]
+    if not all(fits) or len(given[0][0]) != 4 or given[0][0][-1] not in (3, None) or len(given[1][0]) != 2:
         raise InputError(
-            f"model `{model.name}` must take one image and give (batch, classes); it gives "
-            f"{[tuple(output.shape) for output in model.outputs]}"
+            f"model `{model.name}` must take one image (batch, height, width, 3) and give (batch, classes); "
+            f"it takes {given[0]} and gives {given[1]}"
         )
     height, width = model.inputs[0].shape[1:3]
     if height is None or width is None:
@@ -136,16 +170,22 @@ def explain(
         height, width = (max(round(side * scale / 32), 1) * 32 for side in image.shape[:2])
     small = np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR), np.float32)
     batch = classifier.preprocess(small[None])
-    scores = np.asarray(model(batch, training=False), np.float32)[0]
+    inputs = keras.tree.map_structure(lambda _: batch, model.input)  # a list of one, if it was built from that
+    scores = keras.ops.convert_to_numpy(keras.tree.flatten(model(inputs, training=False))[0])[0]
     names = list(classifier.class_names or [f"class {i}" for i in range(len(scores))])
     if len(names) != len(scores):
         raise InputError(f"{len(names)} class names were given for a model of {len(scores)} classes")
-    indices = [_class_index(name, names) for name in wanted] or np.argsort(-scores, kind="stable")[:top].tolist()
+    indices = [_class_index(name, names) for name in wanted] or np.argsort(-scores, kind="stable")[
+        :top
+    ].tolist()
     maps = {}
     for method in methods:
-        found = explainers.create(method, model=model)(batch, np.array([indices]))[0]
+        found = classifier.explainer(method)(batch, np.array([indices]))[0]
         maps[method] = np.stack(
-            [np.array(Image.fromarray(m).resize(image.shape[1::-1], Image.Resampling.BILINEAR)) for m in found]
+            [
+                np.array(Image.fromarray(m).resize(image.shape[1::-1], Image.Resampling.BILINEAR))
+                for m in found
+            ]
         )
     return [(i, names[i], float(scores[i])) for i in indices], maps, image
 
@@ -157,4 +197,3 @@ def _class_index(name: str, names: Sequence[str]) -> int:
         return int(name)
     hint = nearest(name, names) if len(names) < 50 else nearest(name, names).split(":")[0]
     raise InputError(f"the model has no class `{name}`; {hint}")
-

@@ -8,6 +8,9 @@ from wsseg.layers.bilinear_resize import BilinearResizeTo
 RATES = {8: (12, 24, 36), 16: (6, 12, 18), 32: (3, 6, 9)}
 """Atrous rates by output stride: v3's (6, 12, 18) at 16, doubled at 8 (Chen et al. 2017, section 3.3)."""
 
+MOMENTUM = 0.9
+"""Of the running statistics: Keras' own 0.99 needs some 500 steps, which a short training does not have."""
+
 
 def convolution(tensor, channels: int, name: str, kernel: int = 1, rate: int = 1, separable: bool = False):
     """Apply a convolution (or a depthwise and a pointwise one), batch norm and ReLU to a symbolic tensor.
@@ -24,13 +27,21 @@ def convolution(tensor, channels: int, name: str, kernel: int = 1, rate: int = 1
         depthwise = layers.DepthwiseConv2D(
             kernel, padding="same", dilation_rate=rate, use_bias=False, name=f"{name}_depthwise"
         )
-        tensor = layers.BatchNormalization(epsilon=1e-5, name=f"{name}_depthwise_bn")(depthwise(tensor))
+        tensor = layers.BatchNormalization(momentum=MOMENTUM, epsilon=1e-5, name=f"{name}_depthwise_bn")(
+            depthwise(tensor)
+        )
         tensor = layers.ReLU(name=f"{name}_depthwise_relu")(tensor)
         kernel, rate = 1, 1
     tensor = layers.Conv2D(
-        channels, kernel, padding="same", dilation_rate=rate, use_bias=False, kernel_initializer="he_normal", name=name
+        channels,
+        kernel,
+        padding="same",
+        dilation_rate=rate,
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=name,
     )(tensor)
-    tensor = layers.BatchNormalization(epsilon=1e-5, name=f"{name}_bn")(tensor)
+    tensor = layers.BatchNormalization(momentum=MOMENTUM, epsilon=1e-5, name=f"{name}_bn")(tensor)
     return layers.ReLU(name=f"{name}_relu")(tensor)
 
 
@@ -47,7 +58,7 @@ def aspp(features: keras.KerasTensor, channels: int, rates: tuple[int, ...], dro
         `(B, h, w, channels)`.
 
     References:
-        Chen et al., Rethinking Atrous Convolution, 2017 (v3), section 3.3; v3+, 2018, section 3.1 (separable).
+        Chen et al., Rethinking Atrous Convolution, 2017 (v3), section 3.3; 2018 (v3+), section 3.1.
     """
     branches = [convolution(features, channels, "aspp_0")]
     for index, rate in enumerate(rates, start=1):

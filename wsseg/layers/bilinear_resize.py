@@ -1,13 +1,15 @@
 """Bilinear resizing of one feature map to the size of another, for networks of any input size."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 
-def _weights(before, after, dtype):
+def _weights(before, after, shift, dtype):
     """Return the `(after, before)` matrix that interpolates one axis linearly."""
     ratio = ops.cast(before, "float32") / ops.cast(after, "float32")
-    position = (ops.arange(after, dtype="float32") + 0.5) * ratio - 0.5
+    position = (ops.arange(after, dtype="float32") + 0.5) * ratio - 0.5 + shift
     position = ops.clip(position, 0.0, ops.cast(before, "float32") - 1.0)
     distance = ops.abs(position[:, None] - ops.arange(before, dtype="float32")[None])
     return ops.cast(ops.maximum(1.0 - distance, 0.0), dtype)
@@ -17,8 +19,12 @@ def _weights(before, after, dtype):
 class BilinearResizeTo(keras.layers.Layer):
     """Resize features bilinearly, half-pixel centres, to the height and width of a second tensor.
 
-    Pixel `i` of the result lies at `(i + 0.5) * h / H - 0.5` of the input, clamped at the borders: TensorFlow's
-    and PyTorch's `align_corners=False`.
+    Pixel `i` of the result lies at `(i + 0.5) * h / H - 0.5` of the input, clamped at the borders: as in
+    TensorFlow and in PyTorch with `align_corners=False`.
+
+    Args:
+        shift_hw: Added to those positions, in cells of the input: for features whose cells do not look where
+            that rule assumes (`wsseg.backbones.alignment`).
 
     Example:
         >>> import numpy as np
@@ -27,16 +33,25 @@ class BilinearResizeTo(keras.layers.Layer):
         [0.0, 1.0, 3.0, 4.0]
     """
 
+    def __init__(self, shift_hw: tuple[float, float] = (0.0, 0.0), **kwargs: Any):
+        super().__init__(**kwargs)
+        self.shift_hw = tuple(float(shift) for shift in shift_hw)
+
     def call(self, inputs):
         """Resize `inputs[0]`, `(B, h, w, C)`, to the size of `inputs[1]`, `(B, H, W, any)`."""
         features, like = inputs
         size_hw = ops.shape(like)[1:3]
-        if all(isinstance(side, int) for side in size_hw):
+        if self.shift_hw == (0.0, 0.0) and all(isinstance(side, int) for side in size_hw):
             return ops.image.resize(features, size_hw, interpolation="bilinear")
-        # `ops.image.resize` needs sizes known when the graph is traced; two interpolation matrices do not.
+        # `ops.image.resize` needs sizes known when the graph is traced, and knows no shift; matrices do both.
         height, width = ops.shape(features)[1:3]
-        features = ops.einsum("yh,bhwc->bywc", _weights(height, size_hw[0], features.dtype), features)
-        return ops.einsum("xw,bywc->byxc", _weights(width, size_hw[1], features.dtype), features)
+        rows = _weights(height, size_hw[0], self.shift_hw[0], features.dtype)
+        columns = _weights(width, size_hw[1], self.shift_hw[1], features.dtype)
+        return ops.einsum("xw,bywc->byxc", columns, ops.einsum("yh,bhwc->bywc", rows, features))
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return super().get_config() | {"shift_hw": self.shift_hw}
 
     def compute_output_shape(self, input_shape):
         """Return `(B, H, W, C)`."""

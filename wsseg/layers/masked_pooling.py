@@ -6,7 +6,9 @@ from keras import ops
 
 def _centres(pixels, cells):
     """Return the pixel at each cell's centre; sizes may be symbolic, which `ops.image.resize` refuses."""
-    position = (ops.arange(cells, dtype="float32") + 0.5) * (ops.cast(pixels, "float32") / ops.cast(cells, "float32"))
+    position = (ops.arange(cells, dtype="float32") + 0.5) * (
+        ops.cast(pixels, "float32") / ops.cast(cells, "float32")
+    )
     return ops.cast(position, "int32")
 
 

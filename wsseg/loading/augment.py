@@ -24,14 +24,18 @@ class Crops:
         order: `(N,) int64`: which record comes when.
         long_side: `(N,) float32`: pixels that the image's long side is scaled to.
         offset_yx: `(N, 2) float32` in [0, 1): where the crop lies in the room it has.
+        erased: `(N, 4) float32` in [0, 1): size and place of the rectangle to blot out, as `erase` takes it.
     """
 
     order: np.ndarray
     long_side: np.ndarray
     offset_yx: np.ndarray
+    erased: np.ndarray
 
     @classmethod
-    def draw(cls, count: int, long_side: tuple[int, int], seed: int, epoch: int) -> "Crops":
+    def draw(
+        cls, count: int, long_side: tuple[int, int], seed: int, epoch: int, erase_share: float = 0.0
+    ) -> "Crops":
         """Draw one epoch's numbers.
 
         Args:
@@ -39,12 +43,15 @@ class Crops:
             long_side: Range of the scaled long side, pixels.
             seed: Of the run.
             epoch: Counted from 0.
+            erase_share: Largest side of the rectangle to blot out, as a share of the crop.
         """
         random = np.random.default_rng([seed, epoch])
         return cls(
             random.permutation(count).astype(np.int64),
             random.uniform(*long_side, count).astype(np.float32),
-            random.uniform(0, 1, (count, 2)).astype(np.float32),
+            # Drawn as float32: a float64 below 1 could round up to 1, out of range.
+            random.random((count, 2), dtype=np.float32),
+            random.random((count, 4), dtype=np.float32) * np.float32([erase_share, erase_share, 1, 1]),
         )
 
 
@@ -57,12 +64,12 @@ def scale_and_crop(
         image: `(H, W, 3)` uint8.
         mask: `(H, W, 1)` uint8 class ids.
         long_side: Scalar, pixels that the long side is scaled to.
-        offset_yx: `(2,)` in [0, 1): where the crop lies; where the image is smaller, where it lies in the crop.
+        offset_yx: `(2,)` in [0, 1): where the crop lies; where the image is smaller, where that lies in it.
         crop: Side of the square, pixels.
 
     Returns:
-        Image `(crop, crop, 3)` float32, bilinear, filled with `FILL_RGB`; labels `(crop, crop, 2)` float32: the
-        nearest class id, filled with 255, and the validity, 1 inside the image.
+        Image `(crop, crop, 3)` float32, bilinear, filled with `FILL_RGB`; labels `(crop, crop, 2)` float32:
+        the nearest class id, filled with 255, and the validity, 1 inside the image.
     """
     size = tf.cast(tf.shape(image)[:2], tf.float32)
     scale = long_side / tf.reduce_max(size)
@@ -98,20 +105,49 @@ def jitter_layers(strength: float, seed: int) -> list:
     if strength == 0:
         return []
     bounds = (0, 255)
-    # In core Keras a saturation factor of 0.5 leaves the image as it is; a bare number would only desaturate.
+    # In core Keras 3.15 a bare number would only raise the contrast, and only lower the saturation, of which
+    # a factor of 0.5 leaves the image as it is; what it clips to `value_range` is the saturation, in [0, 1].
     saturation = (0.5 - strength / 4, 0.5 + strength / 4)
     return [
         layers.RandomBrightness(strength, value_range=bounds, seed=seed, dtype="float32"),
-        layers.RandomContrast(strength, value_range=bounds, seed=seed + 1, dtype="float32"),
-        layers.RandomSaturation(saturation, value_range=bounds, seed=seed + 2, dtype="float32"),
+        layers.RandomContrast((strength, strength), value_range=bounds, seed=seed + 1, dtype="float32"),
+        layers.RandomSaturation(saturation, value_range=(0, 1), seed=seed + 2, dtype="float32"),
     ]
 
 
-def flip_layer(seed: int):
-    """Return keras-cv's horizontal flip, which flips images and masks together."""
+FLIPS = {"horizontal": "horizontal", "both": "horizontal_and_vertical"}
+
+
+def flip_layer(kind: str, seed: int):
+    """Return keras-cv's flip, which flips images and masks together.
+
+    Args:
+        kind: A key of `FLIPS`.
+        seed: Of the layer's random numbers.
+    """
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # keras-cv's own imports warn of their deprecations
         from keras_cv import layers
-    return layers.RandomFlip("horizontal", seed=seed)
+    return layers.RandomFlip(FLIPS[kind], seed=seed)
+
+
+def erase(image: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
+    """Blot a rectangle out of a square crop with the mean colour.
+
+    A classifier that often does not see an object's most telling part learns the others too, so its class
+    maps cover more of the object (Singh and Lee, Hide-and-Seek, ICCV 2017). keras-cv's cutout does the same,
+    but does not draw from its seed.
+
+    Args:
+        image: `(c, c, 3)` float32.
+        box: `(4,)` in [0, 1]: height, width, and where it lies in the room it has, down and right.
+    """
+    side = tf.shape(image)[0]
+    size = tf.cast(box[:2] * tf.cast(side, tf.float32), tf.int32)
+    start = tf.cast(box[2:] * tf.cast(side - size + 1, tf.float32), tf.int32)
+    rows, columns = (
+        (tf.range(side) >= start[axis]) & (tf.range(side) < start[axis] + size[axis]) for axis in (0, 1)
+    )
+    return tf.where((rows[:, None] & columns)[..., None], tf.constant(FILL_RGB), image)

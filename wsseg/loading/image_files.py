@@ -139,11 +139,15 @@ def _open(path: Path) -> Image.Image:
     except FileNotFoundError:
         raise InputError(f"image {path} does not exist") from None
     except UnidentifiedImageError:
-        raise InputError(f"{path} is not an image, or of a format that Pillow cannot read; convert it to JPEG or PNG") from None
+        raise InputError(
+            f"{path} is not an image, or of a format that Pillow cannot read; convert it to JPEG or PNG"
+        ) from None
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    return InputError(f"image {path} cannot be read ({error}); it is broken or truncated: copy it again or leave it out")
+    return InputError(
+        f"image {path} cannot be read ({error}); it is broken or truncated: copy it again or leave it out"
+    )
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

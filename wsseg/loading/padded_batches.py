@@ -1,4 +1,4 @@
-"""Whole images for inference, padded to few shapes and grouped by them, so that a graph is traced once a shape."""
+"""Whole images for inference, padded to few shapes and grouped by them: a graph is traced once a shape."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ class PaddedBatch:
     """Images of one padded shape.
 
     Attributes:
-        records: The images' records; the last batch of a shape may repeat its first record's image as filling,
+        records: The images' records; the last batch of a shape may repeat its last record's image as filling,
             so `images` can be longer than `records`.
         images: `(B, H, W, 3)` float32, each in the upper left corner, the rest filled with the mean colour.
         sizes_hw: The true `(height, width)` of each record's image.
@@ -65,11 +65,12 @@ def padded_batches(
         images = np.empty((batch_size, *shape, 3), np.float32)
         images[:] = np.array(FILL_RGB, np.float32)
         sizes = np.zeros((batch_size, 2), np.int64)
-        for place in range(batch_size):
-            image = dataset.read_image(records[batch[min(place, len(batch) - 1)]])
+        for place, index in enumerate(batch):
+            image = dataset.read_image(records[index])
             height, width = image.shape[:2]
             images[place, :height, :width] = image
             sizes[place] = height, width
+        images[len(batch) :] = images[len(batch) - 1]
         return images, sizes
 
     data = tf.data.Dataset.range(len(plan)).map(

@@ -1,4 +1,4 @@
-"""Training batches of one fixed shape by tf.data: the same order and augmentation for the same seed and epoch."""
+"""Training batches of one shape by tf.data: the same order and augmentation for the same seed and epoch."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
-from wsseg.loading.augment import FILL_RGB, Crops, flip_layer, jitter_layers, scale_and_crop
+from wsseg.errors import InputError
+from wsseg.loading.augment import FILL_RGB, Crops, erase, flip_layer, jitter_layers, scale_and_crop
 
 
 class TrainingBatches:
@@ -25,6 +26,9 @@ class TrainingBatches:
         target: "labels" for image-level labels, "masks" for class ids a pixel.
         read_mask: With "masks": record -> `(H, W) uint8`; where the masks come from is the caller's decision,
             and nothing else here can open one.
+        erase: Largest side of a rectangle that is blotted out of each image, as a share of the crop; 0 for
+            none.
+        mirror: horizontal, or both for scenes without an up and down.
     """
 
     def __init__(
@@ -37,11 +41,15 @@ class TrainingBatches:
         jitter: float = 0.0,
         target: Literal["labels", "masks"] = "labels",
         read_mask: Callable[[Record], np.ndarray] | None = None,
+        erase: float = 0.0,
+        mirror: str = "horizontal",
     ):
         self.dataset, self.records = dataset, list(dataset)
+        if not self.records:
+            raise InputError(f"dataset `{dataset.name}` ({dataset.split}) has no image to train on")
         self.crop, self.long_side, self.jitter, self.seed = crop, tuple(long_side), jitter, seed
         self.batch_size = min(batch_size, len(self.records))
-        self.target, self._read_mask = target, read_mask
+        self.target, self._read_mask, self.erase, self.mirror = target, read_mask, erase, mirror
 
     @property
     def steps(self) -> int:
@@ -62,23 +70,27 @@ class TrainingBatches:
             number: Counted from 0.
 
         Returns:
-            With target "labels": `((images (B, c, c, 3) float32, valid (B, c, c) float32), labels (B, K) float32)`;
-            with target "masks": `(images, masks (B, c, c) int32)`, 255 where unsure or padded.
+            Of float32, with target "labels": `((images (B, c, c, 3), valid (B, c, c)), labels (B, K))`; with
+            target "masks": `(images, masks (B, c, c) int32)`, 255 where unsure or padded.
         """
-        crops = Crops.draw(len(self.records), self.long_side, self.seed, number)
+        crops = Crops.draw(len(self.records), self.long_side, self.seed, number, self.erase)
         labels = np.stack([self.dataset.label_vector(record) for record in self.records])[crops.order]
-        data = tf.data.Dataset.from_tensor_slices((crops.order, crops.long_side, crops.offset_yx, labels))
+        data = tf.data.Dataset.from_tensor_slices(
+            (crops.order, crops.long_side, crops.offset_yx, crops.erased, labels)
+        )
 
-        def load(index, long_side, offset_yx, vector):
+        def load(index, long_side, offset_yx, erased, vector):
             image, mask = tf.numpy_function(self._read, [index], (tf.uint8, tf.uint8), stateful=False)
             image.set_shape((None, None, 3))
             mask.set_shape((None, None, 1))
             image, mask = scale_and_crop(image, mask, long_side, offset_yx, self.crop)
+            if self.erase:
+                image = erase(image, erased)
             return {"images": image, "segmentation_masks": mask}, vector
 
-        # Layers keep a random state, so they run in one sequential map; a new set each epoch starts from the seed.
+        # Layers keep a random state, so they run in one sequential map; an epoch's set starts from its seed.
         layer_seed = int(np.random.default_rng([self.seed, number, 1]).integers(2**30))
-        flip, jitter = flip_layer(layer_seed), jitter_layers(self.jitter, layer_seed)
+        flip, jitter = flip_layer(self.mirror, layer_seed), jitter_layers(self.jitter, layer_seed)
 
         def augment(inputs: dict, vector):
             inputs = flip(inputs, training=True)

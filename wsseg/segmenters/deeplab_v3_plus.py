@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from wsseg import backbones
+from wsseg.backbones.alignment import grids
 from wsseg.errors import InputError
 from wsseg.layers.aspp import RATES, aspp, convolution
 from wsseg.layers.bilinear_resize import BilinearResizeTo
@@ -15,8 +16,8 @@ from wsseg.layers.bilinear_resize import BilinearResizeTo
 class DeepLabV3Plus(keras.Model):
     """DeepLab v3+ on any backbone.
 
-    The pyramid's result is upsampled to stride 4, joined with the low-level features (reduced to 48 channels),
-    refined by two 3x3 separable convolutions, classified, and upsampled to the input's size.
+    The pyramid's result is upsampled to stride 4, joined with the low-level features (reduced to 48
+    channels), refined by two 3x3 separable convolutions, classified, and upsampled to the input's size.
 
     Args:
         backbone: A network of `wsseg.backbones`.
@@ -47,18 +48,23 @@ class DeepLabV3Plus(keras.Model):
         **kwargs: Any,
     ):
         if num_classes < 2:
-            raise InputError(f"`num_classes` counts the background, so it must be at least 2; got {num_classes}")
+            raise InputError(
+                f"`num_classes` counts the background, so it must be at least 2; got {num_classes}"
+            )
         # === Layers and graph ===
         options = {} if alpha is None else {"alpha": alpha}
         network = backbones.create(backbone, output_stride, weights=weights, input_size=input_size, **options)
         image, levels = network.inputs[0], network.output
         pyramid = aspp(levels["level_5"], channels, RATES[output_stride])
         low = convolution(levels["level_2"], self.LOW_LEVEL_CHANNELS, "low_level")
-        fused = layers.Concatenate(name="decoder_concat")([BilinearResizeTo(name="pyramid_resize")([pyramid, low]), low])
+        to_low, to_image = shifts(network)
+        fused = layers.Concatenate(name="decoder_concat")(
+            [BilinearResizeTo(to_low, name="pyramid_resize")([pyramid, low]), low]
+        )
         for index in range(2):
             fused = convolution(fused, channels, f"decoder_{index}", kernel=3, separable=True)
         scores = layers.Conv2D(num_classes, 1, dtype="float32", name="scores")(fused)
-        logits = BilinearResizeTo(name="logits", dtype="float32")([scores, image])
+        logits = BilinearResizeTo(to_image, name="logits", dtype="float32")([scores, image])
 
         # === Functional model ===
         super().__init__(inputs=image, outputs=logits, name=name, **kwargs)
@@ -94,3 +100,18 @@ class DeepLabV3Plus(keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "DeepLabV3Plus":
         """Rebuild from `get_config`."""
         return cls(**config)
+
+
+def shifts(network: keras.Model) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return how far the decoder's two resizings must move their input so that all levels look at one place.
+
+    Returns:
+        `(shift_hw of level_5 when resized to level_2, shift_hw of level_2 when resized to the image)`, in
+        cells of the tensor that is resized; 0 for a network that looks where half-pixel resizing assumes.
+    """
+    found = grids(network)
+    deep, low = (found[id(network.output[level])] for level in ("level_5", "level_2"))
+    pairs = zip(low.displacement_hw, deep.displacement_hw, deep.stride_hw)
+    to_low = tuple((to - of) / stride for to, of, stride in pairs)
+    to_image = tuple(-of / stride for of, stride in zip(low.displacement_hw, low.stride_hw))
+    return to_low, to_image

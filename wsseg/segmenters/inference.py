@@ -1,4 +1,4 @@
-"""Predict whole images: padded batches, several scales and the mirrored image averaged, optional dense CRF."""
+"""Predict whole images: padded batches, several scales and the mirrored image averaged."""
 
 from collections.abc import Iterator, Sequence
 
@@ -49,7 +49,8 @@ class Predictor:
             batch_size: Images a step.
 
         Yields:
-            `(record, probabilities)`, the latter `(H, W, K)` float32 at the image's own size; in order of shape.
+            `(record, probabilities)`, the latter `(H, W, K)` float32 at the image's own size; in order of
+            shape.
         """
         for batch in padded_batches(dataset, records, batch_size):
             result = self._function(tf.constant(batch.images)).numpy()

@@ -18,7 +18,7 @@ class Stage:
         run: "module:function" of `run(recipe, inputs, out) -> Outcome`.
         sections: Dotted names of the recipe's options that decide its outcome.
         inputs: Stages whose directories it reads.
-        data: Parts of the dataset it depends on: `train`, `train_masks`, `val`, `val_masks`, `calibration`.
+        data: Parts of the dataset it depends on: `train`, `val`, `calibration`, each also with `_masks`.
     """
 
     folder: str
@@ -53,9 +53,16 @@ STAGES = {
     "localize": Stage(
         "2_localize",
         "wsseg.stages.localize:run",
-        ("seed", "dataset", "localize", "label.threshold.rule", "label.threshold.split", "label.threshold.images"),
+        (
+            "seed",
+            "dataset",
+            "localize",
+            "label.threshold.rule",
+            "label.threshold.split",
+            "label.threshold.images",
+        ),
         ("classify",),
-        ("train", "calibration"),
+        ("train", "calibration_masks"),
     ),
     "propagate": Stage("3_propagate", "wsseg.stages.propagate:run", ("propagate",), ("localize",)),
     "label": Stage(
@@ -90,7 +97,7 @@ STAGES = {
         "7_report",
         "wsseg.stages.report:run",
         ("name", "report", "dataset"),
-        ("classify", "propagate", "label", "segment", "ceiling", "evaluate"),
+        ("classify", "localize", "propagate", "label", "segment", "ceiling", "evaluate"),
         ("train_masks", "val_masks"),
     ),
 }

@@ -16,6 +16,8 @@ from wsseg.metrics import mean_average_precision
 from wsseg.progress import bar
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome, data
+from wsseg.training.model_files import save_model
+from wsseg.stages.table import number
 from wsseg.training import optimizers
 from wsseg.training.device import prepare, use_jit
 from wsseg.training.resumable_fit import remove_checkpoints, resumable_fit
@@ -44,7 +46,16 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
         weights=config.weights,
     )
     if not (out / MODEL).exists():
-        batches = TrainingBatches(train, config.crop, config.long_side, config.batch_size, recipe.seed, config.jitter)
+        batches = TrainingBatches(
+            train,
+            config.crop,
+            config.long_side,
+            config.batch_size,
+            recipe.seed,
+            config.jitter,
+            erase=config.erase,
+            mirror=config.mirror,
+        )
         trained = model.with_validity()
         steps = config.epochs * batches.steps
         optimizer = optimizers.create(
@@ -62,8 +73,8 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
         )
         with bar("training the classifier", steps, "steps") as advance:
             resumable_fit(trained, batches, config.epochs, recipe.seed, out, advance)
-        model.save(out / MODEL)
-        remove_checkpoints(out)
+        save_model(model, out / MODEL)
+    remove_checkpoints(out)
     model = load_model(out / MODEL)
     val, _ = data.checked(recipe, recipe.dataset.val, inputs["data"])
     mean, per_class = validate(model, val)
@@ -74,24 +85,33 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
         "val_map": mean,
         "val_average_precision": dict(zip(train.classes, per_class)),
     }
-    line = f"{len(train)} images, {len(train.classes)} classes, val mAP {mean:.3f}"
+    line = f"{len(train)} images, {len(train.classes)} classes, val mAP {number(mean)}"
     return Outcome(line, counts, set_aside)
 
 
-def validate(model: keras.Model, dataset: Dataset, batch_size: int = 8) -> tuple[float, list[float]]:
+def validate(
+    model: keras.Model, dataset: Dataset, batch_size: int = 8
+) -> tuple[float | None, list[float | None]]:
     """Score a classifier on whole images, padding masked out.
 
     Returns:
-        Mean average precision over the classes that occur, and the precision of each (nan where absent).
+        Mean average precision over the classes that occur, and the precision of each; None where no image has
+        the class.
     """
     network = model.with_validity()
     scores, truth = [], []
-    for batch in padded_batches(dataset, dataset, batch_size):
-        valid = np.zeros(batch.images.shape[:3], np.float32)
-        for place, (height, width) in enumerate(batch.sizes_hw):
-            valid[place, :height, :width] = 1
-        logits = network.predict_on_batch([batch.images, valid])
-        scores.append(logits[: len(batch.records)])
-        truth += [dataset.label_vector(record) for record in batch.records]
+    with bar("validating the classifier", len(dataset)) as advance:
+        for batch in padded_batches(dataset, dataset, batch_size):
+            valid = np.zeros(batch.images.shape[:3], np.float32)
+            for place, (height, width) in enumerate(batch.sizes_hw):
+                valid[place, :height, :width] = 1
+            logits = network.predict_on_batch([batch.images, valid])
+            scores.append(logits[: len(batch.records)])
+            truth += [dataset.label_vector(record) for record in batch.records]
+            advance(count=len(batch.records))
     mean, per_class = mean_average_precision(np.concatenate(scores), np.stack(truth))
-    return float(mean), [float(value) for value in per_class]
+
+    def plain(value: float) -> float | None:
+        return None if np.isnan(value) else float(value)
+
+    return plain(mean), [plain(value) for value in per_class]

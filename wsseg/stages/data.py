@@ -1,4 +1,4 @@
-"""What the stages see of the dataset: without masks unless they score, broken images set aside once for all."""
+"""What the stages see of the dataset: no masks unless they score, broken images set aside once for all."""
 
 import re
 from collections.abc import Container
@@ -25,7 +25,9 @@ def open_split(recipe: Recipe, split: str, masks: bool = False) -> Dataset:
         InputError: The dataset is not where the recipe says, or is empty.
     """
     config = recipe.dataset
-    dataset = datasets.create(config.name, split=split, root=config.root, classes=config.classes, **config.options)
+    dataset = datasets.create(
+        config.name, split=split, root=config.root, classes=config.classes, **config.options
+    )
     if not len(dataset):
         reasons = "".join(f"; {id}: {reason}" for id, reason in list(dataset.set_aside.items())[:3])
         raise InputError(f"dataset `{config.name}` has no usable image in split `{split}`{reasons}")
@@ -50,7 +52,7 @@ def checked(recipe: Recipe, split: str, folder: Path, masks: bool = False) -> tu
         InputError: No image is usable.
     """
     dataset = open_split(recipe, split, masks)
-    identity = dataset.fingerprint()
+    identity = identity_of(dataset)
     path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', split)}{'_masks' if masks else ''}.json"
     known = read_json(path) if path.exists() else {}
     if known.get("fingerprint") != identity:
@@ -84,7 +86,7 @@ def fingerprint(recipe: Recipe, part: str) -> str | None:
 
     Args:
         recipe: Names the dataset.
-        part: `train`, `val`, either with `_masks`, `calibration` or `calibration_masks`.
+        part: `train`, `val` or `calibration`, each also with `_masks`.
 
     Returns:
         The hash, or None where the recipe does not use that part.
@@ -96,21 +98,64 @@ def fingerprint(recipe: Recipe, part: str) -> str | None:
         split = recipe.label.threshold.split
     else:
         split = getattr(recipe.dataset, name)
-    return open_split(recipe, split, masks=bool(masks)).fingerprint()
+    return identity_of(open_split(recipe, split, masks=bool(masks)))
+
+
+def identity_of(dataset: Dataset) -> str:
+    """Hash what is in a dataset, and the sizes of its mask files: a corrected mask is scored anew."""
+    sizes = []
+    for record in dataset:
+        if record.mask is not None:
+            try:
+                sizes.append(record.mask.stat().st_size)
+            except OSError:
+                sizes.append(None)  # gone; `checked` sets the image aside and says so
+    return digest([dataset.fingerprint(), sizes]) if sizes else dataset.fingerprint()
+
+
+def check_calibration(recipe: Recipe) -> None:
+    """Fail where the background level would be chosen on images that are pseudo-labelled, or on no masks.
+
+    Raises:
+        InputError: `label.threshold.split` shares images with the training split, or has no masks.
+    """
+    name = recipe.label.threshold.split
+    train = {record.image.resolve() for record in open_split(recipe, recipe.dataset.train)}
+    calibration = open_split(recipe, name, masks=True)
+    if shared := train & {record.image.resolve() for record in calibration}:
+        raise InputError(
+            f"`label.threshold.split`: `{name}` shares {len(shared)} images with the training split "
+            f"`{recipe.dataset.train}`, such as {min(shared)}; the level must be chosen on other images"
+        )
+    if all(record.mask is None for record in calibration):
+        raise InputError(
+            f"`label.threshold.split`: no image of `{name}` has a mask to calibrate the level on; "
+            "use `label.threshold.rule: otsu` or fixed"
+        )
 
 
 def calibration_split(recipe: Recipe, folder: Path, masks: bool = False) -> Dataset:
-    """Open the images that the background level is chosen on.
+    """Open the images that the background level is chosen on: the same ones with and without their masks.
 
     Returns:
-        `label.threshold.images` records of `label.threshold.split`, drawn by the recipe's seed.
+        `label.threshold.images` records of `label.threshold.split` with masks, drawn by the recipe's seed.
+
+    Raises:
+        InputError: No image of the split has a usable mask.
     """
     import numpy as np
 
-    dataset, _ = checked(recipe, recipe.label.threshold.split, folder, masks)
-    count = min(recipe.label.threshold.images, len(dataset))
-    chosen = np.random.default_rng(recipe.seed).choice(len(dataset), count, replace=False)
-    return dataset.subset(dataset[int(index)].id for index in chosen)
+    name = recipe.label.threshold.split
+    dataset, _ = checked(recipe, name, folder, masks=True)
+    ids = [record.id for record in dataset if record.mask is not None]
+    if not ids:
+        raise InputError(
+            f"`label.threshold.split`: no image of `{name}` has a mask to calibrate the level on"
+        )
+    count = min(recipe.label.threshold.images, len(ids))
+    chosen = np.random.default_rng(recipe.seed).choice(len(ids), count, replace=False)
+    dataset = dataset.subset(ids[int(index)] for index in chosen)
+    return dataset if masks else dataset.without_masks()
 
 
 def weights_fingerprint(weights: str | None) -> str | None:
@@ -128,4 +173,6 @@ def weights_fingerprint(weights: str | None) -> str | None:
         with path.open("rb") as file:
             return digest(hashlib.file_digest(file, "sha256").hexdigest())
     except OSError as error:
-        raise InputError(f"weights file {path} cannot be read ({error.strerror}); give an existing file") from error
+        raise InputError(
+            f"weights file {path} cannot be read ({error.strerror}); give an existing file"
+        ) from error

@@ -31,8 +31,8 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     This stage alone, and full supervision, opens the training split's masks. What it finds on them (the
     oracle) is printed beside the honest choice and used by nothing.
     """
-    train, _ = data.checked(recipe, recipe.dataset.train, inputs["data"], masks=True)
-    val, set_aside = data.checked(recipe, recipe.dataset.val, inputs["data"], masks=True)
+    train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"], masks=True)
+    val, val_set_aside = data.checked(recipe, recipe.dataset.val, inputs["data"], masks=True)
     scores: dict[str, Any] = {"class_maps": None, "pseudo_masks": None, "segmenter": None, "ceiling": None}
     images: dict[str, Any] = {}
     curve: dict[str, Any] = {}
@@ -40,14 +40,18 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
         threshold = read_json(inputs["label"] / THRESHOLD)
         if any(record.mask is not None for record in train):
             scores["class_maps"], curve["class_maps"] = score_class_maps(recipe, train, inputs, threshold)
-            scores["pseudo_masks"], curve["pseudo_masks"] = score_pseudo_masks(recipe, train, inputs, threshold, images)
+            scores["pseudo_masks"], curve["pseudo_masks"] = score_pseudo_masks(
+                recipe, train, inputs, threshold, images
+            )
     supervised = recipe.segment.supervision == "masks"
     for name, stage, folder in (
         ("ceiling" if supervised else "segmenter", "segment", PREDICTIONS),
         ("ceiling", "ceiling", CEILING_PREDICTIONS),
     ):
         if stage in inputs:
-            scores[name] = score_segmenter(recipe, val, inputs[stage] / segment.MODEL, out / folder, images, name)
+            scores[name] = score_segmenter(
+                recipe, val, inputs[stage] / segment.MODEL, out / folder, images, name
+            )
     if supervised:
         scores["segmenter"] = scores["ceiling"]
     for name, supervision in (("segmenter", recipe.segment.supervision), ("ceiling", "masks")):
@@ -57,7 +61,11 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     write_json(out / SCORES, scores)
     write_json(out / IMAGE_SCORES, images)
     write_json(out / "threshold_curve.json", curve)
-    return Outcome(summary(scores), {k: v["miou"] for k, v in scores.items() if v and "miou" in v}, set_aside)
+    return Outcome(
+        summary(scores),
+        {k: v["miou"] for k, v in scores.items() if v and "miou" in v},
+        set_aside | val_set_aside,
+    )
 
 
 def summary(scores: Mapping[str, Any]) -> str:
@@ -68,18 +76,25 @@ def summary(scores: Mapping[str, Any]) -> str:
         if row and row.get("miou") is not None
     ]
     weak, full = scores.get("segmenter"), scores.get("ceiling")
-    if weak and full and weak["supervision"] != "masks":
+    if weak and full and weak["supervision"] != "masks" and weak["miou"] is not None and full["miou"]:
         parts.append(f"segmenter / ceiling {weak['miou'] / full['miou']:.2f}")
     return "mIoU: " + ", ".join(parts) if parts else "no split has masks, so nothing could be scored"
 
 
 def conventions(recipe: Recipe) -> dict[str, str]:
     """State how the scores are to be read."""
-    segmenter = recipe.segment
+    segmenter, threshold = recipe.segment, recipe.label.threshold
+    level = {
+        "fixed": f"fixed at {threshold.level:g} by the recipe",
+        "otsu": "Otsu's level of the class maps, without any mask",
+        "calibration": f"the best on up to {threshold.images} images with masks of split `{threshold.split}`"
+        + ("; the segmenter is scored on that split too" if threshold.split == recipe.dataset.val else ""),
+    }
     return {
         "dataset": f"{recipe.dataset.name}, classes {', '.join(recipe.dataset.classes or ('all',))}",
         "ignored": "pixels whose true mask is 255 are not scored; a prediction of 255 counts as a miss",
         "mean": "over background and classes; a class absent from truth and prediction is left out",
+        "threshold": level[threshold.rule],
         "class_maps": "image-level labels given; constant or power background as the recipe says; no CRF",
         "pseudo_masks": f"image-level labels given; CRF {recipe.label.crf.preset}; every pixel labelled"
         if not recipe.label.unsure
@@ -98,20 +113,22 @@ def _described(matrix: ConfusionMatrix, dataset: Dataset, images: int) -> dict[s
 def score_class_maps(
     recipe: Recipe, train: Dataset, inputs: Mapping[str, Path], threshold: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[tuple[float, float]] | None]:
-    """Score the class maps at the chosen level, and, for a constant background, at every level of the curve."""
+    """Score the class maps at the chosen level and, for a constant background, at all levels of the curve."""
     config, folder = recipe.label, inputs["propagate"] / MAPS
     scored = [record for record in train if record.mask is not None]
     constant = config.background == "constant"
     levels = sorted({*recipe.evaluate.levels, threshold["level"]}) if constant else ()
     chunks = [scored[i::8] for i in range(8)]
-    jobs = ((_score_maps, config.background, threshold["level"], levels, train, chunk, folder) for chunk in chunks)
+    jobs = (
+        (_score_maps, config.background, threshold["level"], levels, train, chunk, folder) for chunk in chunks
+    )
     matrix, sweep = ConfusionMatrix(len(train.classes) + 1), None
     for part, part_sweep in in_processes(jobs, "scoring class maps", len(chunks), 0, config.workers):
         matrix.merge(part)
         sweep = part_sweep if sweep is None else sweep.merge(part_sweep)
     result = _described(matrix, train, len(scored))
     result |= {"threshold": threshold["level"], "rule": threshold["rule"], "oracle": None}
-    if not constant:
+    if not constant or not matrix.pixels:
         return result, None
     level, best = sweep.best()
     result["oracle"] = {"threshold": level, "miou": best}
@@ -147,13 +164,17 @@ def score_pseudo_masks(
     total = ConfusionMatrix(len(train.classes) + 1)
     rows = images.setdefault("pseudo_masks", {})
     for record in scored:
-        rows[record.id] = add(total, read_mask(inputs["label"] / MASKS / f"{record.id}.png"), train.read_mask(record))
+        rows[record.id] = add(
+            total, read_mask(inputs["label"] / MASKS / f"{record.id}.png"), train.read_mask(record)
+        )
     result = _described(total, train, len(scored))
     result |= {"threshold": threshold["level"], "rule": threshold["rule"], "oracle": None}
     levels = recipe.evaluate.oracle_levels
     curve = []
-    if levels:
-        again = sorted({*levels, threshold["level"]} if recipe.label.unsure else set(levels) - {threshold["level"]})
+    if levels and total.pixels:
+        again = sorted(
+            {*levels, threshold["level"]} if recipe.label.unsure else set(levels) - {threshold["level"]}
+        )
         curve = score_levels(recipe.label, again, train, inputs["propagate"] / MAPS, "oracle levels")
         if not recipe.label.unsure:
             curve = sorted([*curve, (threshold["level"], result["miou"])])
@@ -186,7 +207,9 @@ def score_segmenter(
         prepare(recipe)
         network = load_model(model)
         if network.num_classes != len(val.classes) + 1:
-            raise InputError(f"{model} predicts {network.num_classes} classes; the dataset has {len(val.classes) + 1}")
+            raise InputError(
+                f"{model} predicts {network.num_classes} classes; the dataset has {len(val.classes) + 1}"
+            )
         predictor = Predictor(network, recipe.segment.scales, recipe.segment.flip)
         with bar(f"predicting ({name})", len(val), done=len(val) - len(left)) as advance:
             for record, probabilities in predictor(val, left):

@@ -22,20 +22,21 @@ def score_folders(predictions: Path | None, truth: Path | None, classes: Sequenc
         The scores, as `ConfusionMatrix.scores` names them, and `images`.
 
     Raises:
-        InputError: A folder is missing or empty, a prediction is missing or of another size, or ids do not fit.
+        InputError: A folder is missing or empty, a mask is missing or of another size, or ids do not fit.
     """
     if predictions is None or truth is None or not classes:
         raise InputError("scoring a folder needs --predictions, --truth and --classes")
     for option, folder in (("--predictions", predictions), ("--truth", truth)):
         if not folder.is_dir():
             raise InputError(f"{option} {folder} is not a folder; give one that holds ID.png masks")
-    files = sorted(truth.glob("*.png"))
+    files = sorted(path for path in truth.glob("*.png") if not path.name.startswith("."))
     if not files:
         raise InputError(f"--truth {truth} holds no PNG; expected one mask ID.png for each image")
     missing = [file.name for file in files if not (predictions / file.name).exists()]
     if missing:
         raise InputError(
-            f"{len(missing)} of {len(files)} masks of {truth} have no prediction in {predictions}, such as {missing[0]}"
+            f"{len(missing)} of {len(files)} masks of {truth} have no prediction in {predictions}, such as "
+            f"{missing[0]}"
         )
     total = ConfusionMatrix(len(classes) + 1)
     with bar("scoring", len(files)) as advance:
@@ -43,7 +44,7 @@ def score_folders(predictions: Path | None, truth: Path | None, classes: Sequenc
             predicted, true = read_mask(predictions / file.name), read_mask(file)
             if predicted.shape != true.shape:
                 raise InputError(
-                    f"{predictions / file.name} is {predicted.shape}, its truth {true.shape} (height, width); "
+                    f"{predictions / file.name} is {predicted.shape}, its truth {true.shape} (H, W); "
                     "resize the prediction with nearest neighbour"
                 )
             try:

@@ -55,7 +55,9 @@ def dense_crf(config: CRFConfig) -> DenseCRF | None:
     return None if config.preset == "none" else DenseCRF.preset(config.preset, iterations=config.iterations)
 
 
-def pseudo_mask(config: LabelConfig, level: float, image: Path, maps: Path | None, unsure: bool = True) -> np.ndarray:
+def pseudo_mask(
+    config: LabelConfig, level: float, image: Path, maps: Path | None, unsure: bool = True
+) -> np.ndarray:
     """Make one pseudo-mask.
 
     Args:
@@ -95,7 +97,9 @@ def write_pseudo_mask(config: LabelConfig, level: float, record: Record, maps: P
     return float(np.mean((mask > 0) & (mask < 255)))
 
 
-def in_processes(jobs: Iterable[tuple[Callable, ...]], text: str, total: int, done: int, workers: int) -> list[Any]:
+def in_processes(
+    jobs: Iterable[tuple[Callable, ...]], text: str, total: int, done: int, workers: int
+) -> list[Any]:
     """Run `(function, *arguments)` jobs in worker processes, with progress; results come in order.
 
     joblib decides where: processes of this machine by default, or a cluster inside its `parallel_config`.
@@ -122,16 +126,22 @@ def choose_level(recipe: Recipe, inputs: Mapping[str, Path], train: Dataset) -> 
         folder = inputs["propagate"] / MAPS
         maps = (ClassMaps.load(folder / f"{record.id}.npz") for record in train if record.labels)
         return {"rule": "otsu", "level": float(otsu_level(maps))}
+    data.check_calibration(recipe)
     split = data.calibration_split(recipe, inputs["data"], masks=True)
-    shared = {record.image.resolve() for record in train} & {record.image.resolve() for record in split}
-    if shared:
-        raise InputError(
-            f"split `{rule.split}` shares {len(shared)} images with the training split, such as {min(shared)}; "
-            "`label.threshold.split` must be disjoint from what is scored"
-        )
     curve = score_levels(recipe.label, rule.levels, split, inputs["propagate"] / CALIBRATION, "calibrating")
+    if not curve:
+        raise InputError(
+            f"`label.threshold.split`: the masks of `{rule.split}` hold no scored pixel; use another split"
+        )
     level, best = max(curve, key=lambda point: point[1])
-    return {"rule": "calibration", "level": level, "split": rule.split, "images": len(split), "miou": best, "curve": curve}
+    return {
+        "rule": "calibration",
+        "level": level,
+        "split": rule.split,
+        "images": len(split),
+        "miou": best,
+        "curve": curve,
+    }
 
 
 def score_levels(
@@ -147,17 +157,19 @@ def score_levels(
         text: For the progress display.
 
     Returns:
-        `(level, mIoU)` for each level.
+        `(level, mIoU)` for each level; nothing where no pixel is scored.
     """
     records = [record for record in dataset if record.mask is not None]
-    jobs = ((_score_image, config, tuple(levels), dataset, record, maps) for record in records)
+    reader = dataset.subset(())  # a job gets how masks are read, and not every record of the dataset
+    jobs = ((_score_image, config, tuple(levels), reader, record, maps) for record in records)
     matrices = in_processes(jobs, text, len(records), 0, config.workers)
     curve = []
     for place, level in enumerate(levels):
         total = ConfusionMatrix(len(dataset.classes) + 1)
         for row in matrices:
             total.merge(row[place])
-        curve.append((float(level), float(total.miou())))
+        if total.pixels:
+            curve.append((float(level), float(total.miou())))
     return curve
 
 

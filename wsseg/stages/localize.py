@@ -75,7 +75,7 @@ def write_maps(explain: MultiScale, dataset: Dataset, folder: Path, batch_size: 
 def without_padding(maps: np.ndarray, size_hw: tuple[int, int], stride: int) -> np.ndarray:
     """Cut a padded image's maps to the image.
 
-    An image's side is seldom a whole number of cells, so the cells are resampled (linearly) to cover it exactly.
+    An image's side is seldom a whole number of cells, so cells are resampled (linearly) to cover it exactly.
 
     Args:
         maps: `(C, h, w)` of the padded image, a cell for each `stride` pixels.

@@ -16,6 +16,7 @@ from wsseg.stages import Outcome, data
 from wsseg.stages.evaluate import CEILING_PREDICTIONS, IMAGE_SCORES, PREDICTIONS, SCORES
 from wsseg.stages.label import MASKS
 from wsseg.stages.localize import MAPS
+from wsseg.stages.table import number
 
 PAGE = "report.html"
 TITLES = {
@@ -51,7 +52,9 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
         ],
         scores=rows,
         curves=[
-            Curve(title, read_history(inputs[name] / "history.csv")) for name, title in histories if name in inputs
+            Curve(title, read_history(inputs[name] / "history.csv"))
+            for name, title in histories
+            if name in inputs
         ],
         thresholds=threshold_curves(evaluated, scores, recipe),
         galleries=galleries(recipe, inputs, train, val, images),
@@ -72,24 +75,32 @@ def facts(
     versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
     result = [
         ("Dataset", f"{recipe.dataset.name}: {len(train)} {train.split} and {len(val)} {val.split} images"),
-        ("Supervision", "image-level labels" if segment.supervision != "masks" else "true masks (fully supervised)"),
+        (
+            "Supervision",
+            "image-level labels" if segment.supervision != "masks" else "true masks (fully supervised)",
+        ),
         ("Segmenter", f"{segment.network} on {segment.backbone}, output stride {segment.output_stride}"),
         ("Seed", str(recipe.seed)),
         ("Versions", versions),
     ]
     if "classify" in manifests:
-        value = manifests["classify"].counts["val_map"]
-        result.insert(2, ("Classifier", f"{recipe.classify.head} on {recipe.classify.backbone}, val mAP {value:.3f}"))
+        value = number(manifests["classify"].counts["val_map"])
+        result.insert(
+            2, ("Classifier", f"{recipe.classify.head} on {recipe.classify.backbone}, val mAP {value}")
+        )
     return result
 
 
 def made(manifest: Manifest) -> str:
     """Say in a few words what a stage made."""
     shown = {key: value for key, value in manifest.counts.items() if isinstance(value, (int, float, str))}
-    return ", ".join(
-        f"{key.replace('_', ' ')} {value:.3f}" if isinstance(value, float) else f"{key.replace('_', ' ')} {value}"
+    parts = [
+        f"{key.replace('_', ' ')} {value:.3f}"
+        if isinstance(value, float)
+        else f"{key.replace('_', ' ')} {value}"
         for key, value in shown.items()
-    )
+    ]
+    return ", ".join([*parts, "time since it was resumed"] if manifest.resumed else parts)
 
 
 def threshold_curves(evaluated: Path, scores: Mapping[str, Any], recipe: Recipe) -> list[ThresholdCurve]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,12 +11,15 @@ from wsseg import segmenters
 from wsseg.artifacts import IGNORE, read_mask
 from wsseg.config import Recipe
 from wsseg.datasets import Dataset, Record
+from wsseg.errors import InputError
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.losses import BalancedCrossEntropy
 from wsseg.progress import bar
+from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome, classify, data
 from wsseg.stages.label import MASKS
+from wsseg.training.model_files import save_model
 from wsseg.training import optimizers
 from wsseg.training.device import prepare, use_jit
 from wsseg.training.resumable_fit import remove_checkpoints, resumable_fit
@@ -41,6 +45,8 @@ def run_ceiling(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcom
     """Train the same segmenter with the same budget on the true masks: the upper bound of the table."""
     train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"], masks=True)
     with_masks = [record.id for record in train if record.mask is not None]
+    if not with_masks:
+        raise InputError(f"no image of split `{recipe.dataset.train}` has a mask to train on")
     train = train.subset(with_masks)
     return train_segmenter(recipe, inputs, out, train, train.read_mask, set_aside)
 
@@ -55,43 +61,68 @@ def train_segmenter(
 ) -> Outcome:
     """Train on the masks that `masks` gives for each record, `(H, W) uint8`, 255 ignored."""
     config = recipe.segment
-    prepare(recipe)
-    keras.utils.set_random_seed(recipe.seed)
+    if not (out / MODEL).exists():
+        prepare(recipe)
+        keras.utils.set_random_seed(recipe.seed)
+        model = build(recipe, inputs, len(train.classes) + 1)
+        batches = TrainingBatches(
+            train,
+            config.crop,
+            config.long_side,
+            config.batch_size,
+            recipe.seed,
+            config.jitter,
+            "masks",
+            masks,
+            mirror=config.mirror,
+        )
+        steps = config.epochs * batches.steps
+        optimizer = optimizers.create(
+            config.optimizer,
+            config.learning_rate,
+            steps,
+            head=model.head_variables,
+            head_multiplier=config.head_multiplier,
+            weight_decay=config.weight_decay,
+        )
+        plain = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=IGNORE)
+        model.compile(
+            optimizer=optimizer,
+            loss=BalancedCrossEntropy() if config.balanced else plain,
+            jit_compile=use_jit(recipe),
+        )
+        with bar("training the segmenter", steps, "steps") as advance:
+            resumable_fit(model, batches, config.epochs, recipe.seed, out, advance)
+        save_model(model, out / MODEL)
+    remove_checkpoints(out)
+    loss = read_history(out / "history.csv")["loss"][-1]
+    counts = {"images": len(train), "epochs": config.epochs, "loss": loss}
+    line = (
+        f"{config.network} on {config.backbone}, {len(train)} images, {config.epochs} epochs, loss {loss:.3f}"
+    )
+    return Outcome(line, counts, set_aside)
+
+
+def build(recipe: Recipe, inputs: Mapping[str, Path], num_classes: int) -> keras.Model:
+    """Build the recipe's segmenter with its initial weights."""
+    config = recipe.segment
+    options: dict[str, Any] = {"weights": config.weights, "channels": config.channels}
+    classifier = None
+    if config.weights == "classifier":
+        classifier = load_model(inputs["classify"] / classify.MODEL)
+        options["weights"] = None
+        if config.backbone == "mobilenet":
+            options["alpha"] = classifier.alpha  # of the weights file that the classifier began with
     model = segmenters.create(
         config.network,
         backbone=config.backbone,
-        num_classes=len(train.classes) + 1,
+        num_classes=num_classes,
         output_stride=config.output_stride,
-        weights=None if config.weights == "classifier" else config.weights,
-        channels=config.channels,
+        **options,
     )
-    if config.weights == "classifier":
-        start_from_classifier(model, load_model(inputs["classify"] / classify.MODEL))
-    batches = TrainingBatches(
-        train, config.crop, config.long_side, config.batch_size, recipe.seed, config.jitter, "masks", masks
-    )
-    steps = config.epochs * batches.steps
-    optimizer = optimizers.create(
-        config.optimizer,
-        config.learning_rate,
-        steps,
-        head=model.head_variables,
-        head_multiplier=config.head_multiplier,
-        weight_decay=config.weight_decay,
-    )
-    plain = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=IGNORE)
-    model.compile(
-        optimizer=optimizer,
-        loss=BalancedCrossEntropy() if config.balanced else plain,
-        jit_compile=use_jit(recipe),
-    )
-    with bar("training the segmenter", steps, "steps") as advance:
-        history = resumable_fit(model, batches, config.epochs, recipe.seed, out, advance)
-    model.save(out / MODEL)
-    remove_checkpoints(out)
-    counts = {"images": len(train), "epochs": config.epochs, "loss": history[-1]["loss"]}
-    line = f"{config.network} on {config.backbone}, {len(train)} images, {config.epochs} epochs, loss {history[-1]['loss']:.3f}"
-    return Outcome(line, counts, set_aside)
+    if classifier is not None:
+        start_from_classifier(model, classifier)
+    return model
 
 
 def start_from_classifier(model: keras.Model, classifier: keras.Model) -> None:

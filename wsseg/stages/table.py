@@ -20,7 +20,8 @@ def print_table(run: Path) -> None:
 
     scores = read_json(run / STAGES["evaluate"].folder / "scores.json")
     table = Table("", "split", "images", "mIoU", "oracle", "pixel acc.", "class acc.", "fw IoU", "level")
-    table.columns[0].no_wrap = True
+    for column in table.columns:
+        column.no_wrap = True
     for key, title in ROWS:
         row = scores.get(key)
         if row is None or (key == "ceiling" and scores["segmenter"]["supervision"] == "masks"):
@@ -40,10 +41,14 @@ def print_table(run: Path) -> None:
             f"{level:.2f} ({row['rule']})" if level is not None else "",
         )
     console = Console()
-    console.width = max(console.width, 110)  # a log has no width of its own
+    if not table.rows:
+        print("No image has a mask, so nothing is scored; the report shows what was made.")
+        return
+    if not console.is_terminal:
+        console.width = max(console.width, 140)  # a log has no width of its own
     console.print(table)
     weak, full = scores.get("segmenter"), scores.get("ceiling")
-    if weak and full and weak["supervision"] != "masks" and full["miou"]:
+    if weak and full and weak["supervision"] != "masks" and weak["miou"] is not None and full["miou"]:
         print(f"The segmenter reaches {weak['miou'] / full['miou']:.2f} of its ceiling.")
 
 

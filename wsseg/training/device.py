@@ -9,8 +9,8 @@ from wsseg.config import Recipe
 def prepare(recipe: Recipe) -> None:
     """Set precision and deterministic operations for this process, and forget earlier models' names.
 
-    Deterministic kernels are what makes a resumed training equal an undisturbed one; on a CPU they cost nothing
-    measurable.
+    Deterministic kernels are what makes a resumed training equal an undisturbed one; on a CPU they cost
+    nothing measurable.
     """
     keras.backend.clear_session()
     keras.config.set_dtype_policy(recipe.precision)

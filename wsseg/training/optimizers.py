@@ -1,23 +1,44 @@
 """Optimizers with the poly schedule and a learning rate of the head apart from the backbone's."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 import keras
 
+from wsseg.catalogue import nearest
+from wsseg.errors import InputError
+
+OPTIMIZERS = ("sgd", "adamw")
 POLY_POWER = 0.9  # DeepLab v2, section 4.1
 
 
-def _with_multipliers(base: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
-    class WithMultipliers(base):
-        """The base optimizer, with a factor on the learning rate of some variables."""
+SPARED = r"(^|/)(bias|gamma|beta)(:\d+)?$"
+"""What has no weight decay; the whole last part of a variable's path, so that no layer's name matches."""
 
-        multipliers: dict[int, float] = {}
 
-        def update_step(self, gradient, variable, learning_rate):
-            factor = self.multipliers.get(id(variable), 1.0)
-            return super().update_step(gradient, variable, learning_rate * factor)
+class _Multipliers:
+    """A factor on the learning rate of some variables, for a Keras optimizer to inherit first."""
 
-    return WithMultipliers
+    multipliers: dict[Hashable, float] = {}
+
+    def multiply(self, variables: Iterable[keras.Variable], factor: float) -> None:
+        """Train `variables` with `factor` times the rate; not part of the saved configuration."""
+        # An update gets the backend's variable, not the Keras one: `_var_key` is the same for both.
+        self.multipliers = {self._var_key(variable): factor for variable in variables}
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Take the base optimizer's step at the variable's own rate."""
+        factor = self.multipliers.get(self._var_key(variable), 1.0)
+        return super().update_step(gradient, variable, learning_rate * factor)
+
+
+@keras.saving.register_keras_serializable(package="wsseg")
+class SGDWithMultipliers(_Multipliers, keras.optimizers.SGD):
+    """SGD with a factor on the learning rate of some variables."""
+
+
+@keras.saving.register_keras_serializable(package="wsseg")
+class AdamWWithMultipliers(_Multipliers, keras.optimizers.AdamW):
+    """AdamW with a factor on the learning rate of some variables."""
 
 
 def create(
@@ -41,16 +62,21 @@ def create(
     Returns:
         A Keras optimizer, ready for `compile`.
 
+    Raises:
+        InputError: No optimizer of that name.
+
     References:
         Chen et al., DeepLab v2, section 4.1 (poly, power 0.9; head x10).
     """
     schedule = keras.optimizers.schedules.PolynomialDecay(learning_rate, max(steps, 1), 0.0, POLY_POWER)
     decay = weight_decay or None
+    if name not in OPTIMIZERS:
+        raise InputError(f"unknown optimizer `{name}`; {nearest(name, OPTIMIZERS)}")
     if name == "adamw":
-        optimizer = _with_multipliers(keras.optimizers.AdamW)(schedule, weight_decay=weight_decay)
+        optimizer = AdamWWithMultipliers(schedule, weight_decay=weight_decay)
     else:
-        optimizer = _with_multipliers(keras.optimizers.SGD)(schedule, momentum=0.9, weight_decay=decay)
-    optimizer.multipliers = {id(variable): head_multiplier for variable in head}
+        optimizer = SGDWithMultipliers(schedule, momentum=0.9, weight_decay=decay)
+    optimizer.multiply(head, head_multiplier)
     if decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        optimizer.exclude_from_weight_decay(var_names=[SPARED])
     return optimizer

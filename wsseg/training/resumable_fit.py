@@ -12,6 +12,7 @@ import numpy as np
 from wsseg.artifacts import read_json, write_atomically, write_json
 from wsseg.errors import InputError
 from wsseg.loading.training_batches import TrainingBatches, epoch_seed
+from wsseg.training.model_files import require_space
 
 CHECKPOINT = "checkpoint.weights.h5"
 STATE = "training.json"
@@ -28,8 +29,8 @@ class _StepProgress(keras.callbacks.Callback):
         loss = (logs or {}).get("loss", 0.0)
         if not np.isfinite(loss):
             raise InputError(
-                f"the training loss became {loss} at step {batch + 1}; lower `learning_rate` (try a tenth of it); "
-                "the checkpoint of the last whole epoch is kept"
+                f"the training loss became {loss} at step {batch + 1}; lower `learning_rate` (try a tenth of "
+                "it); the checkpoint of the last whole epoch is kept"
             )
         self.advance(f"loss {loss:.3f}")
 
@@ -60,7 +61,7 @@ def resumable_fit(
         A dictionary of means for each epoch; also written to `folder/history.csv`.
 
     Raises:
-        InputError: The loss is not finite.
+        InputError: The loss is not finite, or the disk has no room for a checkpoint.
     """
     history: list[dict[str, float]] = []
     model.optimizer.build(model.trainable_variables)
@@ -72,6 +73,7 @@ def resumable_fit(
             advance("resumed")
     for epoch in range(len(history), epochs):
         epoch_seed(seed, epoch)
+        _seed_layers(model, seed, epoch)
         fitted = model.fit(
             batches.epoch(epoch),
             initial_epoch=epoch,
@@ -85,10 +87,19 @@ def resumable_fit(
         history.append(row)
         # Two files alternate: the state names the one that is whole, also if this very write is cut short.
         checkpoint = f"{epoch % 2}_{CHECKPOINT}"
+        require_space(folder / checkpoint, [*model.variables, *model.optimizer.variables])
         model.save_weights(folder / checkpoint)
         write_json(folder / STATE, {"history": history, "checkpoint": checkpoint})
     write_history(folder / "history.csv", history)
     return history
+
+
+def _seed_layers(model: keras.Model, seed: int, epoch: int) -> None:
+    """Set the random state of the model's own layers (dropout), which weights files do not hold."""
+    random = np.random.default_rng([seed, epoch, 3])
+    for variable in model.non_trainable_variables:
+        if variable.name == "seed_generator_state":
+            variable.assign(random.integers(0, 2**31, variable.shape))
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

@@ -43,7 +43,9 @@ def _gravel(rng: np.random.Generator, size: int) -> np.ndarray:
     distance, nearest = cKDTree(centres).query(points, k=2)
     gap = np.clip((distance[:, 1] - distance[:, 0]) * np.sqrt(stones) * 2.2, 0, 1).reshape(half, half)
     tone = rng.uniform(0.25, 1.0, stones)[nearest[:, 0]].reshape(half, half) * (0.35 + 0.65 * gap)
-    tone = np.asarray(Image.fromarray(tone.astype(np.float32)).resize((size, size), Image.Resampling.BILINEAR))
+    tone = np.asarray(
+        Image.fromarray(tone.astype(np.float32)).resize((size, size), Image.Resampling.BILINEAR)
+    )
     warmth = rng.uniform(-0.04, 0.05)
     light = np.array([0.74 + warmth, 0.71, 0.68 - warmth], np.float32)
     return _mix(light * 0.25, light, tone + 0.08 * noise(rng, size, (48, 48)))

@@ -35,7 +35,10 @@ def bug(rng: np.random.Generator) -> Body:
     for side in (-1, 1):
         for hip_x, reach in ((-0.50, -0.26), (-0.15, -0.04), (0.12, 0.26)):
             knee = (hip_x + 0.5 * reach + rng.normal(0, 0.05), side * (half_width + rng.uniform(0.12, 0.20)))
-            foot = (knee[0] + 0.9 * reach + rng.normal(0, 0.06), side * (half_width + rng.uniform(0.26, 0.38)))
+            foot = (
+                knee[0] + 0.9 * reach + rng.normal(0, 0.06),
+                side * (half_width + rng.uniform(0.26, 0.38)),
+            )
             outlines.append(line((hip_x, side * 0.2), knee, foot, width=0.06))
     case = ellipse(-0.22, 0, half_length, half_width)
     bumps = 1 + 0.035 * np.sin(np.arange(40) * np.pi + rng.uniform(0, 6)) + rng.normal(0, 0.02, 40)
@@ -62,7 +65,9 @@ def fish(rng: np.random.Generator) -> Body:
     dorsal_y = -half_height * 0.85 - height * np.where(np.arange(9) % 2, 1.0, 0.45) * np.linspace(0.7, 1.0, 9)
     dorsal = Outline(np.concatenate([[(-0.38, 0)], np.stack([dorsal_x, dorsal_y], 1), [(0.20, 0)]]))
     sweep = rng.uniform(0.16, 0.26)
-    ventral = polygon((-0.02, 0.1), (0.10, half_height * 0.8), (-0.08, half_height + sweep), (-0.18, half_height * 0.8))
+    ventral = polygon(
+        (-0.02, 0.1), (0.10, half_height * 0.8), (-0.08, half_height + sweep), (-0.18, half_height * 0.8)
+    )
     anal = polygon((-0.34, 0.1), (-0.22, half_height * 0.7), (-0.40, half_height + 0.6 * sweep), (-0.42, 0.1))
     creases = tuple(
         line((x - 0.05, -half_height * 0.5), (x + 0.02, 0), (x - 0.05, half_height * 0.5), width=0.035)

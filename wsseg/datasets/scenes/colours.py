@@ -6,13 +6,13 @@ import numpy as np
 
 # Hue in [0, 1), saturation, value. Far enough apart that each is told from its neighbours by eye.
 COLOURS = {
-    "red": (0.995, 0.85, 0.80),
-    "orange": (0.075, 0.90, 0.92),
+    "red": (0.995, 0.78, 0.90),
+    "orange": (0.075, 0.86, 0.95),
     "yellow": (0.145, 0.85, 0.90),
-    "green": (0.36, 0.75, 0.65),
-    "blue": (0.60, 0.80, 0.80),
-    "purple": (0.76, 0.65, 0.70),
-    "pink": (0.91, 0.50, 0.95),
+    "green": (0.36, 0.68, 0.74),
+    "blue": (0.59, 0.66, 0.92),
+    "purple": (0.76, 0.56, 0.84),
+    "pink": (0.91, 0.42, 0.97),
 }
 
 

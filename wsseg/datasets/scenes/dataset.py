@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import shutil
-import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from wsseg.errors import InputError
 from wsseg.progress import bar
 
 _INDEX = "objects.json"
+_KINDS = ("images", "masks", "instances")
 _BATCH = 25
 
 
@@ -62,10 +63,13 @@ def scenes(
     if split not in counts:
         raise InputError(f"dataset `scenes` has no split `{split}`; choose one of: train, val")
     for name, value, least in (
-        ("size", size, 32), ("train_images", train_images, 1), ("val_images", val_images, 1), ("seed", seed, 0),
+        ("size", size, 32), ("seed", seed, 0),
+        ("train_images", train_images, 1), ("val_images", val_images, 1),
     ):  # fmt: skip
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(f"`{name}` of dataset `scenes` must be a whole number from {least}; got {value!r}")
+            raise InputError(
+                f"`{name}` of dataset `scenes` must be a whole number from {least}; got {value!r}"
+            )
     options = {"version": VERSION, "seed": seed, "size": size, "images": counts[split]}
     if root is None:
         name = digest([VERSION, seed, size, train_images, val_images])
@@ -76,8 +80,8 @@ def scenes(
     index = read_json(folder / _INDEX)
     if index.get("options") != options:
         raise InputError(
-            f"{folder} holds scenes made with {index.get('options')}, but {options} was asked for; delete the "
-            "folder or choose another `root`"
+            f"{folder} holds scenes made with {index.get('options')}, but {options} was asked for; delete "
+            "the folder or choose another `root`"
         )
     chosen = CLASSES if classes is None else classes
     table = mask_id_table(CLASSES, chosen, other_objects)
@@ -86,7 +90,9 @@ def scenes(
         present = {item["label"] for item in objects}
         labels = tuple(label for label in chosen if label in present)
         if labels:
-            records.append(Record(name, folder / "images" / f"{name}.png", labels, folder / "masks" / f"{name}.png"))
+            records.append(
+                Record(name, folder / "images" / f"{name}.png", labels, folder / "masks" / f"{name}.png")
+            )
     return Dataset("scenes", split, chosen, records, mask_ids=table)
 
 
@@ -96,39 +102,41 @@ def _cache_folder() -> Path:
 
 def _write(folder: Path, split: str, options: dict[str, Any], workers: int | None) -> None:
     """Render a split beside its place, then rename: it is there whole or not at all."""
+    partial = folder.parent / f".{split}.{uuid.uuid4().hex}.partial"
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{split}.", suffix=".partial", dir=folder.parent))
-    except OSError as error:
-        raise InputError(
-            f"cannot write scenes to {folder.parent} ({error.strerror}); give another `root` or set WSSEG_CACHE"
-        ) from error
-    try:
-        for kind in ("images", "masks", "instances"):
-            (partial / kind).mkdir()
-        count = options["images"]
-        starts = range(0, count, _BATCH)
-        jobs = (
-            joblib.delayed(_write_batch)(partial, split, options, start, min(start + _BATCH, count))
-            for start in starts
-        )
-        # Few images are rendered sooner than processes start.
-        processes = 1 if count < 8 * _BATCH else workers or min(4, os.cpu_count() or 1)
-        batches = joblib.Parallel(n_jobs=processes, return_as="generator")(jobs)
-        made: dict[str, Any] = {}
-        with bar(f"rendering {split} scenes", count) as advance:
-            for batch in batches:
-                made.update(batch)
-                advance(count=len(batch))
-        write_json(partial / _INDEX, {"options": options, "scenes": made})
+        for kind in _KINDS:
+            (partial / kind).mkdir(parents=True)
+        scenes_made = _render_all(partial, split, options, workers)
+        write_json(partial / _INDEX, {"options": options, "scenes": scenes_made})
         try:
             partial.rename(folder)
         except OSError:
-            # Another process was first; its scenes are the same.
+            # Where another process was first, its scenes are the same.
             if not (folder / _INDEX).exists():
                 raise
+    except OSError as error:
+        raise InputError(
+            f"cannot write scenes to {folder} ({error.strerror or error}); free some space, delete what is "
+            "in the way, or choose another `root` (without one: another WSSEG_CACHE)"
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _render_all(folder: Path, split: str, options: dict[str, Any], workers: int | None) -> dict[str, Any]:
+    count = options["images"]
+    jobs = (
+        joblib.delayed(_write_batch)(folder, split, options, start, min(start + _BATCH, count))
+        for start in range(0, count, _BATCH)
+    )
+    # Few images are rendered sooner than processes start.
+    processes = 1 if count < 8 * _BATCH else workers or min(4, os.cpu_count() or 1)
+    made: dict[str, Any] = {}
+    with bar(f"rendering {split} scenes", count) as advance:
+        for batch in joblib.Parallel(n_jobs=processes, return_as="generator")(jobs):
+            made.update(batch)
+            advance(count=len(batch))
+    return made
 
 
 def _write_batch(folder: Path, split: str, options: dict[str, Any], start: int, stop: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Render scenes: photograph-like pictures of bugs, fish and flowers with exact masks, from numbers alone.
 
 The six classes come in three pairs. The two classes of a pair share their body's shape, colour and
-texture and differ in the head alone, which is about a fifth of the object: a classifier has to look at
+texture and differ in the head alone, which is about a quarter of the object: a classifier has to look at
 the head, so its class maps find the head, and a good method finds the whole object.
 """
 
@@ -16,9 +16,17 @@ from wsseg.datasets.scenes.bodies import BODIES
 from wsseg.datasets.scenes.colours import sample_colour
 from wsseg.datasets.scenes.heads import CLASSES, SPECIES
 from wsseg.datasets.scenes.outlines import Outline
-from wsseg.datasets.scenes.painting import HEAD, NOTHING, Frame, Painted, extent, paint_distractor, paint_object
+from wsseg.datasets.scenes.painting import (
+    HEAD,
+    NOTHING,
+    Frame,
+    Painted,
+    extent,
+    paint_distractor,
+    paint_object,
+)
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same seed gives other pixels, so that stored scenes are made again."""
 
 SUPERSAMPLING = 3
@@ -137,7 +145,9 @@ def _place_objects(rng, rgb, owner, size) -> tuple[list[tuple[str, str]], np.nda
         unit = length / float((high - low).max())
         for _ in range(_TRIES):
             frame = _frame(rng, low, high, unit, canvas)
-            painted = paint_object(rng, body, species, shade, frame, canvas, thin=1.4 * SUPERSAMPLING * size / 128)
+            painted = paint_object(
+                rng, body, species, shade, frame, canvas, thin=1.4 * SUPERSAMPLING * size / 128
+            )
             if not _hides_too_much(owner, heads, painted, areas):
                 break
         else:
@@ -158,19 +168,23 @@ def _frame(rng, low, high, unit, canvas) -> Frame:
     reach_low, reach_high = frame.to_canvas(corners).min(axis=0), frame.to_canvas(corners).max(axis=0)
     slack = 0.06 * (reach_high - reach_low)
     first, last = -reach_low - slack, canvas - reach_high + slack
-    centre = np.where(first < last, rng.uniform(np.minimum(first, last), np.maximum(first, last)), (first + last) / 2)
+    centre = np.where(
+        first < last, rng.uniform(np.minimum(first, last), np.maximum(first, last)), (first + last) / 2
+    )
     return Frame((float(centre[0]), float(centre[1])), unit, turn, flip)
 
 
 def _hides_too_much(owner, heads, painted: Painted, areas) -> bool:
     covered = painted.parts != NOTHING
-    # What must stay in view is counted over the whole canvas, so that two later objects do not each take a share.
+    # Counted over the whole canvas, so that two later objects do not each take a share.
     for number, whole in enumerate(areas, start=1):
         mine = owner == number
         hidden = mine[painted.window] & covered
         if not hidden.any():
             continue
-        left = np.array([mine.sum() - hidden.sum(), (mine & heads).sum() - (hidden & heads[painted.window]).sum()])
+        left = np.array(
+            [mine.sum() - hidden.sum(), (mine & heads).sum() - (hidden & heads[painted.window]).sum()]
+        )
         if (left < _VISIBLE * whole).any():
             return True
     return False
@@ -180,9 +194,13 @@ def _distractor(rng: np.random.Generator, canvas: int) -> Painted:
     corners = int(rng.integers(3, 7)) if rng.random() < 0.4 else 24
     angle = np.linspace(0, 2 * np.pi, corners, endpoint=False)
     radius = 1 + rng.uniform(-0.15, 0.15, corners)
-    outline = Outline(np.stack([radius * np.cos(angle), rng.uniform(0.5, 1) * radius * np.sin(angle)], axis=1))
+    outline = Outline(
+        np.stack([radius * np.cos(angle), rng.uniform(0.5, 1) * radius * np.sin(angle)], axis=1)
+    )
     centre = rng.uniform(0, canvas, 2)
-    frame = Frame((float(centre[0]), float(centre[1])), rng.uniform(0.03, 0.075) * canvas, rng.uniform(0, 6.28), 1)
+    frame = Frame(
+        (float(centre[0]), float(centre[1])), rng.uniform(0.03, 0.075) * canvas, rng.uniform(0, 6.28), 1
+    )
     return paint_distractor(rng, outline, sample_colour(rng)[1], frame, canvas)
 
 
@@ -196,7 +214,11 @@ def _shrink(canvas: np.ndarray) -> np.ndarray:
     """Average each SUPERSAMPLING x SUPERSAMPLING block, as float32."""
     steps = range(SUPERSAMPLING)
     # Adding strided slices is several times faster than a reshape and a mean over two short axes.
-    total = sum(canvas[row::SUPERSAMPLING, column::SUPERSAMPLING].astype(np.float32) for row in steps for column in steps)
+    total = sum(
+        canvas[row::SUPERSAMPLING, column::SUPERSAMPLING].astype(np.float32)
+        for row in steps
+        for column in steps
+    )
     return total / np.float32(SUPERSAMPLING**2)
 
 

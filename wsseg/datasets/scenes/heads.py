@@ -15,7 +15,15 @@ def _horned(body: Body) -> tuple[Outline, ...]:
     size = body.head_size
     horns = []
     for side in (-1, 1):
-        tip = [(0.30, 0.55), (0.55, 0.95), (0.95, 0.90), (1.35, 0.45), (0.98, 0.58), (0.72, 0.50), (0.55, 0.15)]
+        tip = [
+            (0.30, 0.55),
+            (0.55, 0.95),
+            (0.95, 0.90),
+            (1.35, 0.45),
+            (0.98, 0.58),
+            (0.72, 0.50),
+            (0.55, 0.15),
+        ]
         horns.append(Outline(np.array([(x + size * a, y + side * size * b) for a, b in tip])))
     return (ellipse(x + 0.14 * size, y, size * 0.66, size), *horns)
 

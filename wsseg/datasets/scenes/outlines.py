@@ -18,7 +18,9 @@ class Outline:
     width: float | None = None
 
 
-def ellipse(x: float, y: float, radius_x: float, radius_y: float, turn: float = 0.0, corners: int = 40) -> Outline:
+def ellipse(
+    x: float, y: float, radius_x: float, radius_y: float, turn: float = 0.0, corners: int = 40
+) -> Outline:
     """Return an ellipse about (x, y), turned by `turn` radians."""
     angle = np.linspace(0, 2 * np.pi, corners, endpoint=False)
     along, across = radius_x * np.cos(angle), radius_y * np.sin(angle)
@@ -36,7 +38,9 @@ def polygon(*points_xy: tuple[float, float]) -> Outline:
     return Outline(np.array(points_xy, float))
 
 
-def ragged(rng: np.random.Generator, start: tuple[float, float], end: tuple[float, float], teeth: int, depth: float):
+def ragged(
+    rng: np.random.Generator, start: tuple[float, float], end: tuple[float, float], teeth: int, depth: float
+):
     """Return `(2 * teeth + 1, 2)` points of a torn edge from `start` to `end`.
 
     The teeth stick out to the left of the way from `start` to `end` (y down), each of its own depth.

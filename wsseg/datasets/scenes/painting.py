@@ -1,4 +1,4 @@
-"""Paint one object or distractor: outlines to pixels, with shading and patterns, at supersampled resolution."""
+"""Paint one object or distractor: outlines to supersampled pixels, with shading and patterns."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,13 +8,12 @@ from PIL import Image, ImageDraw
 
 from wsseg.datasets.scenes.backgrounds import noise
 from wsseg.datasets.scenes.bodies import Body
-from wsseg.datasets.scenes.colours import darker, lighter
+from wsseg.datasets.scenes.colours import darker
 from wsseg.datasets.scenes.heads import Species
 from wsseg.datasets.scenes.outlines import Outline
 
 NOTHING, BODY, HEAD = 0, 1, 2
 _CREASE, _MARK = 3, 4
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,9 @@ class Frame:
         """Take `(N, 2)` points of the object's frame to the canvas."""
         x, y = points_xy[:, 0], points_xy[:, 1] * self.flip
         cos, sin = np.cos(self.turn) * self.unit, np.sin(self.turn) * self.unit
-        return np.stack([self.centre_xy[0] + x * cos - y * sin, self.centre_xy[1] + x * sin + y * cos], axis=1)
+        return np.stack(
+            [self.centre_xy[0] + x * cos - y * sin, self.centre_xy[1] + x * sin + y * cos], axis=1
+        )
 
     def to_object(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Take coordinates on the canvas to the object's frame."""
@@ -87,7 +88,9 @@ class _Drawing:
 
     def add(self, outlines: Iterable[Outline], part: int, thinnest: float = 1.0) -> None:
         for outline in outlines:
-            points = [tuple(point) for point in (self.frame.to_canvas(outline.points_xy) - self.corner).tolist()]
+            points = [
+                tuple(point) for point in (self.frame.to_canvas(outline.points_xy) - self.corner).tolist()
+            ]
             if outline.width is None:
                 self.draw.polygon(points, fill=part)
             else:
@@ -101,7 +104,13 @@ class _Drawing:
 
 
 def paint_object(
-    rng: np.random.Generator, body: Body, species: Species, rgb: np.ndarray, frame: Frame, canvas: int, thin: float
+    rng: np.random.Generator,
+    body: Body,
+    species: Species,
+    rgb: np.ndarray,
+    frame: Frame,
+    canvas: int,
+    thin: float,
 ) -> Painted:
     """Paint a body with its head.
 
@@ -134,9 +143,7 @@ def paint_object(
         float(rng.uniform(0, 2 * np.pi)),
     )
     # The head's ground is the body's own colour, so that colour alone joins the two; its marks stand out.
-    bright = float(rgb @ _LUMA) > 0.45
-    marks = darker(rgb, 0.78) if bright else lighter(rgb, 0.82)
-    colours = np.stack([rgb, rgb, rgb, darker(rgb, 0.42), marks]).astype(np.float32)
+    colours = np.stack([rgb, rgb, rgb, darker(rgb, 0.35), darker(rgb, 0.88)]).astype(np.float32)
     index = painted.copy()
     index[on_head] = np.where(pattern, _MARK, HEAD)
     parts = np.where(painted == _CREASE, np.uint8(BODY), painted)
@@ -145,7 +152,9 @@ def paint_object(
     mottle = noise(rng, side, (14, 14))[:height, :width]
     direction = rng.uniform(0, 2 * np.pi)
     light = 1 + rng.uniform(0.08, 0.24) * (np.cos(direction) * x + np.sin(direction) * y) + 0.07 * mottle
-    return Painted(tuple(drawing.corner.tolist()), parts, colours[index] * light[..., None].astype(np.float32))
+    return Painted(
+        tuple(drawing.corner.tolist()), parts, colours[index] * light[..., None].astype(np.float32)
+    )
 
 
 def paint_distractor(

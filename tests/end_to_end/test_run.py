@@ -1,0 +1,156 @@
+"""All stages on the scenes: what a run leaves behind."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wsseg.artifacts import ClassMaps, Manifest, read_mask
+from wsseg.stages import STAGES
+
+CLASSES = ("background", "beetle", "weevil", "swordfish", "clownfish", "daisy", "sunflower")
+
+
+def strictly(path):
+    """JSON as others read it: NaN is none."""
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} in {path}")
+
+    return json.loads(path.read_text(), parse_constant=refuse)
+
+
+@pytest.fixture(scope="module")
+def scores(finished):
+    return strictly(finished.folder / "6_evaluate/scores.json")
+
+
+def test_every_stage_has_a_manifest_and_nothing_is_left_half_made(finished):
+    for name, stage in STAGES.items():
+        content = strictly(finished.folder / stage.folder / "manifest.json")
+        manifest = Manifest.load(finished.folder / stage.folder)
+        assert manifest.stage == name and not manifest.resumed and manifest.set_aside == {}
+        assert content["hash"] == manifest.hash and manifest.versions["keras"]
+    assert not [path for path in finished.folder.rglob("*") if "partial" in path.name or path.suffix == ".old"]
+    assert not list(finished.folder.rglob("*checkpoint*"))
+
+
+def test_a_line_is_printed_for_each_stage_then_table_and_report(finished):
+    lines = finished.output.splitlines()
+    for name, stage in STAGES.items():
+        said = [line for line in lines[:-1] if line.startswith(f"{name}: ")]
+        assert len(said) == 1 and said[0].endswith(str(finished.folder / stage.folder)), name
+    assert any("pseudo-masks" in line and "train" in line for line in lines)
+    assert any("ceiling (true masks)" in line and "val" in line for line in lines)
+    assert lines[-1] == f"report: {(finished.folder / '7_report/report.html').resolve()}"
+
+
+def test_scores_have_the_documented_form(scores):
+    assert set(scores) == {"class_maps", "pseudo_masks", "segmenter", "ceiling", "conventions"}
+    measures = ("miou", "pixel_accuracy", "mean_class_accuracy", "frequency_weighted_iou")
+    for name, split, images in (
+        ("class_maps", "train", 24),
+        ("pseudo_masks", "train", 24),
+        ("segmenter", "val", 8),
+        ("ceiling", "val", 8),
+    ):
+        row = scores[name]
+        assert (row["split"], row["images"]) == (split, images)
+        assert tuple(row["iou"]) == CLASSES
+        assert all(0 <= row[measure] <= 1 for measure in measures)
+        present = [value for value in row["iou"].values() if value is not None]
+        assert row["miou"] == pytest.approx(np.mean(present))
+    for name in ("class_maps", "pseudo_masks"):
+        row = scores[name]
+        assert (row["threshold"], row["rule"]) == (0.25, "fixed")
+        assert set(row["oracle"]) == {"threshold", "miou"} and row["oracle"]["miou"] >= row["miou"]
+    assert (scores["segmenter"]["supervision"], scores["ceiling"]["supervision"]) == ("pseudo_masks", "masks")
+
+
+def test_scores_are_those_of_the_files(finished, scores, scenes_cache):
+    """The mIoU of the stored pseudo-masks, counted by hand from the files."""
+    truths = {path.stem: read_mask(path) for path in scenes_cache.glob("*/train/masks/*.png")}
+    hits, union = np.zeros(7), np.zeros(7)
+    for name, truth in truths.items():
+        made = read_mask(finished.folder / f"4_label/masks/{name}.png")
+        for k in range(7):
+            hits[k] += np.sum((made == k) & (truth == k))
+            union[k] += np.sum((made == k) | (truth == k))
+    assert scores["pseudo_masks"]["miou"] == pytest.approx(np.mean(hits / union))
+
+
+def test_maps_are_of_the_labels_present_and_masks_open_anywhere(finished):
+    files = sorted((finished.folder / "2_localize/maps").iterdir())
+    assert len(files) == 24
+    speaking = 0
+    for path in files:
+        maps = ClassMaps.load(path)
+        assert maps.size_hw == (64, 64) and maps.maps.shape == (len(maps.class_ids), 16, 16)
+        peaks = maps.maps.max(axis=(1, 2))
+        assert maps.maps.min() >= 0 and np.all((peaks == 0) | ((peaks > 0.9) & (peaks <= 1)))
+        speaking += np.count_nonzero(peaks)
+        mask = read_mask(finished.folder / f"4_label/masks/{path.stem}.png")
+        assert set(np.unique(mask)) <= {0, *maps.class_ids.tolist()}
+    assert speaking > 12
+    with Image.open(finished.folder / "4_label/masks" / f"{files[0].stem}.png") as image:
+        assert image.mode == "P" and image.getpalette()[3:6] == [128, 0, 0]
+
+
+def test_the_run_is_not_a_trivial_one(finished):
+    """The other tests compare masks: so they must not all be background, nor all one class."""
+    for folder in ("4_label/masks", "6_evaluate/predictions", "6_evaluate/ceiling_predictions"):
+        found = np.concatenate([np.unique(read_mask(path)) for path in (finished.folder / folder).iterdir()])
+        assert len(np.unique(found)) > 1, folder
+
+
+class References(HTMLParser):
+    """Collects what a page would load."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        for name, value in attrs:
+            if name in ("src", "srcset", "data", "poster", "background") or (tag, name) == ("link", "href"):
+                self.found.append((tag, name, value or ""))
+
+
+def test_the_report_is_one_file(finished):
+    page = (finished.folder / "7_report/report.html").read_text()
+    references = References()
+    references.feed(page)
+    assert len(references.found) > 20  # pictures and figures
+    assert not [item for item in references.found if not item[2].startswith("data:")]
+    assert "<script" not in page and not re.search(r"@import|url\(\s*['\"]?(?!data:)[^)]*//", page)
+    for text in ("sunflower", "train_000", "val_000", "localize", "small"):
+        assert text in page, text
+
+
+def test_a_second_run_skips_everything(finished, command):
+    times = {path: path.stat().st_mtime_ns for path in finished.folder.glob("[1-7]_*/*")}
+    status, output = command("run", finished.recipe, "--run", finished.folder)
+    assert status == 0
+    assert output.count("done already, skipped") == len(STAGES)
+    assert times == {path: path.stat().st_mtime_ns for path in finished.folder.glob("[1-7]_*/*")}
+
+
+def test_status_of_a_finished_run_and_of_one_with_another_option(finished, command):
+    status, output = command("status", finished.folder)
+    assert status == 0
+    assert [line.split() for line in output.splitlines()] == [[name, "done"] for name in STAGES]
+    status, output = command("status", finished.folder, "--label.crf.preset", "none", "--segment.epochs=9")
+    stale = {line.split()[0]: line for line in output.splitlines() if " stale " in line}
+    assert list(stale) == ["label", "segment", "ceiling", "evaluate", "report"]
+    assert "`label.crf.preset` changed from irn to none" in stale["label"]
+    assert "`segment.epochs` changed from 2 to 9" in stale["ceiling"]
+
+
+def test_a_stage_alone_goes_by_the_recipe_of_its_run(finished, command, tmp_path):
+    run = finished.copy(tmp_path / "run", "7_report")
+    status, output = command("report", "--run", run)
+    assert status == 0 and output.startswith("report: report.html")
+    assert (run / "7_report/report.html").exists()

@@ -1,0 +1,1 @@
+"""Small networks and data sets that several test files use."""

@@ -1,0 +1,87 @@
+"""Maps must lie on what they explain, whatever the padding, stride and dilation of the network."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from wsseg.backbones import with_output_stride
+from wsseg.explainers.cam import CAM
+from wsseg.explainers.grad_cam import GradCAM
+from wsseg.explainers.multi_scale import MultiScale
+from wsseg.loading.augment import FILL_RGB
+
+
+def bright(size=96, top=40, left=52, side=8):
+    """Return an image of the filling colour with a brighter square, and the square's centre."""
+    image = np.zeros((1, size, size, 3), np.float32) + FILL_RGB
+    image[0, top : top + side, left : left + side] += 100
+    return image, (top + (side - 1) / 2, left + (side - 1) / 2)
+
+
+def network(padding, output_stride=16):
+    """Return a network of four averaging 3x3 convolutions of stride 2, then one more: brightness, blurred."""
+    image = keras.Input((None, None, 3))
+    tensor = layers.Rescaling(1.0, [-c for c in FILL_RGB])(image)
+    for index in range(4):
+        if padding == "before":  # ResNet's
+            tensor = layers.ZeroPadding2D(1)(tensor)
+        elif padding == "after":  # MobileNet's
+            tensor = layers.ZeroPadding2D(((0, 1), (0, 1)))(tensor)
+        tensor = layers.Conv2D(
+            3,
+            3,
+            strides=2,
+            padding="same" if padding == "same" else "valid",
+            kernel_initializer=keras.initializers.Constant(1 / 27),
+            name=f"stage_{index}",
+        )(tensor)
+    tensor = layers.ReLU(name="features")(tensor)
+    features = with_output_stride(keras.Model(image, tensor), output_stride)
+    head = layers.Dense(2, use_bias=False, kernel_initializer="ones")
+    return keras.Model(features.input, head(layers.GlobalAveragePooling2D()(features.output)))
+
+
+def centroid(maps):
+    total = maps.sum()
+    return tuple((maps.sum(axis=1 - axis) * np.arange(maps.shape[axis])).sum() / total for axis in (0, 1))
+
+
+@pytest.mark.parametrize("output_stride", [16, 8])
+@pytest.mark.parametrize("padding", ["before", "after", "same"])
+@pytest.mark.parametrize("method", [CAM, GradCAM])
+def test_map_lies_on_the_object(padding, output_stride, method):
+    image, centre = bright()
+    maps = method(network(padding, output_stride))(image, [0])[0]
+    # Half-pixel resizing would be 7.5 pixels off, and 11.5 with dilation.
+    np.testing.assert_allclose(centroid(maps), centre, atol=2)
+
+
+@pytest.mark.parametrize("output_stride", [16, 8])
+@pytest.mark.parametrize("padding", ["before", "after", "same"])
+def test_sum_over_scales_and_flip_lies_on_the_object(padding, output_stride):
+    image, centre = bright(size=192, top=72, left=88, side=32)
+    explain = MultiScale(CAM(network(padding, output_stride)), scales=(1.0, 0.5), map_stride=4)
+    maps = explain.raw(image, [[0]])[0, 0]
+    found = tuple(4 * c + 1.5 for c in centroid(maps))
+    # At half the size, half-pixel resizing would be 15 pixels off, and 23 with dilation.
+    np.testing.assert_allclose(found, centre, atol=2)
+
+
+def test_flip_alone_is_placed_by_itself():
+    # A side that is no multiple of the map's stride: the mirrored map must lie on the other one all the same.
+    image, _ = bright()
+    image = image[:, :, :93]
+    explainer = CAM(network("before"))
+    single = MultiScale(explainer, scales=(1.0,), flip=False, map_stride=8).raw(image, [[0]])[0, 0]
+    double = MultiScale(explainer, scales=(1.0,), flip=True, map_stride=8).raw(image, [[0]])[0, 0]
+    np.testing.assert_allclose(centroid(double - single), centroid(single), atol=0.35)
+
+
+def test_layers_that_resample_otherwise_are_spread_evenly():
+    image = keras.Input((32, 32, 3))
+    tensor = layers.ReLU()(layers.UpSampling2D(2)(layers.Conv2D(3, 2, strides=2)(image)))
+    model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(tensor)))
+    explainer = CAM(model)
+    assert explainer.grid is None
+    np.testing.assert_allclose(explainer.placement(np.arange(32), 0, 32, 32), np.eye(32), atol=1e-6)

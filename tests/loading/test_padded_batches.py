@@ -1,0 +1,61 @@
+"""Whole images in padded batches: each once, true sizes, few shapes."""
+
+import numpy as np
+import pytest
+from examples.coded_images import coded_dataset
+from PIL import Image
+
+from wsseg.datasets import Dataset, Record
+from wsseg.loading.augment import FILL_RGB
+from wsseg.loading.padded_batches import padded_batches, padded_size
+
+
+@pytest.fixture
+def coded(tmp_path):
+    return coded_dataset(tmp_path)
+
+
+def test_padded_size():
+    assert padded_size((1, 64), 64) == (64, 64) and padded_size((65, 128), 64) == (128, 128)
+
+
+def test_each_image_once_in_the_corner_of_its_batch(coded):
+    seen, shapes = [], set()
+    for batch in padded_batches(coded, coded, batch_size=2, multiple=32):
+        shapes.add(batch.images.shape)
+        assert len(batch.images) == 2 and batch.images.dtype == np.float32
+        assert 1 <= len(batch.records) == len(batch.sizes_hw)
+        for record, size_hw, image in zip(batch.records, batch.sizes_hw, batch.images):
+            original = coded.read_image(record)
+            assert size_hw == original.shape[:2]
+            height, width = size_hw
+            np.testing.assert_array_equal(image[:height, :width], original)
+            outside = np.ones(image.shape[:2], bool)
+            outside[:height, :width] = False
+            np.testing.assert_array_equal(
+                image[outside], np.broadcast_to(np.float32(FILL_RGB), image[outside].shape)
+            )
+            assert image.shape[0] - height < 32 and image.shape[1] - width < 32
+            seen.append(record.id)
+    assert sorted(seen) == [record.id for record in coded]
+    assert len(shapes) == len({padded_size(coded.read_image(r).shape[:2], 32) for r in coded})
+
+
+def test_filling_repeats_the_last_image(coded):
+    (batch,) = padded_batches(coded, coded[2:3], batch_size=3)
+    assert len(batch.records) == 1 and len(batch.images) == 3
+    np.testing.assert_array_equal(batch.images[1], batch.images[0])
+    np.testing.assert_array_equal(batch.images[2], batch.images[0])
+
+
+def test_turned_photograph_has_its_upright_size(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((40, 100, 3), np.uint8)).save(tmp_path / "turned.jpg", exif=exif)
+    dataset = Dataset("turned", "val", ("a",), [Record("turned", tmp_path / "turned.jpg", ("a",))])
+    (batch,) = padded_batches(dataset, dataset, batch_size=1)
+    assert batch.sizes_hw == [(100, 40)] and batch.images.shape == (1, 128, 64, 3)
+
+
+def test_nothing_to_read(coded):
+    assert list(padded_batches(coded, [], batch_size=2)) == []

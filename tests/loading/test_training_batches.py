@@ -1,0 +1,161 @@
+"""Training batches: the same for the same seed and epoch, masks on their images, nothing invented."""
+
+import time
+
+import numpy as np
+import pytest
+from examples.coded_images import COLOURS, coded_dataset
+
+from wsseg.datasets import Dataset, Record
+from wsseg.errors import InputError
+from wsseg.loading.augment import FILL_RGB
+from wsseg.loading.training_batches import TrainingBatches
+
+
+@pytest.fixture
+def coded(tmp_path):
+    return coded_dataset(tmp_path)
+
+
+def batches_with_masks(dataset, **options):
+    options = {"crop": 48, "long_side": (40, 110), "batch_size": 3, "seed": 5} | options
+    return TrainingBatches(dataset, target="masks", read_mask=dataset.read_mask, **options)
+
+
+def arrays(batches, epoch):
+    return [(images.numpy(), masks.numpy()) for images, masks in batches.epoch(epoch)]
+
+
+class Slow(Dataset):
+    """Reads some images much slower than others, so that parallel loading finishes out of order."""
+
+    def read_image(self, record):
+        time.sleep(0.2 if int(record.id) % 2 else 0)
+        return super().read_image(record)
+
+
+def test_two_passes_are_equal_bit_by_bit_and_epochs_differ(coded):
+    slow = Slow(coded.name, coded.split, coded.classes, coded)
+    first = arrays(batches_with_masks(coded, jitter=0.5), 2)
+    batches = batches_with_masks(slow, jitter=0.5)
+    other = arrays(batches, 0)
+    second = arrays(batches, 2)
+    assert len(first) == len(second) == 2
+    for (images, masks), (images_again, masks_again), (images_other, _) in zip(first, second, other):
+        np.testing.assert_array_equal(images, images_again)
+        np.testing.assert_array_equal(masks, masks_again)
+        assert not np.array_equal(images, images_other)
+
+
+def test_masks_stay_on_their_images(coded):
+    checked, left_of_right = 0, set()
+    for epoch in range(3):
+        for images, masks in arrays(batches_with_masks(coded), epoch):
+            for image, mask in zip(images, masks):
+                # Where the 5 x 5 neighbours agree, the colour is not blurred over a border.
+                windows = np.lib.stride_tricks.sliding_window_view(mask, (5, 5))
+                inner = windows.min((2, 3)) == windows.max((2, 3))
+                for value, colour in COLOURS.items():
+                    where = inner & (mask[2:-2, 2:-2] == value)
+                    found = image[2:-2, 2:-2][where]
+                    if value == 255:  # painted as unsure, or padded
+                        padded = np.abs(found - FILL_RGB).max(-1) < 1e-3
+                        found = found[~padded]
+                    if len(found):
+                        np.testing.assert_allclose(
+                            found, np.broadcast_to(np.float32(colour), found.shape), atol=2
+                        )
+                        checked += len(found)
+                columns = np.nonzero((mask == 7).any(0))[0]
+                background = np.nonzero((mask == 0).any(0))[0]
+                if len(columns) and len(background):
+                    left_of_right.add(columns.mean() < background.mean())
+    assert checked > 5000
+    assert left_of_right == {True, False}  # class 7 is left in every file: so flips happened
+
+
+def test_no_class_is_invented_and_padding_is_unsure(coded):
+    for images, masks in arrays(batches_with_masks(coded, jitter=0.4), 1):
+        assert masks.dtype == np.int32 and set(np.unique(masks)) <= {0, 3, 7, 255}
+        padded = (images == np.float32(FILL_RGB)).all(-1)
+        assert padded.any() and (masks[padded] == 255).all()
+        assert images.dtype == np.float32 and images.min() >= 0 and images.max() <= 255
+
+
+def test_labels_and_validity(coded):
+    batches = TrainingBatches(coded, crop=48, long_side=(30, 60), batch_size=3, seed=1, jitter=0.3)
+    seen = []
+    for (images, valid), labels in batches.epoch(0):
+        images, valid = images.numpy(), valid.numpy()
+        assert images.shape == (3, 48, 48, 3) and valid.shape == (3, 48, 48) and labels.shape == (3, 7)
+        assert set(np.unique(valid)) == {0, 1}
+        np.testing.assert_array_equal(valid == 0, (images == np.float32(FILL_RGB)).all(-1))
+        for one in valid:  # the image is a rectangle
+            rows, columns = np.nonzero(one)
+            assert len(rows) == (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+        seen += [tuple(np.flatnonzero(row)) for row in labels.numpy()]
+    assert set(seen) == {(2, 6), (6,)}
+
+
+def test_labels_go_with_their_images(tmp_path):
+    from PIL import Image
+
+    records = []
+    for index in range(8):
+        path = tmp_path / f"{index}.png"
+        Image.new("RGB", (32, 32), (20 * index, 0, 0)).save(path)
+        records.append(Record(str(index), path, (f"class {index}",)))
+    dataset = Dataset("red", "train", [f"class {i}" for i in range(8)], records)
+    for (images, _), labels in TrainingBatches(dataset, 32, (32, 32), 2, 0).epoch(3):
+        np.testing.assert_allclose(images[:, 16, 16, 0] / 20, np.argmax(labels, -1), atol=1e-3)
+
+
+def test_jitter_changes_colours_not_masks(coded):
+    plain, jittered = arrays(batches_with_masks(coded), 1), arrays(batches_with_masks(coded, jitter=0.5), 1)
+    for (images, masks), (changed, same) in zip(plain, jittered):
+        np.testing.assert_array_equal(masks, same)
+        assert np.abs(images - changed).mean() > 3
+
+
+def test_erasing_blots_images_out_and_leaves_labels(coded):
+    plain = TrainingBatches(coded, 48, (90, 110), 3, 1)
+    erased = TrainingBatches(coded, 48, (90, 110), 3, 1, erase=0.6)
+    shares = []
+    for ((before, _), labels), ((after, valid), same) in zip(plain.epoch(0), erased.epoch(0)):
+        np.testing.assert_array_equal(labels, same)
+        differs = (before.numpy() != after.numpy()).any(-1)
+        assert (np.abs(after.numpy()[differs] - FILL_RGB) < 1e-4).all()
+        shares += list((differs & (valid.numpy() > 0)).mean((1, 2)))
+    assert 0 < np.mean(shares) < 0.36 and max(shares) < 0.36  # 0.6 x 0.6 at most
+
+
+@pytest.mark.parametrize(("batch_size", "steps", "shape"), [(3, 2, 3), (7, 1, 7), (20, 1, 7), (1, 7, 1)])
+def test_steps_and_the_last_batch(coded, batch_size, steps, shape):
+    batches = batches_with_masks(coded, batch_size=batch_size)
+    found = arrays(batches, 0)
+    assert batches.steps == len(found) == steps
+    assert all(len(images) == shape for images, _ in found)
+
+
+def test_turned_photographs_are_upright(tmp_path):
+    from PIL import Image
+
+    photograph = np.full((40, 60, 3), 10, np.uint8)
+    photograph[:20] = 240  # stored bright above; orientation 6 turns that to the right
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(photograph).save(tmp_path / "turned.png", exif=exif)
+    mask = np.zeros((60, 40), np.uint8)
+    mask[:, 20:] = 1
+    dataset = Dataset("turned", "train", ("a",), [Record("turned", tmp_path / "turned.png", ("a",))])
+    batches = TrainingBatches(dataset, 60, (60, 60), 1, 0, target="masks", read_mask=lambda record: mask)
+    ((images, masks),) = arrays(batches, 0)
+    bright = images[0, ..., 0] > 200
+    np.testing.assert_array_equal(masks[0] == 1, bright)
+    assert bright.sum() == 60 * 20
+
+
+def test_no_image(coded):
+    empty = Dataset("none", "train", ("a",), [])
+    with pytest.raises(InputError, match=r"dataset `none` \(train\) has no image to train on"):
+        TrainingBatches(empty, 32, (32, 32), 1, 0)

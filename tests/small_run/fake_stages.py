@@ -1,0 +1,29 @@
+"""Stages that compute nothing: they write a file and remember that they ran."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from wsseg.config import Recipe
+from wsseg.errors import InputError
+from wsseg.stages import Outcome
+
+RAN: list[str] = []
+"""Folders of the stages that ran, in order."""
+
+FAILING: dict[str, Exception] = {}
+"""Folder -> what its stage raises after it has written a first file."""
+
+
+def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+    """Write `first.txt` unless an earlier call did, then `second.txt`."""
+    folder = out.name.removesuffix(".partial")
+    RAN.append(folder)
+    if not (out / "first.txt").exists():
+        (out / "first.txt").write_text(str(len(RAN)))
+    if folder in FAILING:
+        raise FAILING[folder]
+    missing = [name for name, path in inputs.items() if name != "data" and not (path / "second.txt").exists()]
+    if missing:
+        raise InputError(f"inputs {missing} are not there")
+    (out / "second.txt").write_text(" ".join(inputs))
+    return Outcome(f"made {folder}", {"images": 2}, {"a": "broken"} if folder == "1_classify" else {})

@@ -1,0 +1,65 @@
+"""Progress without a terminal: lines now and then; with one: a bar."""
+
+import io
+import sys
+
+import pytest
+
+from wsseg import progress
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Return a clock that is set by hand."""
+
+    class Clock:
+        now = 100.0
+
+    monkeypatch.setattr(progress.time, "monotonic", lambda: Clock.now)
+    return Clock
+
+
+def test_a_line_every_half_minute_with_rate_and_time_left(capsys, clock):
+    with progress.bar("class maps", 100) as advance:
+        for _ in range(20):
+            clock.now += 3
+            advance("note")
+    lines = capsys.readouterr().err.splitlines()
+    # 10 images in 30 s, 20 in 60 s: a third of an image a second.
+    assert lines == [
+        "  class maps 10/100 images, 0.3/s, 270 s left note",
+        "  class maps 20/100 images, 0.3/s, 240 s left note",
+    ]
+
+
+def test_what_was_done_before_does_not_count_as_speed(capsys, clock):
+    with progress.bar("training", 100, "steps", done=50) as advance:
+        clock.now += 40
+        advance(count=20)
+    assert capsys.readouterr().err.splitlines() == ["  training 70/100 steps, 0.5/s, 60 s left"]
+
+
+def test_quick_work_is_silent(capsys):
+    with progress.bar("quick", 3) as advance:
+        for _ in range(3):
+            advance()
+    assert capsys.readouterr().err == ""
+
+
+def test_error_passes(capsys):
+    with pytest.raises(KeyError), progress.bar("work", 3):
+        raise KeyError
+
+
+def test_bar_on_a_terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress.bar("class maps", 4, done=1) as advance:
+        for _ in range(3):
+            advance("note")
+    assert "class maps" in terminal.getvalue() and "4/4" in terminal.getvalue()
