@@ -9,7 +9,16 @@ import pytest
 from PIL import Image
 
 from wsseg import artifacts
-from wsseg.artifacts import ClassMaps, Manifest, digest, read_json, read_mask, write_atomically, write_json, write_mask
+from wsseg.artifacts import (
+    ClassMaps,
+    Manifest,
+    digest,
+    read_json,
+    read_mask,
+    write_atomically,
+    write_json,
+    write_mask,
+)
 from wsseg.errors import InputError
 
 
@@ -40,7 +49,9 @@ def test_a_mask_that_is_not_a_view_of_whole_memory(tmp_path, mask):
     assert np.array_equal(read_mask(tmp_path / "a.png"), mask[::2, ::-1])
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((2, 2)), np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.int64)])
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((2, 2)), np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.int64)]
+)
 def test_an_array_that_is_no_mask_is_refused(tmp_path, wrong):
     with pytest.raises(InputError, match=r"must be \(H, W\) uint8"):
         write_mask(tmp_path / "a.png", wrong)
@@ -53,7 +64,9 @@ def test_masks_of_other_kinds(tmp_path, mask):
     Image.fromarray(mask > 100).save(tmp_path / "bits.png")
     assert np.array_equal(read_mask(tmp_path / "bits.png"), (mask > 100).astype(np.uint8))
     for mode in ("RGB", "RGBA", "LA", "I;16"):
-        image = Image.fromarray(mask.astype(np.uint16)) if mode == "I;16" else Image.fromarray(mask).convert(mode)
+        image = (
+            Image.fromarray(mask.astype(np.uint16)) if mode == "I;16" else Image.fromarray(mask).convert(mode)
+        )
         image.save(tmp_path / "colours.png")
         with pytest.raises(InputError, match=rf"colours.png holds {mode} pixels; a mask must be an indexed"):
             read_mask(tmp_path / "colours.png")
@@ -107,7 +120,9 @@ def test_class_maps_of_no_class(tmp_path):
     assert ClassMaps.load(tmp_path / "a.npz").maps.shape == (0, 4, 4)
 
 
-@pytest.mark.parametrize("failure", [ValueError("no"), KeyboardInterrupt(), OSError(errno.EIO, "broken disk")])
+@pytest.mark.parametrize(
+    "failure", [ValueError("no"), KeyboardInterrupt(), OSError(errno.EIO, "broken disk")]
+)
 def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path, failure):
     path = tmp_path / "a.json"
     write_json(path, {"old": True})

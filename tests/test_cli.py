@@ -17,7 +17,9 @@ ROOT = Path(__file__).parents[1]
 def real_command(*words, cwd=None):
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ | {"PYTHONPATH": paths})
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, env=os.environ | {"PYTHONPATH": paths}
+    )
 
 
 def failed(capsys, *words):
@@ -36,7 +38,9 @@ def test_help_names_every_command():
 
 
 def test_help_needs_neither_tensorflow_nor_the_recipe_reader():
-    program = "import sys, wsseg.cli; sys.exit(bool({'tensorflow', 'keras', 'jsonargparse'} & set(sys.modules)))"
+    program = (
+        "import sys, wsseg.cli; sys.exit(bool({'tensorflow', 'keras', 'jsonargparse'} & set(sys.modules)))"
+    )
     assert real_command("-c", program).returncode == 0
 
 
@@ -70,7 +74,14 @@ def test_values_with_spaces_reach_the_recipe(capsys, tmp_path):
     words = ["--dataset.name", "folder", "--dataset.root", tmp_path / "my photos"]
     message = failed(capsys, "run", *words, "--run", tmp_path / "my run")
     assert f"{tmp_path / 'my photos'} is not a folder" in message
-    words = ["--dataset.name", "folder", "--dataset.root", tmp_path, "--dataset.options.labels_csv", "my labels.csv"]
+    words = [
+        "--dataset.name",
+        "folder",
+        "--dataset.root",
+        tmp_path,
+        "--dataset.options.labels_csv",
+        "my labels.csv",
+    ]
     (tmp_path / "a.png").write_bytes(b"")
     assert "my labels.csv does not exist" in failed(capsys, "run", *words, "--run", tmp_path / "my run")
 
@@ -132,7 +143,11 @@ def test_ctrl_c_says_how_to_resume(capsys, monkeypatch, tmp_path):
 
     monkeypatch.setattr(engine, "run", interrupted)
     assert main(["run", "--name", "my run", "--run", str(tmp_path / "r")]) == 130
-    assert capsys.readouterr().err.rstrip().endswith(f"resume with: wsseg run --name 'my run' --run {tmp_path / 'r'}")
+    assert (
+        capsys.readouterr()
+        .err.rstrip()
+        .endswith(f"resume with: wsseg run --name 'my run' --run {tmp_path / 'r'}")
+    )
 
 
 @pytest.fixture
@@ -150,7 +165,15 @@ def masks(tmp_path):
 
 
 def scoring(folder, *classes):
-    return ["evaluate", "--predictions", folder / "predictions", "--truth", folder / "truth", "--classes", *classes]
+    return [
+        "evaluate",
+        "--predictions",
+        folder / "predictions",
+        "--truth",
+        folder / "truth",
+        "--classes",
+        *classes,
+    ]
 
 
 def test_scores_of_anybodys_masks(masks, capsys):
@@ -197,13 +220,23 @@ def test_scoring_asks_for_what_it_needs(masks, capsys):
         assert message in failed(capsys, *words)
     assert "takes no recipe" in failed(capsys, *scoring(masks, "cat", "dog"), "--segment.epochs", "3")
     (masks / "empty").mkdir()
-    words = ["evaluate", "--predictions", masks / "predictions", "--truth", masks / "empty", "--classes", "cat"]
+    words = [
+        "evaluate",
+        "--predictions",
+        masks / "predictions",
+        "--truth",
+        masks / "empty",
+        "--classes",
+        "cat",
+    ]
     assert "empty holds no PNG" in failed(capsys, *words)
     words[4] = masks / "absent"
     assert "absent is not a folder" in failed(capsys, *words)
 
 
-@pytest.mark.parametrize("script", ["run", *(stage.folder for name, stage in STAGES.items() if name != "ceiling")])
+@pytest.mark.parametrize(
+    "script", ["run", *(stage.folder for name, stage in STAGES.items() if name != "ceiling")]
+)
 def test_there_is_a_script_for_every_stage(script):
     path = ROOT / "pipelines" / f"{script}.py"
     text = path.read_text()
@@ -218,7 +251,9 @@ def test_a_script_does_what_the_command_does(tmp_path):
     assert done.returncode == 2 and "recipe absent.yaml does not exist" in done.stderr
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "pipelines/recipes").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "pipelines/recipes").glob("*.yaml")), ids=lambda path: path.stem
+)
 def test_the_recipes_that_come_with_it_are_valid(path):
     from wsseg.config import load_recipe
 

@@ -71,7 +71,10 @@ def test_the_command_line_wins(tmp_path):
         ("a: [", "is not valid YAML"),
         ("segment: {epochs: many}", "`segment.epochs` must be a whole number; got many"),
         ("segment: {epochs: 1.5}", "`segment.epochs` must be a whole number; got 1.5"),
-        ("segment: {crf: {preset: irm}}", "`segment.crf.preset` must be one of irn, psa, .* did you mean `irn`"),
+        (
+            "segment: {crf: {preset: irm}}",
+            "`segment.crf.preset` must be one of irn, psa, .* did you mean `irn`",
+        ),
         ("localize: {scales: 1.0}", r"`localize.scales` must be a list such as \[1.0, 2.0\]; got 1.0"),
         ("classify: {long_side: [64]}", r"`classify.long_side` must be a list of 2 values; got \[64\]"),
         ("dataset: {classes: [1]}", r"`dataset.classes` must be a list such as \[cat, dog\] or null"),
@@ -119,7 +122,9 @@ def test_a_recipe_written_out_reads_back_the_same(tmp_path):
 
 def test_plain_values_are_lists_and_dictionaries():
     plain = to_plain(Recipe())
-    assert plain["localize"]["scales"] == [1.0, 0.5, 1.5, 2.0] and plain["label"]["threshold"]["rule"] == "fixed"
+    assert (
+        plain["localize"]["scales"] == [1.0, 0.5, 1.5, 2.0] and plain["label"]["threshold"]["rule"] == "fixed"
+    )
 
     def kinds(value):
         inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

@@ -21,7 +21,11 @@ POWER = ["--label.background=power", "--label.threshold.level=4", "--evaluate.or
         ("segment.head_multiplier", "0", "`segment.head_multiplier` must be positive"),
         ("segment.jitter", "1.5", r"`segment.jitter` must be in \[0, 1\]"),
         ("segment.output_stride", "4", "`segment.output_stride` must be 8, 16 or 32; got 4"),
-        ("classify.long_side", "[64,32]", r"`classify.long_side` must be a rising range from 16 up; got \[64, 32\]"),
+        (
+            "classify.long_side",
+            "[64,32]",
+            r"`classify.long_side` must be a rising range from 16 up; got \[64, 32\]",
+        ),
         ("classify.erase", "1.0", r"`classify.erase` must be in \[0, 1\)"),
         ("localize.scales", "[]", "`localize.scales` must be positive"),
         ("localize.scales", "[1.0,-0.5]", "`localize.scales` must be positive.*try"),
@@ -53,8 +57,14 @@ def test_a_power_background_has_exponents():
 
 def test_calibration_needs_another_split_than_the_training_one():
     words = ["--label.threshold.rule=calibration"]
-    for more in ([], ["--label.threshold.split=train"], ["--dataset.train=all", "--label.threshold.split=all"]):
-        with pytest.raises(InputError, match="`label.threshold.split` must name a split with masks other than"):
+    for more in (
+        [],
+        ["--label.threshold.split=train"],
+        ["--dataset.train=all", "--label.threshold.split=all"],
+    ):
+        with pytest.raises(
+            InputError, match="`label.threshold.split` must name a split with masks other than"
+        ):
             load_recipe(overrides=[*words, *more])
     words.append("--label.threshold.split=held_out")
     assert load_recipe(overrides=words).label.threshold.split == "held_out"

@@ -188,7 +188,9 @@ def explain_photographs(arguments: argparse.Namespace, overrides: list[str]) -> 
     try:
         arguments.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--out {arguments.out} cannot be written ({error.strerror}); choose another folder") from error
+        raise InputError(
+            f"--out {arguments.out} cannot be written ({error.strerror}); choose another folder"
+        ) from error
     classifier = load_classifier(
         arguments.model, arguments.weights, read_class_names(arguments.class_names), arguments.preprocess
     )

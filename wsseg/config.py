@@ -73,7 +73,7 @@ class ClassifyConfig:
     batch_size: int = 16
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = 0.01
-    head_multiplier: float = 10.0
+    head_multiplier: float = 1.0
     weight_decay: float = 1e-4
 
 

@@ -27,7 +27,9 @@ class Finished:
 
     def copy(self, to: Path, *without: str) -> Path:
         """Copy the run folder, less some of the stages' folders."""
-        return shutil.copytree(self.folder, to, symlinks=True, ignore=lambda _, names: set(names) & {*without})
+        return shutil.copytree(
+            self.folder, to, symlinks=True, ignore=lambda _, names: set(names) & {*without}
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)

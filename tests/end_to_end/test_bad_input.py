@@ -32,7 +32,9 @@ def test_a_label_that_is_no_class(refused, photographs):
     root, rows = photographs
     rows["train 2.png"] = "train 2.png,beetel,train"
     write_labels(root, rows)
-    message = refused(dataset={"classes": ["beetle", "clownfish", "daisy", "sunflower", "swordfish", "weevil"]})
+    message = refused(
+        dataset={"classes": ["beetle", "clownfish", "daisy", "sunflower", "swordfish", "weevil"]}
+    )
     assert "labels.csv, line 4" in message and "`beetel`" in message and "did you mean `beetle`" in message
 
 
@@ -61,7 +63,10 @@ def test_all_images_are_broken(refused, photographs):
     for path in (root / "images").glob("train*"):
         path.write_bytes(path.read_bytes()[:100])
     message = refused()
-    assert "no image of split `train` can be used; the first, `train 0`: " in message and "train 0.png" in message
+    assert (
+        "no image of split `train` can be used; the first, `train 0`: " in message
+        and "train 0.png" in message
+    )
 
 
 def test_an_image_that_vanishes(refused, photographs):
@@ -85,8 +90,14 @@ def test_a_misspelt_dataset_and_its_options(refused):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--segment.network", "deeplab_v3plus"], "`segment.network`: there is no `deeplab_v3plus`; did you mean"),
-        (["--segment.backbone", "resnet5"], "`segment.backbone`: unknown backbone `resnet5`; did you mean `resnet50`"),
+        (
+            ["--segment.network", "deeplab_v3plus"],
+            "`segment.network`: there is no `deeplab_v3plus`; did you mean",
+        ),
+        (
+            ["--segment.backbone", "resnet5"],
+            "`segment.backbone`: unknown backbone `resnet5`; did you mean `resnet50`",
+        ),
         (["--classify.head", "gapp"], "`classify.head`: there is no `gapp`; did you mean `gap`"),
         (["--localize.explainer", "grad_cm"], "`localize.explainer`: there is no `grad_cm`; did you mean"),
         (

@@ -43,7 +43,12 @@ def test_one_class_from_labels_with_a_power_background(scenes_cache, command, tm
         "dataset": {"classes": ["daisy"], "options": {"size": 64, "train_images": 24, "val_images": 8}},
         "classify": {"batch_size": 64, "jitter": 0.0},
         "localize": {"explainer": "grad_cam", "scales": [0.5, 1.0], "output_stride": 16},
-        "label": {"background": "power", "threshold": {"level": 4.0}, "unsure": 2.0, "crf": {"preset": "psa"}},
+        "label": {
+            "background": "power",
+            "threshold": {"level": 4.0},
+            "unsure": 2.0,
+            "crf": {"preset": "psa"},
+        },
         "segment": {"balanced": False, "scales": [0.5, 1.0], "flip": True, "crf": {"preset": "deeplab_v2"}},
         "evaluate": {"oracle_levels": [8.0]},
     }
@@ -51,7 +56,9 @@ def test_one_class_from_labels_with_a_power_background(scenes_cache, command, tm
     status, output = command("run", recipe, "--run", tmp_path / "run")
     assert status == 0, output
     scores = scores_of(tmp_path / "run")
-    assert scores["class_maps"]["oracle"] is None  # the levels of its curve are those of a constant background
+    assert (
+        scores["class_maps"]["oracle"] is None
+    )  # the levels of its curve are those of a constant background
     assert [scores["pseudo_masks"][name] for name in ("threshold", "rule")] == [4.0, "fixed"]
     assert scores["pseudo_masks"]["oracle"]["threshold"] in (4.0, 8.0)
     assert "unsure pixels count as misses" in scores["conventions"]["pseudo_masks"]
@@ -64,7 +71,9 @@ def test_one_class_from_labels_with_a_power_background(scenes_cache, command, tm
 def test_other_rules_on_the_scenes(finished, command, tmp_path, rule):
     run = finished.copy(tmp_path / "run", *(["2_localize", "3_propagate"] if rule == "calibration" else []))
     words = ["--label.threshold.rule", rule, "--label.threshold.split", "val"]
-    for name in plan(load_recipe(finished.recipe, [f"--label.threshold.rule={rule}", "--label.threshold.split=val"])):
+    for name in plan(
+        load_recipe(finished.recipe, [f"--label.threshold.rule={rule}", "--label.threshold.split=val"])
+    ):
         if name in ("localize", "propagate", "label"):
             status, output = command(name, "--run", run, *words)
             assert status == 0, output

@@ -87,7 +87,10 @@ def test_the_level_is_calibrated_on_its_own_split(with_masks):
     maps = sorted(path.stem for path in (folder / "run/2_localize/calibration_maps").iterdir())
     assert len(maps) == 3 and all(name.startswith("calibration ") for name in maps)
     scores = json.loads((folder / "run/6_evaluate/scores.json").read_text())
-    assert (scores["class_maps"]["threshold"], scores["class_maps"]["rule"]) == (chosen["level"], "calibration")
+    assert (scores["class_maps"]["threshold"], scores["class_maps"]["rule"]) == (
+        chosen["level"],
+        "calibration",
+    )
     assert "split `calibration`" in scores["conventions"]["threshold"]
 
 
@@ -103,7 +106,9 @@ def test_a_new_image_and_another_label_make_stages_stale(with_masks, command):
     folder, _ = with_masks
     rows = (folder / "photographs/labels.csv").read_text()
     try:
-        (folder / "photographs/labels.csv").write_text(rows.replace("gray.png,beetle daisy", "gray.png,beetle"))
+        (folder / "photographs/labels.csv").write_text(
+            rows.replace("gray.png,beetle daisy", "gray.png,beetle")
+        )
         _, output = command("status", folder / "run")
         lines = {line.split()[0]: line for line in output.splitlines()}
         assert "stale  (the data changed: `train`)" in lines["classify"]

@@ -122,7 +122,10 @@ def test_killed_from_outside_with_worker_processes(finished, command, tmp_path):
     run = finished.copy(tmp_path / "run", *FOLDERS[3:])
     words = ["label", "--run", str(run), "--label.workers", "2", "--label.crf.iterations", "4000"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "small_run.command", *words], env=environment(), stderr=subprocess.PIPE, cwd=ROOT
+        [sys.executable, "-m", "small_run.command", *words],
+        env=environment(),
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
     )
     masks = run / "4_label.partial/masks"
     until = time.monotonic() + 120

@@ -34,7 +34,9 @@ def test_every_stage_has_a_manifest_and_nothing_is_left_half_made(finished):
         manifest = Manifest.load(finished.folder / stage.folder)
         assert manifest.stage == name and not manifest.resumed and manifest.set_aside == {}
         assert content["hash"] == manifest.hash and manifest.versions["keras"]
-    assert not [path for path in finished.folder.rglob("*") if "partial" in path.name or path.suffix == ".old"]
+    assert not [
+        path for path in finished.folder.rglob("*") if "partial" in path.name or path.suffix == ".old"
+    ]
     assert not list(finished.folder.rglob("*checkpoint*"))
 
 

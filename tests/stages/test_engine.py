@@ -82,22 +82,28 @@ def test_plans(recipe):
 
 def test_stages_run_in_order_once(recipe, tmp_path):
     said = run(recipe(), tmp_path / "run")
-    assert fake_stages.RAN == folders(*WEAK)
+    assert folders(*WEAK) == fake_stages.RAN
     assert [line.split(":")[0] for line in said] == WEAK
     assert f"1 set aside (see {tmp_path / 'run/1_classify/manifest.json'})" in said[0]
     manifest = Manifest.load(tmp_path / "run/4_label")
     assert (manifest.stage, manifest.counts, manifest.resumed) == ("label", {"images": 2}, False)
     assert set(os.listdir(tmp_path / "run/4_label")) == {"first.txt", "second.txt", "manifest.json"}
     said = run(recipe(), tmp_path / "run")
-    assert fake_stages.RAN == folders(*WEAK) and all(line.endswith("done already, skipped") for line in said)
-    assert [(s.stage, s.status) for s in engine.states(recipe(), tmp_path / "run")] == [(n, "done") for n in WEAK]
+    assert folders(*WEAK) == fake_stages.RAN and all(line.endswith("done already, skipped") for line in said)
+    assert [(s.stage, s.status) for s in engine.states(recipe(), tmp_path / "run")] == [
+        (n, "done") for n in WEAK
+    ]
 
 
 @pytest.mark.parametrize(
     ("option", "first", "said"),
     [
         ("classify.epochs=9", "classify", "`classify.epochs` changed from 8 to 9"),
-        ("localize.scales=[0.5,1.0]", "localize", "`localize.scales` changed from [1.0, 0.5, 1.5, 2.0] to [0.5, 1.0]"),
+        (
+            "localize.scales=[0.5,1.0]",
+            "localize",
+            "`localize.scales` changed from [1.0, 0.5, 1.5, 2.0] to [0.5, 1.0]",
+        ),
         ("label.crf.preset=psa", "label", "`label.crf.preset` changed from irn to psa"),
         ("segment.epochs=9", "segment", "`segment.epochs` changed from 12 to 9"),
         ("segment.scales=[0.5,1.0]", "segment", "`segment.scales` changed from [1.0] to [0.5, 1.0]"),
@@ -145,7 +151,7 @@ def test_calibration_concerns_localize_too(recipe, tmp_path):
 def test_options_of_stages_that_a_supervised_recipe_has_not(recipe, tmp_path):
     words = ["segment.supervision=masks"]
     run(recipe(*words), tmp_path / "run")
-    assert fake_stages.RAN == folders("segment", "evaluate", "report")
+    assert folders("segment", "evaluate", "report") == fake_stages.RAN
     assert stale(recipe(*words, "label.unsure=0.1", "localize.flip=false"), tmp_path / "run") == {}
 
 
@@ -261,7 +267,9 @@ def test_the_old_result_stands_until_the_new_one_is_whole(recipe, tmp_path):
 
 def test_an_error_of_the_system_becomes_one_for_the_user(recipe, tmp_path):
     fake_stages.FAILING["2_localize"] = OSError(errno.ENOSPC, "No space left on device", "maps/a.npz")
-    with pytest.raises(InputError, match=r"`localize` cannot read or write maps/a\.npz: No space left.*resumes"):
+    with pytest.raises(
+        InputError, match=r"`localize` cannot read or write maps/a\.npz: No space left.*resumes"
+    ):
         run(recipe(), tmp_path / "run")
     fake_stages.FAILING.clear()
     assert "localize: resumes" in run(recipe(), tmp_path / "run")
@@ -274,7 +282,9 @@ def test_a_bug_is_not_hidden(recipe, tmp_path):
 
 
 def test_a_stage_alone_needs_its_inputs(recipe, tmp_path):
-    with pytest.raises(InputError, match="`label` needs `propagate` first; run `wsseg propagate` or `wsseg run`"):
+    with pytest.raises(
+        InputError, match="`label` needs `propagate` first; run `wsseg propagate` or `wsseg run`"
+    ):
         run(recipe(), tmp_path / "run", "label")
     run(recipe(), tmp_path / "run")
     with pytest.raises(InputError, match="`label` needs `propagate` first"):
@@ -286,7 +296,9 @@ def test_a_stage_alone_needs_its_inputs(recipe, tmp_path):
 def test_another_recipes_folder(recipe, tmp_path):
     run(recipe(), tmp_path / "run", "classify")
     before = sorted(path.name for path in (tmp_path / "run").iterdir())
-    with pytest.raises(InputError, match="was made by the recipe `test`, not `other`; choose another with --run"):
+    with pytest.raises(
+        InputError, match="was made by the recipe `test`, not `other`; choose another with --run"
+    ):
         run(recipe("name=other"), tmp_path / "run")
     assert before == sorted(path.name for path in (tmp_path / "run").iterdir())
     assert json.loads((tmp_path / "run/recipe.json").read_text())["name"] == "test"
@@ -310,7 +322,9 @@ def test_an_owner_file_of_something_else(recipe, tmp_path):
 def test_two_processes_do_not_share_a_run(recipe, tmp_path):
     run(recipe(), tmp_path / "run", "classify")
     with (tmp_path / "run/.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # a lock belongs to the opened file: so it keeps out this process too
+        fcntl.flock(
+            file, fcntl.LOCK_EX
+        )  # a lock belongs to the opened file: so it keeps out this process too
         with pytest.raises(InputError, match="another wsseg process works in"):
             run(recipe(), tmp_path / "run")
     assert "classify: done already, skipped" in run(recipe(), tmp_path / "run")
@@ -319,7 +333,9 @@ def test_two_processes_do_not_share_a_run(recipe, tmp_path):
 def test_a_run_folder_that_cannot_be_made(recipe, tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file/run"):
-        with pytest.raises(InputError, match=r"run folder .*file.* cannot be written \(.*choose another with --run"):
+        with pytest.raises(
+            InputError, match=r"run folder .*file.* cannot be written \(.*choose another with --run"
+        ):
             run(recipe(), folder)
 
 

@@ -31,6 +31,9 @@ class Grid:
         return tuple(c - (s - 1) / 2 for c, s in zip(self.centre_hw, self.stride_hw))
 
 
+RESAMPLING = ("Conv2DTranspose", "UpSampling2D", "Resizing", "Reshape", "BilinearResizeTo", "Resize", "Permute")
+"""Layers and operations behind which the place of a cell is not computed."""
+
 IMAGE = Grid((1.0, 1.0), (0.0, 0.0))
 
 
@@ -73,7 +76,7 @@ def _after(layer: Any, tensor: Any, grid: Grid) -> Grid | None:
         for inner in layer.layers:
             grid = grid and _after(inner, inner.input, grid)
         return grid
-    if isinstance(layer, (keras.Model, layers.Conv2DTranspose, layers.UpSampling2D, layers.Resizing, layers.Reshape)):
+    if isinstance(layer, keras.Model) or type(layer).__name__ in RESAMPLING:
         return None
     if isinstance(layer, (layers.ZeroPadding2D, layers.Cropping2D)):
         sign = -1 if isinstance(layer, layers.ZeroPadding2D) else 1

@@ -170,7 +170,9 @@ def explain(
         height, width = (max(round(side * scale / 32), 1) * 32 for side in image.shape[:2])
     small = np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR), np.float32)
     batch = classifier.preprocess(small[None])
-    inputs = keras.tree.map_structure(lambda _: batch, model.input)  # a list of one, if it was built from that
+    inputs = keras.tree.map_structure(
+        lambda _: batch, model.input
+    )  # a list of one, if it was built from that
     scores = keras.ops.convert_to_numpy(keras.tree.flatten(model(inputs, training=False))[0])[0]
     names = list(classifier.class_names or [f"class {i}" for i in range(len(scores))])
     if len(names) != len(scores):

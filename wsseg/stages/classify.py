@@ -16,10 +16,10 @@ from wsseg.metrics import mean_average_precision
 from wsseg.progress import bar
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome, data
-from wsseg.training.model_files import save_model
 from wsseg.stages.table import number
 from wsseg.training import optimizers
 from wsseg.training.device import prepare, use_jit
+from wsseg.training.model_files import save_model
 from wsseg.training.resumable_fit import remove_checkpoints, resumable_fit
 
 MODEL = "classifier.keras"

@@ -29,8 +29,8 @@ def require_space(path: Path, variables: Iterable[keras.Variable]) -> None:
     if free < needed:
         raise InputError(
             f"cannot write {path}: it needs {needed / 2**20:.0f} MiB, and the disk has "
-            f"{free / 2**20:.0f} MiB left; free some space or choose another run folder; what was already computed is kept, and the same "
-            "command resumes"
+            f"{free / 2**20:.0f} MiB left; free some space or choose another run folder; what was "
+            "already computed is kept, and the same command resumes"
         )
 
 
