@@ -5,8 +5,8 @@ plain half-pixel resizing does. Both are scored at every background level, with 
 
     python benchmarks/placement.py RUN [--images 100]
 
-RUN is a run folder whose classify stage is done and whose dataset has masks; validation images are scored, with
-their image-level labels given.
+RUN is a run folder whose classify stage is done and whose dataset has masks; validation images are scored,
+with their image-level labels given.
 """
 
 import argparse
@@ -15,19 +15,22 @@ from pathlib import Path
 
 from wsseg import explainers
 from wsseg.artifacts import ClassMaps
+from wsseg.config import load_recipe
 from wsseg.explainers.multi_scale import MultiScale
 from wsseg.refiners import LevelSweep
 from wsseg.saved_models import load_model
-from wsseg.stages import data, engine
+from wsseg.stages import data, run_folder
 from wsseg.stages.localize import write_maps
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path)
     parser.add_argument("--images", type=int, default=100)
     arguments = parser.parse_args()
-    recipe = engine.recipe_of(arguments.run)
+    recipe = load_recipe(*run_folder.source_of(arguments.run))
     val = data.open_split(recipe, recipe.dataset.val, masks=True)
     step = max(len(val) // arguments.images, 1)
     val = val.subset(record.id for record in list(val)[::step][: arguments.images])
@@ -44,7 +47,9 @@ def main() -> None:
                 for record in val:
                     sweep.update(ClassMaps.load(Path(folder) / f"{record.id}.npz"), val.read_mask(record))
             level, miou = sweep.best()
-            print(f"{scales!s:<17} {'where it looks' if placed else 'half pixels':<14} {level:.2f}         {miou:.3f}")
+            print(
+                f"{scales!s:<17} {'where it looks' if placed else 'half pixels':<14} {level:.2f}         {miou:.3f}"
+            )
 
 
 if __name__ == "__main__":

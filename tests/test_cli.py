@@ -177,10 +177,10 @@ def scoring(folder, *classes):
 
 
 def test_scores_of_anybodys_masks(masks, capsys):
-    """Counted by hand; the pixel of `b` whose truth is 255 is not scored, the one of `a` predicted 255 is a miss.
+    """Counted by hand: where the truth is 255 nothing is scored, where the prediction is 255 it is a miss.
 
-    Truth 0 (5): predicted 0 three times, 1 once, 2 once. Truth 1 (3): 1 twice, 255 once. Truth 2 (3): 2 twice, 0
-    once.
+    Truth 0 (5): predicted 0 three times, 1 once, 2 once. Truth 1 (3): 1 twice, 255 once. Truth 2 (3): 2
+    twice, 0 once.
     """
     assert main([str(word) for word in scoring(masks, "cat", "dog")]) == 0
     scores = json.loads(capsys.readouterr().out)

@@ -47,9 +47,9 @@ def test_values_that_cannot_work(option, value, message):
 
 def test_a_power_background_has_exponents():
     assert load_recipe(overrides=POWER).label.background == "power"
-    with pytest.raises(InputError, match="`label.threshold.level` must be an exponent from 1 up"):
+    with pytest.raises(InputError, match=r"`label.threshold.level` must be an exponent from 1 up"):
         load_recipe(overrides=[POWER[0], POWER[2]])
-    with pytest.raises(InputError, match="`evaluate.oracle_levels` must be an exponent from 1 up"):
+    with pytest.raises(InputError, match=r"`evaluate.oracle_levels` must be an exponent from 1 up"):
         load_recipe(overrides=POWER[:2])
     with pytest.raises(InputError, match=r"otsu` gives a constant level; use `label.background: constant`"):
         load_recipe(overrides=[*POWER, "--label.threshold.rule=otsu"])
@@ -63,12 +63,12 @@ def test_calibration_needs_another_split_than_the_training_one():
         ["--dataset.train=all", "--label.threshold.split=all"],
     ):
         with pytest.raises(
-            InputError, match="`label.threshold.split` must name a split with masks other than"
+            InputError, match=r"`label.threshold.split` must name a split with masks other than"
         ):
             load_recipe(overrides=[*words, *more])
     words.append("--label.threshold.split=held_out")
     assert load_recipe(overrides=words).label.threshold.split == "held_out"
-    with pytest.raises(InputError, match="`label.threshold.levels` must be one level or more"):
+    with pytest.raises(InputError, match=r"`label.threshold.levels` must be one level or more"):
         load_recipe(overrides=[*words, "--label.threshold.levels=[]"])
-    with pytest.raises(InputError, match="`label.threshold.images` must be at least 1"):
+    with pytest.raises(InputError, match=r"`label.threshold.images` must be at least 1"):
         load_recipe(overrides=[*words, "--label.threshold.images=0"])

@@ -1,4 +1,4 @@
-"""Recipes off the main road: full supervision, one class only, a power background, a batch larger than the data."""
+"""Recipes off the main road: full supervision, one class, a power background, a batch above the data."""
 
 import json
 

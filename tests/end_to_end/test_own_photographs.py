@@ -1,4 +1,4 @@
-"""The dataset `folder`, as users bring it: with broken and odd files among the good ones, with and without masks."""
+"""The dataset `folder`, as users bring it: broken and odd files among good ones, with and without masks."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`kill -9` at the worst moments: the same command finishes, and the results are those of an undisturbed run."""
+"""`kill -9` at the worst moments: the same command finishes, with the results of an undisturbed run."""
 
 import json
 import os
@@ -118,7 +118,7 @@ def test_killed_later(finished, command, tmp_path, moment):
 
 @pytest.mark.slow
 def test_killed_from_outside_with_worker_processes(finished, command, tmp_path):
-    """Whoever kills does not ask: at any moment, with workers that may live a little longer than their parent."""
+    """At any moment, with workers that may live a little longer than their parent."""
     run = finished.copy(tmp_path / "run", *FOLDERS[3:])
     words = ["label", "--run", str(run), "--label.workers", "2", "--label.crf.iterations", "4000"]
     process = subprocess.Popen(

@@ -87,7 +87,11 @@ def test_stages_run_in_order_once(recipe, tmp_path):
     assert f"1 set aside (see {tmp_path / 'run/1_classify/manifest.json'})" in said[0]
     manifest = Manifest.load(tmp_path / "run/4_label")
     assert (manifest.stage, manifest.counts, manifest.resumed) == ("label", {"images": 2}, False)
-    assert set(os.listdir(tmp_path / "run/4_label")) == {"first.txt", "second.txt", "manifest.json"}
+    assert {path.name for path in (tmp_path / "run/4_label").iterdir()} == {
+        "first.txt",
+        "second.txt",
+        "manifest.json",
+    }
     said = run(recipe(), tmp_path / "run")
     assert folders(*WEAK) == fake_stages.RAN and all(line.endswith("done already, skipped") for line in said)
     assert [(s.stage, s.status) for s in engine.states(recipe(), tmp_path / "run")] == [
@@ -309,7 +313,7 @@ def test_a_folder_of_other_things_is_left_alone(recipe, tmp_path):
     (tmp_path / "letters/a.txt").write_text("dear")
     with pytest.raises(InputError, match="letters is not empty and not a run folder"):
         run(recipe(), tmp_path / "letters")
-    assert os.listdir(tmp_path / "letters") == ["a.txt"]
+    assert [path.name for path in (tmp_path / "letters").iterdir()] == ["a.txt"]
 
 
 def test_an_owner_file_of_something_else(recipe, tmp_path):

@@ -14,7 +14,7 @@ SIZE = (4, 10)
 
 @pytest.fixture
 def run(tmp_path):
-    """Four images with class maps that fall from left to right, one without a label; truths of four columns."""
+    """Four images; maps that fall from left to right, truths of four columns; one has no label."""
     records = []
     for folder in ("propagate/maps", "label/masks"):
         (tmp_path / folder).mkdir(parents=True)
@@ -39,7 +39,7 @@ def recipe(*words):
 
 
 def expected(columns):
-    """mIoU with `columns` of ten labelled as the object in three images; the fourth is all background, rightly."""
+    """mIoU with `columns` of ten labelled as the object in three images; the fourth is rightly background."""
     hit, wrong = min(columns, 4), max(columns - 4, 0)
     missed = 4 - hit
     dog = hit / (4 + wrong)

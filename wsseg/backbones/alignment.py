@@ -1,10 +1,10 @@
 """Where in the image a feature cell looks: stride and centre of every tensor of a convolutional network.
 
-Networks seldom look where half-pixel resizing assumes. MobileNet pads at the end only, so its cells look half a
-stride further down and right; ResNet's look half a stride further up and left. Rewriting strides to dilation
+Networks seldom look where half-pixel resizing assumes. MobileNet pads at the end only, so its cells look half
+a stride further down and right; ResNet's look half a stride further up and left. Rewriting strides to dilation
 keeps those centres while the cells become smaller, so the error grows to more than a cell: 23.5 pixels for
-MobileNet at output stride 16. Maps drawn without this correction are displaced, the more the smaller the image
-scale; mirroring hides half of it as blur.
+MobileNet at output stride 16. Maps drawn without this correction are displaced, the more the smaller the
+image scale; mirroring hides half of it as blur.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,15 @@ class Grid:
         return tuple(c - (s - 1) / 2 for c, s in zip(self.centre_hw, self.stride_hw))
 
 
-RESAMPLING = ("Conv2DTranspose", "UpSampling2D", "Resizing", "Reshape", "BilinearResizeTo", "Resize", "Permute")
+RESAMPLING = (
+    "Conv2DTranspose",
+    "UpSampling2D",
+    "Resizing",
+    "Reshape",
+    "BilinearResizeTo",
+    "Resize",
+    "Permute",
+)
 """Layers and operations behind which the place of a cell is not computed."""
 
 IMAGE = Grid((1.0, 1.0), (0.0, 0.0))
@@ -40,9 +48,9 @@ IMAGE = Grid((1.0, 1.0), (0.0, 0.0))
 def grids(model: keras.Model) -> dict[int, Grid]:
     """Compute the grid of every spatial tensor of a flat functional model.
 
-    For a window of `k` taps at rate `d` and stride `s` with `b` cells of padding before, a cell's centre moves by
-    `((k - 1) d / 2 - b)` input strides. "Same" padding with a stride follows TensorFlow's rule for the input's size, and
-    that for an even size where it is not known. Layers that keep the size keep the grid.
+    For a window of `k` taps at rate `d` with `b` cells of padding before, a cell's centre moves by
+    `((k - 1) d / 2 - b)` input strides. "Same" padding with a stride follows TensorFlow's rule for the input's
+    size, and that for an even size where it is not known. Layers that keep the size keep the grid.
 
     Args:
         model: Without nested functional models (`wsseg.explainers.split.flatten`).

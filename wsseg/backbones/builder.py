@@ -46,7 +46,7 @@ def create(
     model's `name` is the full name (`mobilenet_0.75`), which `create` takes.
 
     Args:
-        name: One of `NAMES` (`plain` is our own, of stride 8, the others keras.applications'); also `mobilenet_<width>` for another width.
+        name: One of `NAMES` (`plain` is our own, of stride 8 only); also `mobilenet_<width>` for another width.
         output_stride: 32, 16 or 8.
         weights: None for random ones; "imagenet" (Keras downloads and caches them); or the path of a
             weights file of the same network of `keras.applications`, made with or without its top.
@@ -96,7 +96,10 @@ def create(
 
 
 def _plain(
-    output_stride: int, weights: str | Path | None, input_size: tuple[int, int] | None, options: Mapping[str, Any]
+    output_stride: int,
+    weights: str | Path | None,
+    input_size: tuple[int, int] | None,
+    options: Mapping[str, Any],
 ) -> keras.Model:
     """Build the network of our own, which has no pretrained weights."""
     if output_stride != plain.STRIDE:

@@ -192,8 +192,7 @@ def run_stage(
     except OSError as error:
         raise InputError(
             f"stage `{name}` cannot read or write {error.filename or final}: {error.strerror or error}; "
-            "free some space or choose another --run; what was already computed is kept, and the same command "
-            "resumes"
+            "free some space or choose another --run; what was computed is kept, and the same command resumes"
         ) from error
     except Exception as error:
         # TensorFlow turns an error of a loading thread into one of its own; the text alone is left.
