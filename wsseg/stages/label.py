@@ -6,6 +6,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+from joblib.externals.loky import get_reusable_executor
 
 from wsseg.artifacts import ClassMaps, read_json, write_json, write_mask
 from wsseg.config import CRFConfig, LabelConfig, Recipe
@@ -105,11 +106,16 @@ def in_processes(
     joblib decides where: processes of this machine by default, or a cluster inside its `parallel_config`.
     """
     results = []
-    with bar(text, total, done=done) as advance:
-        calls = (joblib.delayed(function)(*arguments) for function, *arguments in jobs)
-        for result in joblib.Parallel(n_jobs=workers, return_as="generator")(calls):
-            results.append(result)
-            advance()
+    try:
+        with bar(text, total, done=done) as advance:
+            calls = (joblib.delayed(function)(*arguments) for function, *arguments in jobs)
+            for result in joblib.Parallel(n_jobs=workers, return_as="generator")(calls):
+                results.append(result)
+                advance()
+    finally:
+        # Idle workers would stay for five minutes, hold memory that training needs, and, as they retire, may
+        # block the next call for ever (seen with loky: a worker waits for a lock that another took with it).
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)
     return results
 
 
