@@ -92,6 +92,7 @@ def test_save_and_load(tmp_path, any_size):
 
 
 def test_training_reduces_the_loss():
+    keras.utils.set_random_seed(0)
     model = build(input_size=(64, 64))
     images = np.full((2, 64, 64, 3), 30, "float32")
     masks = np.zeros((2, 64, 64), "int32")
@@ -99,8 +100,8 @@ def test_training_reduces_the_loss():
     images[:, 40:60, 4:30, 2], masks[:, 40:60, 4:30] = 220, 2
     masks[:, :4] = 255
     model.compile(keras.optimizers.Adam(3e-3), BalancedCrossEntropy(), run_eagerly=True)
-    losses = [float(model.train_on_batch(images, masks)) for _ in range(8)]
-    assert losses[-1] < 0.6 * losses[0]
+    losses = [float(model.train_on_batch(images, masks)) for _ in range(12)]
+    assert losses[-1] < 0.7 * losses[0]
 
 
 def test_wrong_options():
