@@ -3,8 +3,9 @@ import dataclasses
 import pytest
 import yaml
 
-from wsseg.config import Recipe, load_recipe, to_plain
+from wsseg.config import load_recipe, to_plain
 from wsseg.errors import InputError
+from wsseg.recipe import Recipe
 
 
 def recipe_of(tmp_path, text, *overrides):

@@ -11,7 +11,7 @@ from wsseg.catalogue import nearest
 from wsseg.errors import InputError
 
 if TYPE_CHECKING:
-    from wsseg.config import Recipe, SegmentConfig
+    from wsseg.recipe import Recipe, SegmentConfig
 
 NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
 
@@ -24,7 +24,7 @@ def explained(message: str, recipe: type) -> str:
         recipe: The dataclass whose options it parsed.
 
     Example:
-        >>> from wsseg.config import Recipe
+        >>> from wsseg.recipe import Recipe
         >>> message = "Parser key \"segment.epochs\":\n  Expected a <class 'int'>. Got value: three"
         >>> explained(message, Recipe)
         '`segment.epochs` must be a whole number; got three'
@@ -84,7 +84,7 @@ def check_values(recipe: "Recipe") -> None:
     require("seed", recipe.seed, lambda seed: 0 <= seed < 2**31, "in [0, 2^31)")
     for name in ("classify", "segment"):
         _check_training(name, getattr(recipe, name))
-    require("segment.channels", recipe.segment.channels, lambda n: n >= 1, "at least 1; try 256")
+    require("segment.channels", recipe.segment.channels, lambda n: n is None or n >= 1, "at least 1; try 256")
     for name in ("localize", "segment"):
         require(
             f"{name}.scales",
@@ -120,7 +120,8 @@ def _check_training(name: str, stage: "SegmentConfig") -> None:
     require(f"{name}.head_multiplier", stage.head_multiplier, lambda x: 0 < x < 1e6, "positive; try 10")
     require(f"{name}.weight_decay", stage.weight_decay, lambda x: 0 <= x < 1e3, "0 or more; try 1e-4")
     require(f"{name}.jitter", stage.jitter, lambda x: 0 <= x <= 1, "in [0, 1]; try 0.3")
-    require(f"{name}.output_stride", stage.output_stride, lambda n: n in (8, 16, 32), "8, 16 or 32")
+    strides = (8, 16, 32) if name == "classify" else (8, 16, 32, None)
+    require(f"{name}.output_stride", stage.output_stride, lambda n: n in strides, "8, 16 or 32")
     require(
         f"{name}.long_side",
         list(stage.long_side),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from wsseg import catalogue, classifiers, segmenters
+from wsseg import catalogue, classifiers, layers
 from wsseg.errors import InputError
 
 
@@ -22,9 +22,11 @@ def load_model(path: str | Path) -> keras.Model:
     Raises:
         InputError: The file is missing, broken, or holds layers that are not registered.
     """
-    for table in (classifiers.CLASSIFIERS, segmenters.SEGMENTERS):
-        for name in table:
-            catalogue.load(table, name, "model")  # importing a class registers it with Keras
+    from wsseg.segmenters import segmenter  # noqa: F401  importing a class registers it with Keras
+
+    for name in classifiers.CLASSIFIERS:
+        catalogue.load(classifiers.CLASSIFIERS, name, "model")
+    layers.register_all()
     path = Path(path).expanduser()
     if not path.exists():
         raise InputError(f"model {path} does not exist; give a .keras file")

@@ -92,8 +92,8 @@ def test_calling_with_one_tensor_and_fixed_sizes():
 
 
 def test_width_is_kept_in_the_configuration():
-    model = classifiers.create("gap", backbone="mobilenet", alpha=0.25, num_classes=2, input_size=(64, 64))
-    assert model.get_config()["alpha"] == 0.25
+    model = classifiers.create("gap", backbone="mobilenet_0.25", num_classes=2, input_size=(64, 64))
+    assert model.get_config()["backbone"] == "mobilenet_0.25"
     assert type(model).from_config(model.get_config()).count_params() == model.count_params()
 
 

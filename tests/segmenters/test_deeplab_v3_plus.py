@@ -8,7 +8,7 @@ from wsseg import backbones, segmenters
 from wsseg.errors import InputError
 from wsseg.losses import BalancedCrossEntropy
 from wsseg.saved_models import load_model
-from wsseg.segmenters.deeplab_v3_plus import shifts
+from wsseg.segmenters.placement import shift_hw
 
 
 def build(**options):
@@ -64,9 +64,9 @@ def test_rates_go_with_the_output_stride(stride, rates):
 def test_levels_are_joined_where_they_look():
     # MobileNet pads after: each stride of 2 moves a cell's centre by one input cell. Level 2 looks at pixel
     # 1 + 2 = 3 first, half-pixel resizing assumes 1.5; level 5 at 1 + 2 + 4 + 8 + 16 = 31, not at 7.5.
-    to_low, to_image = shifts(backbones.create("mobilenet_0.25", 16))
-    assert to_low == pytest.approx(((1.5 - 23.5) / 16,) * 2)
-    assert to_image == pytest.approx((-1.5 / 4,) * 2)
+    network = backbones.create("mobilenet_0.25", 16)
+    assert shift_hw(network, "level_5", "level_2") == pytest.approx(((1.5 - 23.5) / 16,) * 2)
+    assert shift_hw(network, "level_2") == pytest.approx((-1.5 / 4,) * 2)
 
 
 def test_head_is_all_that_is_not_the_backbone(any_size):

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from wsseg.config import Recipe
 from wsseg.errors import InputError
+from wsseg.recipe import Recipe
 from wsseg.stages import Outcome
 
 RAN: list[str] = []

@@ -6,7 +6,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from wsseg.config import Recipe
+from wsseg.recipe import Recipe
 from wsseg.training.device import prepare, use_jit
 
 

@@ -22,7 +22,6 @@ class GAPClassifier(keras.Model):
         weights: Of the backbone: None, "imagenet", or a weights file.
         input_size: `(H, W)`, or None for any size.
         activation: Of the output: None for logits, "sigmoid" for several labels an image, "softmax" for one.
-        alpha: Width of a MobileNet, or None to take it from the name or the weights file.
 
     Example:
         >>> import numpy as np
@@ -43,13 +42,11 @@ class GAPClassifier(keras.Model):
         weights: str | None = None,
         input_size: tuple[int, int] | None = None,
         activation: str | None = None,
-        alpha: float | None = None,
         name: str = "gap_classifier",
         **kwargs: Any,
     ):
         # === Layers ===
-        options = {} if alpha is None else {"alpha": alpha}
-        network = backbones.create(backbone, output_stride, weights=weights, input_size=input_size, **options)
+        network = backbones.create(backbone, output_stride, weights=weights, input_size=input_size)
         features = network.outputs[-1] if isinstance(network.output, list) else network.output["level_5"]
         pooling = MaskedGlobalAveragePooling2D(name="pooling")
         head = keras.layers.Dense(num_classes, use_bias=False, name="head")
@@ -61,12 +58,11 @@ class GAPClassifier(keras.Model):
         super().__init__(inputs=network.inputs[0], outputs=outputs, name=name, **kwargs)
 
         # === Config ===
-        self.backbone = backbone
+        self.backbone = network.name  # the full name: of a MobileNet with its width
         self.num_classes = num_classes
         self.output_stride = output_stride
         self.input_size = None if input_size is None else tuple(input_size)
         self.activation = activation
-        self.alpha = alpha if alpha is not None else getattr(network, "alpha", None)
         self.features = features
         self.pooling, self.head, self.activate = pooling, head, output
 
@@ -94,7 +90,6 @@ class GAPClassifier(keras.Model):
             "output_stride": self.output_stride,
             "input_size": self.input_size,
             "activation": self.activation,
-            "alpha": self.alpha,
             "name": self.name,
         }
 

@@ -1,33 +1,114 @@
 """Segmentation networks: images to class scores a pixel."""
 
-from typing import Any
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-import keras
+from wsseg.catalogue import load, nearest
+from wsseg.errors import InputError
 
-from wsseg.catalogue import load
+if TYPE_CHECKING:
+    from wsseg.segmenters.segmenter import Segmenter
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One name of a network.
+
+    Attributes:
+        builder: "module:function", which returns a `wsseg.segmenters.segmenter.Graph`; its parameters are the
+            network's options, its defaults the published network.
+        fixed: Arguments that make this variant; not options.
+    """
+
+    builder: str
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
 
 SEGMENTERS = {
-    "deeplab_v3_plus": "wsseg.segmenters.deeplab_v3_plus:DeepLabV3Plus",
+    "fcn_32s": Variant("wsseg.segmenters.fcn:fcn", {"stride": 32}),
+    "fcn_16s": Variant("wsseg.segmenters.fcn:fcn", {"stride": 16}),
+    "fcn_8s": Variant("wsseg.segmenters.fcn:fcn", {"stride": 8}),
+    "unet": Variant("wsseg.segmenters.unet:unet", {"padding": "same"}),
+    "unet_valid": Variant("wsseg.segmenters.unet:unet", {"padding": "valid"}),
+    "deconvnet": Variant("wsseg.segmenters.deconvnet:deconvnet"),
+    "segnet": Variant("wsseg.segmenters.segnet:segnet"),
+    "parsenet": Variant("wsseg.segmenters.parsenet:parsenet"),
+    "deeplab_v1": Variant("wsseg.segmenters.deeplab_v1:deeplab_v1"),
+    "deeplab_v2": Variant("wsseg.segmenters.deeplab_v2:deeplab_v2"),
+    "deeplab_v3": Variant("wsseg.segmenters.deeplab_v3:deeplab_v3"),
+    "deeplab_v3_plus": Variant("wsseg.segmenters.deeplab_v3_plus:deeplab_v3_plus"),
+    "pspnet": Variant("wsseg.segmenters.pspnet:pspnet"),
+    "fpn": Variant("wsseg.segmenters.fpn:fpn"),
+    "fcn_resnet50": Variant("wsseg.segmenters.torchvision:fcn_resnet", {"depth": 50}),
+    "fcn_resnet101": Variant("wsseg.segmenters.torchvision:fcn_resnet", {"depth": 101}),
+    "deeplab_v3_resnet50": Variant("wsseg.segmenters.torchvision:deeplab_v3_resnet", {"depth": 50}),
+    "deeplab_v3_resnet101": Variant("wsseg.segmenters.torchvision:deeplab_v3_resnet", {"depth": 101}),
 }
 
 
-def create(name: str, **options: Any) -> keras.Model:
+def create(name: str, /, **options: Any) -> "Segmenter":
     """Build a segmenter by name.
 
     Args:
-        name: A key of `SEGMENTERS`.
-        options: What its class takes: `backbone`, `num_classes` (background included), `output_stride`,
-            `weights`, `input_size` ...
+        name: A key of `SEGMENTERS` (becomes the model's name, unless `options` has another `name`).
+        options: What its builder takes: `num_classes` (background included), and, each with a default,
+            `input_size` (`(H, W)`, or None for any), `weights` (of the backbone: None, "imagenet", or a weights
+            file; or a `.keras` file of a segmenter, whose layers of the same name and shape are taken over),
+            `backbone`, `output_stride`, `channels` ... None stands for the default.
 
     Returns:
         A functional `keras.Model`: `(B, H, W, 3)` RGB in [0, 255] -> `(B, H, W, num_classes)` float32 logits.
 
     Raises:
-        InputError: No segmenter of that name; the message names the nearest.
+        InputError: No segmenter or option of that name (the message names the nearest), or a value that the
+            network can't take.
 
     Example:
         >>> model = create("deeplab_v3_plus", backbone="mobilenet_0.25", num_classes=3, input_size=(64, 64))
         >>> model.output_shape
         (None, 64, 64, 3)
     """
-    return load(SEGMENTERS, name, "segmenter")(**options)
+    from wsseg.segmenters.initialise import is_segmenter_file, start_from
+    from wsseg.segmenters.segmenter import Segmenter
+
+    variant = SEGMENTERS.get(name)
+    if variant is None:
+        raise InputError(f"unknown segmenter `{name}`; {nearest(name, SEGMENTERS)}")
+    model_name = options.pop("name", None)
+    chosen = {option: value for option, value in options.items() if value is not None}
+    takes = options_of(name)
+    for option in chosen:
+        if option not in takes:
+            raise InputError(f"segmenter `{name}` has no option `{option}`; {nearest(option, takes)}")
+    num_classes = chosen.get("num_classes")
+    if not isinstance(num_classes, int) or num_classes < 2:
+        raise InputError(
+            f"`num_classes` counts the background, so it must be at least 2; got {num_classes!r}"
+        )
+    chosen = takes | chosen
+    weights = chosen.pop("weights", None)
+    other = weights if is_segmenter_file(weights) else None
+    if chosen.get("input_size") is not None:
+        chosen["input_size"] = tuple(chosen["input_size"])
+    build = load({name: variant.builder}, name, "segmenter")
+    arguments = {**chosen, **variant.fixed}
+    graph = build(**arguments, **({"weights": None if other else weights} if "weights" in takes else {}))
+    if chosen.get("backbone") and graph.backbone is not None:
+        chosen["backbone"] = graph.backbone.name  # the full name: of a MobileNet with its width
+    model = Segmenter(graph, name, chosen, model_name)
+    if other:
+        start_from(model, other)
+    return model
+
+
+def options_of(name: str) -> dict[str, Any]:
+    """Return the options of a segmenter with their defaults; `num_classes`, which has none, as None."""
+    variant = SEGMENTERS[name]
+    parameters = inspect.signature(load({name: variant.builder}, name, "segmenter")).parameters
+    return {
+        option: None if parameter.default is parameter.empty else parameter.default
+        for option, parameter in parameters.items()
+        if option not in variant.fixed
+    }

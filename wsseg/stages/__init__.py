@@ -6,7 +6,7 @@ Each module has `run(recipe, inputs, out) -> Outcome`; `engine` decides what run
 from dataclasses import dataclass, field
 from typing import Any
 
-from wsseg.config import Recipe
+from wsseg.recipe import Recipe
 
 
 @dataclass(frozen=True)

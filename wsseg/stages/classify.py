@@ -7,13 +7,13 @@ import keras
 import numpy as np
 
 from wsseg import classifiers
-from wsseg.config import Recipe
 from wsseg.datasets import Dataset
 from wsseg.errors import InputError
 from wsseg.loading.padded_batches import padded_batches
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.metrics import mean_average_precision
 from wsseg.progress import bar
+from wsseg.recipe import Recipe
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome, data
 from wsseg.stages.table import number

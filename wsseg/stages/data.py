@@ -6,11 +6,11 @@ from pathlib import Path
 
 from wsseg import datasets
 from wsseg.artifacts import digest, read_json, write_json
-from wsseg.config import Recipe
 from wsseg.datasets import Dataset
 from wsseg.errors import InputError
 from wsseg.loading.image_files import check_images
 from wsseg.progress import bar
+from wsseg.recipe import Recipe
 
 
 def open_split(recipe: Recipe, split: str, masks: bool = False) -> Dataset:

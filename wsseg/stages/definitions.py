@@ -4,7 +4,8 @@ import functools
 from typing import Any
 
 from wsseg.artifacts import digest
-from wsseg.config import Recipe, to_plain
+from wsseg.config import to_plain
+from wsseg.recipe import Recipe
 from wsseg.stages import STAGES, data, inputs_of, plan
 
 # Where the data lies and how many processes work do not change what comes out; of weights the content counts.

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from wsseg.artifacts import Manifest, read_json, write_json
-from wsseg.config import Recipe
 from wsseg.errors import InputError
+from wsseg.recipe import Recipe
 from wsseg.stages import STAGES, Outcome, inputs_of, plan
 from wsseg.stages.definitions import Definitions, why_stale
 from wsseg.stages.foresight import check_parts

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from wsseg.artifacts import ClassMaps, read_json, read_mask, write_json, write_mask
-from wsseg.config import Recipe
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.metrics import ConfusionMatrix
 from wsseg.progress import bar
+from wsseg.recipe import Recipe
 from wsseg.refiners import LevelSweep, label_image
 from wsseg.saved_models import load_model
 from wsseg.segmenters.inference import Predictor

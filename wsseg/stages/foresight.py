@@ -1,8 +1,8 @@
 """What a late stage would fail on, found before the first one runs."""
 
 from wsseg.catalogue import nearest
-from wsseg.config import Recipe
 from wsseg.errors import InputError
+from wsseg.recipe import Recipe
 from wsseg.stages import data, plan
 
 
@@ -15,7 +15,7 @@ def check_parts(recipe: Recipe) -> None:
     from wsseg import backbones, classifiers, explainers, segmenters
 
     named = {"segment.network": (recipe.segment.network, segmenters.SEGMENTERS)}
-    networks = {"segment.backbone": recipe.segment.backbone}
+    networks = {} if recipe.segment.backbone is None else {"segment.backbone": recipe.segment.backbone}
     if "classify" in plan(recipe):
         named["classify.head"] = (recipe.classify.head, classifiers.CLASSIFIERS)
         named["localize.explainer"] = (recipe.localize.explainer, explainers.EXPLAINERS)
@@ -28,7 +28,10 @@ def check_parts(recipe: Recipe) -> None:
             backbones.level_strides(name)
         except InputError as error:
             raise InputError(f"`{option}`: {error}") from error
-    if recipe.segment.weights == "classifier" and recipe.segment.backbone != recipe.classify.backbone:
+    if recipe.segment.weights == "classifier" and recipe.segment.backbone not in (
+        None,
+        recipe.classify.backbone,
+    ):
         raise InputError(
             f"`segment.weights: classifier` needs `segment.backbone` ({recipe.segment.backbone}) to be "
             f"`classify.backbone` ({recipe.classify.backbone})"

@@ -9,12 +9,12 @@ import numpy as np
 from joblib.externals.loky import get_reusable_executor
 
 from wsseg.artifacts import ClassMaps, read_json, write_json, write_mask
-from wsseg.config import CRFConfig, LabelConfig, Recipe
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.loading.image_files import read_image
 from wsseg.metrics import ConfusionMatrix
 from wsseg.progress import bar
+from wsseg.recipe import CRFConfig, LabelConfig, Recipe
 from wsseg.refiners import DenseCRF
 from wsseg.refiners.labelling import label_image
 from wsseg.refiners.thresholds import otsu_level

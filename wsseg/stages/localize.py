@@ -7,12 +7,12 @@ import numpy as np
 
 from wsseg import explainers
 from wsseg.artifacts import ClassMaps
-from wsseg.config import Recipe
 from wsseg.datasets import Dataset
 from wsseg.explainers.core import EPSILON
 from wsseg.explainers.multi_scale import MultiScale
 from wsseg.loading.padded_batches import padded_batches
 from wsseg.progress import bar
+from wsseg.recipe import Recipe
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome, data
 from wsseg.stages.classify import MODEL

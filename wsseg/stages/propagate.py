@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from wsseg.config import Recipe
+from wsseg.recipe import Recipe
 from wsseg.stages import Outcome
 from wsseg.stages.localize import CALIBRATION, MAPS
 

@@ -7,8 +7,9 @@ from typing import Any
 import yaml
 
 from wsseg.artifacts import ClassMaps, Manifest, read_json, read_mask
-from wsseg.config import Recipe, to_plain
+from wsseg.config import to_plain
 from wsseg.datasets import Dataset, Record
+from wsseg.recipe import Recipe
 from wsseg.report.figures import ThresholdCurve, read_history
 from wsseg.report.overlay import overlay, overlay_class_maps
 from wsseg.report.page import Curve, Gallery, Page, Row, ScoreRow, StageRow, Tile, write_page

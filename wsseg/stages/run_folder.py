@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from wsseg.artifacts import read_json, write_json
-from wsseg.config import Recipe, to_plain
+from wsseg.config import to_plain
 from wsseg.errors import InputError
+from wsseg.recipe import Recipe
 
 OWNER = "recipe.json"
 LOCK = ".lock"

@@ -9,12 +9,12 @@ import numpy as np
 
 from wsseg import segmenters
 from wsseg.artifacts import IGNORE, read_mask
-from wsseg.config import Recipe
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.losses import BalancedCrossEntropy
 from wsseg.progress import bar
+from wsseg.recipe import Recipe
 from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome, classify, data
@@ -97,28 +97,28 @@ def train_segmenter(
     remove_checkpoints(out)
     loss = read_history(out / "history.csv")["loss"][-1]
     counts = {"images": len(train), "epochs": config.epochs, "loss": loss}
-    line = (
-        f"{config.network} on {config.backbone}, {len(train)} images, {config.epochs} epochs, loss {loss:.3f}"
-    )
+    network = config.network if config.backbone is None else f"{config.network} on {config.backbone}"
+    line = f"{network}, {len(train)} images, {config.epochs} epochs, loss {loss:.3f}"
     return Outcome(line, counts, set_aside)
 
 
 def build(recipe: Recipe, inputs: Mapping[str, Path], num_classes: int) -> keras.Model:
     """Build the recipe's segmenter with its initial weights."""
     config = recipe.segment
-    options: dict[str, Any] = {"weights": config.weights, "channels": config.channels}
+    options: dict[str, Any] = {"weights": config.weights, "backbone": config.backbone}
     classifier = None
     if config.weights == "classifier":
         classifier = load_model(inputs["classify"] / classify.MODEL)
         options["weights"] = None
-        if config.backbone == "mobilenet":
-            options["alpha"] = classifier.alpha  # of the weights file that the classifier began with
+        if config.backbone in (None, "mobilenet"):
+            options["backbone"] = classifier.backbone  # with the width of the weights file it began with
     model = segmenters.create(
         config.network,
-        backbone=config.backbone,
         num_classes=num_classes,
         output_stride=config.output_stride,
+        channels=config.channels,
         **options,
+        **config.options,
     )
     if classifier is not None:
         start_from_classifier(model, classifier)

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from wsseg.config import Recipe
+from wsseg.recipe import Recipe
 
 
 def prepare(recipe: Recipe) -> None:

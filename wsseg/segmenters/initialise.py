@@ -1,0 +1,48 @@
+"""Start a segmenter from the weights of another model that has layers of the same names."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from wsseg.errors import InputError
+from wsseg.saved_models import load_model
+
+
+def is_segmenter_file(weights: Any) -> bool:
+    """Say whether `weights` names a saved model rather than a weights file of a backbone."""
+    return isinstance(weights, str | Path) and Path(weights).suffix == ".keras"
+
+
+def start_from(model: keras.Model, path: str | Path) -> list[str]:
+    """Copy the weights of all layers that the saved model has by the same name and in the same shape.
+
+    The rest keeps its initial values: FCN-16s started from FCN-32s has only its new score layer untrained
+    (Long et al. 2015, section 4.2), and a network for other classes only its classification layer.
+
+    Args:
+        model: Changed in place.
+        path: A `.keras` file.
+
+    Returns:
+        The names of the layers taken over.
+
+    Raises:
+        InputError: No such file, or no layer fits; the message names the first that differs.
+    """
+    source = {layer.name: layer for layer in load_model(Path(path)).layers if layer.weights}
+    taken, misfit = [], None
+    for layer in model.layers:
+        if not layer.weights:
+            continue
+        other = source.get(layer.name)
+        shapes = [tuple(weight.shape) for weight in layer.weights]
+        found = other and [tuple(weight.shape) for weight in other.weights]
+        if shapes == found:
+            layer.set_weights(other.get_weights())
+            taken.append(layer.name)
+        elif misfit is None:
+            misfit = f"`{layer.name}` has shapes {shapes}, the file's {found or 'has none'}"
+    if not taken:
+        raise InputError(f"`weights`: {path} has no layer in common with `{model.name}`: {misfit}")
+    return taken

@@ -1,0 +1,100 @@
+"""The class of all segmenters: a functional model that knows how it was built."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from wsseg.layers.legal_sizes import LegalSizes
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What the builder of a network returns.
+
+    Attributes:
+        image: The input, `(B, H, W, 3)` RGB in [0, 255].
+        logits: `(B, H - 2 margin, W - 2 margin, num_classes)` float32.
+        backbone: The network whose layers are pretrained and learn at the base rate (all others are the head),
+            or None where all layers learn alike.
+        auxiliary: Logits of a second head of the same shape, for a second loss while training; or None.
+        sizes: The image sizes that the network takes.
+        margin: Pixels that the logits lack at each border (networks without padding).
+    """
+
+    image: keras.KerasTensor
+    logits: keras.KerasTensor
+    backbone: keras.Model | None = None
+    auxiliary: keras.KerasTensor | None = None
+    sizes: LegalSizes = field(default_factory=LegalSizes)
+    margin: int = 0
+
+
+@keras.saving.register_keras_serializable(package="wsseg")
+class Segmenter(keras.Model):
+    """A segmentation network: images `(B, H, W, 3)` in [0, 255] -> class logits a pixel, float32.
+
+    Made by `wsseg.segmenters.create`, which a saved one calls again when it is loaded.
+
+    Args:
+        graph: What the builder made.
+        network: Its name in `SEGMENTERS`.
+        options: All options that it was built with but the weights.
+        name: Of the model.
+
+    Attributes:
+        num_classes: Background included.
+        backbone_layers: Names of the backbone's layers.
+        sizes: The image sizes that it takes.
+        margin: Pixels that the logits lack at each border.
+    """
+
+    def __init__(self, graph: Graph, network: str, options: dict[str, Any], name: str | None = None):
+        # === Functional model ===
+        super().__init__(inputs=graph.image, outputs=graph.logits, name=name or network)
+        self.auxiliary = None
+        if graph.auxiliary is not None:
+            self.auxiliary = keras.Model(graph.image, graph.auxiliary, name="auxiliary")
+
+        # === Config ===
+        self.network, self.options = network, dict(options)
+        self.num_classes = graph.logits.shape[-1]
+        self.sizes, self.margin = graph.sizes, graph.margin
+        self.backbone_layers = tuple(layer.name for layer in graph.backbone.layers) if graph.backbone else ()
+
+    @property
+    def head_variables(self) -> list[keras.Variable]:
+        """The trainable variables that are not the backbone's; none where there is no backbone."""
+        if not self.backbone_layers:
+            return []
+        parts = [self, self.auxiliary] if self.auxiliary is not None else [self]
+        own = {layer.name: layer for part in parts for layer in part.layers if layer is not self.auxiliary}
+        return [
+            variable
+            for name, layer in own.items()
+            if name not in self.backbone_layers
+            for variable in layer.trainable_variables
+        ]
+
+    def with_auxiliary(self) -> keras.Model:
+        """Return the network to train: with a second head, both heads' logits side by side in one output.
+
+        Returns:
+            Images -> `(B, H, W, num_classes)` or, with a second head, `(B, H, W, 2 num_classes)`, whose loss is
+            `wsseg.losses.WithAuxiliary`. The variables are this network's.
+        """
+        if self.auxiliary is None:
+            return self
+        both = keras.layers.Concatenate(name="both_heads", dtype="float32")
+        return keras.Model(self.inputs, both([self.output, self.auxiliary.output]), name=self.name)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `create` needs to build the network again; the weights are saved apart."""
+        return {"network": self.network, "options": self.options, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Segmenter":
+        """Rebuild from `get_config`."""
+        from wsseg import segmenters
+
+        return segmenters.create(config["network"], name=config["name"], **config["options"])
