@@ -4,6 +4,8 @@ import sys
 import pytest
 
 LIGHT = ["wsseg", "wsseg.artifacts", "wsseg.datasets", "wsseg.metrics", "wsseg.refiners", "wsseg.report"]
+# Worker processes import these two.
+LIGHT += ["wsseg.stages.label", "wsseg.stages.score_labels"]
 
 PROGRAM = """
 import importlib, pkgutil, sys

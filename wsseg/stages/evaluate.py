@@ -6,23 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from wsseg.artifacts import ClassMaps, read_json, read_mask, write_json, write_mask
-from wsseg.datasets import Dataset, Record
+from wsseg.artifacts import read_json, read_mask, write_json, write_mask
+from wsseg.datasets import Dataset
 from wsseg.errors import InputError
 from wsseg.metrics import ConfusionMatrix
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
-from wsseg.refiners import LevelSweep, label_image
 from wsseg.saved_models import load_model
 from wsseg.segmenters.inference import Predictor
 from wsseg.stages import Outcome, data, segment
-from wsseg.stages.label import MASKS, THRESHOLD, dense_crf, in_processes, score_levels
-from wsseg.stages.localize import MAPS
+from wsseg.stages.files import CEILING_PREDICTIONS, IMAGE_SCORES, PREDICTIONS, SCORES, THRESHOLD
+from wsseg.stages.label import dense_crf
+from wsseg.stages.score_labels import add, described, score_class_maps, score_pseudo_masks
 from wsseg.training.device import prepare
-
-SCORES = "scores.json"
-IMAGE_SCORES = "images.json"
-PREDICTIONS, CEILING_PREDICTIONS = "predictions", "ceiling_predictions"
 
 
 def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
@@ -106,92 +102,6 @@ def conventions(recipe: Recipe) -> dict[str, str]:
     }
 
 
-def _described(matrix: ConfusionMatrix, dataset: Dataset, images: int) -> dict[str, Any]:
-    return {"split": dataset.split, "images": images} | matrix.scores(("background", *dataset.classes))
-
-
-def score_class_maps(
-    recipe: Recipe, train: Dataset, inputs: Mapping[str, Path], threshold: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[tuple[float, float]] | None]:
-    """Score the class maps at the chosen level and, for a constant background, at all levels of the curve."""
-    config, folder = recipe.label, inputs["propagate"] / MAPS
-    scored = [record for record in train if record.mask is not None]
-    constant = config.background == "constant"
-    levels = sorted({*recipe.evaluate.levels, threshold["level"]}) if constant else ()
-    chunks = [scored[i::8] for i in range(8)]
-    jobs = (
-        (_score_maps, config.background, threshold["level"], levels, train, chunk, folder) for chunk in chunks
-    )
-    matrix, sweep = ConfusionMatrix(len(train.classes) + 1), None
-    for part, part_sweep in in_processes(jobs, "scoring class maps", len(chunks), 0, config.workers):
-        matrix.merge(part)
-        sweep = part_sweep if sweep is None else sweep.merge(part_sweep)
-    result = _described(matrix, train, len(scored))
-    result |= {"threshold": threshold["level"], "rule": threshold["rule"], "oracle": None}
-    if not constant or not matrix.pixels:
-        return result, None
-    level, best = sweep.best()
-    result["oracle"] = {"threshold": level, "miou": best}
-    return result, sweep.curve()
-
-
-def _score_maps(
-    background: str, level: float, levels: tuple, dataset: Dataset, records: list[Record], folder: Path
-) -> tuple[ConfusionMatrix, LevelSweep | None]:
-    matrix = ConfusionMatrix(len(dataset.classes) + 1)
-    sweep = LevelSweep(levels, len(dataset.classes) + 1) if levels else None
-    for record in records:
-        truth = dataset.read_mask(record)
-        if record.labels:
-            maps = ClassMaps.load(folder / f"{record.id}.npz")
-        else:
-            maps = ClassMaps(np.zeros(0, int), np.zeros((0, *truth.shape), np.float32), truth.shape)
-        matrix.update(label_image(None, maps, background, level), truth)
-        if sweep is not None:
-            sweep.update(maps, truth)
-    return matrix, sweep
-
-
-def score_pseudo_masks(
-    recipe: Recipe,
-    train: Dataset,
-    inputs: Mapping[str, Path],
-    threshold: Mapping[str, Any],
-    images: dict[str, Any],
-) -> tuple[dict[str, Any], list[tuple[float, float]]]:
-    """Score the pseudo-masks, and make them again at the oracle's levels."""
-    scored = [record for record in train if record.mask is not None]
-    total = ConfusionMatrix(len(train.classes) + 1)
-    rows = images.setdefault("pseudo_masks", {})
-    for record in scored:
-        rows[record.id] = add(
-            total, read_mask(inputs["label"] / MASKS / f"{record.id}.png"), train.read_mask(record)
-        )
-    result = _described(total, train, len(scored))
-    result |= {"threshold": threshold["level"], "rule": threshold["rule"], "oracle": None}
-    levels = recipe.evaluate.oracle_levels
-    curve = []
-    if levels and total.pixels:
-        again = sorted(
-            {*levels, threshold["level"]} if recipe.label.unsure else set(levels) - {threshold["level"]}
-        )
-        curve = score_levels(recipe.label, again, train, inputs["propagate"] / MAPS, "oracle levels")
-        if not recipe.label.unsure:
-            curve = sorted([*curve, (threshold["level"], result["miou"])])
-        level, best = max(curve, key=lambda point: point[1])
-        result["oracle"] = {"threshold": level, "miou": best}
-    return result, curve
-
-
-def add(total: ConfusionMatrix, prediction: np.ndarray, truth: np.ndarray) -> float | None:
-    """Count one image in `total`; return its own mIoU, by which the report orders images."""
-    one = ConfusionMatrix(total.num_classes)
-    one.update(prediction, truth)
-    total.merge(one)
-    miou = float(one.miou())
-    return None if np.isnan(miou) else miou
-
-
 def score_segmenter(
     recipe: Recipe, val: Dataset, model: Path, folder: Path, images: dict[str, Any], name: str
 ) -> dict[str, Any] | None:
@@ -223,4 +133,4 @@ def score_segmenter(
     total, rows = ConfusionMatrix(len(val.classes) + 1), images.setdefault(name, {})
     for record in scored:
         rows[record.id] = add(total, read_mask(folder / f"{record.id}.png"), val.read_mask(record))
-    return _described(total, val, len(scored))
+    return described(total, val, len(scored))

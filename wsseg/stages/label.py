@@ -1,28 +1,23 @@
 """Stage 4: class maps to pseudo-masks, by a background level chosen honestly and a dense CRF."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
-from joblib.externals.loky import get_reusable_executor
 
 from wsseg.artifacts import ClassMaps, read_json, write_json, write_mask
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.loading.image_files import read_image
 from wsseg.metrics import ConfusionMatrix
-from wsseg.progress import bar
 from wsseg.recipe import CRFConfig, LabelConfig, Recipe
 from wsseg.refiners import DenseCRF
 from wsseg.refiners.labelling import label_image
 from wsseg.refiners.thresholds import otsu_level
 from wsseg.stages import Outcome, data
-from wsseg.stages.localize import CALIBRATION, MAPS
-
-MASKS = "masks"
-THRESHOLD = "threshold.json"
+from wsseg.stages.files import CALIBRATION, MAPS, MASKS, THRESHOLD
+from wsseg.stages.processes import in_processes
 
 
 def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
@@ -96,27 +91,6 @@ def write_pseudo_mask(config: LabelConfig, level: float, record: Record, maps: P
     mask = pseudo_mask(config, level, record.image, maps / f"{record.id}.npz" if record.labels else None)
     write_mask(path, mask)
     return float(np.mean((mask > 0) & (mask < 255)))
-
-
-def in_processes(
-    jobs: Iterable[tuple[Callable, ...]], text: str, total: int, done: int, workers: int
-) -> list[Any]:
-    """Run `(function, *arguments)` jobs in worker processes, with progress; results come in order.
-
-    joblib decides where: processes of this machine by default, or a cluster inside its `parallel_config`.
-    """
-    results = []
-    try:
-        with bar(text, total, done=done) as advance:
-            calls = (joblib.delayed(function)(*arguments) for function, *arguments in jobs)
-            for result in joblib.Parallel(n_jobs=workers, return_as="generator")(calls):
-                results.append(result)
-                advance()
-    finally:
-        # Idle workers would stay for five minutes, hold memory that training needs, and, as they retire, may
-        # block the next call for ever (seen with loky: a worker waits for a lock that another took with it).
-        get_reusable_executor().shutdown(wait=True, kill_workers=True)
-    return results
 
 
 def choose_level(recipe: Recipe, inputs: Mapping[str, Path], train: Dataset) -> dict[str, Any]:

@@ -16,9 +16,8 @@ from wsseg.recipe import Recipe
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome, data
 from wsseg.stages.classify import MODEL
+from wsseg.stages.files import CALIBRATION, MAPS
 from wsseg.training.device import prepare
-
-MAPS, CALIBRATION = "maps", "calibration_maps"
 
 
 def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:

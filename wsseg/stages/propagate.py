@@ -5,7 +5,7 @@ from pathlib import Path
 
 from wsseg.recipe import Recipe
 from wsseg.stages import Outcome
-from wsseg.stages.localize import CALIBRATION, MAPS
+from wsseg.stages.files import CALIBRATION, MAPS
 
 
 def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:

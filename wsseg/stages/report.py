@@ -14,9 +14,7 @@ from wsseg.report.figures import ThresholdCurve, read_history
 from wsseg.report.overlay import overlay, overlay_class_maps
 from wsseg.report.page import Curve, Gallery, Page, Row, ScoreRow, StageRow, Tile, write_page
 from wsseg.stages import Outcome, data
-from wsseg.stages.evaluate import CEILING_PREDICTIONS, IMAGE_SCORES, PREDICTIONS, SCORES
-from wsseg.stages.label import MASKS
-from wsseg.stages.localize import MAPS
+from wsseg.stages.files import CEILING_PREDICTIONS, IMAGE_SCORES, MAPS, MASKS, PREDICTIONS, SCORES
 from wsseg.stages.table import number
 
 PAGE = "report.html"

@@ -18,7 +18,7 @@ from wsseg.recipe import Recipe
 from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome, classify, data
-from wsseg.stages.label import MASKS
+from wsseg.stages.files import MASKS
 from wsseg.training import optimizers
 from wsseg.training.device import prepare, use_jit
 from wsseg.training.model_files import save_model
