@@ -72,6 +72,19 @@ def build_parser() -> argparse.ArgumentParser:
             command.add_argument("--truth", type=Path, help="folder of true masks, ID.png")
             command.add_argument("--classes", nargs="+", help="foreground class names, mask ids 1, 2, ...")
     add("options", "list every option of a recipe", show_options)
+    imported = add("import-weights", "turn torchvision's weights into a file to start from", import_file)
+    imported.add_argument("file", type=Path, help="a state dict: .safetensors, .pth or .pt (needs PyTorch)")
+    imported.add_argument(
+        "--network", required=True, help="fcn_resnet50, deeplab_v3_resnet50, resnet50_torch, vgg16_torch ..."
+    )
+    imported.add_argument(
+        "--out", type=Path, required=True, help="a segmenter's .keras file, or a backbone's .weights.h5"
+    )
+    imported.add_argument("--classes", type=int, help="fail unless the weights are for this many classes")
+    models = add("models", "list the segmentation networks and what each costs", show_models)
+    models.add_argument("network", nargs="*", help="only these networks")
+    models.add_argument("--backbone", action="append", help="only on this backbone; may be repeated")
+    models.add_argument("--size", type=int, default=512, help="side of the image in pixels; default: 512")
     return parser
 
 
@@ -175,6 +188,23 @@ def show_options(arguments: argparse.Namespace, overrides: list[str]) -> None:
 
     text = parser(prog="wsseg run RECIPE", usage=argparse.SUPPRESS).format_help()
     print(text[text.index("A whole run:") :], end="")  # before it: options of the parser itself
+
+
+def show_models(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    """Print a line for each network and backbone as soon as it is counted."""
+    from wsseg.segmenters.model_table import HEADINGS, line, rows
+
+    print(line(HEADINGS))
+    for row in rows(arguments.network, arguments.backbone or (), arguments.size):
+        print(line(row), flush=True)
+
+
+def import_file(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    """Import a file of weights; say what is in it and how to use it."""
+    from wsseg.imported_weights.importing import import_weights
+
+    done = import_weights(arguments.file, arguments.network, arguments.out, arguments.classes)
+    print(f"{done.path}: {arguments.network}, {done.describe()}")
 
 
 def explain_photographs(arguments: argparse.Namespace, overrides: list[str]) -> None:

@@ -169,7 +169,8 @@ class SegmentConfig:
             "classifier": the backbone of the classify stage.
         channels: Of the network's head, fewer for small images or machines; None as published.
         options: What else the network takes (`width` of unet ...).
-        crop: Side of the square training crop, pixels.
+        crop: Side of the square training crop, pixels; one that the network takes (`unet_valid`: 12 modulo 16, and
+            it labels 184 less).
         long_side: Range that the image's long side is scaled to at random, pixels.
         mirror: Random mirroring while training, as of `classify.mirror`.
         jitter: Strength of the photometric jitter in [0, 1].
@@ -179,9 +180,13 @@ class SegmentConfig:
         learning_rate: At the first step; it falls to 0 by the poly rule, power 0.9.
         head_multiplier: Learning rate of the head over the backbone's.
         weight_decay: Decoupled decay a step, times the learning rate.
-        balanced: Balanced cross-entropy (foreground and background averaged apart) or the plain mean.
-        scales: Image scales whose probabilities are averaged when predicting.
+        loss: A loss of `wsseg.losses` that needs masks alone: balanced (cross-entropy, foreground and background
+            averaged apart), cross_entropy, dice, focal, lovasz_softmax, weight_map ...
+        loss_options: What the loss takes (`gamma` of focal ...).
+        scales: Image scales that are fused when predicting.
         flip: Also the mirrored image when predicting.
+        fusion: How scales and mirror images are fused: mean of the probabilities, or max of the scores (as in
+            DeepLab v2).
         crf: Dense CRF on the predictions.
     """
 
@@ -202,9 +207,11 @@ class SegmentConfig:
     learning_rate: float = 0.01
     head_multiplier: float = 10.0
     weight_decay: float = 1e-4
-    balanced: bool = True
+    loss: str = "balanced"
+    loss_options: dict[str, Any] = field(default_factory=dict)
     scales: tuple[float, ...] = (1.0,)
     flip: bool = True
+    fusion: Literal["mean", "max"] = "mean"
     crf: CRFConfig = field(default_factory=lambda: CRFConfig(preset="none", unary="scores"))
 
 

@@ -19,6 +19,15 @@ def test_parameters_by_hand():
     assert pyramid().count_params() == 2 * one + 3 * separable + project
 
 
+def test_plain_branches_of_v3_by_hand():
+    features = keras.Input((9, 9, 8))
+    model = keras.Model(features, aspp(features, 4, (6, 12, 18), separable=False))
+    one, plain, project = 32 + 16, 9 * 32 + 16, 80 + 16
+    assert model.count_params() == 2 * one + 3 * plain + project
+    for index, rate in enumerate((6, 12, 18), start=1):
+        assert model.get_layer(f"aspp_{index}").dilation_rate == (rate, rate)
+
+
 @pytest.mark.parametrize("size", [9, None])
 def test_keeps_the_size(size):
     model = pyramid(size)

@@ -162,3 +162,65 @@ def test_no_image(coded):
     empty = Dataset("none", "train", ("a",), [])
     with pytest.raises(InputError, match=r"dataset `none` \(train\) has no image to train on"):
         TrainingBatches(empty, 32, (32, 32), 1, 0)
+
+
+def test_a_margin_is_cut_from_the_masks_and_filled_with_context(tmp_path):
+    """What a network without padding gets: an image smaller than what is labelled, mirrored around."""
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "noise.png")
+    dataset = Dataset("noise", "train", ("a",), [Record("noise", tmp_path / "noise.png", ("a",))])
+    batches = TrainingBatches(
+        dataset, 64, (30, 30), 1, 0, target="masks", read_mask=lambda _: np.ones((20, 30), np.uint8), margin=8
+    )
+    ((images, masks),) = arrays(batches, 0)
+    assert images.shape == (1, 64, 64, 3) and masks.shape == (1, 48, 48) and masks.dtype == np.int32
+    rows, columns = np.nonzero(masks[0] == 1)
+    assert len(rows) == 20 * 30 and set(np.unique(masks)) == {1, 255}
+    top, left = rows.min() + 8, columns.min() + 8
+    inside = images[0, top : top + 20, left : left + 30]
+    np.testing.assert_allclose(np.sort(inside.ravel()), np.sort(pixels.ravel()), atol=1e-3)
+    context = images[0, top - 8 : top + 28, left - 8 : left + 38]
+    np.testing.assert_allclose(context, np.pad(inside, ((8, 8), (8, 8), (0, 0)), "reflect"), atol=1e-3)
+    rest = np.ones((64, 64), bool)
+    rest[top - 8 : top + 28, left - 8 : left + 38] = False
+    assert (images[0][rest] == np.float32(FILL_RGB)).all()
+
+
+def test_masks_with_a_margin_stay_on_their_images(coded):
+    checked = 0
+    for images, masks in arrays(batches_with_masks(coded, margin=9), 0):
+        for value in (0, 3, 7):
+            # Inside of an area of one class the colour is not blurred.
+            windows = np.lib.stride_tricks.sliding_window_view(masks, (5, 5), (1, 2))
+            where = (windows == value).all((3, 4))
+            found = images[:, 9:-9, 9:-9][:, 2:-2, 2:-2][where]
+            np.testing.assert_allclose(
+                found, np.broadcast_to(np.float32(COLOURS[value]), found.shape), atol=2
+            )
+            checked += len(found)
+    assert checked > 500
+
+
+@pytest.mark.parametrize("margin", [0, 7])
+def test_maps_go_with_their_masks(coded, margin):
+    def maps(mask):  # of the whole crop: the margin's columns are counted too
+        columns = np.broadcast_to(np.arange(mask.shape[1]), mask.shape)
+        return np.stack([mask, columns], -1)
+
+    plain = arrays(batches_with_masks(coded, margin=margin), 0)
+    turned = set()
+    for (images, targets), (same, masks) in zip(
+        arrays(batches_with_masks(coded, margin=margin, maps=maps), 0), plain, strict=True
+    ):
+        np.testing.assert_array_equal(images, same)
+        assert targets.dtype == np.float32 and targets.shape == (*masks.shape, 3)
+        np.testing.assert_array_equal(targets[..., 0], masks)
+        np.testing.assert_array_equal(targets[..., 1], masks)
+        for columns in targets[..., 2]:
+            mirrored = bool(columns[0, 0] > columns[0, -1])
+            expected = np.arange(margin, 48 - margin)[:: -1 if mirrored else 1]
+            np.testing.assert_array_equal(columns, np.broadcast_to(expected, columns.shape))
+            turned.add(mirrored)
+    assert turned == {True, False}

@@ -7,6 +7,9 @@ from PIL import Image
 from references.class_maps import bilinear
 
 from wsseg.datasets import Dataset, Record
+from wsseg.layers.legal_sizes import LegalSizes
+from wsseg.layers.size_guard import SizeGuard
+from wsseg.loading.augment import FILL_RGB
 from wsseg.segmenters.inference import Predictor
 
 SIZES = ((40, 60), (64, 64), (70, 30), (33, 64), (50, 50))
@@ -78,3 +81,70 @@ def test_one_trace_a_padded_shape(dataset):
         assert len(list(predictor(dataset, dataset, batch_size=3))) == 5
     # 64 x 64 (four images, in batches of 3) and 128 x 64.
     assert predictor._function.experimental_get_tracing_count() == 2
+
+
+def test_max_is_the_softmax_of_the_highest_scores(dataset):
+    model = network(kernel=3)
+    record = dataset[1]
+    image = dataset.read_image(record)[None].astype("float32")
+    views = [model(image).numpy(), model(image[:, :, ::-1]).numpy()[:, :, ::-1]]
+    ((_, found),) = Predictor(model, fusion="max")(dataset, [record], batch_size=1)
+    np.testing.assert_allclose(found, softmax(np.maximum(*views))[0], atol=1e-5)
+    assert not np.allclose(found, (softmax(views[0]) + softmax(views[1]))[0] / 2, atol=1e-3)
+
+
+def choosy(multiple, remainder, smallest):
+    """Return a network that takes certain sizes only, and says so."""
+    image = keras.Input((None, None, 3))
+    guarded = SizeGuard(multiple, remainder, smallest, "choosy")(image)
+    model = keras.Model(image, network(kernel=3)(guarded))
+    model.sizes = LegalSizes(multiple, remainder, smallest)
+    return model
+
+
+def test_views_are_filled_up_to_legal_sizes(dataset):
+    model = choosy(48, 5, 60)
+    for record, found in Predictor(model, flip=False)(dataset, dataset, batch_size=2):
+        image = dataset.read_image(record).astype("float32")
+        height, width = image.shape[:2]
+        # Sides are rounded up to 64 or 128 first, then to 101 or 149, with the mean colour.
+        side = [101 if n <= 64 else 149 for n in (height, width)]
+        filled = np.broadcast_to(np.float32(FILL_RGB), (*side, 3)).copy()
+        filled[:height, :width] = image
+        expected = softmax(model(filled[None]).numpy()[0])[:height, :width]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_scaled_and_mirrored_views_are_legal_too(dataset):
+    found = list(Predictor(choosy(32, 0, 32), scales=(0.3, 1.0, 1.26))(dataset, dataset, batch_size=3))
+    assert len(found) == 5
+    for record, probabilities in found:
+        assert probabilities.shape[:2] == dataset.read_image(record).shape[:2]
+        np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
+
+
+def unpadded():
+    """Return a network without padding whose logits lack 3 pixels at each border; legal are odd sides from 15."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((None, None, 3))
+    tensor = keras.layers.Rescaling(1 / 64)(SizeGuard(2, 1, 15, "unpadded")(image))
+    tensor = keras.layers.Conv2D(4, 3, activation="relu")(tensor)
+    model = keras.Model(image, keras.layers.Conv2D(3, 5)(tensor))
+    model.sizes, model.margin = LegalSizes(2, 1, 15), 3
+    return model
+
+
+@pytest.mark.parametrize("tile", [21, 572])
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_network_without_padding_predicts_mirrored_images_in_tiles(dataset, tile, flip):
+    model = unpadded()
+    for record, found in Predictor(model, flip=flip, tile=tile)(dataset, dataset, batch_size=2):
+        image = dataset.read_image(record).astype("float32")
+        height, width = image.shape[:2]
+        views = []
+        for view in (image, image[:, ::-1]) if flip else (image,):
+            # As a whole, filled up at the right and below to odd sides, which nothing that is kept sees.
+            pad = ((3, 3 + 1 - height % 2), (3, 3 + 1 - width % 2), (0, 0))
+            views.append(softmax(model(np.pad(view, pad, "reflect")[None]).numpy()[0])[:height, :width])
+        expected = (views[0] + views[1][:, ::-1]) / 2 if flip else views[0]
+        np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -9,10 +9,11 @@ from typing import Any
 import keras
 
 from wsseg.backbones import plain
+from wsseg.backbones.multi_grid import check_multi_grid, multiply_rates
 from wsseg.backbones.output_stride import copy_weights, rewritten_config
 from wsseg.backbones.table import MOBILENET_WIDTHS, NETWORKS, Network
 from wsseg.backbones.weights import load_weights, mobilenet_alpha
-from wsseg.catalogue import nearest
+from wsseg.catalogue import load, nearest
 from wsseg.errors import InputError
 from wsseg.layers.image_preprocessing import ImagePreprocessing
 from wsseg.layers.image_statistics import ImageStatistics
@@ -29,6 +30,7 @@ def create(
     output_stride: int = 32,
     weights: str | Path | None = None,
     input_size: tuple[int, int] | None = None,
+    multi_grid: tuple[int, int, int] | None = None,
     **options: Any,
 ) -> keras.Model:
     """Build a feature network.
@@ -51,6 +53,8 @@ def create(
         weights: None for random ones; "imagenet" (Keras downloads and caches them); or the path of a
             weights file of the same network of `keras.applications`, made with or without its top.
         input_size: `(H, W)` in pixels, or None for any.
+        multi_grid: Factors of the atrous rates of the three units of a ResNet's last block (DeepLab v3); None
+            for none. What is said of the original's values then holds up to that block.
         options: `alpha` of `mobilenet`, its width; by default that of the weights file, or 1.
 
     Returns:
@@ -66,6 +70,8 @@ def create(
         {'level_1': (32, 48, 16), 'level_2': (16, 24, 32), 'level_3': (8, 12, 64),
          'level_4': (4, 6, 128), 'level_5': (4, 6, 256)}
     """
+    if multi_grid is not None:
+        check_multi_grid(multi_grid, name)
     if name == "plain":
         return _plain(output_stride, weights, input_size, options)
     network, arguments = _resolve(name, weights, options)
@@ -88,7 +94,10 @@ def create(
     config["name"] = full_name
     config["input_layers"] = ["image", 0, 0]
     config["output_layers"] = {level: [layer, 0, 0] for level, layer in network.levels.items()}
-    backbone = keras.Model.from_config(rewritten_config(config, output_stride))
+    config = rewritten_config(config, output_stride)
+    if multi_grid is not None:
+        multiply_rates(config, multi_grid, name)
+    backbone = keras.Model.from_config(config)
     copy_weights(original, backbone, names)
     if "alpha" in arguments:
         backbone.alpha = arguments["alpha"]
@@ -170,7 +179,10 @@ def _input_shape(input_size: tuple[int, int] | None) -> tuple[int | None, int | 
 
 
 def _application(network: Network, arguments: Mapping[str, Any], **more: Any) -> keras.Model:
-    application = getattr(keras.applications, network.application)
+    if ":" in network.application:
+        application = load({"": network.application}, "", "backbone")
+    else:
+        application = getattr(keras.applications, network.application)
     with warnings.catch_warnings():
         # MobileNet warns that only some square sizes have weights of their own; those of 224 are meant.
         warnings.filterwarnings("ignore", message="`input_shape` is undefined or non-square")

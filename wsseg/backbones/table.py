@@ -1,4 +1,4 @@
-"""The networks of `keras.applications` that serve as backbones: plain data, one entry a network.
+"""The networks of `keras.applications`, and ours, that serve as backbones: plain data, one entry a network.
 
 A level is the last activation at its nominal stride: level n has stride 2^n in the original network. In
 MobileNetV2 and EfficientNet that is the expansion inside the first block of the next stage, which has the
@@ -15,7 +15,7 @@ class Network:
     """How to build one network.
 
     Attributes:
-        application: Name in `keras.applications`.
+        application: Name in `keras.applications`, or "module:function" of one that takes the same arguments.
         preprocessing: Mode of `ImagePreprocessing`.
         levels: Name of a level -> name of the layer whose output it is.
         arguments: What the application is always called with.
@@ -29,6 +29,20 @@ class Network:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _vgg16(application: str, preprocessing: str) -> Network:
+    return Network(
+        application,
+        preprocessing,
+        {
+            "level_1": "block2_conv2",
+            "level_2": "block3_conv3",
+            "level_3": "block4_conv3",
+            "level_4": "block5_conv3",
+            "level_5": "block5_pool",
+        },
+    )
+
+
 def _resnet(application: str, last_of_stage_4: int) -> Network:
     return Network(
         application,
@@ -40,6 +54,21 @@ def _resnet(application: str, last_of_stage_4: int) -> Network:
             "level_4": f"conv4_block{last_of_stage_4}_out",
             "level_5": "conv5_block3_out",
         },
+    )
+
+
+def _resnet_torch(depth: int, last_of_stage_3: int) -> Network:
+    return Network(
+        "wsseg.backbones.resnet_torch:resnet_torch",
+        "torch",
+        {
+            "level_1": "relu",
+            "level_2": "layer1_2_out",
+            "level_3": "layer2_3_out",
+            "level_4": f"layer3_{last_of_stage_3}_out",
+            "level_5": "layer4_2_out",
+        },
+        arguments={"depth": depth},
     )
 
 
@@ -59,19 +88,12 @@ def _efficientnet(application: str) -> Network:
 
 
 NETWORKS: dict[str, Network] = {
-    "vgg16": Network(
-        "VGG16",
-        "caffe",
-        {
-            "level_1": "block2_conv2",
-            "level_2": "block3_conv3",
-            "level_3": "block4_conv3",
-            "level_4": "block5_conv3",
-            "level_5": "block5_pool",
-        },
-    ),
+    "vgg16": _vgg16("VGG16", "caffe"),
+    "vgg16_torch": _vgg16("wsseg.backbones.vgg_torch:vgg16_torch", "torch"),
     "resnet50": _resnet("ResNet50", 6),
     "resnet101": _resnet("ResNet101", 23),
+    "resnet50_torch": _resnet_torch(50, 5),
+    "resnet101_torch": _resnet_torch(101, 22),
     "mobilenet": Network(
         "MobileNet",
         "tf",

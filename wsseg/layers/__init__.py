@@ -13,11 +13,24 @@ from typing import Any
 from wsseg.catalogue import load
 
 LAYERS = {
+    "AdaptiveAveragePooling2D": "wsseg.layers.adaptive_average_pooling:AdaptiveAveragePooling2D",
+    "AtrousConvolution2D": "wsseg.layers.atrous_convolution:AtrousConvolution2D",
     "AtrousMaxPooling2D": "wsseg.layers.atrous_max_pooling:AtrousMaxPooling2D",
+    "Bilinear": "wsseg.layers.bilinear_initializer:Bilinear",
+    "BilinearRescale": "wsseg.layers.bilinear_rescale:BilinearRescale",
     "BilinearResizeTo": "wsseg.layers.bilinear_resize:BilinearResizeTo",
+    "BilinearUpsampling2D": "wsseg.layers.bilinear_upsampling:BilinearUpsampling2D",
+    "BilinearZoomTo": "wsseg.layers.bilinear_zoom:BilinearZoomTo",
+    "CropTo": "wsseg.layers.crop_to:CropTo",
     "ImagePreprocessing": "wsseg.layers.image_preprocessing:ImagePreprocessing",
     "ImageStatistics": "wsseg.layers.image_statistics:ImageStatistics",
+    "L2Normalisation": "wsseg.layers.l2_normalisation:L2Normalisation",
     "MaskedGlobalAveragePooling2D": "wsseg.layers.masked_pooling:MaskedGlobalAveragePooling2D",
+    "MaxPoolingWithSwitches2D": "wsseg.layers.max_pooling_with_switches:MaxPoolingWithSwitches2D",
+    "MaxUnpooling2D": "wsseg.layers.max_unpooling:MaxUnpooling2D",
+    "NearestResizeTo": "wsseg.layers.nearest_resize:NearestResizeTo",
+    "SizeGuard": "wsseg.layers.size_guard:SizeGuard",
+    "SpatialPyramidPooling2D": "wsseg.layers.spatial_pyramid_pooling:SpatialPyramidPooling2D",
 }
 
 

@@ -1,4 +1,4 @@
-"""Atrous spatial pyramid pooling of DeepLab v3+: parallel separable atrous convolutions and image pooling."""
+"""Atrous spatial pyramid pooling of DeepLab v3 and v3+: parallel atrous convolutions and image pooling."""
 
 import keras
 from keras import layers
@@ -45,7 +45,13 @@ def convolution(tensor, channels: int, name: str, kernel: int = 1, rate: int = 1
     return layers.ReLU(name=f"{name}_relu")(tensor)
 
 
-def aspp(features: keras.KerasTensor, channels: int, rates: tuple[int, ...], dropout: float = 0.1):
+def aspp(
+    features: keras.KerasTensor,
+    channels: int,
+    rates: tuple[int, ...],
+    dropout: float = 0.1,
+    separable: bool = True,
+):
     """Add the pyramid to a symbolic tensor.
 
     Args:
@@ -53,6 +59,7 @@ def aspp(features: keras.KerasTensor, channels: int, rates: tuple[int, ...], dro
         channels: Of each branch and of the result; 256 in the paper.
         rates: Atrous rates of the 3x3 branches.
         dropout: After the projection.
+        separable: Depthwise and pointwise 3x3 branches, as in v3+; False for v3's plain ones.
 
     Returns:
         `(B, h, w, channels)`.
@@ -62,7 +69,9 @@ def aspp(features: keras.KerasTensor, channels: int, rates: tuple[int, ...], dro
     """
     branches = [convolution(features, channels, "aspp_0")]
     for index, rate in enumerate(rates, start=1):
-        branches.append(convolution(features, channels, f"aspp_{index}", kernel=3, rate=rate, separable=True))
+        branches.append(
+            convolution(features, channels, f"aspp_{index}", kernel=3, rate=rate, separable=separable)
+        )
     pooled = layers.GlobalAveragePooling2D(keepdims=True, name="aspp_pooling")(features)
     pooled = convolution(pooled, channels, "aspp_image")
     branches.append(BilinearResizeTo(name="aspp_image_resize")([pooled, features]))

@@ -15,6 +15,40 @@ def _weights(before, after, shift, dtype):
     return ops.cast(ops.maximum(1.0 - distance, 0.0), dtype)
 
 
+def resize_bilinear(features, size_hw, shift_hw: tuple[float, float] = (0.0, 0.0)):
+    """Resize `(B, h, w, C)` bilinearly, half-pixel centres; the sizes may be tensors.
+
+    `ops.image.resize` where it can do it; it needs sizes known when the graph is traced, and knows no shift.
+    Else by a matrix for each axis.
+
+    Args:
+        features: A tensor, not a symbolic one.
+        size_hw: `(H, W)`, each an integer or a scalar tensor.
+        shift_hw: See `BilinearResizeTo`.
+
+    Returns:
+        `(B, H, W, C)`.
+    """
+    before_hw = ops.shape(features)[1:3]
+    pairs = list(zip(before_hw, size_hw))
+    known = all(isinstance(side, int) for pair in pairs for side in pair)
+    if known and tuple(shift_hw) == (0.0, 0.0) and not any(_meets_a_cell(*pair) for pair in pairs):
+        return ops.image.resize(features, size_hw, interpolation="bilinear", data_format="channels_last")
+    rows, columns = (
+        _weights(before, after, shift, features.dtype) for (before, after), shift in zip(pairs, shift_hw)
+    )
+    return ops.einsum("xw,bywc->byxc", columns, ops.einsum("yh,bhwc->bywc", rows, features))
+
+
+def _meets_a_cell(before: int, after: int) -> bool:
+    """Say whether a position of the result is a whole number in the input, as at every odd factor.
+
+    There XLA's resizing may take a neighbour instead, one cell off, because it rounds the position and the
+    weight differently (tensorflow issue 118344, seen in 2.21 for most sides at factors 3, 5 and 7).
+    """
+    return before > 1 and any(((2 * i + 1) * before - after) % (2 * after) == 0 for i in range(after))
+
+
 @keras.saving.register_keras_serializable(package="wsseg")
 class BilinearResizeTo(keras.layers.Layer):
     """Resize features bilinearly, half-pixel centres, to the height and width of a second tensor.
@@ -40,14 +74,7 @@ class BilinearResizeTo(keras.layers.Layer):
     def call(self, inputs):
         """Resize `inputs[0]`, `(B, h, w, C)`, to the size of `inputs[1]`, `(B, H, W, any)`."""
         features, like = inputs
-        size_hw = ops.shape(like)[1:3]
-        if self.shift_hw == (0.0, 0.0) and all(isinstance(side, int) for side in size_hw):
-            return ops.image.resize(features, size_hw, interpolation="bilinear")
-        # `ops.image.resize` needs sizes known when the graph is traced, and knows no shift; matrices do both.
-        height, width = ops.shape(features)[1:3]
-        rows = _weights(height, size_hw[0], self.shift_hw[0], features.dtype)
-        columns = _weights(width, size_hw[1], self.shift_hw[1], features.dtype)
-        return ops.einsum("xw,bywc->byxc", columns, ops.einsum("yh,bhwc->bywc", rows, features))
+        return resize_bilinear(features, ops.shape(like)[1:3], self.shift_hw)
 
     def get_config(self):
         """Return the constructor's arguments."""

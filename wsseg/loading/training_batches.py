@@ -11,6 +11,7 @@ from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
 from wsseg.loading.augment import FILL_RGB, Crops, erase, flip_layer, jitter_layers, scale_and_crop
+from wsseg.loading.mirrored_border import with_mirrored_border
 
 
 class TrainingBatches:
@@ -29,6 +30,10 @@ class TrainingBatches:
         erase: Largest side of a rectangle that is blotted out of each image, as a share of the crop; 0 for
             none.
         mirror: horizontal, or both for scenes without an up and down.
+        margin: Of a network without padding: pixels at each border of the crop that it does not label. The masks
+            lack them; the images show what is there, mirrored beyond the image's own borders.
+        maps: With "masks": crop's mask `(c, c) uint8` -> `(c, c, M) float32`, maps that the loss needs beside the
+            mask (`wsseg.losses.create`).
     """
 
     def __init__(
@@ -43,6 +48,8 @@ class TrainingBatches:
         read_mask: Callable[[Record], np.ndarray] | None = None,
         erase: float = 0.0,
         mirror: str = "horizontal",
+        margin: int = 0,
+        maps: Callable[[np.ndarray], np.ndarray] | None = None,
     ):
         self.dataset, self.records = dataset, list(dataset)
         if not self.records:
@@ -50,6 +57,8 @@ class TrainingBatches:
         self.crop, self.long_side, self.jitter, self.seed = crop, tuple(long_side), jitter, seed
         self.batch_size = min(batch_size, len(self.records))
         self.target, self._read_mask, self.erase, self.mirror = target, read_mask, erase, mirror
+        self.margin, self.maps = margin, maps
+        self._map_channels = 0 if maps is None else maps(np.zeros((2, 2), np.uint8)).shape[-1]
 
     @property
     def steps(self) -> int:
@@ -63,6 +72,9 @@ class TrainingBatches:
             return image, np.zeros((*image.shape[:2], 1), np.uint8)
         return image, self._read_mask(record)[..., None]
 
+    def _read_maps(self, labels: np.ndarray) -> np.ndarray:
+        return np.asarray(self.maps(labels.astype(np.uint8)), np.float32)
+
     def epoch(self, number: int) -> tf.data.Dataset:
         """Return the batches of one epoch.
 
@@ -71,7 +83,8 @@ class TrainingBatches:
 
         Returns:
             Of float32, with target "labels": `((images (B, c, c, 3), valid (B, c, c)), labels (B, K))`; with
-            target "masks": `(images, masks (B, c, c) int32)`, 255 where unsure or padded.
+            target "masks": `(images, masks (B, c, c) int32)`, 255 where unsure or padded. With `maps` the masks
+            are `(B, c, c, 1 + M)` float32, class ids first; with a `margin` their sides are `c - 2 margin`.
         """
         crops = Crops.draw(len(self.records), self.long_side, self.seed, number, self.erase)
         labels = np.stack([self.dataset.label_vector(record) for record in self.records])[crops.order]
@@ -83,7 +96,14 @@ class TrainingBatches:
             image, mask = tf.numpy_function(self._read, [index], (tf.uint8, tf.uint8), stateful=False)
             image.set_shape((None, None, 3))
             mask.set_shape((None, None, 1))
+            if self.margin:
+                image, mask = with_mirrored_border(image, mask, long_side, self.margin)
+                long_side = tf.cast(tf.reduce_max(tf.shape(image)), tf.float32)
             image, mask = scale_and_crop(image, mask, long_side, offset_yx, self.crop)
+            if self.maps is not None:
+                maps = tf.numpy_function(self._read_maps, [mask[..., 0]], tf.float32, stateful=False)
+                maps = tf.ensure_shape(maps, (self.crop, self.crop, self._map_channels))
+                mask = tf.concat([mask, maps], axis=-1)
             if self.erase:
                 image = erase(image, erased)
             return {"images": image, "segmentation_masks": mask}, vector
@@ -100,7 +120,12 @@ class TrainingBatches:
             valid = masks[..., 1]
             images = tf.where(valid[..., None] > 0, images, tf.constant(FILL_RGB))
             if self.target == "masks":
-                return images, tf.cast(tf.round(masks[..., 0]), tf.int32)
+                inner = slice(self.margin, self.crop - self.margin)
+                masks = masks[:, inner, inner]
+                labels = tf.round(masks[..., :1])
+                if self.maps is not None:
+                    return images, tf.concat([labels, masks[..., 2:]], axis=-1)
+                return images, tf.cast(labels[..., 0], tf.int32)
             return (images, valid), vector
 
         data = data.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

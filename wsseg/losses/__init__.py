@@ -1,5 +1,65 @@
 """Losses for masks that are noisy, unbalanced and partly unsure."""
 
-from wsseg.losses.balanced_cross_entropy import BalancedCrossEntropy
+import inspect
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["BalancedCrossEntropy"]
+from wsseg.catalogue import load, nearest
+from wsseg.errors import InputError
+from wsseg.losses.balanced_cross_entropy import BalancedCrossEntropy
+from wsseg.losses.with_auxiliary import WithAuxiliary
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["LOSSES", "NEED_MORE", "BalancedCrossEntropy", "WithAuxiliary", "create"]
+
+LOSSES = {
+    "cross_entropy": "wsseg.losses.cross_entropy:cross_entropy",
+    "balanced": "wsseg.losses.balanced_cross_entropy:BalancedCrossEntropy",
+    "weight_map": "wsseg.losses.weight_map_cross_entropy:WeightMapCrossEntropy",
+    "dice": "wsseg.losses.dice:DiceLoss",
+    "focal": "wsseg.losses.focal:FocalLoss",
+    "lovasz_softmax": "wsseg.losses.lovasz_softmax:LovaszSoftmax",
+    "boundary": "wsseg.losses.boundary:BoundaryLoss",
+    "generalised_cross_entropy": "wsseg.losses.generalised_cross_entropy:GeneralisedCrossEntropy",
+    "symmetric_cross_entropy": "wsseg.losses.symmetric_cross_entropy:SymmetricCrossEntropy",
+    "bootstrapping": "wsseg.losses.bootstrapping:Bootstrapping",
+    "seed": "wsseg.losses.seed:SeedLoss",
+    "expansion": "wsseg.losses.expansion:ExpansionLoss",
+    "constrain_to_boundary": "wsseg.losses.constrain_to_boundary:ConstrainToBoundaryLoss",
+}
+
+NEED_MORE = {
+    "expansion": "says which classes there are, not where, so it only works beside another loss",
+    "constrain_to_boundary": "needs what a CRF makes of the network's own predictions",
+}
+"""Losses that cannot train a segmenter from masks alone, and why; they are for training loops of one's own."""
+
+
+def create(name: str, /, **options: Any) -> "keras.losses.Loss":
+    """Make a loss by name.
+
+    All take class ids `(B, H, W)` (255 = ignore) and logits `(B, H, W, K)`, or what their `call` says. One with a
+    method `maps(mask, num_classes)`, `(H, W)` uint8 -> `(H, W, M)` float32, takes ids and these maps as the channels
+    `(B, H, W, 1 + M)`; `wsseg.loading.training_batches.TrainingBatches(maps=)` delivers them.
+
+    Args:
+        name: A key of `LOSSES`.
+        options: What its constructor takes.
+
+    Raises:
+        InputError: No loss or option of that name (the message names the nearest), or a value out of range.
+
+    Example:
+        >>> create("focal", gamma=1).gamma
+        1.0
+    """
+    make = load(LOSSES, name, "loss")
+    takes = [p.name for p in inspect.signature(make).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    for option in options:
+        if option not in takes:
+            raise InputError(f"loss `{name}` has no option `{option}`; {nearest(option, takes)}")
+    try:
+        return make(**options)
+    except TypeError as error:  # a text where a number is wanted
+        raise InputError(f"loss `{name}`: {error}; got {options}") from error

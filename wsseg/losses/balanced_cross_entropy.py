@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from wsseg.artifacts import IGNORE
+from wsseg.losses.pixel_loss import known_pixels, log_probability, mean_where
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
@@ -27,8 +28,8 @@ class BalancedCrossEntropy(keras.losses.Loss):
         0.6931
     """
 
-    def __init__(self, ignore: int = IGNORE, name: str = "balanced_cross_entropy", **kwargs):
-        super().__init__(name=name, reduction="sum", **kwargs)
+    def __init__(self, ignore: int = IGNORE, name: str = "balanced_cross_entropy"):
+        super().__init__(name=name, reduction="sum")
         self.ignore = ignore
 
     def call(self, y_true, y_pred):
@@ -41,18 +42,10 @@ class BalancedCrossEntropy(keras.losses.Loss):
         Returns:
             Scalar float32.
         """
-        labels = ops.cast(y_true, "int32")
-        logits = ops.cast(y_pred, "float32")
-        known = ops.not_equal(labels, self.ignore)
-        entropy = ops.sparse_categorical_crossentropy(ops.where(known, labels, 0), logits, from_logits=True)
-
-        def mean(where):
-            weight = ops.cast(where, "float32")
-            return ops.sum(entropy * weight) / ops.maximum(ops.sum(weight), 1.0)
-
-        background = ops.logical_and(known, ops.equal(labels, 0))
-        foreground = ops.logical_and(known, ops.greater(labels, 0))
-        return 0.5 * (mean(background) + mean(foreground))
+        labels, logits, known = known_pixels(y_true, y_pred, self.ignore)
+        costs = -log_probability(labels, logits)
+        foreground = mean_where(costs, ops.logical_and(known, labels > 0))
+        return 0.5 * (foreground + mean_where(costs, ops.logical_and(known, ops.equal(labels, 0))))
 
     def get_config(self):
         """Return the constructor's arguments."""

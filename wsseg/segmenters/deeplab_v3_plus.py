@@ -5,8 +5,9 @@ from pathlib import Path
 from keras import layers
 
 from wsseg import backbones
-from wsseg.layers.aspp import RATES, aspp, convolution
+from wsseg.layers.aspp import aspp, convolution
 from wsseg.layers.bilinear_resize import BilinearResizeTo
+from wsseg.segmenters.atrous_rates import pyramid_rates
 from wsseg.segmenters.placement import shift_hw
 from wsseg.segmenters.segmenter import Graph
 
@@ -20,6 +21,7 @@ def deeplab_v3_plus(
     weights: str | Path | None = None,
     input_size: tuple[int, int] | None = None,
     channels: int = 256,
+    rates: tuple[int, int, int] | None = None,
 ) -> Graph:
     """Build DeepLab v3+ on any backbone.
 
@@ -33,6 +35,12 @@ def deeplab_v3_plus(
         weights: Of the backbone: None, "imagenet", or a weights file.
         input_size: `(H, W)`, or None for any size.
         channels: Of pyramid and decoder; 256 in the paper, fewer for small data or machines.
+        rates: Of the pyramid's 3x3 branches; None for (6, 12, 18) at output stride 16, doubled at 8, halved at
+            32. At a rate of the map's size or more, a 3x3 branch sees no more than its own cell: 128-pixel
+            images, at output stride 8, have maps of 16 cells, and the published rates up to 36.
+
+    Raises:
+        InputError: Rates that are not positive integers.
 
     References:
         Chen et al., Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation,
@@ -40,7 +48,7 @@ def deeplab_v3_plus(
     """
     network = backbones.create(backbone, output_stride, weights=weights, input_size=input_size)
     image, levels = network.inputs[0], network.output
-    pyramid = aspp(levels["level_5"], channels, RATES[output_stride])
+    pyramid = aspp(levels["level_5"], channels, pyramid_rates(rates, output_stride))
     low = convolution(levels["level_2"], LOW_LEVEL_CHANNELS, "low_level")
     to_low, to_image = shift_hw(network, "level_5", "level_2"), shift_hw(network, "level_2")
     fused = layers.Concatenate(name="decoder_concat")(

@@ -57,21 +57,28 @@ class Segmenter(keras.Model):
             self.auxiliary = keras.Model(graph.image, graph.auxiliary, name="auxiliary")
 
         # === Config ===
-        self.network, self.options = network, dict(options)
+        # Tuples always: a recipe and a saved file give lists, and equal networks have equal configs.
+        self.options = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
+        }
+        self.network = network
         self.num_classes = graph.logits.shape[-1]
         self.sizes, self.margin = graph.sizes, graph.margin
         self.backbone_layers = tuple(layer.name for layer in graph.backbone.layers) if graph.backbone else ()
+
+    def named_layers(self) -> dict[str, keras.layers.Layer]:
+        """Return all layers by name; `layers` lacks those that only the second head has."""
+        parts = [self] if self.auxiliary is None else [self, self.auxiliary]
+        return {layer.name: layer for part in parts for layer in part.layers}
 
     @property
     def head_variables(self) -> list[keras.Variable]:
         """The trainable variables that are not the backbone's; none where there is no backbone."""
         if not self.backbone_layers:
             return []
-        parts = [self, self.auxiliary] if self.auxiliary is not None else [self]
-        own = {layer.name: layer for part in parts for layer in part.layers if layer is not self.auxiliary}
         return [
             variable
-            for name, layer in own.items()
+            for name, layer in self.named_layers().items()
             if name not in self.backbone_layers
             for variable in layer.trainable_variables
         ]
@@ -86,7 +93,7 @@ class Segmenter(keras.Model):
         if self.auxiliary is None:
             return self
         both = keras.layers.Concatenate(name="both_heads", dtype="float32")
-        return keras.Model(self.inputs, both([self.output, self.auxiliary.output]), name=self.name)
+        return keras.Model(self.inputs[0], both([self.output, self.auxiliary.output]), name=self.name)
 
     def get_config(self) -> dict[str, Any]:
         """Return what `create` needs to build the network again; the weights are saved apart."""

@@ -89,7 +89,7 @@ STAGES = {
     "evaluate": Stage(
         "6_evaluate",
         "wsseg.stages.evaluate:run",
-        ("dataset", "label", "evaluate", "segment.scales", "segment.flip", "segment.crf"),
+        ("dataset", "label", "evaluate", "segment.scales", "segment.flip", "segment.fusion", "segment.crf"),
         ("propagate", "label", "segment", "ceiling"),
         ("train_masks", "val_masks"),
     ),

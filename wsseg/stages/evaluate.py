@@ -96,7 +96,7 @@ def conventions(recipe: Recipe) -> dict[str, str]:
         if not recipe.label.unsure
         else f"image-level labels given; CRF {recipe.label.crf.preset}; unsure pixels count as misses",
         "segmenter": f"no labels given; scales {list(segmenter.scales)}, flip {segmenter.flip}, "
-        f"CRF {segmenter.crf.preset}",
+        f"fused by {segmenter.fusion}; CRF {segmenter.crf.preset}",
         "oracle": "the level that is best on the scored images themselves; for comparison only",
         "seed": str(recipe.seed),
     }
@@ -120,7 +120,7 @@ def score_segmenter(
             raise InputError(
                 f"{model} predicts {network.num_classes} classes; the dataset has {len(val.classes) + 1}"
             )
-        predictor = Predictor(network, recipe.segment.scales, recipe.segment.flip)
+        predictor = Predictor(network, recipe.segment.scales, recipe.segment.flip, recipe.segment.fusion)
         with bar(f"predicting ({name})", len(val), done=len(val) - len(left)) as advance:
             for record, probabilities in predictor(val, left):
                 if crf is not None:

@@ -1,13 +1,23 @@
 """What a late stage would fail on, found before the first one runs."""
 
+import functools
+import json
+from typing import Any
+
 from wsseg.catalogue import nearest
 from wsseg.errors import InputError
+from wsseg.layers.legal_sizes import LegalSizes
 from wsseg.recipe import Recipe
 from wsseg.stages import data, plan
 
+OWN_OPTIONS = ("weights", "backbone", "output_stride", "channels")
+"""Options of segmenters that are options of the segment stage itself."""
+
+SET_BY_STAGE = ("num_classes", "input_size", "name")
+
 
 def check_parts(recipe: Recipe) -> None:
-    """Fail on a network or explainer that does not exist, and on masks that are needed but not there.
+    """Fail on a network, loss or explainer that does not exist or cannot work, and on masks that are not there.
 
     Raises:
         InputError: The message names the option.
@@ -28,14 +38,8 @@ def check_parts(recipe: Recipe) -> None:
             backbones.level_strides(name)
         except InputError as error:
             raise InputError(f"`{option}`: {error}") from error
-    if recipe.segment.weights == "classifier" and recipe.segment.backbone not in (
-        None,
-        recipe.classify.backbone,
-    ):
-        raise InputError(
-            f"`segment.weights: classifier` needs `segment.backbone` ({recipe.segment.backbone}) to be "
-            f"`classify.backbone` ({recipe.classify.backbone})"
-        )
+    check_loss(recipe)
+    check_segmenter(recipe)
     supervised = recipe.segment.supervision == "masks"
     if supervised or recipe.ceiling:
         train = data.open_split(recipe, recipe.dataset.train, masks=True)
@@ -44,3 +48,97 @@ def check_parts(recipe: Recipe) -> None:
             raise InputError(f"{option} needs masks, and no image of split `{train.split}` has one")
     if recipe.label.threshold.rule == "calibration" and not supervised:
         data.check_calibration(recipe)
+
+
+def check_loss(recipe: Recipe) -> None:
+    """Fail on a loss that does not exist, cannot train a segmenter, or does not take its options.
+
+    Raises:
+        InputError: The message names `segment.loss` or `segment.loss_options`.
+    """
+    from wsseg import losses
+
+    name = recipe.segment.loss
+    if why := losses.NEED_MORE.get(name):
+        raise InputError(f"`segment.loss`: `{name}` {why}; try balanced or seed")
+    usable = [other for other in losses.LOSSES if other not in losses.NEED_MORE]
+    if name not in usable:
+        raise InputError(f"`segment.loss`: there is no `{name}`; {nearest(name, usable)}")
+    try:
+        losses.create(name, **recipe.segment.loss_options)
+    except InputError as error:
+        raise InputError(f"`segment.loss_options`: {error}") from error
+
+
+def check_segmenter(recipe: Recipe) -> None:
+    """Fail on options that the segmenter does not take, and on a crop of a size that it cannot take.
+
+    To be sure, it is built once, without weights: seconds now rather than an error in hours.
+
+    Raises:
+        InputError: The message names the option.
+    """
+    from wsseg import segmenters
+
+    config = recipe.segment
+    takes = segmenters.options_of(config.network)
+    further = [option for option in takes if option not in (*OWN_OPTIONS, *SET_BY_STAGE)]
+    for option in OWN_OPTIONS[1:]:
+        if getattr(config, option) is not None and option not in takes:
+            raise InputError(
+                f"`segment.{option}`: `{config.network}` has no such option; leave it out"
+                + (f"; `segment.options` can hold {', '.join(further)}" if further else "")
+            )
+    for option in config.options:
+        if option in OWN_OPTIONS:
+            raise InputError(f"`segment.options.{option}`: write `segment.{option}` instead")
+        if option in SET_BY_STAGE:
+            raise InputError(f"`segment.options.{option}` is set by the stage itself; leave it out")
+        if option not in takes:
+            hint = nearest(option, further) if further else "it has none beside those of `segment`"
+            raise InputError(f"`segment.options`: `{config.network}` has no option `{option}`; {hint}")
+    backbone = config.backbone
+    if config.weights == "classifier":
+        if "backbone" not in takes:
+            raise InputError(
+                f"`segment.weights: classifier`: `{config.network}` has an encoder of its own, which a classifier's "
+                "backbone does not fit; use `weights: null`, or a network on a backbone, such as deeplab_v3_plus"
+            )
+        if backbone not in (None, recipe.classify.backbone):
+            raise InputError(
+                f"`segment.weights: classifier` needs `segment.backbone` ({backbone}) to be "
+                f"`classify.backbone` ({recipe.classify.backbone})"
+            )
+        backbone = recipe.classify.backbone
+    options = {"output_stride": config.output_stride, "channels": config.channels, "backbone": backbone}
+    sizes = sizes_of(config.network, json.dumps(options | config.options, default=str))
+    try:
+        sizes.check((config.crop, config.crop), config.network)
+    except InputError as error:
+        raise InputError(f"`segment.crop`: {error}") from error
+
+
+@functools.lru_cache(maxsize=32)
+def sizes_of(network: str, options: str) -> LegalSizes:
+    """Return the image sizes that a segmenter takes, by building it on the CPU.
+
+    Args:
+        network: Its name.
+        options: All but the weights, as JSON.
+
+    Raises:
+        InputError: It can't be built so.
+    """
+    import keras
+
+    from wsseg import segmenters
+
+    chosen: dict[str, Any] = json.loads(options)
+    try:
+        with keras.device("cpu"):
+            return segmenters.create(network, num_classes=2, **chosen).sizes
+    except InputError as error:
+        raise InputError(f"`segment`: {error}") from error
+    except (TypeError, ValueError) as error:
+        given = {option: value for option, value in chosen.items() if value is not None}
+        raise InputError(f"`segment`: `{network}` can't be built with {given}: {error}") from error

@@ -1,5 +1,6 @@
 """Stage 5: train a segmenter on the pseudo-masks, or, as the ceiling, on the true masks."""
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from wsseg import segmenters
-from wsseg.artifacts import IGNORE, read_mask
+from wsseg import losses, segmenters
+from wsseg.artifacts import read_mask
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.loading.training_batches import TrainingBatches
-from wsseg.losses import BalancedCrossEntropy
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
 from wsseg.report.figures import read_history
@@ -65,6 +65,11 @@ def train_segmenter(
         prepare(recipe)
         keras.utils.set_random_seed(recipe.seed)
         model = build(recipe, inputs, len(train.classes) + 1)
+        loss = losses.create(config.loss, **config.loss_options)
+        maps = getattr(loss, "maps", None)
+        trained = model.with_auxiliary()
+        if trained is not model:
+            loss = losses.WithAuxiliary(loss, model.num_classes)
         batches = TrainingBatches(
             train,
             config.crop,
@@ -75,6 +80,8 @@ def train_segmenter(
             "masks",
             masks,
             mirror=config.mirror,
+            margin=model.margin,
+            maps=maps and functools.partial(maps, num_classes=model.num_classes),
         )
         steps = config.epochs * batches.steps
         optimizer = optimizers.create(
@@ -85,20 +92,15 @@ def train_segmenter(
             head_multiplier=config.head_multiplier,
             weight_decay=config.weight_decay,
         )
-        plain = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=IGNORE)
-        model.compile(
-            optimizer=optimizer,
-            loss=BalancedCrossEntropy() if config.balanced else plain,
-            jit_compile=use_jit(recipe),
-        )
+        trained.compile(optimizer=optimizer, loss=loss, jit_compile=use_jit(recipe))
         with bar("training the segmenter", steps, "steps") as advance:
-            resumable_fit(model, batches, config.epochs, recipe.seed, out, advance)
+            resumable_fit(trained, batches, config.epochs, recipe.seed, out, advance)
         save_model(model, out / MODEL)
     remove_checkpoints(out)
-    loss = read_history(out / "history.csv")["loss"][-1]
-    counts = {"images": len(train), "epochs": config.epochs, "loss": loss}
+    last = read_history(out / "history.csv")["loss"][-1]
+    counts = {"images": len(train), "epochs": config.epochs, "loss": last}
     network = config.network if config.backbone is None else f"{config.network} on {config.backbone}"
-    line = f"{network}, {len(train)} images, {config.epochs} epochs, loss {loss:.3f}"
+    line = f"{network}, {len(train)} images, {config.epochs} epochs, loss {last:.3f}"
     return Outcome(line, counts, set_aside)
 
 
@@ -126,8 +128,24 @@ def build(recipe: Recipe, inputs: Mapping[str, Path], num_classes: int) -> keras
 
 
 def start_from_classifier(model: keras.Model, classifier: keras.Model) -> None:
-    """Copy the weights of the layers that both networks have, by name: the backbone."""
-    own = {layer.name: layer for layer in classifier.layers}
-    for layer in model.layers:
-        if layer.name in model.backbone_layers and layer.name in own and layer.weights:
-            layer.set_weights(own[layer.name].get_weights())
+    """Copy the weights of the layers that both networks have, by name: the backbone.
+
+    Raises:
+        InputError: A layer of both has another shape, or there is none.
+    """
+    source = {layer.name: layer for layer in classifier.layers if layer.weights}
+    taken = [layer for layer in model.layers if layer.name in model.backbone_layers and layer.name in source]
+    if not taken:
+        raise InputError(
+            f"`segment.weights: classifier`: `{model.network}` has no layer in common with the classifier; use a "
+            "network on the classifier's backbone, or `segment.weights: null`"
+        )
+    for layer in taken:
+        values = source[layer.name].get_weights()
+        shapes = [[tuple(array.shape) for array in arrays] for arrays in (layer.weights, values)]
+        if shapes[0] != shapes[1]:
+            raise InputError(
+                f"`segment.weights: classifier`: layer `{layer.name}` of `{model.network}` has shapes {shapes[0]}, the "
+                f"classifier's {shapes[1]}; leave the network's width as published, or use `segment.weights: null`"
+            )
+        layer.set_weights(values)

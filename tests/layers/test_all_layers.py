@@ -1,0 +1,58 @@
+"""Every layer of `wsseg.layers.LAYERS` through the one checker."""
+
+import keras
+import numpy as np
+import pytest
+from layers.layer_checks import check_layer
+
+from wsseg import layers
+
+RNG = np.random.default_rng(0)
+MAPS = RNG.normal(0, 2, (2, 7, 9, 3)).astype("float32")
+LIKE = np.zeros((2, 5, 6, 2), "float32")
+# No two values are equal, in float16 either: maxima stay where they are in mixed precision.
+DISTINCT = (RNG.permutation(2 * 7 * 9 * 3).reshape(2, 7, 9, 3) / 64 - 3).astype("float32")
+IMAGES = RNG.integers(0, 256, (2, 7, 9, 3)).astype("float32")
+SWITCHES = RNG.integers(0, 9, MAPS.shape).astype("int32")
+VALID = (np.arange(18) < np.array([[18], [11]]))[:, None] * np.ones((2, 14, 18), "float32")
+# Channels whose squares add up to more than float16 holds (65,504).
+LARGE = RNG.normal(0, 200, (2, 4, 5, 8)).astype("float32")
+
+CASES = [
+    ("AdaptiveAveragePooling2D", {"bins": 4}, [MAPS], {}),
+    ("AdaptiveAveragePooling2D", {"bins": 8}, [MAPS], {}),  # more bins than rows
+    ("AtrousConvolution2D", {"filters": 4, "rate": 2}, [MAPS], {}),
+    ("AtrousConvolution2D", {"filters": 4, "rate": 4, "method": "deinterlaced"}, [MAPS], {}),
+    ("AtrousMaxPooling2D", {"pool_size": (2, 3), "dilation_rate": 2}, [DISTINCT], {}),
+    ("AtrousMaxPooling2D", {"pool_size": 3, "padding": ((1, 1), (0, 2))}, [DISTINCT], {}),
+    ("BilinearRescale", {"scale": 0.75}, [MAPS], {}),
+    ("BilinearResizeTo", {}, [MAPS, LIKE], {}),
+    ("BilinearResizeTo", {}, [MAPS, np.zeros((2, 21, 63, 1), "float32")], {}),  # factors 3 and 7
+    ("BilinearResizeTo", {"shift_hw": (0.5, -0.25)}, [MAPS, LIKE], {}),
+    ("BilinearUpsampling2D", {"factor": 3}, [MAPS], {}),
+    ("BilinearZoomTo", {"factor": 3}, [MAPS, LIKE], {}),
+    ("CropTo", {}, [MAPS, LIKE], {}),
+    ("CropTo", {"offset_hw": (0, 3)}, [MAPS, LIKE], {}),
+    *(("ImagePreprocessing", {"mode": mode}, [IMAGES], {}) for mode in ("caffe", "tf", "torch", "none")),
+    ("ImageStatistics", {}, [IMAGES], {}),
+    ("L2Normalisation", {"scale": 3.0}, [LARGE], {}),
+    ("MaskedGlobalAveragePooling2D", {}, [MAPS], {"as_list": False}),
+    ("MaskedGlobalAveragePooling2D", {}, [MAPS, VALID], {"as_list": False}),
+    ("MaxPoolingWithSwitches2D", {}, [DISTINCT], {}),
+    ("MaxPoolingWithSwitches2D", {"pool_size": 3}, [DISTINCT], {}),
+    ("MaxUnpooling2D", {"pool_size": 3}, [MAPS, SWITCHES], {}),
+    ("NearestResizeTo", {"shift_hw": (0.25, 0.0)}, [MAPS, LIKE], {}),
+    ("SizeGuard", {"multiple": 2, "remainder": 1, "smallest": 5, "network": "some"}, [MAPS], {}),
+    ("SpatialPyramidPooling2D", {}, [DISTINCT], {}),
+    ("SpatialPyramidPooling2D", {"bins": (3, 1), "pooling": "average"}, [MAPS], {}),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "inputs", "how"), CASES)
+def test_layer(name, options, inputs, how):
+    check_layer(lambda **further: getattr(layers, name)(**options, **further), *inputs, **how)
+
+
+def test_every_layer_is_checked():
+    own = {name for name in layers.LAYERS if issubclass(getattr(layers, name), keras.layers.Layer)}
+    assert {name for name, *_ in CASES} == own

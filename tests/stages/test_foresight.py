@@ -1,0 +1,99 @@
+"""What the segment stage would fail on in hours is said at once, with the option's name."""
+
+import pytest
+from small_run import network
+
+from wsseg.config import load_recipe
+from wsseg.errors import InputError
+from wsseg.stages import foresight
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_backbone():
+    network.register()
+
+
+def recipe(**options):
+    return load_recipe(overrides=[f"--segment.{name}={value}" for name, value in options.items()])
+
+
+TINY = {"backbone": "tiny", "channels": 8, "output_stride": 8}
+UNET = {"network": "unet_valid", "channels": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            UNET | {"crop": 320},
+            r"`segment.crop`: `unet_valid` can't take images of 320 x 320 pixels: its sides must be 12 modulo 16, "
+            r"from 188; try \(316, 316\) or \(332, 332\)",
+        ),
+        (UNET | {"network": "unet", "crop": 100}, r"`segment.crop`: `unet`.*try \(96, 96\) or \(112, 112\)"),
+        (
+            UNET | {"output_stride": 8},
+            "`segment.output_stride`: `unet_valid` has no such option; leave it out",
+        ),
+        (UNET | {"backbone": "tiny"}, "`segment.backbone`: `unet_valid` has no such option"),
+        (
+            UNET | {"weights": "classifier"},
+            "`segment.weights: classifier`: `unet_valid` has an encoder of its own",
+        ),
+        (
+            {"network": "pspnet", "output_stride": 8} | {"options": "{auxillary: false}"},
+            "`segment.options`: `pspnet` has no option `auxillary`; did you mean `auxiliary`",
+        ),
+        (TINY | {"options": "{num_classes: 3}"}, "`segment.options.num_classes` is set by the stage itself"),
+        (
+            TINY | {"options": "{backbone: tiny}"},
+            "`segment.options.backbone`: write `segment.backbone` instead",
+        ),
+        (TINY | {"options": "{rate: 3}"}, "`deeplab_v3_plus` has no option `rate`"),
+        (
+            {"network": "fcn_8s", "channels": 8, "weights": "classifier"},
+            "`segment`: `backbone`.*mobilenet_0.75",
+        ),
+    ],
+)
+def test_networks(options, message):
+    with pytest.raises(InputError, match=message):
+        foresight.check_segmenter(recipe(**options))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        UNET | {"crop": 332},
+        TINY | {"crop": 77},
+        TINY | {"network": "pspnet", "options": "{auxiliary: false}"},
+    ],
+)
+def test_networks_that_can_be_trained(options):
+    foresight.check_segmenter(recipe(**options))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss": "balancd"}, "`segment.loss`: there is no `balancd`; did you mean `balanced`"),
+        ({"loss": "expansion"}, "`segment.loss`: `expansion` says which classes there are, not where"),
+        ({"loss": "constrain_to_boundary"}, "`segment.loss`: `constrain_to_boundary` needs what a CRF makes"),
+        (
+            {"loss": "focal", "loss_options": "{gama: 2}"},
+            "`segment.loss_options`: loss `focal` has no option `gama`; did you mean `gamma`",
+        ),
+        (
+            {"loss": "focal", "loss_options": "{gamma: -2}"},
+            "`segment.loss_options`: `gamma` must be 0 or more",
+        ),
+    ],
+)
+def test_losses(options, message):
+    with pytest.raises(InputError, match=message):
+        foresight.check_loss(recipe(**options))
+
+
+def test_losses_that_can_train():
+    for name in ("balanced", "cross_entropy", "boundary", "seed"):
+        foresight.check_loss(recipe(loss=name))
+    foresight.check_loss(recipe(loss="weight_map", loss_options="{sigma: 3, class_weights: [1, 2]}"))

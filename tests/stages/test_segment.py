@@ -1,0 +1,101 @@
+"""The segment stage on networks with a second head and without padding, as it is run; and what it starts from."""
+
+import keras
+import numpy as np
+import pytest
+from small_run import network
+from small_run.recipe import write_recipe
+
+from wsseg import classifiers, segmenters
+from wsseg.artifacts import read_mask
+from wsseg.config import load_recipe
+from wsseg.errors import InputError
+from wsseg.report.figures import read_history
+from wsseg.saved_models import load_model
+from wsseg.stages import data, evaluate, foresight, segment
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_backbone():
+    network.register()
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """Return the small recipe with changes to its segment stage, on six scenes."""
+    monkeypatch.setenv("WSSEG_CACHE", str(tmp_path / "cache"))
+
+    def build(**changes):
+        dataset = {"options": {"size": 64, "train_images": 6, "val_images": 3}}
+        changes = {"supervision": "masks", "epochs": 4} | changes
+        recipe = load_recipe(write_recipe(tmp_path / "small.yaml", {"dataset": dataset, "segment": changes}))
+        foresight.check_loss(recipe)
+        foresight.check_segmenter(recipe)
+        return recipe
+
+    return build
+
+
+def trained_and_scored(recipe, folder):
+    """Train on the true masks and predict the validation split; return the losses and the folder of predictions."""
+    (folder / "out").mkdir()
+    segment.run_ceiling(recipe, {"data": folder / "data"}, folder / "out")
+    val, _ = data.checked(recipe, recipe.dataset.val, folder / "data", masks=True)
+    model = folder / "out" / segment.MODEL
+    scores = evaluate.score_segmenter(recipe, val, model, folder / "predictions", {}, "ceiling")
+    assert scores["images"] == 3 and 0 <= scores["miou"] <= 1
+    for record in val:
+        assert read_mask(folder / "predictions" / f"{record.id}.png").shape == (64, 64)
+    return read_history(folder / "out/history.csv")["loss"]
+
+
+def test_a_network_with_two_heads(small, tmp_path):
+    options = {
+        "network": "pspnet",
+        "loss": "lovasz_softmax",
+        "scales": [0.5, 1.0],
+        "fusion": "max",
+        "flip": True,
+    }
+    recipe = small(**options)
+    losses = trained_and_scored(recipe, tmp_path)
+    assert losses[-1] < losses[0]
+    model = load_model(tmp_path / "out" / segment.MODEL)
+    keras.utils.set_random_seed(recipe.seed)
+    before = segment.build(recipe, {}, model.num_classes)
+    # Either head has learnt.
+    for name in ("scores", "auxiliary_scores"):
+        new, old = (one.named_layers()[name].get_weights()[0] for one in (model, before))
+        assert new.shape == old.shape and np.abs(new - old).max() > 1e-4
+
+
+def test_a_network_without_padding_and_a_loss_with_maps(small, tmp_path):
+    options = {"network": "unet_valid", "channels": 4, "backbone": None, "output_stride": None, "crop": 220}
+    recipe = small(**options, loss="weight_map", loss_options={"sigma": 3.0}, epochs=6)
+    losses = trained_and_scored(recipe, tmp_path)
+    assert losses[-1] < losses[0]
+
+
+def saved_classifier(folder, backbone):
+    keras.utils.set_random_seed(7)
+    model = classifiers.create("gap", backbone=backbone, num_classes=2, output_stride=8)
+    folder.mkdir()
+    model.save(folder / "classifier.keras")
+    return model
+
+
+def test_it_starts_from_the_classifiers_backbone(small, tmp_path):
+    source = saved_classifier(tmp_path / "1_classify", "tiny")
+    recipe = small(network="pspnet", weights="classifier", backbone=None)
+    model = segment.build(recipe, {"classify": tmp_path / "1_classify"}, 3)
+    for level in (1, 5):
+        own, other = (one.get_layer(f"block_{level}_conv").get_weights()[0] for one in (model, source))
+        np.testing.assert_array_equal(own, other)
+    assert model.options["backbone"] == "tiny"
+
+
+def test_a_classifier_with_nothing_in_common(small, tmp_path):
+    source = saved_classifier(tmp_path / "1_classify", "tiny")
+    model = segmenters.create("deeplab_v3_plus", backbone="mobilenet_0.25", num_classes=2, channels=8)
+    with pytest.raises(InputError, match="`deeplab_v3_plus` has no layer in common with the classifier"):
+        segment.start_from_classifier(model, source)

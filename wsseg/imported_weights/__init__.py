@@ -1,0 +1,1 @@
+"""Weights trained elsewhere: torchvision's state dicts become files that this package starts from."""

@@ -1,0 +1,77 @@
+"""Average pooling to a fixed number of bins, whatever the map's size."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from wsseg.errors import InputError
+
+
+def pool_to_bins(features, bins: int, reduce: Callable):
+    """Pool `(B, H, W, C)` to `(B, bins, bins, C)`; H and W may be unknown until the graph runs.
+
+    Bin `i` of an axis of `n` cells holds those from `floor(i * n / bins)` to before
+    `ceil((i + 1) * n / bins)`: the bins cover the axis, none is empty, neighbours share a cell where `bins`
+    doesn't divide `n`.
+
+    Args:
+        features: A tensor, not a symbolic one.
+        bins: Along each axis.
+        reduce: `keras.ops.mean` or `keras.ops.max`: what may be done over rows first, then over columns.
+    """
+    for axis in (1, 2):
+        size = ops.shape(features)[axis]
+        parts = []
+        for index in range(bins):
+            part = slice(index * size // bins, ((index + 1) * size + bins - 1) // bins)
+            parts.append(reduce(features[:, part] if axis == 1 else features[:, :, part], axis=axis))
+        features = ops.stack(parts, axis=axis)
+    return features
+
+
+def checked_bins(value: Any) -> int:
+    """Return a number of bins, or fail on what isn't one."""
+    if not isinstance(value, int) or value < 1:
+        raise InputError(f"`bins` must be integers from 1; got {value!r}; try 1, 2, 3 or 6")
+    return value
+
+
+@keras.saving.register_keras_serializable(package="wsseg")
+class AdaptiveAveragePooling2D(keras.layers.Layer):
+    """Average over `bins` x `bins` bins that cover a map of any size, with the borders of PyTorch's.
+
+    Bin `i` of an axis of `n` cells is `floor(i * n / bins)` to before `ceil((i + 1) * n / bins)`.
+    `keras.layers.AdaptiveAveragePooling2D` needs the size when the graph is traced; this one doesn't. Computed
+    in float32 also under mixed precision.
+
+    Args:
+        bins: Along each axis, from 1.
+
+    Raises:
+        InputError: Another number of bins.
+
+    Example:
+        >>> import numpy as np
+        >>> row = np.array([[1.0, 2.0, 6.0]] * 2).reshape(1, 2, 3, 1)
+        >>> AdaptiveAveragePooling2D(2)(row)[0, 0, :, 0].numpy().tolist()  # cells 0 to 1, and 1 to 2
+        [1.5, 4.0]
+    """
+
+    def __init__(self, bins: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.bins = checked_bins(bins)
+
+    def call(self, features):
+        """Pool `(B, H, W, C)`."""
+        pooled = pool_to_bins(ops.cast(features, "float32"), self.bins, ops.mean)
+        return ops.cast(pooled, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        """Return `(B, bins, bins, C)`."""
+        return (input_shape[0], self.bins, self.bins, input_shape[3])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().get_config() | {"bins": self.bins}

@@ -1,0 +1,95 @@
+"""Atrous convolution, by a dilated kernel or by plain convolutions of subsampled maps."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from wsseg.catalogue import nearest
+from wsseg.errors import InputError
+
+METHODS = ("dilated", "deinterlaced")
+FIXED = ("strides", "padding", "data_format", "dilation_rate")
+"""Arguments of `Conv2D` that this layer sets itself."""
+
+
+@keras.saving.register_keras_serializable(package="wsseg")
+class AtrousConvolution2D(keras.layers.Conv2D):
+    """Convolution whose taps lie `rate` pixels apart, zeros outside the map, output of the input's size.
+
+    Both methods have the same weights and, to rounding, the same result, for any rate and size. "deinterlaced"
+    subsamples the map to `rate * rate` maps, one for each offset, convolves them all with the plain kernel and
+    puts their pixels back: for devices or libraries whose dilated convolution is slow. Where `rate` doesn't
+    divide the size, zeros are added below and to the right, and cut off again.
+
+    Args:
+        filters: Channels of the result.
+        kernel_size: Odd side of the window, or two of them.
+        rate: Atrous rate, from 1.
+        method: "dilated" or "deinterlaced".
+        use_bias: Add a bias to each channel.
+        kwargs: Further arguments of `keras.layers.Conv2D`, such as `activation` or `kernel_initializer`.
+
+    Raises:
+        InputError: An even kernel (no centre), a rate below 1, or no such method.
+
+    References:
+        Chen et al., DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous Convolution, and
+        Fully Connected CRFs, 2016 (v2), section 3.1.
+
+    Example:
+        >>> import numpy as np
+        >>> row = np.arange(1.0, 6.0).reshape(1, 1, 5, 1)
+        >>> for method in ("dilated", "deinterlaced"):
+        ...     layer = AtrousConvolution2D(1, (1, 3), 2, method, kernel_initializer="ones")
+        ...     print(layer(row).numpy().ravel().tolist())  # x[i - 2] + x[i] + x[i + 2]
+        [4.0, 6.0, 9.0, 6.0, 8.0]
+        [4.0, 6.0, 9.0, 6.0, 8.0]
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int] = 3,
+        rate: int = 1,
+        method: str = "dilated",
+        use_bias: bool = True,
+        **kwargs: Any,
+    ):
+        sides = (kernel_size,) * 2 if isinstance(kernel_size, int) else tuple(kernel_size)
+        if len(sides) != 2 or any(not isinstance(side, int) or side % 2 == 0 or side < 1 for side in sides):
+            raise InputError(f"`kernel_size` must be one or two odd integers; got {kernel_size!r}; try 3")
+        if not isinstance(rate, int) or rate < 1:
+            raise InputError(f"`rate` must be an integer from 1; got {rate!r}; try 2")
+        if method not in METHODS:
+            raise InputError(f"unknown `method` {method!r}; {nearest(str(method), METHODS)}")
+        super().__init__(
+            filters,
+            sides,
+            padding="same",
+            data_format="channels_last",
+            dilation_rate=rate,
+            use_bias=use_bias,
+            **kwargs,
+        )
+        self.rate, self.method = rate, method
+
+    def convolution_op(self, inputs, kernel):
+        """Convolve `(B, H, W, C)`; called by `Conv2D.call`, which adds bias and activation."""
+        rate = self.rate
+        if self.method == "dilated" or rate == 1:
+            return super().convolution_op(inputs, kernel)
+        height, width = ops.shape(inputs)[1:3]
+        rows, columns = (height + rate - 1) // rate, (width + rate - 1) // rate
+        channels = inputs.shape[-1]
+        x = ops.pad(inputs, ((0, 0), (0, rows * rate - height), (0, columns * rate - width), (0, 0)))
+        x = ops.transpose(ops.reshape(x, (-1, rows, rate, columns, rate, channels)), (2, 4, 0, 1, 3, 5))
+        x = ops.reshape(x, (-1, rows, columns, channels))
+        x = ops.conv(x, kernel, strides=1, padding="same", data_format="channels_last")
+        x = ops.transpose(ops.reshape(x, (rate, rate, -1, rows, columns, self.filters)), (2, 3, 0, 4, 1, 5))
+        return ops.reshape(x, (-1, rows * rate, columns * rate, self.filters))[:, :height, :width]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        config = {key: value for key, value in super().get_config().items() if key not in FIXED}
+        return config | {"rate": self.rate, "method": self.method}

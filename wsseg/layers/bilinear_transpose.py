@@ -1,0 +1,57 @@
+"""Learnt upsampling that starts as bilinear interpolation."""
+
+import keras
+from keras import layers
+
+from wsseg.errors import InputError
+from wsseg.layers.bilinear_initializer import Bilinear
+
+
+def bilinear_transpose(
+    tensor: keras.KerasTensor, channels: int, factor: int, name: str, trainable: bool = True
+) -> keras.KerasTensor:
+    """Upsample a symbolic tensor by a transposed convolution initialised to bilinear interpolation.
+
+    The kernel has `2 * factor - factor % 2` taps, the stride is `factor`, there is no bias. Half-pixel
+    centres: pixel `i` of the result lies at `(i + 0.5) / factor - 0.5` of the input, as in
+    `wsseg.layers.BilinearResizeTo`. Both are equal but for the border: there the transposed convolution
+    interpolates towards zeros outside, the resizing repeats the border's values. That concerns
+    `factor // 2` pixels on each side.
+
+    Args:
+        tensor: `(B, h, w, channels)`.
+        channels: Of the input and of the result, each drawn from its own.
+        factor: From 1.
+        name: Of the layer.
+        trainable: False keeps the interpolation.
+
+    Returns:
+        `(B, factor * h, factor * w, channels)`.
+
+    Raises:
+        InputError: A factor below 1, or `channels` that aren't the tensor's.
+
+    References:
+        Long et al., Fully Convolutional Networks for Semantic Segmentation, CVPR 2015, sections 3.3 and 4.3.
+
+    Example:
+        >>> scores = keras.Input((None, None, 21))
+        >>> bilinear_transpose(scores, 21, 8, "upsample_8").shape
+        (None, None, None, 21)
+    """
+    if not isinstance(factor, int) or factor < 1:
+        raise InputError(f"`factor` must be an integer from 1; got {factor!r}; try 2")
+    if tensor.shape[-1] != channels:
+        raise InputError(
+            f"`channels` must be the tensor's {tensor.shape[-1]}, as each is drawn from its own; got {channels}"
+        )
+    return layers.Conv2DTranspose(
+        channels,
+        2 * factor - factor % 2,
+        strides=factor,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=Bilinear(),
+        trainable=trainable,
+        name=name,
+    )(tensor)

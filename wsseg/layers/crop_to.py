@@ -1,0 +1,67 @@
+"""Cut a map to the size of another."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from wsseg.errors import InputError
+
+
+@keras.saving.register_keras_serializable(package="wsseg")
+class CropTo(keras.layers.Layer):
+    """Cut `big` to the height and width of `like`.
+
+    Args:
+        offset_hw: Rows and columns left out above and to the left; None for the centre, where of an odd
+            difference the smaller half is left out above and to the left.
+
+    Raises:
+        InputError: A negative offset; or, where the sizes are known when the layer is built or called, a `big`
+            that is too small. Sizes that stay unknown fail when the graph runs.
+
+    References:
+        Ronneberger et al., U-Net, MICCAI 2015, figure 1 (centre). Long et al., Fully Convolutional Networks for
+        Semantic Segmentation, CVPR 2015 (their code's crop at an offset).
+
+    Example:
+        >>> import numpy as np
+        >>> row = np.arange(5.0).reshape(1, 1, 5, 1)
+        >>> CropTo()([row, np.zeros((1, 1, 2, 7))]).numpy().ravel().tolist()
+        [1.0, 2.0]
+    """
+
+    def __init__(self, offset_hw: tuple[int, int] | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        if offset_hw is not None:
+            offset_hw = tuple(offset_hw)
+            if len(offset_hw) != 2 or any(not isinstance(n, int) or n < 0 for n in offset_hw):
+                raise InputError(f"`offset_hw` must be two integers from 0, or None; got {offset_hw!r}")
+        self.offset_hw = offset_hw
+
+    def call(self, inputs):
+        """Cut `inputs[0]`, `(B, H, W, C)`, to the size of `inputs[1]`, `(B, h, w, any)`."""
+        big, like = inputs
+        self._check(tuple(big.shape), tuple(like.shape))
+        batch, *size_hw, channels = ops.shape(big)
+        like_hw = ops.shape(like)[1:3]
+        top, left = self.offset_hw or [(n - m) // 2 for n, m in zip(size_hw, like_hw)]
+        return ops.slice(big, (0, top, left, 0), (batch, *like_hw, channels))
+
+    def compute_output_shape(self, input_shape):
+        """Return `(B, h, w, C)`."""
+        big, like = input_shape
+        self._check(big, like)
+        return (big[0], like[1], like[2], big[3])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().get_config() | {"offset_hw": self.offset_hw}
+
+    def _check(self, big, like) -> None:
+        for offset, n, m in zip(self.offset_hw or (0, 0), big[1:3], like[1:3]):
+            if n is not None and m is not None and offset + m > n:
+                raise InputError(
+                    f"layer `{self.name}` can't cut {m} cells at offset {offset} out of {n} "
+                    f"(maps of {tuple(big[1:3])} and {tuple(like[1:3])}); try a larger image"
+                )

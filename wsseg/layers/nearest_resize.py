@@ -1,0 +1,51 @@
+"""Nearest-neighbour resizing of one feature map to the size of another."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="wsseg")
+class NearestResizeTo(keras.layers.Layer):
+    """Repeat features to the height and width of a second tensor: each cell gets that of the nearest one.
+
+    Cell `i` of the result lies at `(i + 0.5) * h / H - 0.5` of the input, as with `BilinearResizeTo`; of two
+    cells as near the first is taken. At twice the size that is `i // 2`, as of `keras.layers.UpSampling2D`,
+    which knows whole factors only.
+
+    Args:
+        shift_hw: Added to those positions, in cells of the input: for features whose cells do not look where
+            that rule assumes (`wsseg.backbones.alignment`).
+
+    Example:
+        >>> import numpy as np
+        >>> small = np.array([[[[1.0], [2.0]]]])  # (1, 1, 2, 1)
+        >>> NearestResizeTo()([small, np.zeros((1, 1, 5, 7))])[0, 0, :, 0].numpy().tolist()
+        [1.0, 1.0, 1.0, 2.0, 2.0]
+    """
+
+    def __init__(self, shift_hw: tuple[float, float] = (0.0, 0.0), **kwargs: Any):
+        super().__init__(**kwargs)
+        self.shift_hw = tuple(float(shift) for shift in shift_hw)
+
+    def call(self, inputs):
+        """Resize `inputs[0]`, `(B, h, w, C)`, to the size of `inputs[1]`, `(B, H, W, any)`."""
+        features, like = inputs
+        for axis, shift in zip((1, 2), self.shift_hw):
+            before, after = ops.shape(features)[axis], ops.shape(like)[axis]
+            ratio = ops.cast(before, "float32") / ops.cast(after, "float32")
+            position = (ops.arange(after, dtype="float32") + 0.5) * ratio - 0.5 + shift
+            # Half way between two cells rounding errors must not decide: a thousandth of a cell does.
+            nearest = ops.cast(ops.ceil(position - 0.501), "int32")
+            features = ops.take(features, ops.clip(nearest, 0, before - 1), axis=axis)
+        return features
+
+    def compute_output_shape(self, input_shape):
+        """Return `(B, H, W, C)`."""
+        features, like = input_shape
+        return (features[0], like[1], like[2], features[3])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().get_config() | {"shift_hw": self.shift_hw}

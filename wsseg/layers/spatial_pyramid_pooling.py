@@ -1,0 +1,67 @@
+"""A vector of fixed length from a feature map of any size."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from wsseg.catalogue import nearest
+from wsseg.errors import InputError
+from wsseg.layers.adaptive_average_pooling import checked_bins, pool_to_bins
+
+POOLINGS = ("max", "average")
+
+
+@keras.saving.register_keras_serializable(package="wsseg")
+class SpatialPyramidPooling2D(keras.layers.Layer):
+    """Pool a map to grids of several finenesses and string all their bins together.
+
+    The vector holds the levels in the order of `bins`, each row by row, the channels of a bin side by side.
+    Bin `i` of `b` along an axis of `n` cells is `floor(i * n / b)` to before `ceil((i + 1) * n / b)`.
+
+    Args:
+        bins: Bins along each axis, one number a level.
+        pooling: "max" or "average"; the average is computed in float32 also under mixed precision.
+
+    Raises:
+        InputError: No level, bins below 1, or no such pooling.
+
+    References:
+        He et al., Spatial Pyramid Pooling in Deep Convolutional Networks for Visual Recognition, ECCV 2014,
+        section 2.2.
+
+    Example:
+        >>> import numpy as np
+        >>> SpatialPyramidPooling2D((1, 2))(np.arange(12.0).reshape(1, 3, 4, 1)).numpy().tolist()
+        [[11.0, 5.0, 7.0, 9.0, 11.0]]
+    """
+
+    def __init__(self, bins: tuple[int, ...] = (1, 2, 4), pooling: str = "max", **kwargs: Any):
+        super().__init__(**kwargs)
+        self.bins = tuple(checked_bins(level) for level in bins)
+        if not self.bins:
+            raise InputError("`bins` must name at least one level; try (1, 2, 4)")
+        if pooling not in POOLINGS:
+            raise InputError(f"unknown `pooling` {pooling!r}; {nearest(str(pooling), POOLINGS)}")
+        self.pooling = pooling
+
+    def call(self, features):
+        """Pool `(B, H, W, C)`."""
+        if self.pooling == "average":
+            features, reduce = ops.cast(features, "float32"), ops.mean
+        else:
+            reduce = ops.max
+        channels = features.shape[-1]
+        levels = [
+            ops.reshape(pool_to_bins(features, level, reduce), (-1, level * level * channels))
+            for level in self.bins
+        ]
+        return ops.cast(ops.concatenate(levels, axis=1), self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        """Return `(B, C * sum of the squared bins)`."""
+        return (input_shape[0], input_shape[3] * sum(level**2 for level in self.bins))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().get_config() | {"bins": self.bins, "pooling": self.pooling}

@@ -1,0 +1,57 @@
+"""Upsampling by interpolation, then a convolution: learnt upsampling without a checkerboard."""
+
+import keras
+from keras import layers
+
+from wsseg.catalogue import nearest
+from wsseg.errors import InputError
+from wsseg.layers.bilinear_upsampling import BilinearUpsampling2D
+
+INTERPOLATIONS = ("nearest", "bilinear")
+
+
+def upsample_convolution(
+    tensor: keras.KerasTensor,
+    channels: int,
+    name: str,
+    factor: int = 2,
+    kernel: int = 3,
+    interpolation: str = "nearest",
+) -> keras.KerasTensor:
+    """Upsample a symbolic tensor, then convolve it (with a bias, without an activation).
+
+    Every output pixel sees equally many taps, where a transposed convolution whose stride does not divide
+    its kernel sees more at some positions.
+
+    Args:
+        tensor: `(B, h, w, C)`.
+        channels: Of the result.
+        name: Of the convolution; the upsampling's is `{name}_up`.
+        factor: Integer from 1.
+        kernel: Side of the window.
+        interpolation: "nearest", or "bilinear" (half-pixel centres).
+
+    Returns:
+        `(B, factor * h, factor * w, channels)`.
+
+    Raises:
+        InputError: No such interpolation, or a factor that isn't an integer from 1.
+
+    References:
+        Odena et al., Deconvolution and Checkerboard Artifacts, Distill 2016.
+
+    Example:
+        >>> upsample_convolution(keras.Input((8, 8, 16)), 4, "up").shape
+        (None, 16, 16, 4)
+    """
+    if interpolation not in INTERPOLATIONS:
+        raise InputError(
+            f"unknown `interpolation` {interpolation!r}; {nearest(str(interpolation), INTERPOLATIONS)}"
+        )
+    if not isinstance(factor, int) or factor < 1:
+        raise InputError(f"`factor` must be an integer from 1; got {factor!r}; try 2")
+    if interpolation == "nearest":
+        upsampling = layers.UpSampling2D(factor, interpolation="nearest", name=f"{name}_up")
+    else:
+        upsampling = BilinearUpsampling2D(factor, name=f"{name}_up")
+    return layers.Conv2D(channels, kernel, padding="same", name=name)(upsampling(tensor))

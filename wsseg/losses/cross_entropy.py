@@ -1,0 +1,29 @@
+"""The plain cross-entropy: Keras' own, with the masks' ignore value."""
+
+import keras
+
+from wsseg.artifacts import IGNORE
+
+
+def cross_entropy(
+    ignore: int = IGNORE, name: str = "cross_entropy"
+) -> keras.losses.SparseCategoricalCrossentropy:
+    """Return Keras' sparse categorical cross-entropy on logits, averaged over the known pixels of the batch.
+
+    Keras gives ignored pixels a mask, and with the default reduction divides the sum by the number of pixels
+    that are left, not by all: padding neither adds to the loss nor thins it. A test holds that.
+
+    Args:
+        ignore: Mask value of pixels that don't count.
+        name: Of the loss.
+
+    Returns:
+        A loss of masks `(B, H, W)` int and logits `(B, H, W, K)`.
+
+    Example:
+        >>> import numpy as np
+        >>> masks = np.array([[[0, 1, 255, 255]]])
+        >>> round(float(cross_entropy()(masks, np.zeros((1, 1, 4, 2)))), 4)  # two equal logits: log 2
+        0.6931
+    """
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=ignore, name=name)

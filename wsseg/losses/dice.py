@@ -1,0 +1,84 @@
+"""The Dice loss of several classes."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from wsseg.artifacts import IGNORE
+from wsseg.losses.pixel_loss import known_pixels
+from wsseg.option_values import require
+
+CLASSES = ("present", "all")
+
+
+@keras.saving.register_keras_serializable(package="wsseg")
+class DiceLoss(keras.losses.Loss):
+    """1 - 2 sum(p g) / (sum p + sum g) for each class, averaged; the sums run over the batch's known pixels.
+
+    Keras' own `dice`, given what it needs for segmentation: probabilities, one-hot masks, nothing of ignored
+    pixels, and `axis=(0, 1, 2)`. Without that axis Keras sums the classes together, and then the result is little
+    more than the background's. The sums are of p and g, not of their squares as in V-Net.
+
+    Args:
+        classes: Average over the classes "present" in the batch's masks, or over "all"; one that is absent costs 1
+            and has no gradient.
+        ignore: Mask value of pixels that don't count.
+        name: Of the loss.
+
+    Raises:
+        InputError: Another value of `classes`.
+
+    References:
+        Milletari et al., V-Net, 3DV 2016, section 3 (there with squares in the denominator, two classes).
+
+    Example:
+        >>> import numpy as np
+        >>> masks = np.array([[[0, 1, 255]]])
+        >>> round(float(DiceLoss()(masks, np.zeros((1, 1, 3, 2)))), 4)  # p = 1/2: 1 - 2 (1/2) / (1 + 1)
+        0.5
+    """
+
+    def __init__(self, classes: str = "present", ignore: int = IGNORE, name: str = "dice"):
+        super().__init__(name=name, reduction="sum")
+        require("classes", classes, lambda x: x in CLASSES, "present or all")
+        self.classes, self.ignore = classes, ignore
+
+    def call(self, y_true, y_pred):
+        """Compute the loss.
+
+        Args:
+            y_true: `(B, H, W)` int: 0 = background, 1..K-1, or the ignore value.
+            y_pred: `(B, H, W, K)` float logits.
+
+        Returns:
+            Scalar float32 in [0, 1].
+        """
+        labels, logits, known = known_pixels(y_true, y_pred, self.ignore)
+        counted = ops.expand_dims(ops.cast(known, "float32"), -1)
+        truth = ops.one_hot(labels, logits.shape[-1]) * counted
+        cost = keras.losses.dice(truth, ops.softmax(logits) * counted, axis=(0, 1, 2))
+        return mean_over_classes(cost, ops.sum(truth, axis=(0, 1, 2)), ops.sum(counted), self.classes)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {"classes": self.classes, "ignore": self.ignore, "name": self.name}
+
+
+def mean_over_classes(costs, pixels, known, classes: str):
+    """Average the classes' costs.
+
+    Args:
+        costs: `(..., K)`.
+        pixels: `(..., K)`: of each class in the masks.
+        known: `(...)`: number of known pixels.
+        classes: "present", those with pixels, or "all".
+
+    Returns:
+        `(...)` float32; 0 where no pixel is known.
+    """
+    counts = ops.greater(pixels, 0)
+    if classes == "all":
+        counts = ops.broadcast_to(ops.expand_dims(ops.greater(known, 0), -1), ops.shape(costs))
+    weights = ops.cast(counts, "float32")
+    return ops.sum(costs * weights, axis=-1) / ops.maximum(ops.sum(weights, axis=-1), 1.0)

@@ -1,0 +1,102 @@
+"""The base of losses that are a mean over the pixels whose class is known."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from wsseg.artifacts import IGNORE
+from wsseg.errors import InputError
+
+
+class PixelLoss(keras.losses.Loss):
+    """Mean over the known pixels of the batch of a cost that each pixel has by itself.
+
+    A subclass is its paper's formula: `costs`. Pixels of the ignore value, padding included, count nowhere: not
+    in the sum, not in the number that it is divided by, and not in the gradient.
+
+    Args:
+        ignore: Mask value of pixels that don't count.
+        name: Of the loss.
+    """
+
+    def __init__(self, ignore: int = IGNORE, name: str | None = None):
+        super().__init__(name=name, reduction="sum")
+        self.ignore = ignore
+
+    def costs(self, labels, logits):
+        """Return the cost of each pixel.
+
+        Args:
+            labels: `(B, H, W)` int32 in 0..K-1; 0 where the class is not known.
+            logits: `(B, H, W, K)` float32; 0 where the class is not known.
+
+        Returns:
+            `(B, H, W)` float32.
+        """
+        raise NotImplementedError
+
+    def call(self, y_true, y_pred):
+        """Compute the loss.
+
+        Args:
+            y_true: `(B, H, W)` int: 0 = background, 1..K-1, or the ignore value.
+            y_pred: `(B, H, W, K)` float logits.
+
+        Returns:
+            Scalar float32; 0 where no pixel is known.
+        """
+        labels, logits, known = known_pixels(y_true, y_pred, self.ignore)
+        return mean_where(self.costs(labels, logits), known)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {"ignore": self.ignore, "name": self.name}
+
+
+def known_pixels(y_true, y_pred, ignore: int = IGNORE):
+    """Return labels and logits in which nothing of the ignored pixels is left.
+
+    Args:
+        y_true: `(B, H, W)` class ids, or `ignore`.
+        y_pred: `(B, H, W, K)` logits of any precision.
+        ignore: The value of pixels that don't count.
+
+    Returns:
+        Labels `(B, H, W)` int32 and logits `(B, H, W, K)` float32, both 0 where ignored, and where they are not:
+        `(B, H, W)` bool.
+
+    Raises:
+        InputError: Masks and logits differ in size.
+    """
+    check_sizes(y_true, y_pred)
+    labels = ops.cast(y_true, "int32")
+    known = ops.not_equal(labels, ignore)
+    logits = ops.where(ops.expand_dims(known, -1), ops.cast(y_pred, "float32"), 0.0)
+    return ops.where(known, labels, 0), logits, known
+
+
+def check_sizes(y_true, y_pred) -> None:
+    """Fail where masks and logits are known to differ in height or width.
+
+    Raises:
+        InputError: They differ; the message says by how much to crop.
+    """
+    sizes = [tuple(array.shape[1:3]) for array in (y_true, y_pred)]
+    if any(None not in pair and pair[0] != pair[1] for pair in zip(*sizes)):
+        texts = [" x ".join(map(str, size)) for size in sizes]
+        raise InputError(
+            f"masks of {texts[0]} pixels do not fit logits of {texts[1]}; resize them, or cut the margin of a "
+            "network without padding from the masks (`TrainingBatches(margin=model.margin)`)"
+        )
+
+
+def log_probability(labels, logits):
+    """Return the log of the softmax probability of each pixel's class, `(B, H, W)` float32."""
+    return -ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+
+
+def mean_where(values, where):
+    """Return the mean of `values` where `where` holds (scalar float32), or 0 where it holds nowhere."""
+    total = ops.sum(ops.where(where, values, 0.0))
+    return total / ops.maximum(ops.sum(ops.cast(where, "float32")), 1.0)

@@ -1,0 +1,31 @@
+"""Signed distances to the boundaries of a mask's classes."""
+
+import numpy as np
+from scipy import ndimage
+
+
+def signed_distances(mask: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return how far each pixel is from each foreground class: positive outside, 0 or less inside.
+
+    Outside, the distance to the nearest pixel of the class; inside, 1 less the distance to the nearest pixel that is
+    not of it, so that the class's outermost pixels have 0 (the convention of the boundary loss's public code).
+
+    Args:
+        mask: `(H, W)` integers; pixels of the ignore value are of no class.
+        num_classes: K, background included.
+
+    Returns:
+        `(H, W, K - 1)` float32, pixels, for the classes from 1; 0 for a class that is absent or everywhere.
+
+    Example:
+        >>> signed_distances(np.array([[0, 0, 1, 1, 1]]), 2)[0, :, 0].tolist()
+        [2.0, 1.0, 0.0, -1.0, -2.0]
+    """
+    mask = np.asarray(mask)
+    result = np.zeros((*mask.shape, num_classes - 1), np.float32)
+    for class_id in range(1, num_classes):
+        inside = mask == class_id
+        if inside.any() and not inside.all():
+            within = ndimage.distance_transform_edt(inside)
+            result[..., class_id - 1] = np.where(inside, 1 - within, ndimage.distance_transform_edt(~inside))
+    return result

@@ -1,0 +1,109 @@
+"""DeepLab v1 LargeFOV: VGG-16 at stride 8 with a widely spaced 3x3 convolution in place of its dense layers."""
+
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from wsseg.backbones.vgg_chain import caffe_max_pooling, image_input, vgg16
+from wsseg.backbones.vgg_dense import fc6_fc7
+from wsseg.errors import InputError
+from wsseg.layers.bilinear_zoom import BilinearZoomTo
+from wsseg.segmenters.segmenter import Graph
+
+STRIDE = 8
+
+
+def deeplab_v1(
+    num_classes: int,
+    backbone: str = "vgg16",
+    weights: str | Path | None = None,
+    input_size: tuple[int, int] | None = None,
+    channels: int = 1024,
+    rate: int = 12,
+) -> Graph:
+    """Build DeepLab v1 LargeFOV, without its CRF (`wsseg.refiners` has that).
+
+    The released network: 3x3 poolings, of which the last two have stride 1; conv5 at rate 2; a 3x3 average
+    after pool5 (`pool5a`); fc6 3x3 at rate 12 and fc7 1x1, with dropout; fc8 begins at N(0, 0.01) as there. All
+    windows are centred, so cell `i` looks at pixel `8 i`, and the scores are drawn there: for sides of
+    `8 k + 1` (321, 513) with aligned corners. fc6 and fc7 count as the backbone, since they are pretrained and
+    learn at its rate in the paper; fc8 is the head (ten times the rate).
+
+    20.5 M parameters for 21 classes.
+
+    Args:
+        num_classes: Background included.
+        backbone: "vgg16", the only one.
+        weights: None, "imagenet", or a weights file of `keras.applications.VGG16`; with the file's top fc6
+            and fc7 are decimated from its dense layers (`wsseg.backbones.vgg_dense`), without it they are
+            random.
+        input_size: `(H, W)`, or None for any from 1 pixel on.
+        channels: Of fc6 and fc7.
+        rate: Atrous rate of fc6.
+
+    Raises:
+        InputError: Another backbone, an illegal size or rate, or weights that don't fit.
+
+    References:
+        Chen et al., Semantic Image Segmentation with Deep Convolutional Nets and Fully Connected CRFs,
+        ICLR 2015, section 3.1; LargeFOV: section 5.1 (version 3 on arXiv).
+    """
+    network = large_fov("deeplab_v1", backbone, weights, input_size, channels, rate)
+    image = network.inputs[0]
+    scores = layers.Conv2D(
+        num_classes,
+        1,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        dtype="float32",
+        name="fc8",
+    )(network.output["fc7"])
+    logits = BilinearZoomTo(STRIDE, name="logits", dtype="float32")([scores, image])
+    return Graph(image, logits, network)
+
+
+def large_fov(
+    name: str,
+    backbone: str,
+    weights: str | Path | None,
+    input_size: tuple[int, int] | None,
+    channels: int,
+    rate: int,
+) -> keras.Model:
+    """Build VGG-16 LargeFOV up to fc7.
+
+    Args:
+        name: Of the network that is built on it, for messages.
+        backbone: "vgg16".
+        weights: As for `deeplab_v1`.
+        input_size: As for `deeplab_v1`.
+        channels: Of fc6 and fc7.
+        rate: Of fc6.
+
+    Returns:
+        A Functional model: image -> the backbone's levels and `fc7`, `(B, h, w, channels)` at stride 8, where
+        a side of n pixels has n // 8 + 1 cells.
+
+    Raises:
+        InputError: See `deeplab_v1`.
+    """
+    if backbone != "vgg16":
+        raise InputError(
+            f"`backbone` of `{name}` can only be vgg16; got {backbone!r}; "
+            "try `deeplab_v2` or `deeplab_v3` for others"
+        )
+    if not isinstance(rate, int) or rate < 1:
+        raise InputError(f"`rate` must be an integer from 1; got {rate!r}; try 12")
+    image = image_input(input_size)
+    strided = {name: caffe_max_pooling(name) for name in ("block1_pool", "block2_pool", "block3_pool")}
+    dense = {
+        name: [{"pool_size": (3, 3), "strides": (1, 1), "padding": "same"}]
+        for name in ("block4_pool", "block5_pool")
+    }
+    dilated = {f"block5_conv{index}": [{"dilation_rate": (2, 2)}] for index in (1, 2, 3)}
+    chain = vgg16(image, weights, strided | dense | dilated)
+    # Caffe's average counts the zeros of the padding, Keras' "same" doesn't.
+    x = layers.ZeroPadding2D(1, name="pool5a_pad")(chain.output["level_5"])
+    x = layers.AveragePooling2D(3, strides=1, name="pool5a")(x)
+    fc7 = fc6_fc7(x, channels, weights, kernel=3, rate=rate, padding="same")
+    return keras.Model(image, chain.output | {"fc7": fc7}, name=chain.name)

@@ -1,0 +1,61 @@
+"""DeepLab v3: atrous encoder with multi-grid, and a pyramid with image pooling."""
+
+from pathlib import Path
+
+from keras import layers
+
+from wsseg import backbones
+from wsseg.backbones.multi_grid import has_multi_grid
+from wsseg.layers.aspp import aspp
+from wsseg.layers.bilinear_resize import BilinearResizeTo
+from wsseg.segmenters.atrous_rates import pyramid_rates
+from wsseg.segmenters.auxiliary_head import auxiliary_head
+from wsseg.segmenters.placement import shift_hw
+from wsseg.segmenters.segmenter import Graph
+
+MULTI_GRID = (1, 2, 4)  # section 4.3: the best of those tried, with the pyramid
+
+
+def deeplab_v3(
+    num_classes: int,
+    backbone: str = "resnet101",
+    output_stride: int = 16,
+    weights: str | Path | None = None,
+    input_size: tuple[int, int] | None = None,
+    channels: int = 256,
+    multi_grid: tuple[int, int, int] | None = None,
+    rates: tuple[int, ...] | None = None,
+    auxiliary: bool = False,
+) -> Graph:
+    """Build DeepLab v3 on any backbone.
+
+    Args:
+        num_classes: Background included.
+        backbone: A network of `wsseg.backbones`.
+        output_stride: 32, 16 or 8, of the encoder.
+        weights: Of the backbone: None, "imagenet", or a weights file.
+        input_size: `(H, W)`, or None for any size.
+        channels: Of the pyramid; 256 in the paper, fewer for small data or machines.
+        multi_grid: Factors of the atrous rates of the three units of a ResNet's last block; None for (1, 2, 4)
+            there, and for no multi-grid in other backbones, which have no such units.
+        rates: Of the pyramid's 3x3 branches; None for (6, 12, 18) at output stride 16, doubled at 8. At a rate
+            of the map's size or more, a 3x3 branch sees no more than its own cell.
+        auxiliary: Whether there is a second head, as PSPNet's (not in the paper).
+
+    Raises:
+        InputError: A multi-grid for a backbone that isn't a ResNet, or rates that are not positive integers.
+
+    References:
+        Chen et al., Rethinking Atrous Convolution for Semantic Image Segmentation, 2017, section 3.
+    """
+    if multi_grid is None and has_multi_grid(backbone):
+        multi_grid = MULTI_GRID
+    network = backbones.create(
+        backbone, output_stride, weights=weights, input_size=input_size, multi_grid=multi_grid
+    )
+    image, features = network.inputs[0], network.output["level_5"]
+    pyramid = aspp(features, channels, pyramid_rates(rates, output_stride), separable=False)
+    scores = layers.Conv2D(num_classes, 1, dtype="float32", name="scores")(pyramid)
+    to_image = BilinearResizeTo(shift_hw(network, "level_5"), name="logits", dtype="float32")
+    second = auxiliary_head(network, num_classes, channels) if auxiliary else None
+    return Graph(image, to_image([scores, image]), network, second)

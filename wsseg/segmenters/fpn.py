@@ -1,0 +1,102 @@
+"""Feature pyramid network with a segmentation head: every level brought to stride 4 and added."""
+
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from wsseg import backbones
+from wsseg.layers.bilinear_resize import BilinearResizeTo
+from wsseg.layers.nearest_resize import NearestResizeTo
+from wsseg.segmenters.placement import shift_hw
+from wsseg.segmenters.segmenter import Graph
+
+FINEST = 4  # stride at which the levels are added
+GROUPS, CHANNELS_A_GROUP = 32, 4  # of group normalisation: 32 of the paper's 128 channels
+
+
+def fpn(
+    num_classes: int,
+    backbone: str = "resnet50",
+    weights: str | Path | None = None,
+    input_size: tuple[int, int] | None = None,
+    channels: int = 256,
+    head_channels: int = 128,
+) -> Graph:
+    """Build the semantic branch of Panoptic FPN on any backbone at its full stride.
+
+    Top-down pathway: from the coarsest level on, 1x1 lateral convolutions are added to the level above,
+    repeated to twice its size, and smoothed by a 3x3 convolution. Head: each level goes through a 3x3
+    convolution, group norm, ReLU and bilinear doubling until stride 4 (three times from stride 32; that of
+    stride 4 through one without doubling). Their sum is classified and upsampled to the image's size.
+
+    Args:
+        num_classes: Background included.
+        backbone: A network of `wsseg.backbones`; of levels with the same stride (`plain`) the first is used.
+        weights: Of the backbone: None, "imagenet", or a weights file.
+        input_size: `(H, W)`, or None for any size.
+        channels: Of the pyramid's levels.
+        head_channels: Of the head. Group norm has 32 groups, fewer where they would have less than 4 channels.
+
+    References:
+        Kirillov et al., Panoptic Feature Pyramid Networks, CVPR 2019, section 3.1 and figure 3. Lin et al.,
+        Feature Pyramid Networks for Object Detection, CVPR 2017, section 3.
+    """
+    strides = backbones.level_strides(backbone)
+    network = backbones.create(backbone, max(strides.values()), weights=weights, input_size=input_size)
+    levels = _one_a_stride(strides)
+    pyramid = _pyramid(network, levels, channels)
+    parts = [_head(network, pyramid, levels[: index + 1], head_channels) for index in range(len(levels))]
+    image = network.inputs[0]
+    scores = layers.Conv2D(num_classes, 1, dtype="float32", name="scores")(layers.Add(name="head_sum")(parts))
+    to_image = BilinearResizeTo(shift_hw(network, levels[0]), name="logits", dtype="float32")
+    return Graph(image, to_image([scores, image]), network)
+
+
+def _one_a_stride(strides: dict[str, int]) -> list[str]:
+    """Return the names of the levels from stride 4 on, the finest first."""
+    found: dict[int, str] = {}
+    for level in sorted(strides):
+        if strides[level] >= FINEST:
+            found.setdefault(strides[level], level)
+    return list(found.values())
+
+
+def _pyramid(network: keras.Model, levels: list[str], channels: int) -> dict[str, keras.KerasTensor]:
+    """Add the top-down pathway; return each level's features, `(B, h, w, channels)`."""
+    pyramid, merged, above = {}, None, None
+    for level in reversed(levels):
+        number = level.removeprefix("level_")
+        lateral = layers.Conv2D(channels, 1, name=f"lateral_{number}")(network.output[level])
+        if merged is not None:
+            resize = NearestResizeTo(shift_hw(network, above, level), name=f"top_down_{number}")
+            lateral = layers.Add(name=f"merge_{number}")([lateral, resize([merged, lateral])])
+        merged, above = lateral, level
+        pyramid[level] = layers.Conv2D(channels, 3, padding="same", name=f"smooth_{number}")(merged)
+    return pyramid
+
+
+def _head(
+    network: keras.Model, pyramid: dict[str, keras.KerasTensor], levels: list[str], channels: int
+) -> keras.KerasTensor:
+    """Bring the last of `levels` to the size of the first, convolving before each doubling."""
+    *finer, level = levels
+    prefix = f"head_{level.removeprefix('level_')}"
+    if not finer:
+        return _convolution(pyramid[level], channels, f"{prefix}_0")
+    tensor = pyramid[level]
+    for step, target in enumerate(reversed(finer)):
+        tensor = _convolution(tensor, channels, f"{prefix}_{step}")
+        resize = BilinearResizeTo(shift_hw(network, level, target), name=f"{prefix}_{step}_double")
+        tensor, level = resize([tensor, pyramid[target]]), target
+    return tensor
+
+
+def _convolution(tensor: keras.KerasTensor, channels: int, name: str) -> keras.KerasTensor:
+    most = max(min(GROUPS, channels // CHANNELS_A_GROUP), 1)
+    groups = max(count for count in range(1, most + 1) if channels % count == 0)
+    tensor = layers.Conv2D(
+        channels, 3, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
+    )(tensor)
+    tensor = layers.GroupNormalization(groups, epsilon=1e-5, name=f"{name}_norm")(tensor)
+    return layers.ReLU(name=f"{name}_relu")(tensor)

@@ -1,0 +1,66 @@
+"""ParseNet: the whole image's average feature beside the feature of each place."""
+
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from wsseg.layers.bilinear_resize import BilinearResizeTo
+from wsseg.layers.bilinear_zoom import BilinearZoomTo
+from wsseg.layers.l2_normalisation import L2Normalisation
+from wsseg.segmenters.deeplab_v1 import STRIDE, large_fov
+from wsseg.segmenters.segmenter import Graph
+
+
+def parsenet(
+    num_classes: int,
+    backbone: str = "vgg16",
+    weights: str | Path | None = None,
+    input_size: tuple[int, int] | None = None,
+    channels: int = 1024,
+    rate: int = 12,
+    scale: float = 10.0,
+) -> Graph:
+    """Build ParseNet on VGG-16 LargeFOV.
+
+    fc7 is averaged over the image; the average and fc7 itself are brought to length one at each place and
+    multiplied by a learnt scale for each channel, because features of different origin differ in
+    magnitude; the average is repeated at every place ("unpooled"), joined with fc7, and classified by a 1x1
+    convolution.
+
+    The paper's choices: the base of PASCAL VOC is LargeFOV's reduced VGG-16 (fc6 and fc7 of 1,024 channels); the
+    context is the average of the last layer; the fusion is early (before the classifier), which is the same as
+    late fusion for a linear classifier once both are normalised. The scales are learnt by channel; their
+    initial value, 10, is ours.
+
+    Args:
+        num_classes: Background included.
+        backbone: "vgg16", the only one.
+        weights: As for `wsseg.segmenters.deeplab_v1.deeplab_v1`.
+        input_size: `(H, W)`, or None for any from 1 pixel on.
+        channels: Of fc6 and fc7.
+        rate: Atrous rate of fc6.
+        scale: Initial length of both normalised features.
+
+    Raises:
+        InputError: Another backbone, an illegal size or rate, or weights that don't fit.
+
+    References:
+        Liu et al., ParseNet: Looking Wider to See Better, 2015 (arXiv 1506.04579), sections 3.1 to 3.3.
+    """
+    network = large_fov("parsenet", backbone, weights, input_size, channels, rate)
+    image, fc7 = network.inputs[0], network.output["fc7"]
+    context = layers.GlobalAveragePooling2D(keepdims=True, name="pool6")(fc7)
+    context = L2Normalisation(scale, name="pool6_norm")(context)
+    context = BilinearResizeTo(name="pool6_unpool")([context, fc7])
+    local = L2Normalisation(scale, name="fc7_norm")(fc7)
+    fused = layers.Concatenate(name="fused")([local, context])
+    scores = layers.Conv2D(
+        num_classes,
+        1,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        dtype="float32",
+        name="score",
+    )(fused)
+    logits = BilinearZoomTo(STRIDE, name="logits", dtype="float32")([scores, image])
+    return Graph(image, logits, network)

@@ -1,0 +1,50 @@
+"""PSPNet: atrous encoder and a pyramid of regional averages, with a second head for training."""
+
+from pathlib import Path
+
+from keras import layers
+
+from wsseg import backbones
+from wsseg.layers.aspp import convolution
+from wsseg.layers.bilinear_resize import BilinearResizeTo
+from wsseg.layers.pyramid_pooling import pyramid_pooling
+from wsseg.segmenters.auxiliary_head import auxiliary_head
+from wsseg.segmenters.placement import shift_hw
+from wsseg.segmenters.segmenter import Graph
+
+
+def pspnet(
+    num_classes: int,
+    backbone: str = "resnet50",
+    output_stride: int = 8,
+    weights: str | Path | None = None,
+    input_size: tuple[int, int] | None = None,
+    channels: int = 512,
+    auxiliary: bool = True,
+) -> Graph:
+    """Build PSPNet on any backbone.
+
+    Averages over 1 x 1, 2 x 2, 3 x 3 and 6 x 6 regions of the features are joined with them, fused by a 3x3
+    convolution, classified, and upsampled to the image's size.
+
+    Args:
+        num_classes: Background included.
+        backbone: A network of `wsseg.backbones`.
+        output_stride: 32, 16 or 8, of the encoder.
+        weights: Of the backbone: None, "imagenet", or a weights file.
+        input_size: `(H, W)`, or None for any size.
+        channels: Of the fusing convolution; that of the second head has half as many.
+        auxiliary: Whether there is a second head, on level 4, whose loss counts 0.4 while training
+            (`Segmenter.with_auxiliary`); inference doesn't compute it.
+
+    References:
+        Zhao et al., Pyramid Scene Parsing Network, CVPR 2017, sections 3.2 and 3.3.
+    """
+    network = backbones.create(backbone, output_stride, weights=weights, input_size=input_size)
+    image, features = network.inputs[0], network.output["level_5"]
+    fused = convolution(pyramid_pooling(features), channels, "fuse", kernel=3)
+    fused = layers.Dropout(0.1, name="fuse_dropout")(fused)
+    scores = layers.Conv2D(num_classes, 1, dtype="float32", name="scores")(fused)
+    to_image = BilinearResizeTo(shift_hw(network, "level_5"), name="logits", dtype="float32")
+    second = auxiliary_head(network, num_classes, max(channels // 2, 1)) if auxiliary else None
+    return Graph(image, to_image([scores, image]), network, second)

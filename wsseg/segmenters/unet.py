@@ -1,0 +1,109 @@
+"""U-Net: a contracting and an expanding path with a skip at each level; without padding or with."""
+
+import math
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from wsseg.backbones.vgg_chain import image_input
+from wsseg.errors import InputError
+from wsseg.layers.crop_and_concat import crop_and_concat
+from wsseg.layers.image_preprocessing import ImagePreprocessing
+from wsseg.layers.legal_sizes import LegalSizes
+from wsseg.layers.size_guard import SizeGuard
+from wsseg.segmenters.segmenter import Graph
+
+LEVELS = 4  # of pooling, so the coarsest features have stride 16
+DROPOUT = 0.5  # the authors' network definition; the paper gives no rate
+SIZES = {"same": LegalSizes(16, 0, 16), "valid": LegalSizes(16, 12, 188)}
+MARGIN = {"same": 0, "valid": 92}
+
+
+def unet(
+    num_classes: int,
+    padding: str,
+    weights: str | Path | None = None,
+    input_size: tuple[int, int] | None = None,
+    channels: int = 64,
+) -> Graph:
+    """Build U-Net.
+
+    "valid" is the published network: convolutions without padding, so 572 x 572 pixels give 388 x 388 logits,
+    92 fewer at each border; `wsseg.segmenters.overlap_tile` predicts whole images with it. Its skips meet only
+    at sides of 12 modulo 16. "same" pads with zeros and gives logits of the image's size.
+
+    Departures: the image has 3 channels (the paper's one adds 1,152 weights fewer), scaled to [-1, 1]. As in
+    figure 1 of the paper no ReLU follows an up-convolution (the authors' network definition has one).
+    No layer is pretrained, so there is no backbone: all layers learn alike.
+
+    Args:
+        num_classes: Background included.
+        padding: Of the 3x3 convolutions: "valid" or "same".
+        weights: None; there are no pretrained ones (`create` takes a `.keras` file of a segmenter).
+        input_size: `(H, W)`, or None for any legal size.
+        channels: Of the first level, doubled at each of the four below; 64 in the paper.
+
+    Raises:
+        InputError: Another padding, any weights, or an illegal size.
+
+    References:
+        Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015,
+        sections 2 and 3, figure 1.
+    """
+    if padding not in SIZES:
+        raise InputError(f"`padding` must be 'same' or 'valid'; got {padding!r}")
+    name = "unet" if padding == "same" else "unet_valid"
+    if weights is not None:
+        raise InputError(
+            f"`weights`: `{name}` has no pretrained backbone, so it can't start from {str(weights)!r}; "
+            "use null, or the .keras file of a segmenter"
+        )
+    sizes = SIZES[padding]
+    image = image_input(input_size)
+    sizes.check(input_size or (None, None), name)
+    tensor = SizeGuard(sizes.multiple, sizes.remainder, sizes.smallest, name, name="size_guard")(image)
+    tensor = ImagePreprocessing("tf", name="image_preprocessing")(tensor)
+
+    skips = []
+    for level in range(LEVELS):
+        tensor = _two_convolutions(tensor, channels * 2**level, padding, f"down_{level}")
+        if level == LEVELS - 1:
+            tensor = layers.Dropout(DROPOUT, name=f"down_{level}_dropout")(tensor)
+        skips.append(tensor)
+        tensor = layers.MaxPooling2D(name=f"down_{level}_pool")(tensor)
+    tensor = _two_convolutions(tensor, channels * 2**LEVELS, padding, "bottom")
+    tensor = layers.Dropout(DROPOUT, name="bottom_dropout")(tensor)
+    for level in reversed(range(LEVELS)):
+        width = channels * 2**level
+        tensor = layers.Conv2DTranspose(
+            width, 2, strides=2, kernel_initializer=_up_convolution_weights(2 * width), name=f"up_{level}"
+        )(tensor)
+        tensor = crop_and_concat(skips[level], tensor, name=f"up_{level}_concat")
+        tensor = _two_convolutions(tensor, width, padding, f"up_{level}")
+    logits = layers.Conv2D(num_classes, 1, kernel_initializer="he_normal", dtype="float32", name="logits")(
+        tensor
+    )
+    return Graph(image, logits, sizes=sizes, margin=MARGIN[padding])
+
+
+def _two_convolutions(tensor, channels: int, padding: str, name: str):
+    for index in (1, 2):
+        # Section 3: Gaussian weights of standard deviation sqrt(2 / N), N the inputs of a neuron.
+        tensor = layers.Conv2D(
+            channels,
+            3,
+            padding=padding,
+            activation="relu",
+            kernel_initializer="he_normal",
+            name=f"{name}_conv{index}",
+        )(tensor)
+    return tensor
+
+
+def _up_convolution_weights(inputs: int) -> keras.initializers.Initializer:
+    """Return sqrt(2 / N) for a 2x2 transposed convolution of stride 2: each output pixel sees one input pixel.
+
+    Keras' `he_normal` would count all four taps of the kernel, and its output channels.
+    """
+    return keras.initializers.RandomNormal(stddev=math.sqrt(2 / inputs))
