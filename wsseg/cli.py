@@ -75,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     imported = add("import-weights", "turn torchvision's weights into a file to start from", import_file)
     imported.add_argument("file", type=Path, help="a state dict: .safetensors, .pth or .pt (needs PyTorch)")
     imported.add_argument(
-        "--network", required=True, help="fcn_resnet50, deeplab_v3_resnet50, resnet50_torch, vgg16_torch ..."
+        "--network", required=True, help="fcn_resnet50, deeplab_v3_resnet50, resnet50_torch, vgg16 ..."
     )
     imported.add_argument(
         "--out", type=Path, required=True, help="a segmenter's .keras file, or a backbone's .weights.h5"

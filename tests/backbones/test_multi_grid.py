@@ -89,5 +89,5 @@ def test_what_cannot_be():
     with pytest.raises(InputError, match="backbone `plain` has none"):
         backbones.create("plain", 8, multi_grid=(1, 2, 4))
     for grid in [(1, 2), (1, 2, 0), (1, 2, 1.5)]:
-        with pytest.raises(InputError, match="`multi_grid` must be three positive integers; got .*; try"):
+        with pytest.raises(InputError, match=r"`multi_grid` must be three positive integers; got .*; try"):
             backbones.create("resnet50", 16, multi_grid=grid)

@@ -49,7 +49,9 @@ def test_poolings_are_caffes(size_hw):
 
 def test_poolings_have_their_names():
     chain = vgg16(image_input(None), None, {})
-    assert [layer.name for layer in chain.layers if isinstance(layer, keras.layers.MaxPooling2D)] == list(POOLS)
+    assert [layer.name for layer in chain.layers if isinstance(layer, keras.layers.MaxPooling2D)] == list(
+        POOLS
+    )
 
 
 @pytest.mark.parametrize("size", [(0, 32), (32,), (32, 1.5)])

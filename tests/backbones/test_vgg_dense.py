@@ -16,7 +16,9 @@ UNITS = 16  # 4096 in VGG-16
 
 
 def affine(inputs, units):
-    return Affine(RNG.normal(size=(inputs, units)).astype("float32"), RNG.normal(size=units).astype("float32"))
+    return Affine(
+        RNG.normal(size=(inputs, units)).astype("float32"), RNG.normal(size=units).astype("float32")
+    )
 
 
 @pytest.fixture
@@ -122,7 +124,9 @@ def test_a_file_of_another_network_names_what_differs(tmp_path, small):
     with h5py.File(tmp_path / "other.weights.h5", "a") as file:
         del file["layers/dense_1/vars/0"]
         file["layers/dense_1/vars/0"] = np.zeros((UNITS, 5))
-    with pytest.raises(InputError, match=r"`layers/dense_1/vars/0` of shape \(16, 5\), expected shape \(16, 16\)"):
+    with pytest.raises(
+        InputError, match=r"`layers/dense_1/vars/0` of shape \(16, 5\), expected shape \(16, 16\)"
+    ):
         read_dense(tmp_path / "other.weights.h5")
 
 

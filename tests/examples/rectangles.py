@@ -7,7 +7,7 @@ from wsseg.losses import BalancedCrossEntropy
 
 
 def rectangles(side=64):
-    """Return two images `(2, side, side, 3)` in [0, 255], one red and one blue rectangle each, and masks `(2, side, side)`."""
+    """Return two images `(2, side, side, 3)` in [0, 255] of a red and a blue rectangle, and their masks."""
     images = np.full((2, side, side, 3), 30, "float32")
     masks = np.zeros((2, side, side), "int32")
     images[:, 16:48, 16:40, 0], masks[:, 16:48, 16:40] = 220, 1

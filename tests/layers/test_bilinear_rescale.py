@@ -33,5 +33,5 @@ def test_as_every_layer():
 
 @pytest.mark.parametrize("scale", [0, -1, float("nan"), "half"])
 def test_other_scales_are_refused(scale):
-    with pytest.raises(InputError, match="`scale` must be a positive number; got .*; try 0.5"):
+    with pytest.raises(InputError, match=r"`scale` must be a positive number; got .*; try 0.5"):
         BilinearRescale(scale)

@@ -50,7 +50,7 @@ def random_state(shapes):
 
 def _random(name, shape):
     # RandomState's numbers are promised never to change, those of NumPy's newer generators are not.
-    rng = np.random.RandomState(zlib.crc32(name.encode()))  # noqa: NPY002
+    rng = np.random.RandomState(zlib.crc32(name.encode()))
     if len(shape) > 1:
         gain = 2 if name.startswith("features.") else 1  # VGG has no batch norm and no shortcuts
         return rng.normal(0, (gain / np.prod(shape[1:])) ** 0.5, shape).astype("float32")

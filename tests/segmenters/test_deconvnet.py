@@ -1,11 +1,11 @@
 """DeconvNet: parameters as published, switches that lead back, pretrained weights, saving, and that it learns."""
 
-import h5py
 import keras
 import numpy as np
 import pytest
 
 from wsseg import segmenters
+from wsseg.backbones.vgg_dense import Affine
 from wsseg.errors import InputError
 from wsseg.losses import BalancedCrossEntropy
 from wsseg.saved_models import load_model
@@ -92,29 +92,24 @@ def test_each_unpooling_takes_its_blocks_switches(any_size):
         assert switches is any_size.get_layer(f"block{block}_pool").output[1]
 
 
-def small_vgg(path, with_top):
-    """Write a Keras 3 file of VGG-16; its dense kernels are drawn at random by HDF5's chunks, not in memory."""
+def test_pretrained_weights(tmp_path, monkeypatch):
+    path = tmp_path / "vgg16.weights.h5"
     network = keras.applications.VGG16(include_top=False, weights=None)
     network.save_weights(path)
-    if with_top:
-        generator = np.random.default_rng(0)
-        with h5py.File(path, "a") as file:
-            for group, shape in (("layers/dense", (25088, 4096)), ("layers/dense_1", (4096, 4096))):
-                kernel = np.zeros(shape, "float32")
-                kernel[::97, ::64] = generator.normal(size=kernel[::97, ::64].shape)
-                variables = file.require_group(f"{group}/vars")
-                variables.create_dataset("0", data=kernel, compression="gzip", compression_opts=1)
-                variables.create_dataset("1", data=generator.normal(size=shape[1]).astype("float32"))
-    return network
-
-
-def test_pretrained_encoder(tmp_path):
-    path = tmp_path / "vgg16.weights.h5"
-    network = small_vgg(path, with_top=False)
-    model = build(width=1, channels=8, weights=path)
+    # Dense layers of 16 units instead of 4096, as if read from the file (tests/backbones/test_vgg_dense.py does).
+    generator = np.random.default_rng(0)
+    shapes = ((7 * 7 * 512, 16), (16, 16))
+    dense = [Affine(generator.normal(size=shape), generator.normal(size=16)) for shape in shapes]
+    monkeypatch.setattr("wsseg.segmenters.deconvnet.read_dense", lambda weights: weights and dense)
+    model = build(width=1, weights=path)
     for name in ("block1_conv1", "block5_conv3"):
         np.testing.assert_array_equal(model.get_layer(name).kernel, network.get_layer(name).kernel)
-    assert np.std(model.get_layer("fc6").kernel) > 0
+    cells = generator.normal(size=(2, 7, 7, 512)).astype("float32")
+    units = cells.reshape(2, -1) @ dense[0].kernel + dense[0].bias
+    np.testing.assert_allclose(model.get_layer("fc6")(cells)[:, 0, 0], units, rtol=1e-3, atol=1e-2)
+    last = units @ dense[1].kernel + dense[1].bias
+    found = model.get_layer("fc7")(units[:, None, None].astype("float32"))
+    np.testing.assert_allclose(found[:, 0, 0], last, rtol=1e-3, atol=1e-1)
 
 
 def test_the_head_is_the_decoder(any_size):
@@ -122,6 +117,17 @@ def test_the_head_is_the_decoder(any_size):
     assert all(name.startswith(("decoder", "fc6_transposed", "logits")) for name in head)
     assert len(head) == 2 * 14 + 1
     assert {"fc6", "fc7", "block1_conv1"} <= set(any_size.backbone_layers)
+
+
+def test_mixed_precision_ends_in_float32():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = build()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.get_layer("unpool1").compute_dtype == "bfloat16"
+    logits = model(np.random.default_rng(0).uniform(0, 255, (1, 224, 224, 3)))
+    assert keras.backend.standardize_dtype(logits.dtype) == "float32" and np.isfinite(logits).all()
 
 
 def test_save_and_load(tmp_path, any_size):
@@ -135,17 +141,15 @@ def test_save_and_load(tmp_path, any_size):
 
 def test_training_reduces_the_loss():
     model = build(input_size=(224, 224), width=1 / 16)
+    # Different images: of one image three times the batch norm of fc6, a single cell, makes 0.
     images, masks = np.full((3, 224, 224, 3), 30, "float32"), np.zeros((3, 224, 224), "int32")
-    for image, mask, x in zip(
-        images, masks, (10, 60, 100)
-    ):  # of one image three times fc6's batch norm makes 0
+    for image, mask, x in zip(images, masks, (10, 60, 100)):
         image[60:160, x : x + 80, 0], mask[60:160, x : x + 80] = 220, 1
         image[140:210, x : x + 90, 2], mask[140:210, x : x + 90] = 220, 2
     masks[:, :4] = 255
-    model.compile(keras.optimizers.Adam(2e-2), BalancedCrossEntropy(), jit_compile=False)
-    losses = [float(model.train_on_batch(images, masks)) for _ in range(25)]
-    print(losses)
-    assert losses[-1] < 0.7 * losses[0], losses
+    model.compile(keras.optimizers.Adam(1e-2), BalancedCrossEntropy(), run_eagerly=True)
+    losses = [float(model.train_on_batch(images, masks)) for _ in range(15)]
+    assert losses[-1] < 0.95  # one prediction for all pixels reaches 1.03 at best
 
 
 def test_illegal_sizes_name_the_nearest_legal_ones(any_size):

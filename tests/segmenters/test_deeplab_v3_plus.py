@@ -61,6 +61,18 @@ def test_rates_go_with_the_output_stride(stride, rates):
     assert tuple(model.get_layer(f"aspp_{i}_depthwise").dilation_rate[0] for i in (1, 2, 3)) == rates
 
 
+def test_rates_can_be_chosen():
+    model = build(rates=[1, 2, 4], input_size=(64, 64))
+    assert [model.get_layer(f"aspp_{i}_depthwise").dilation_rate for i in (1, 2, 3)] == [
+        (1, 1),
+        (2, 2),
+        (4, 4),
+    ]
+    assert build(rates=(1, 2, 4), input_size=(64, 64)).get_config() == model.get_config()
+    with pytest.raises(InputError, match="`rates` must be positive integers"):
+        build(rates=[1, 0, 4])
+
+
 def test_levels_are_joined_where_they_look():
     # MobileNet pads after: each stride of 2 moves a cell's centre by one input cell. Level 2 looks at pixel
     # 1 + 2 = 3 first, half-pixel resizing assumes 1.5; level 5 at 1 + 2 + 4 + 8 + 16 = 31, not at 7.5.

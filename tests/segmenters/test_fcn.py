@@ -17,7 +17,9 @@ STRIDES = (32, 16, 8)
 
 def build(stride=8, **options):
     keras.utils.set_random_seed(0)
-    return segmenters.create(f"fcn_{stride}s", **{"num_classes": 3, "channels": 8, "padding": "same"} | options)
+    return segmenters.create(
+        f"fcn_{stride}s", **{"num_classes": 3, "channels": 8, "padding": "same"} | options
+    )
 
 
 def randomise(model):
@@ -76,7 +78,15 @@ def test_published_sizes():
     model = build(padding="published", input_size=(500, 500))
     sides = {
         name: model.get_layer(name).output.shape[1]
-        for name in ("block1_conv1", "block3_pool", "block4_pool", "block5_pool", "fc6", "upscore2", "upscore8")
+        for name in (
+            "block1_conv1",
+            "block3_pool",
+            "block4_pool",
+            "block5_pool",
+            "fc6",
+            "upscore2",
+            "upscore8",
+        )
     }
     assert sides == {
         "block1_conv1": 698,
@@ -168,6 +178,13 @@ def test_published_parameters():
     )
 
 
+def test_on_torchvisions_vgg_only_the_preprocessing_differs():
+    model = build(backbone="vgg16_torch")
+    assert model.options["backbone"] == "vgg16_torch"
+    assert model.get_layer("image_preprocessing").mode == "torch"
+    assert [layer.name for layer in model.layers] == [layer.name for layer in build().layers]
+
+
 def test_initial_values():
     model = build()
     for name in ("score_fr", "score_pool4", "score_pool3"):
@@ -182,7 +199,9 @@ def test_initial_values():
 def test_each_stage_begins_with_the_predictions_of_the_one_before(tmp_path):
     coarse = build(32)
     rng = np.random.default_rng(2)
-    coarse.get_layer("score_fr").set_weights([rng.normal(size=w.shape) for w in coarse.get_layer("score_fr").weights])
+    coarse.get_layer("score_fr").set_weights(
+        [rng.normal(size=w.shape) for w in coarse.get_layer("score_fr").weights]
+    )
     coarse.save(tmp_path / "fcn_32s.keras")
     finer = build(16, weights=tmp_path / "fcn_32s.keras")
     image = images_of(64, 96)
@@ -233,22 +252,23 @@ def test_logits_are_float32_in_mixed_precision():
     assert model.get_layer("upscore8").output.dtype == "float32"
 
 
-@pytest.mark.parametrize("stride", STRIDES)
-def test_training_reduces_the_loss(stride):
-    model = build(stride, channels=64, input_size=(64, 64))
-    images = np.full((2, 64, 64, 3), 30, "float32")
-    masks = np.zeros((2, 64, 64), "int32")
-    images[:, :32, 32:, 0], masks[:, :32, 32:] = 220, 1  # as large as FCN-32s' cells
+def test_training_reduces_the_loss():
+    model = build(channels=64, input_size=(64, 64))  # the other strides: test_all_networks.py
+    images, masks = np.full((2, 64, 64, 3), 30, "float32"), np.zeros((2, 64, 64), "int32")
+    images[:, :32, 32:, 0], masks[:, :32, 32:] = 220, 1
     images[:, 32:, :32, 2], masks[:, 32:, :32] = 220, 2
     masks[:, :4] = 255
-    model.compile(keras.optimizers.Adam(2e-4, global_clipnorm=1.0), BalancedCrossEntropy(), run_eagerly=True)
-    losses = [float(model.train_on_batch(images, masks)) for _ in range(14)]
-    print(losses)
-    assert np.mean(losses[-3:]) < 0.8 * losses[0]  # dropout makes single steps noisy
+    model.compile(keras.optimizers.Adam(3e-4, global_clipnorm=1.0), BalancedCrossEntropy())
+    before = float(model.test_on_batch(images, masks))
+    for _ in range(12):
+        model.train_on_batch(images, masks)
+    assert float(model.test_on_batch(images, masks)) < 0.8 * before
 
 
 def test_wrong_options():
-    with pytest.raises(InputError, match="can only be vgg16; got 'resnet50'; `fcn_resnet50` is FCN on a ResNet"):
+    with pytest.raises(
+        InputError, match="must be vgg16 or vgg16_torch; got 'resnet50'; `fcn_resnet50` is FCN on a ResNet"
+    ):
         build(backbone="resnet50")
     with pytest.raises(InputError, match="`padding` must be 'published' or 'same'; got 'valid'"):
         build(padding="valid")

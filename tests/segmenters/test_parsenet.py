@@ -42,7 +42,7 @@ def test_context_module_by_numpy(any_size):
     maps = keras.Model(any_size.input, {name: any_size.get_layer(name).output for name in names})
     maps = {name: x[0].numpy() for name, x in maps(images_of(33, 50)).items()}
     fc7 = maps["drop7"].astype("float64")
-    assert fc7.shape == (5, 7, 16)
+    assert fc7.shape == (5, 8, 16)
 
     def unit(vectors, name):
         length = np.sqrt((vectors**2).sum(-1, keepdims=True))
@@ -72,7 +72,9 @@ def test_any_size_in_gives_the_same_size_out(any_size, size_hw):
     assert logits.shape == (1, *size_hw, 3) and np.isfinite(logits).all()
     fixed = build(input_size=size_hw)
     fixed.set_weights(any_size.get_weights())
-    np.testing.assert_allclose(fixed(images_of(*size_hw)), logits, rtol=1e-3, atol=1e-4 * np.abs(logits).max())
+    np.testing.assert_allclose(
+        fixed(images_of(*size_hw)), logits, rtol=1e-3, atol=1e-4 * np.abs(logits).max()
+    )
 
 
 def test_head_is_the_context_module(any_size):
@@ -104,19 +106,19 @@ def test_logits_are_float32_in_mixed_precision():
 
 def test_training_reduces_the_loss():
     model = build(channels=64, input_size=(64, 64))
-    images = np.full((2, 64, 64, 3), 30, "float32")
-    masks = np.zeros((2, 64, 64), "int32")
-    images[:, 16:48, 16:40, 0], masks[:, 16:48, 16:40] = 220, 1
-    images[:, 40:60, 4:30, 2], masks[:, 40:60, 4:30] = 220, 2
+    images, masks = np.full((2, 64, 64, 3), 30, "float32"), np.zeros((2, 64, 64), "int32")
+    images[:, :32, 32:, 0], masks[:, :32, 32:] = 220, 1
+    images[:, 32:, :32, 2], masks[:, 32:, :32] = 220, 2
     masks[:, :4] = 255
-    model.compile(keras.optimizers.Adam(2e-4, global_clipnorm=1.0), BalancedCrossEntropy(), run_eagerly=True)
-    losses = [float(model.train_on_batch(images, masks)) for _ in range(14)]
-    print(losses)
-    assert np.mean(losses[-3:]) < 0.8 * losses[0]  # dropout makes single steps noisy
+    model.compile(keras.optimizers.Adam(1e-3, global_clipnorm=1.0), BalancedCrossEntropy())
+    before = float(model.test_on_batch(images, masks))
+    for _ in range(12):
+        model.train_on_batch(images, masks)
+    assert float(model.test_on_batch(images, masks)) < 0.8 * before
 
 
 def test_wrong_options():
     with pytest.raises(InputError, match="`backbone` of `parsenet` can only be vgg16; got 'mobilenet'"):
         build(backbone="mobilenet")
-    with pytest.raises(InputError, match="`rate` must be an integer from 1; got 1.5"):
+    with pytest.raises(InputError, match=r"`rate` must be an integer from 1; got 1\.5"):
         build(rate=1.5)

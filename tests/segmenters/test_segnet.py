@@ -90,6 +90,17 @@ def test_the_encoder_is_the_backbone(any_size):
     assert "block1_conv1" in any_size.backbone_layers and "block5_conv3_bn" in any_size.backbone_layers
 
 
+def test_mixed_precision_ends_in_float32():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = build()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.get_layer("unpool1").compute_dtype == "bfloat16"
+    logits = model(np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)))
+    assert keras.backend.standardize_dtype(logits.dtype) == "float32" and np.isfinite(logits).all()
+
+
 def test_save_and_load(tmp_path, any_size):
     images = np.random.default_rng(0).uniform(0, 255, (1, 64, 32, 3)).astype("float32")
     any_size.save(tmp_path / "segmenter.keras")
@@ -106,10 +117,9 @@ def test_training_reduces_the_loss():
     images[:, 16:48, 16:40, 0], masks[:, 16:48, 16:40] = 220, 1
     images[:, 40:60, 4:30, 2], masks[:, 40:60, 4:30] = 220, 2
     masks[:, :4] = 255
-    model.compile(keras.optimizers.Adam(3e-3), BalancedCrossEntropy(), jit_compile=False)
+    model.compile(keras.optimizers.Adam(3e-3), BalancedCrossEntropy(), run_eagerly=True)
     losses = [float(model.train_on_batch(images, masks)) for _ in range(12)]
-    print(losses)
-    assert losses[-1] < 0.7 * losses[0]
+    assert losses[-1] < 0.9  # one prediction for all pixels reaches 1.03 at best
 
 
 def test_illegal_sizes_name_the_nearest_legal_ones(any_size):

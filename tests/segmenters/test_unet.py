@@ -113,6 +113,17 @@ def test_illegal_sizes_name_the_nearest_legal_ones(name, size_hw, message, reque
         model(np.zeros((1, *size_hw, 3)))
 
 
+def test_mixed_precision_ends_in_float32():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = build("unet")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.get_layer("up_0").compute_dtype == "bfloat16"
+    logits = model(np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)))
+    assert keras.backend.standardize_dtype(logits.dtype) == "float32" and np.isfinite(logits).all()
+
+
 @pytest.mark.parametrize(("name", "size_hw"), [("unet", (32, 48)), ("unet_valid", (188, 204))])
 def test_save_and_load(tmp_path, name, size_hw, request):
     model = request.getfixturevalue({"unet": "same", "unet_valid": "valid"}[name])
@@ -140,8 +151,7 @@ def test_training_reduces_the_loss(name, size):
     masks[:, :4] = 255
     model.compile(keras.optimizers.Adam(3e-3), BalancedCrossEntropy(), jit_compile=False)
     losses = [float(model.train_on_batch(images, masks)) for _ in range(25)]
-    print(losses)
-    assert losses[-1] < 0.7 * losses[0]
+    assert losses[-1] < 0.9  # one prediction for all pixels reaches 1.03 at best
 
 
 def test_wrong_options(tmp_path):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from examples.segmenters import SMALL
 from small_run import network
 from small_run.recipe import write_recipe
 
@@ -99,3 +100,14 @@ def test_a_classifier_with_nothing_in_common(small, tmp_path):
     model = segmenters.create("deeplab_v3_plus", backbone="mobilenet_0.25", num_classes=2, channels=8)
     with pytest.raises(InputError, match="`deeplab_v3_plus` has no layer in common with the classifier"):
         segment.start_from_classifier(model, source)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in SMALL if "101" not in name])
+def test_every_network_is_trained_and_predicts(small, tmp_path, name):
+    own, side = SMALL[name]
+    stage = {option: own[option] for option in own if option in foresight.OWN_OPTIONS}
+    rest = {option: own[option] for option in own if option not in foresight.OWN_OPTIONS}
+    without = {"backbone": None, "output_stride": None, "channels": None}
+    recipe = small(**without | stage | {"network": name, "options": rest, "crop": side, "epochs": 1})
+    assert np.isfinite(trained_and_scored(recipe, tmp_path)).all()

@@ -37,6 +37,7 @@ def vgg16(
     image: keras.KerasTensor,
     weights: str | Path | None,
     exchanged: Mapping[str, Sequence[layers.Layer | dict[str, Any]]],
+    backbone: str = "vgg16",
 ) -> keras.Model:
     """Build VGG-16's convolutions and poolings with some layers exchanged; names and weights stay.
 
@@ -46,15 +47,16 @@ def vgg16(
             its top (as for `wsseg.backbones.create`).
         exchanged: Name of a layer -> what comes in its place, in order: new layers, or a dictionary for the
             layer itself with these arguments changed.
+        backbone: "vgg16", or "vgg16_torch" for torchvision's preprocessing and weights.
 
     Returns:
-        A Functional model with the levels of the backbone `vgg16` as outputs.
+        A Functional model with the backbone's name and its levels as outputs.
 
     Raises:
         InputError: Weights that don't fit.
     """
     legacy = holds_legacy_dense(weights)
-    network = create("vgg16", weights=None if legacy else weights)
+    network = create(backbone, weights=None if legacy else weights)
     if legacy:
         load_legacy_convolutions(network, weights)
     tensors, x = {}, image

@@ -128,7 +128,7 @@ def read_dense(weights: str | Path | None) -> tuple[Affine, Affine] | None:
             network = keras.applications.VGG16(weights="imagenet")
         except Exception as error:  # Keras raises a bare Exception when a download fails
             raise InputError(
-                f'`weights` "imagenet" of VGG-16\'s dense layers can\'t be had: {error}; '
+                f"`weights` \"imagenet\" of VGG-16's dense layers can't be had: {error}; "
                 "give the path of a weights file instead"
             ) from error
         return tuple(Affine(*network.get_layer(name).get_weights()) for name in SHAPES)

@@ -11,6 +11,7 @@ from wsseg import segmenters
 from wsseg.backbones.resnet_torch import resnet_torch
 from wsseg.catalogue import nearest
 from wsseg.errors import InputError
+from wsseg.imported_weights.first_convolution import for_caffe_images
 from wsseg.imported_weights.state_dict import read_state_dict
 from wsseg.imported_weights.torchvision_tensors import SOURCES, Tensor, to_keras
 from wsseg.training.model_files import require_space, save_model
@@ -49,7 +50,8 @@ def import_weights(
     A segmentation network's becomes a `.keras` file that `segmenters.create(network, weights=out)` and the
     recipe's `segment.weights` take; without the tensors `aux_classifier.*` it has no second head, which then
     starts from random weights where one is wanted. A classifier's becomes a `.weights.h5` file, top included,
-    that `backbones.create(network, weights=out)` takes.
+    that `backbones.create(network, weights=out)` takes. For `vgg16`, which every segmenter on VGG-16 is built on
+    and whose preprocessing is Caffe's, the first convolution is rewritten (`for_caffe_images`).
 
     Args:
         file: A `.safetensors`, `.pth` or `.pt` file (`read_state_dict`).
@@ -86,6 +88,9 @@ def import_weights(
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error.strerror}); choose another folder") from error
+    if source.first:
+        pair = (f"{source.first}.weight", f"{source.first}.bias")
+        state |= zip(pair, for_caffe_images(*(state[name] for name in pair)))
     model = _build(network, found, auxiliary)
     assign(model, source.tensors(found, auxiliary), state)
     if source.segments:

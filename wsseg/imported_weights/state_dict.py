@@ -1,6 +1,7 @@
 """Read a PyTorch state dict from a file, never running what an arbitrary pickle asks for."""
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 from wsseg.errors import InputError
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
+OLDEST_SAFE = (2, 10)
+"""Before, a prepared file could get around PyTorch's `weights_only` (CVE-2025-32434, CVE-2026-24747)."""
 
 
 def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
@@ -61,8 +64,15 @@ def _torch(path: Path) -> dict[str, np.ndarray]:
             f'{path} needs PyTorch: pip install "wsseg[torch]"; or convert it where PyTorch is: '
             "safetensors.torch.save_file(state_dict, 'weights.safetensors')"
         ) from None
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < OLDEST_SAFE:
+        raise InputError(
+            f"{path} needs PyTorch {'.'.join(map(str, OLDEST_SAFE))} or newer; this is {torch.__version__}, which a "
+            "prepared file can make run code; or convert the file to safetensors"
+        )
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")  # what follows is our say
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"weights file {path} is refused: it is broken, or holds other Python objects than tensors, and "

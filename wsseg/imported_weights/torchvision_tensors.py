@@ -61,10 +61,13 @@ class Source:
     Attributes:
         kind: "fcn", "deeplab", "resnet" or "vgg".
         depth: Of the ResNet.
+        first: The convolution that reads the image, if it must be rewritten for mode "caffe" of the
+            preprocessing.
     """
 
     kind: str
     depth: int = 0
+    first: str | None = None
 
     @property
     def segments(self) -> bool:
@@ -106,6 +109,7 @@ SOURCES = {
     "resnet50_torch": Source("resnet", 50),
     "resnet101_torch": Source("resnet", 101),
     "vgg16_torch": Source("vgg"),
+    "vgg16": Source("vgg", first="features.0"),
 }
 """Name of a segmenter or backbone here -> whose weights it takes."""
 

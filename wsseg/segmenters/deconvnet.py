@@ -30,7 +30,8 @@ def deconvnet(
     layer but the 1x1 classifier.
 
     The published network sees one object proposal of 224 x 224 pixels at a time: `wsseg.segmenters.proposals`
-    predicts an image so. Larger images (multiples of 32) go through it as a whole, too.
+    predicts an image so. Larger images (multiples of 32) go through it as a whole, too. At 224 pixels fc6 has one
+    cell an image, so its batch norm needs batches of several images to train.
 
     Encoder, fc6 and fc7 are the backbone: they learn at the base rate, the decoder at the head's (alike, as in
     the paper, with a `head_multiplier` of 1).

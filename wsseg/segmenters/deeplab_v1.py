@@ -5,13 +5,11 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from wsseg.backbones.vgg_chain import caffe_max_pooling, image_input, vgg16
+from wsseg.backbones.vgg_atrous import STRIDE, vgg_atrous
 from wsseg.backbones.vgg_dense import fc6_fc7
 from wsseg.errors import InputError
 from wsseg.layers.bilinear_zoom import BilinearZoomTo
 from wsseg.segmenters.segmenter import Graph
-
-STRIDE = 8
 
 
 def deeplab_v1(
@@ -81,8 +79,8 @@ def large_fov(
         rate: Of fc6.
 
     Returns:
-        A Functional model: image -> the backbone's levels and `fc7`, `(B, h, w, channels)` at stride 8, where
-        a side of n pixels has n // 8 + 1 cells.
+        A Functional model: image -> the backbone's levels and `fc7`, `(B, h, w, channels)` at stride 8,
+        where a side of 8 k + 1 pixels has k + 1 cells (each strided pooling makes n // 2 + 1 of n).
 
     Raises:
         InputError: See `deeplab_v1`.
@@ -94,16 +92,9 @@ def large_fov(
         )
     if not isinstance(rate, int) or rate < 1:
         raise InputError(f"`rate` must be an integer from 1; got {rate!r}; try 12")
-    image = image_input(input_size)
-    strided = {name: caffe_max_pooling(name) for name in ("block1_pool", "block2_pool", "block3_pool")}
-    dense = {
-        name: [{"pool_size": (3, 3), "strides": (1, 1), "padding": "same"}]
-        for name in ("block4_pool", "block5_pool")
-    }
-    dilated = {f"block5_conv{index}": [{"dilation_rate": (2, 2)}] for index in (1, 2, 3)}
-    chain = vgg16(image, weights, strided | dense | dilated)
+    chain = vgg_atrous(weights, input_size)
     # Caffe's average counts the zeros of the padding, Keras' "same" doesn't.
     x = layers.ZeroPadding2D(1, name="pool5a_pad")(chain.output["level_5"])
     x = layers.AveragePooling2D(3, strides=1, name="pool5a")(x)
     fc7 = fc6_fc7(x, channels, weights, kernel=3, rate=rate, padding="same")
-    return keras.Model(image, chain.output | {"fc7": fc7}, name=chain.name)
+    return keras.Model(chain.inputs[0], chain.output | {"fc7": fc7}, name=chain.name)

@@ -12,6 +12,7 @@ from wsseg.layers.bilinear_initializer import Bilinear
 from wsseg.layers.crop_to import CropTo
 from wsseg.segmenters.segmenter import Graph
 
+BACKBONES = ("vgg16", "vgg16_torch")
 IMAGE_PADDING = 100
 
 # Of each skip: the pooling, the upsampling that it is added to, how much of the skip ("published") or of the
@@ -50,9 +51,9 @@ def fcn(
     Args:
         num_classes: Background included.
         stride: 32, 16 or 8.
-        backbone: "vgg16", the only one.
-        weights: None, "imagenet", or a weights file of `keras.applications.VGG16`; with the file's top fc6
-            and fc7 are its dense layers (`wsseg.backbones.vgg_dense`), without it they are random.
+        backbone: "vgg16", or "vgg16_torch" for weights imported from torchvision.
+        weights: None, "imagenet", or a weights file of the backbone; with the file's top fc6 and fc7 are its
+            dense layers (`wsseg.backbones.vgg_dense`), without it they are random.
         input_size: `(H, W)`, or None for any from 1 pixel on.
         channels: Of fc6 and fc7.
         padding: "published": 100 pixels of zeros around the preprocessed image and no padding in fc6, as
@@ -67,9 +68,9 @@ def fcn(
         Long et al., Fully Convolutional Networks for Semantic Segmentation, CVPR 2015, sections 3.1, 3.3 and 4.
         Offsets and padding: the networks released with it (github.com/shelhamer/fcn.berkeleyvision.org).
     """
-    if backbone != "vgg16":
+    if backbone not in BACKBONES:
         raise InputError(
-            f"`backbone` of `fcn_{stride}s` can only be vgg16; got {backbone!r}; "
+            f"`backbone` of `fcn_{stride}s` must be {' or '.join(BACKBONES)}; got {backbone!r}; "
             "`fcn_resnet50` is FCN on a ResNet"
         )
     if stride not in TAKEN:
@@ -81,7 +82,7 @@ def fcn(
     if padding == "published":
         # The first convolution pads by 1 itself.
         exchanged["block1_conv1"] = [layers.ZeroPadding2D(IMAGE_PADDING - 1, name="image_padding"), {}]
-    chain = vgg16(image, weights, exchanged)
+    chain = vgg16(image, weights, exchanged, backbone)
     fc7 = fc6_fc7(
         chain.get_layer("block5_pool").output,
         channels,

@@ -30,9 +30,9 @@ def start_from(model: keras.Model, path: str | Path) -> list[str]:
     Raises:
         InputError: No such file, or no layer fits; the message names the first that differs.
     """
-    source = {layer.name: layer for layer in load_model(Path(path)).layers if layer.weights}
+    source = {name: layer for name, layer in _named_layers(load_model(Path(path))).items() if layer.weights}
     taken, misfit = [], None
-    for layer in model.layers:
+    for layer in _named_layers(model).values():
         if not layer.weights:
             continue
         other = source.get(layer.name)
@@ -46,3 +46,9 @@ def start_from(model: keras.Model, path: str | Path) -> list[str]:
     if not taken:
         raise InputError(f"`weights`: {path} has no layer in common with `{model.name}`: {misfit}")
     return taken
+
+
+def _named_layers(model: keras.Model) -> dict[str, keras.layers.Layer]:
+    """Return a model's layers by name, a segmenter's second head included."""
+    named = getattr(model, "named_layers", None)
+    return named() if named else {layer.name: layer for layer in model.layers}

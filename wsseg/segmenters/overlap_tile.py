@@ -57,7 +57,7 @@ def overlap_tile(
     if margin is None:
         margin = getattr(network, "margin", 0)
         if not margin:
-            raise InputError("`margin` must be given for a network with padding or a function; try 32 to 96")
+            raise InputError("`margin` must be given for a network with padding or a function; try 64 to 128")
     sizes = getattr(network, "sizes", None)
     if stride is None:
         stride = sizes.multiple if sizes is not None else 1

@@ -5,10 +5,11 @@ from pathlib import Path
 import keras
 from keras import layers
 
+from wsseg.backbones.vgg_atrous import STRIDE
 from wsseg.layers.bilinear_resize import BilinearResizeTo
 from wsseg.layers.bilinear_zoom import BilinearZoomTo
 from wsseg.layers.l2_normalisation import L2Normalisation
-from wsseg.segmenters.deeplab_v1 import STRIDE, large_fov
+from wsseg.segmenters.deeplab_v1 import large_fov
 from wsseg.segmenters.segmenter import Graph
 
 
@@ -50,7 +51,8 @@ def parsenet(
     """
     network = large_fov("parsenet", backbone, weights, input_size, channels, rate)
     image, fc7 = network.inputs[0], network.output["fc7"]
-    context = layers.GlobalAveragePooling2D(keepdims=True, name="pool6")(fc7)
+    # In float32, as float16 can't hold the sum of a map.
+    context = layers.GlobalAveragePooling2D(keepdims=True, dtype="float32", name="pool6")(fc7)
     context = L2Normalisation(scale, name="pool6_norm")(context)
     context = BilinearResizeTo(name="pool6_unpool")([context, fc7])
     local = L2Normalisation(scale, name="fc7_norm")(fc7)

@@ -43,6 +43,8 @@ class Segmenter(keras.Model):
         name: Of the model.
 
     Attributes:
+        auxiliary: The second head as a model, image -> its logits, or None. Its weights are among this model's
+            (saved, loaded, counted by `count_params`); calling this model doesn't compute it.
         num_classes: Background included.
         backbone_layers: Names of the backbone's layers.
         sizes: The image sizes that it takes.

@@ -33,9 +33,10 @@ def unet(
     92 fewer at each border; `wsseg.segmenters.overlap_tile` predicts whole images with it. Its skips meet only
     at sides of 12 modulo 16. "same" pads with zeros and gives logits of the image's size.
 
-    Departures: the image has 3 channels (the paper's one adds 1,152 weights fewer), scaled to [-1, 1]. As in
-    figure 1 of the paper no ReLU follows an up-convolution (the authors' network definition has one).
-    No layer is pretrained, so there is no backbone: all layers learn alike.
+    31,031,810 parameters for two classes: the paper's 31,030,658 and the first layer's for three image channels
+    instead of one. The image is scaled to [-1, 1]. As in the paper's figure 1 no ReLU follows an up-convolution
+    (the authors' network definition has one). There is no backbone, since no layer is pretrained: all layers
+    learn alike.
 
     Args:
         num_classes: Background included.
