@@ -49,7 +49,12 @@ def test_one_class_from_labels_with_a_power_background(scenes_cache, command, tm
             "unsure": 2.0,
             "crf": {"preset": "psa"},
         },
-        "segment": {"loss": "cross_entropy", "scales": [0.5, 1.0], "flip": True, "crf": {"preset": "deeplab_v2"}},
+        "segment": {
+            "loss": "cross_entropy",
+            "scales": [0.5, 1.0],
+            "flip": True,
+            "crf": {"preset": "deeplab_v2"},
+        },
         "evaluate": {"oracle_levels": [8.0]},
     }
     recipe = write_recipe(tmp_path / "power.yaml", changes)

@@ -70,7 +70,7 @@ def test_options_have_defaults_and_a_wrong_one_is_named(name):
     ],
 )
 def test_illegal_sizes_name_the_nearest_legal_ones(name, size_hw, nearest):
-    options = {k: v for k, v in SMALL[name][0].items()}
+    options = dict(SMALL[name][0])
     with pytest.raises(InputError, match=nearest):
         segmenters.create(name, num_classes=2, input_size=size_hw, **options)
     model = segmenters.create(name, num_classes=2, **options)

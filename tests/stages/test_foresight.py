@@ -39,6 +39,7 @@ UNET = {"network": "unet_valid", "channels": 1}
             UNET | {"weights": "classifier"},
             "`segment.weights: classifier`: `unet_valid` has an encoder of its own",
         ),
+        (UNET | {"weights": "imagenet"}, "`segment`: `weights`: `unet_valid` has no pretrained backbone"),
         (
             {"network": "pspnet", "output_stride": 8} | {"options": "{auxillary: false}"},
             "`segment.options`: `pspnet` has no option `auxillary`; did you mean `auxiliary`",
@@ -58,6 +59,14 @@ UNET = {"network": "unet_valid", "channels": 1}
 def test_networks(options, message):
     with pytest.raises(InputError, match=message):
         foresight.check_segmenter(recipe(**options))
+
+
+def test_weights_of_another_network(tmp_path):
+    from wsseg import backbones
+
+    backbones.create("plain", 8).save_weights(tmp_path / "plain.weights.h5")
+    with pytest.raises(InputError, match=r"`segment`: .*plain\.weights\.h5"):
+        foresight.check_segmenter(recipe(**TINY, weights=tmp_path / "plain.weights.h5"))
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,16 @@ RESAMPLING = (
     "UpSampling2D",
     "Resizing",
     "Reshape",
-    "BilinearResizeTo",
     "Resize",
     "Permute",
+    "AdaptiveAveragePooling2D",
+    "BilinearRescale",
+    "BilinearResizeTo",
+    "BilinearUpsampling2D",
+    "BilinearZoomTo",
+    "CropTo",
+    "MaxUnpooling2D",
+    "NearestResizeTo",
 )
 """Layers and operations behind which the place of a cell is not computed."""
 

@@ -31,7 +31,7 @@ class Bootstrapping(PixelLoss):
 
     References:
         Reed et al., Training Deep Neural Networks on Noisy Labels with Bootstrapping, ICLR 2015 workshop,
-        section 3.
+        section 3 †. († quoted from memory.)
 
     Example:
         >>> import numpy as np

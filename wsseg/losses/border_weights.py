@@ -39,8 +39,8 @@ def border_weights(
         InputError: A mask of another form, or class weights that don't fit it.
 
     References:
-        Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015, equation 2;
-        w0 = 10 and sigma = 5 pixels there.
+        Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015, equation 2 †;
+        w0 = 10 and sigma = 5 pixels there. († quoted from memory.)
 
     Example:
         >>> row = np.array([[1, 0, 0, 1]])  # d1 + d2 = 1 + 2 between the two objects

@@ -34,7 +34,7 @@ class BoundaryLoss(keras.losses.Loss):
         InputError: An option out of range.
 
     References:
-        Kervadec et al., Boundary Loss for Highly Unbalanced Segmentation, MIDL 2019, section 2; distances checked
+        Kervadec et al., Boundary Loss for Highly Unbalanced Segmentation, MIDL 2019, section 2 †; distances checked
         against copies of its public code. († quoted from memory.)
 
     Example:

@@ -20,7 +20,7 @@ class ConstrainToBoundaryLoss(keras.losses.Loss):
 
     References:
         Kolesnikov and Lampert, Seed, Expand and Constrain, ECCV 2016, section 3.4 †. (The public code also keeps
-        Q / f within [1/20, 20] †.)
+        Q / f within [1/20, 20] †. † quoted from memory.)
 
     Example:
         >>> import numpy as np

@@ -30,7 +30,8 @@ class DiceLoss(keras.losses.Loss):
         InputError: Another value of `classes`.
 
     References:
-        Milletari et al., V-Net, 3DV 2016, section 3 (there with squares in the denominator, two classes).
+        Milletari et al., V-Net, 3DV 2016, section 3 † (there with squares in the denominator, two classes).
+        († quoted from memory.)
 
     Example:
         >>> import numpy as np

@@ -41,7 +41,7 @@ class ExpansionLoss(keras.losses.Loss):
 
     References:
         Kolesnikov and Lampert, Seed, Expand and Constrain, ECCV 2016, section 3.3 †; form and decays checked
-        against reimplementations of its public code.
+        against reimplementations of its public code. († quoted from memory.)
 
     Example:
         >>> import numpy as np

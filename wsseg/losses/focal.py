@@ -30,7 +30,8 @@ class FocalLoss(PixelLoss):
         InputError: An option out of range.
 
     References:
-        Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, equations 4 and 5; gamma 2 in section 5.
+        Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, equations 4 and 5 †; gamma 2
+        in section 5 †. († quoted from memory.)
 
     Example:
         >>> import numpy as np

@@ -31,7 +31,8 @@ class LovaszSoftmax(keras.losses.Loss):
 
     References:
         Berman et al., The Lovasz-Softmax Loss: A Tractable Surrogate for the Optimization of the
-        Intersection-Over-Union Measure in Neural Networks, CVPR 2018, definition 2 and section 3.
+        Intersection-Over-Union Measure in Neural Networks, CVPR 2018, definition 2, section 3 †.
+        († quoted from memory.)
 
     Example:
         >>> import numpy as np

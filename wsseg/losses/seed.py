@@ -22,7 +22,7 @@ class SeedLoss(keras.losses.Loss):
     References:
         Kolesnikov and Lampert, Seed, Expand and Constrain: Three Principles for Weakly-Supervised Image
         Segmentation, ECCV 2016, section 3.2 †, checked against reimplementations of its public code. (There a
-        pixel can be the seed of two classes; a mask holds one.)
+        pixel can be the seed of two classes; a mask holds one. † quoted from memory.)
 
     Example:
         >>> import numpy as np

@@ -31,7 +31,7 @@ class SymmetricCrossEntropy(PixelLoss):
         InputError: An option out of range.
 
     References:
-        Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, ICCV 2019, section 3; alpha
+        Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, ICCV 2019, section 3 †; alpha
         0.1 and beta 1 for CIFAR-10 †. († quoted from memory.)
 
     Example:

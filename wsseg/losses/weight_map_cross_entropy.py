@@ -31,7 +31,7 @@ class WeightMapCrossEntropy(keras.losses.Loss):
 
     References:
         Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015, equations 1
-        and 2.
+        and 2 †. († quoted from memory.)
 
     Example:
         >>> masks = np.array([[[[1, 3.0], [255, 9.0]]]])  # (B, H, W, 2): class and weight

@@ -7,7 +7,7 @@ import keras
 from wsseg.errors import InputError
 
 WEIGHT = 0.4
-"""Of the second head's loss: Zhao et al., Pyramid Scene Parsing Network, CVPR 2017, section 3.3."""
+"""Of the second head's loss: Zhao et al., Pyramid Scene Parsing Network, CVPR 2017, section 3.3 †."""
 
 
 @keras.saving.register_keras_serializable(package="wsseg")

@@ -34,8 +34,8 @@ class Predictor:
         tile: Largest side of a tile, pixels, for a network without padding.
 
     References:
-        Chen et al., DeepLab v2, section 4.1 (multi-scale inputs fused by the maximum); Ronneberger et al., U-Net,
-        section 2 (overlap-tile).
+        Chen et al., DeepLab v2, section 4.1 † (multi-scale inputs fused by the maximum); Ronneberger et al., U-Net,
+        section 2 † (overlap-tile). († quoted from memory.)
     """
 
     def __init__(

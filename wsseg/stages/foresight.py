@@ -73,7 +73,8 @@ def check_loss(recipe: Recipe) -> None:
 def check_segmenter(recipe: Recipe) -> None:
     """Fail on options that the segmenter does not take, and on a crop of a size that it cannot take.
 
-    To be sure, it is built once, without weights: seconds now rather than an error in hours.
+    To be sure, it is built once, with its initial weights unless they are another stage's: a misfit is said in
+    seconds rather than in hours.
 
     Raises:
         InputError: The message names the option.
@@ -97,8 +98,8 @@ def check_segmenter(recipe: Recipe) -> None:
         if option not in takes:
             hint = nearest(option, further) if further else "it has none beside those of `segment`"
             raise InputError(f"`segment.options`: `{config.network}` has no option `{option}`; {hint}")
-    backbone = config.backbone
-    if config.weights == "classifier":
+    backbone, weights = config.backbone, config.weights
+    if weights == "classifier":
         if "backbone" not in takes:
             raise InputError(
                 f"`segment.weights: classifier`: `{config.network}` has an encoder of its own, which a classifier's "
@@ -109,8 +110,9 @@ def check_segmenter(recipe: Recipe) -> None:
                 f"`segment.weights: classifier` needs `segment.backbone` ({backbone}) to be "
                 f"`classify.backbone` ({recipe.classify.backbone})"
             )
-        backbone = recipe.classify.backbone
-    options = {"output_stride": config.output_stride, "channels": config.channels, "backbone": backbone}
+        backbone, weights = recipe.classify.backbone, None
+    options = {"output_stride": config.output_stride, "channels": config.channels}
+    options |= {"backbone": backbone, "weights": weights}
     sizes = sizes_of(config.network, json.dumps(options | config.options, default=str))
     try:
         sizes.check((config.crop, config.crop), config.network)
@@ -124,7 +126,7 @@ def sizes_of(network: str, options: str) -> LegalSizes:
 
     Args:
         network: Its name.
-        options: All but the weights, as JSON.
+        options: All but `num_classes`, as JSON.
 
     Raises:
         InputError: It can't be built so.

@@ -72,13 +72,17 @@ def facts(
     """Say in a few lines what was run on what."""
     segment, first = recipe.segment, next(iter(manifests.values()))
     versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
+    chosen = {" on ": segment.backbone, ", output stride ": segment.output_stride}  # None: the network's own
+    network = segment.network + "".join(
+        f"{word}{value}" for word, value in chosen.items() if value is not None
+    )
     result = [
         ("Dataset", f"{recipe.dataset.name}: {len(train)} {train.split} and {len(val)} {val.split} images"),
         (
             "Supervision",
             "image-level labels" if segment.supervision != "masks" else "true masks (fully supervised)",
         ),
-        ("Segmenter", f"{segment.network} on {segment.backbone}, output stride {segment.output_stride}"),
+        ("Segmenter", f"{network}, loss {segment.loss}"),
         ("Seed", str(recipe.seed)),
         ("Versions", versions),
     ]
