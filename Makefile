@@ -3,6 +3,7 @@ PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3,$(if $(shell $(p
 VENV ?= .venv
 BIN := $(VENV)/bin
 RUN ?= runs/scenes
+JOBS ?= 2  # test processes; each takes about 2 GB
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
@@ -23,10 +24,10 @@ demo: $(VENV)/.installed  ## set up, and run all stages on the built-in scenes (
 	$(BIN)/wsseg run pipelines/recipes/scenes.yaml --run $(RUN)
 
 test: $(VENV)/.installed lint  ## set up, lint, and pass the tests (no network, no GPU)
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n $(strip $(JOBS)) --dist loadfile -m "not slow"
 
 test-all: $(VENV)/.installed lint  ## the slow tests too
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(strip $(JOBS)) --dist loadfile
 
 lint: $(VENV)/.installed  ## ruff: lint and format
 	$(BIN)/ruff check .

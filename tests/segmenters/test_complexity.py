@@ -31,6 +31,14 @@ def test_layers_by_hand():
     assert multiply_adds(keras.Model(image, x)) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "stride"),
+    [("segnet", 32), ("unet", 16), ("deeplab_v1", 8), ("fcn_8s", 32), ("pspnet", 8), ("fpn", 32)],
+)
+def test_output_stride_is_that_of_the_coarsest_features(name, stride):
+    assert cost(name, 64).output_stride == stride
+
+
 def test_counting_allocates_nothing():
     # 134 M parameters would be half a gigabyte.
     import tracemalloc

@@ -49,6 +49,8 @@ RESAMPLING = (
 )
 """Layers and operations behind which the place of a cell is not computed."""
 
+SWITCHES = "MaxPoolingWithSwitches2D"
+
 IMAGE = Grid((1.0, 1.0), (0.0, 0.0))
 
 
@@ -74,7 +76,8 @@ def grids(model: keras.Model) -> dict[int, Grid]:
     found: dict[int, Grid] = {id(x): IMAGE for x in model.inputs if len(x.shape) == 4}
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for node in model._nodes_by_depth[depth]:
-            if node.is_input or len(node.outputs) != 1 or len(node.outputs[0].shape) != 4:
+            several = len(node.outputs) != 1 and type(node.operation).__name__ != SWITCHES
+            if node.is_input or several or len(node.outputs[0].shape) != 4:
                 continue
             # Gates of size 1 x 1 (squeeze and excite) say nothing of the place.
             known = [x for x in node.input_tensors if id(x) in found and tuple(x.shape[1:3]) != (1, 1)]
@@ -102,7 +105,7 @@ def _after(layer: Any, tensor: Any, grid: Grid) -> Grid | None:
         return grid
     window = (window, window) if isinstance(window, int) else tuple(window)
     rates = _pair(getattr(layer, "dilation_rate", 1))
-    strides = _pair(getattr(layer, "strides", 1) or 1)
+    strides = window if type(layer).__name__ == SWITCHES else _pair(getattr(layer, "strides", 1) or 1)
     padding = getattr(layer, "padding", "valid")
     shifts = []
     for axis in (0, 1):

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from wsseg import segmenters
+from wsseg.backbones.alignment import grids
 from wsseg.errors import InputError
 
 
@@ -56,14 +57,13 @@ def cost(name: str, size: int = 512, **options: Any) -> Cost:
             sizes = segmenters.create(name, **options).sizes  # raises where the size is not to blame
             size = sizes.above(size)
             model = segmenters.create(name, **options | {"input_size": (size, size)})
-    strides = [size / min(out.shape[1:3]) for _, _, out in _calls(model) if len(out.shape) == 4]
-    coarse = [stride for stride in strides if stride < size / 6]  # pooled pyramids are no feature maps
+        strides = [max(grid.stride_hw) for grid in grids(model).values()]
     return Cost(
         model.count_params(),
         multiply_adds(model),
         (size, size),
         str(model.sizes),
-        round(max(coarse, default=1)),
+        round(max(strides)),
     )
 
 
