@@ -16,7 +16,7 @@ from wsseg.segmenters.segmenter import Segmenter
 
 # Adam's rates; FCN's skips read VGG's features unscaled, which are in the hundreds.
 RATES = {
-    "fcn_32s": 3e-4,
+    "fcn_32s": 1e-4,
     "fcn_16s": 3e-5,
     "fcn_8s": 2e-5,
     "parsenet": 3e-4,
