@@ -144,9 +144,8 @@ def test_scales_start_from_a_network_without(tmp_path, single):
         np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("multi_scale", [False, True])
-def test_training_reduces_the_loss(multi_scale):
-    losses = losses_of(build(**SMALL, multi_scale=multi_scale), 8)
+def test_training_with_all_scales_reduces_the_loss():
+    losses = losses_of(build(**SMALL, multi_scale=True), 8)
     assert losses[-1] < 0.7 * losses[0]
 
 
