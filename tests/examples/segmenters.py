@@ -21,7 +21,7 @@ SMALL = {
     "deeplab_v3": ({"backbone": "plain", "output_stride": 8, "channels": 32}, 64),
     "deeplab_v3_plus": ({"backbone": "plain", "output_stride": 8, "channels": 32}, 64),
     "pspnet": ({"backbone": "plain", "channels": 32}, 64),
-    "fpn": ({"backbone": "mobilenet_0.25", "channels": 32, "head_channels": 16}, 64),
+    "fpn": ({"backbone": "plain", "channels": 32, "head_channels": 16}, 64),
     "fcn_resnet50": ({}, 64),
     "fcn_resnet101": ({}, 64),
     "deeplab_v3_resnet50": ({}, 64),
@@ -51,17 +51,3 @@ def scenes(count, side, split="train"):
 def inside(masks, margin):
     """Cut the margin that a network's logits lack off masks `(N, H, W)`."""
     return masks[:, margin : masks.shape[1] - margin, margin : masks.shape[2] - margin]
-
-
-def even_activations(model, images):
-    """Scale the kernels of a fresh VGG so that each convolution's output has deviation 1 on `images`.
-
-    Plain VGG, without its pretrained weights and without batch norm, does not train in minutes otherwise.
-
-    References:
-        Mishkin and Matas, All You Need Is a Good Init, ICLR 2016 (layer-sequential unit variance).
-    """
-    for layer in model.layers:
-        if type(layer) is keras.layers.Conv2D and layer.name in model.backbone_layers:
-            deviation = float(np.std(keras.Model(model.input, layer.output)(images)))
-            layer.kernel.assign(layer.kernel / deviation)

@@ -85,16 +85,29 @@ def test_illegal_sizes_name_the_nearest_legal_ones(name, size_hw, nearest):
         model(np.zeros((1, *size_hw, 3), "float32"))
 
 
-# Steps of Adam on 48 scenes and the mIoU on 16 others (seed 0, two cores); the floor is about four fifths of it.
-LEARNS = {}
+# name: Adam's rate, and the mIoU measured after 150 steps on 48 scenes: on 16 of them, and on 16 others (two cores;
+# background alone has 0.14 and 0.12). Few scenes: the networks learn them by heart before they learn more. FCN,
+# ParseNet and DeepLab v1 are VGG without batch norm, which stays at the background so long without pretrained weights.
+LEARNS = {
+    "unet": (1e-3, 0.186, 0.184),
+    "segnet": (1e-3, 0.238, 0.161),
+    "deeplab_v2": (3e-3, 0.690, 0.223),
+    "deeplab_v3": (3e-3, 0.686, 0.202),
+    "deeplab_v3_plus": (3e-3, 0.600, 0.252),
+    "pspnet": (3e-3, 0.669, 0.226),
+    "fpn": (3e-3, 0.706, 0.224),
+}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNS)
 def test_learns_to_a_stated_miou(name):
-    steps, floor = LEARNS[name]
+    rate, seen, others = LEARNS[name]
     model, side = small(name)
-    assert miou_after(model, side, steps) >= floor
+    images, masks = scenes(48, side)
+    train(model, images, masks, rate, steps=150)
+    assert miou(model, images[:16], masks[:16]) > 0.8 * seen
+    assert miou(model, *scenes(16, side, "val")) > 0.8 * others
 
 
 def compiled(model, rate, **options):
@@ -106,18 +119,18 @@ def compiled(model, rate, **options):
     return trained
 
 
-def miou_after(model, side, steps, rate=1e-3, batch=8):
-    """Train on scenes; return the mIoU on others."""
-    images, masks = scenes(48, side)
-    targets = inside(masks, model.margin)
-    schedule = keras.optimizers.schedules.PolynomialDecay(rate, steps, 0.0, 0.9)
-    trained = compiled(model, schedule)
-    random = np.random.default_rng(0)
+def train(model, images, masks, rate, steps, batch=8):
+    """Train on batches drawn at random, by the poly schedule."""
+    trained = compiled(model, keras.optimizers.schedules.PolynomialDecay(rate, steps, 0.0, 0.9))
+    targets, random = inside(masks, model.margin), np.random.default_rng(0)
     for _ in range(steps):
         chosen = random.choice(len(images), batch, replace=False)
         trained.train_on_batch(images[chosen], targets[chosen])
-    others, truth = scenes(16, side, "val")
+
+
+def miou(model, images, masks):
+    """Return the mIoU of a network's predictions."""
     matrix = ConfusionMatrix(model.num_classes)
-    for logits, mask in zip(model.predict(others, batch_size=4, verbose=0), inside(truth, model.margin)):
+    for logits, mask in zip(model.predict(images, batch_size=4, verbose=0), inside(masks, model.margin)):
         matrix.update(logits.argmax(-1).astype("uint8"), mask.astype("uint8"))
     return float(matrix.miou())
