@@ -188,4 +188,21 @@ def test_wrong_options_and_nothing_usable(tmp_path):
     write_table(tmp_path, "image,labels\nb,cat\n")
     refuse(tmp_path, "val_share", val_share=1.0)
     refuse(tmp_path, "unknown_labels", unknown_labels="drop")
-    refuse(tmp_path, "can be used; 1 set aside, such as `b`")
+    refuse(tmp_path, "can be used; 2 set aside, such as `b`")
+
+
+def test_an_image_without_a_row_is_set_aside(tmp_path):
+    write_images(tmp_path, ["a.png", "b.png", "c.png"])
+    write_table(tmp_path, "image,labels\na,cat\nb,dog\n")
+    dataset = datasets.create("folder", split="all", root=tmp_path)
+    assert [record.id for record in dataset] == ["a", "b"]
+    assert dataset.set_aside == {"c": "not listed in labels.csv, so without a label"}
+
+
+@pytest.mark.parametrize("ids", ["ab", "cd", "xyz", "pq"])
+def test_two_images_are_enough_for_both_splits(tmp_path, ids):
+    write_images(tmp_path, [f"{name}.png" for name in ids])
+    write_table(tmp_path, "image,labels\n" + "".join(f"{name},cat\n" for name in ids))
+    splits = [datasets.create("folder", split=split, root=tmp_path) for split in ("train", "val")]
+    assert all(len(split) for split in splits)
+    assert sorted(record.id for split in splits for record in split) == sorted(ids)

@@ -23,7 +23,7 @@ def test_each_image_once_in_the_corner_of_its_batch(coded):
     seen, shapes = [], set()
     for batch in padded_batches(coded, coded, batch_size=2, multiple=32):
         shapes.add(batch.images.shape)
-        assert len(batch.images) == 2 and batch.images.dtype == np.float32
+        assert len(batch.images) in (1, 2) and batch.images.dtype == np.float32
         assert 1 <= len(batch.records) == len(batch.sizes_hw)
         for record, size_hw, image in zip(batch.records, batch.sizes_hw, batch.images):
             original = coded.read_image(record)
@@ -42,10 +42,21 @@ def test_each_image_once_in_the_corner_of_its_batch(coded):
 
 
 def test_filling_repeats_the_last_image(coded):
-    (batch,) = padded_batches(coded, coded[2:3], batch_size=3)
-    assert len(batch.records) == 1 and len(batch.images) == 3
-    np.testing.assert_array_equal(batch.images[1], batch.images[0])
-    np.testing.assert_array_equal(batch.images[2], batch.images[0])
+    same = [coded[2]] * 4
+    first, last = padded_batches(coded, same, batch_size=3)
+    assert len(first.records) == 3 and len(last.records) == 1
+    assert first.images.shape == last.images.shape and len(last.images) == 3
+    np.testing.assert_array_equal(last.images[1], last.images[0])
+    np.testing.assert_array_equal(last.images[2], last.images[0])
+
+
+def test_few_or_large_images_make_small_batches(coded, monkeypatch):
+    (batch,) = padded_batches(coded, coded[2:3], batch_size=8)
+    assert len(batch.images) == 1
+    height, width = padded_size(coded.read_image(coded[2]).shape[:2], 64)
+    monkeypatch.setattr("wsseg.loading.padded_batches.PIXELS", height * width // 4)  # room for 8 / 4 images
+    batches = list(padded_batches(coded, [coded[2]] * 5, batch_size=8))
+    assert [len(batch.images) for batch in batches] == [2, 2, 2]
 
 
 def test_turned_photograph_has_its_upright_size(tmp_path):

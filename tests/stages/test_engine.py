@@ -308,6 +308,22 @@ def test_another_recipes_folder(recipe, tmp_path):
     assert json.loads((tmp_path / "run/recipe.json").read_text())["name"] == "test"
 
 
+def test_a_recipe_that_cannot_work_is_not_kept(recipe, tmp_path, monkeypatch):
+    run(recipe(), tmp_path / "run", "classify")
+    before = (tmp_path / "run/recipe.json").read_text()
+
+    def refuse(recipe):
+        raise InputError("no such network")
+
+    with monkeypatch.context() as patched, pytest.raises(InputError, match="no such network"):
+        patched.setattr(engine, "check_parts", refuse)
+        run(recipe("segment.epochs=3"), tmp_path / "run")
+    assert (tmp_path / "run/recipe.json").read_text() == before
+    with pytest.raises(InputError, match="stage `label` needs `propagate` first"):
+        run(recipe(), tmp_path / "new", "label")
+    assert not (tmp_path / "new/recipe.json").exists()
+
+
 def test_a_folder_of_other_things_is_left_alone(recipe, tmp_path):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters/a.txt").write_text("dear")

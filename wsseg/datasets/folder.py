@@ -78,6 +78,7 @@ def folder(
     if not chosen:
         raise InputError(f"{root / labels_csv} holds no label; expected rows such as `photo 1.jpg,cat dog`")
     finder = _Finder(root, images)
+    splits = table.splits or _random_splits(table, finder, val_share)
     records: list[Record] = []
     set_aside: dict[str, str] = {}
     listed_as: dict[str, str] = {}
@@ -91,7 +92,7 @@ def folder(
                 f"`{listed_as[identity]}`; the file name without its extension must be unique: rename one"
             )
         listed_as[identity] = name
-        if split not in ("all", _split_of(name, identity, table, val_share)):
+        if split not in ("all", splits[name]):
             continue
         mask = root / _MASKS / f"{identity}.png"
         if image is None:
@@ -107,6 +108,12 @@ def folder(
             set_aside[identity] = f"no mask {mask}, and `require_masks` is set"
         else:
             records.append(Record(identity, image, labels, mask if mask.exists() else None))
+    if split in ("train", "all"):
+        listed = {finder.find(name) for name in table.labels}
+        for image in images:
+            if image not in listed:
+                identity = image.stem if image.stem not in listed_as else image.relative_to(root).as_posix()
+                set_aside[identity] = f"not listed in {labels_csv}, so without a label"
     if not records:
         _explain_empty(root, split, table, set_aside)
     return Dataset("folder", split, chosen, sorted(records, key=lambda record: record.id), set_aside)
@@ -162,11 +169,21 @@ def _known_labels(
     return tuple(label for label in classes if label in table.labels[name])
 
 
-def _split_of(name: str, identity: str, table: LabelTable, val_share: float) -> str:
-    if table.splits:
-        return table.splits[name]
-    number = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big") / 2**64
-    return "val" if number < val_share else "train"
+def _random_splits(table: LabelTable, finder: _Finder, val_share: float) -> dict[str, str]:
+    """Deal images to train and val by a hash of their id: more images do not move those that were there.
+
+    Of two images or more, at least one is dealt to each.
+    """
+    numbers: dict[str, float] = {}
+    for name in table.labels:
+        image = finder.find(name)
+        identity = image.stem if image else name
+        numbers[name] = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big") / 2**64
+    val = {name for name, number in numbers.items() if number < val_share}
+    if len(numbers) > 1 and val_share:
+        val |= {min(numbers, key=numbers.__getitem__)}
+        val -= {max(numbers, key=numbers.__getitem__)}
+    return {name: "val" if name in val else "train" for name in numbers}
 
 
 def _explain_empty(root: Path, split: str, table: LabelTable, set_aside: dict[str, str]) -> None:
@@ -176,5 +193,9 @@ def _explain_empty(root: Path, split: str, table: LabelTable, set_aside: dict[st
             f"no image of split `{split}` of {root} can be used; {len(set_aside)} set aside, such as "
             f"`{first}`: {set_aside[first]}"
         )
-    splits = sorted({*table.splits.values(), "all"} if table.splits else {"train", "val", "all"})
-    raise InputError(f"{root} has no image in split `{split}`; {nearest(split, splits)}")
+    splits = {*table.splits.values(), "all"} if table.splits else {"train", "val", "all"}
+    if split in splits:
+        hint = "list more images, or add a column `split` with train and val"
+    else:
+        hint = nearest(split, splits)
+    raise InputError(f"{root} has no image in split `{split}`; {hint}")

@@ -13,6 +13,9 @@ from wsseg.loading.augment import FILL_RGB
 from wsseg.loading.image_files import image_size_hw
 from wsseg.loading.training_batches import batches_of
 
+PIXELS = 512 * 512
+"""Of an image, up to which a batch is as large as wanted."""
+
 
 @dataclass(frozen=True)
 class PaddedBatch:
@@ -41,6 +44,11 @@ def padded_size(size_hw: tuple[int, int], multiple: int) -> tuple[int, int]:
     return height, width
 
 
+def _batch_size(shape_hw: tuple[int, int], images: int, wanted: int) -> int:
+    """Return how many images of a shape go into a batch: photographs from a camera would not fit into memory."""
+    return max(1, min(wanted, images, wanted * PIXELS // (shape_hw[0] * shape_hw[1])))
+
+
 def padded_batches(
     dataset: Dataset, records: Sequence[Record], batch_size: int, multiple: int = 64
 ) -> Iterator[PaddedBatch]:
@@ -49,7 +57,8 @@ def padded_batches(
     Args:
         dataset: What reads the images.
         records: Which images.
-        batch_size: Images a batch; every batch has just as many, so that no shape is traced twice.
+        batch_size: Images a batch; fewer where a shape has fewer images, or large ones (`PIXELS`). Every batch of a
+            shape has just as many, so that no shape is traced twice.
         multiple: Sides are padded to multiples of this many pixels.
 
     Yields:
@@ -58,26 +67,27 @@ def padded_batches(
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, record in enumerate(records):
         groups[padded_size(image_size_hw(record.image), multiple)].append(index)
-    plan = [(shape, batch) for shape in sorted(groups) for batch in batches_of(groups[shape], batch_size)]
+    sizes = {shape: _batch_size(shape, len(group), batch_size) for shape, group in groups.items()}
+    plan = [(shape, batch) for shape in sorted(groups) for batch in batches_of(groups[shape], sizes[shape])]
 
     def read(number: int) -> tuple[np.ndarray, np.ndarray]:
         shape, batch = plan[number]
-        images = np.empty((batch_size, *shape, 3), np.float32)
+        images = np.empty((sizes[shape], *shape, 3), np.float32)
         images[:] = np.array(FILL_RGB, np.float32)
-        sizes = np.zeros((batch_size, 2), np.int64)
+        true_hw = np.zeros((sizes[shape], 2), np.int64)
         for place, index in enumerate(batch):
             image = dataset.read_image(records[index])
             height, width = image.shape[:2]
             images[place, :height, :width] = image
-            sizes[place] = height, width
+            true_hw[place] = height, width
         images[len(batch) :] = images[len(batch) - 1]
-        return images, sizes
+        return images, true_hw
 
     data = tf.data.Dataset.range(len(plan)).map(
         lambda number: tf.numpy_function(read, [number], (tf.float32, tf.int64), stateful=False),
         num_parallel_calls=2,
         deterministic=True,
     )
-    for (_, batch), (images, sizes) in zip(plan, data.prefetch(2).as_numpy_iterator()):
-        sizes_hw = [(int(h), int(w)) for h, w in sizes[: len(batch)]]
+    for (_, batch), (images, true_hw) in zip(plan, data.prefetch(2).as_numpy_iterator()):
+        sizes_hw = [(int(h), int(w)) for h, w in true_hw[: len(batch)]]
         yield PaddedBatch([records[i] for i in batch], images, sizes_hw)

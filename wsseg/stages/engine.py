@@ -114,9 +114,13 @@ def run(
         definitions.of(name)  # opens all data: what is missing is said now, not hours later
     names = [only] if only else plan(recipe)
     with locked(run_folder):
-        claim(recipe, run_folder, source)
+        # The folder keeps the recipe for later calls: not one that cannot work.
+        check_owner(recipe, run_folder)
         if not all(is_done(definitions, name, run_folder) for name in names):
             check_parts(recipe)
+        if only and not is_done(definitions, only, run_folder):
+            check_inputs(recipe, definitions, only, run_folder)
+        claim(recipe, run_folder, source)
         for name in names:
             run_stage(recipe, definitions, name, run_folder, say)
 
@@ -125,6 +129,13 @@ def is_done(definitions: Definitions, name: str, run: Path) -> bool:
     """Tell whether a stage is complete and as the recipe wants it."""
     manifest = Manifest.load(run / STAGES[name].folder)
     return manifest is not None and manifest.definition == definitions.of(name)
+
+
+def check_inputs(recipe: Recipe, definitions: Definitions, name: str, run: Path) -> None:
+    """Fail unless the stages that a stage reads are done."""
+    for other in inputs_of(recipe, name):
+        if not is_done(definitions, other, run):
+            raise InputError(f"stage `{name}` needs `{other}` first; run `wsseg {other}` or `wsseg run`")
 
 
 def run_stage(
@@ -144,11 +155,9 @@ def run_stage(
     if old is not None and old.definition == definition:
         say(f"{name}: done already, skipped")
         return old
+    check_inputs(recipe, definitions, name, run)
     inputs = {"data": run / "data"}
-    for other in inputs_of(recipe, name):
-        if not is_done(definitions, other, run):
-            raise InputError(f"stage `{name}` needs `{other}` first; run `wsseg {other}` or `wsseg run`")
-        inputs[other] = run / STAGES[other].folder
+    inputs |= {other: run / STAGES[other].folder for other in inputs_of(recipe, name)}
     if old is not None:
         say(f"{name}: reruns: {why_stale(old.definition, definition)}")
 

@@ -79,7 +79,7 @@ def summary(scores: Mapping[str, Any]) -> str:
 
 def conventions(recipe: Recipe) -> dict[str, str]:
     """State how the scores are to be read."""
-    segmenter, threshold = recipe.segment, recipe.label.threshold
+    segmenter, threshold, localize = recipe.segment, recipe.label.threshold, recipe.localize
     level = {
         "fixed": f"fixed at {threshold.level:g} by the recipe",
         "otsu": "Otsu's level of the class maps, without any mask",
@@ -87,17 +87,20 @@ def conventions(recipe: Recipe) -> dict[str, str]:
         + ("; the segmenter is scored on that split too" if threshold.split == recipe.dataset.val else ""),
     }
     return {
-        "dataset": f"{recipe.dataset.name}, classes {', '.join(recipe.dataset.classes or ('all',))}",
+        "dataset": f"{recipe.dataset.name}, classes {', '.join(recipe.dataset.classes or ('all',))}, "
+        f"options {recipe.dataset.options}",
         "ignored": "pixels whose true mask is 255 are not scored; a prediction of 255 counts as a miss",
         "mean": "over background and classes; a class absent from truth and prediction is left out",
         "threshold": level[threshold.rule],
-        "class_maps": "image-level labels given; constant or power background as the recipe says; no CRF",
+        "class_maps": f"image-level labels given; {localize.explainer}, scales {list(localize.scales)}, flip "
+        f"{localize.flip}; {recipe.label.background} background; no CRF",
         "pseudo_masks": f"image-level labels given; CRF {recipe.label.crf.preset}; every pixel labelled"
         if not recipe.label.unsure
         else f"image-level labels given; CRF {recipe.label.crf.preset}; unsure pixels count as misses",
         "segmenter": f"no labels given; scales {list(segmenter.scales)}, flip {segmenter.flip}, "
         f"fused by {segmenter.fusion}; CRF {segmenter.crf.preset}",
-        "oracle": "the level that is best on the scored images themselves; for comparison only",
+        "oracle": "the best on the scored images themselves of the levels tried (`evaluate.levels` for class maps, "
+        "`evaluate.oracle_levels` and the chosen one for pseudo-masks); for comparison only",
         "seed": str(recipe.seed),
     }
 
