@@ -168,7 +168,7 @@ class SegmentConfig:
         weights: None (from scratch), "imagenet", a weights file, the `.keras` file of another segmenter, or
             "classifier": the backbone of the classify stage.
         channels: Of the network's head, fewer for small images or machines; None as published.
-        options: What else the network takes (`width` of unet ...).
+        options: What else the network takes (`width` of segnet ...).
         crop: Side of the square training crop, pixels; one that the network takes (`unet_valid`: 12 modulo 16, and
             it labels 184 less).
         long_side: Range that the image's long side is scaled to at random, pixels.

@@ -89,3 +89,13 @@ def test_symbolic_shape_and_saving(tmp_path):
 def test_mixed_precision_keeps_its_type():
     layer = BilinearResizeTo(dtype="mixed_float16")
     assert layer([np.ones((1, 2, 2, 1)), np.ones((1, 4, 4, 1))]).dtype == tf.float16
+
+
+@pytest.mark.parametrize("width", [496, 500, 513])
+def test_cells_stay_a_stride_apart_where_it_does_not_divide_the_size(width):
+    cells = -(-width // 16)
+    looks_at = (16.0 * np.arange(cells) + 7.5).reshape(1, 1, cells, 1).astype("float32")
+    image = np.zeros((1, 1, width, 3), "float32")
+    drawn = np.array(BilinearResizeTo(step_hw=(1.0, 1 / 16))([looks_at, image]))[0, 0, :, 0]
+    inside = slice(8, min(width, 16 * cells - 8))
+    np.testing.assert_allclose(drawn[inside], np.arange(width)[inside], atol=1e-3)

@@ -7,7 +7,7 @@ import pytest
 from wsseg import backbones, segmenters
 from wsseg.errors import InputError
 from wsseg.saved_models import load_model
-from wsseg.segmenters.placement import shift_hw
+from wsseg.segmenters.placement import place
 
 
 def build(**options):
@@ -76,8 +76,9 @@ def test_levels_are_joined_where_they_look():
     # MobileNet pads after: each stride of 2 moves a cell's centre by one input cell. Level 2 looks at pixel
     # 1 + 2 = 3 first, half-pixel resizing assumes 1.5; level 5 at 1 + 2 + 4 + 8 + 16 = 31, not at 7.5.
     network = backbones.create("mobilenet_0.25", 16)
-    assert shift_hw(network, "level_5", "level_2") == pytest.approx(((1.5 - 23.5) / 16,) * 2)
-    assert shift_hw(network, "level_2") == pytest.approx((-1.5 / 4,) * 2)
+    to_low, to_image = place(network, "level_5", "level_2"), place(network, "level_2")
+    assert to_low["shift_hw"] == pytest.approx(((1.5 - 23.5) / 16,) * 2) and to_low["step_hw"] == (0.25, 0.25)
+    assert to_image["shift_hw"] == pytest.approx((-1.5 / 4,) * 2) and to_image["step_hw"] == (0.25, 0.25)
 
 
 def test_head_is_all_that_is_not_the_backbone(any_size):

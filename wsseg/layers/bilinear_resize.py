@@ -6,16 +6,21 @@ import keras
 from keras import ops
 
 
-def _weights(before, after, shift, dtype):
+def _weights(before, after, shift, step, dtype):
     """Return the `(after, before)` matrix that interpolates one axis linearly."""
-    ratio = ops.cast(before, "float32") / ops.cast(after, "float32")
+    ratio = ops.cast(before, "float32") / ops.cast(after, "float32") if step is None else step
     position = (ops.arange(after, dtype="float32") + 0.5) * ratio - 0.5 + shift
     position = ops.clip(position, 0.0, ops.cast(before, "float32") - 1.0)
     distance = ops.abs(position[:, None] - ops.arange(before, dtype="float32")[None])
     return ops.cast(ops.maximum(1.0 - distance, 0.0), dtype)
 
 
-def resize_bilinear(features, size_hw, shift_hw: tuple[float, float] = (0.0, 0.0)):
+def resize_bilinear(
+    features,
+    size_hw,
+    shift_hw: tuple[float, float] = (0.0, 0.0),
+    step_hw: tuple[float, float] | None = None,
+):
     """Resize `(B, h, w, C)` bilinearly, half-pixel centres; the sizes may be tensors.
 
     `ops.image.resize` where it can do it; it needs sizes known when the graph is traced, and knows no shift.
@@ -25,6 +30,7 @@ def resize_bilinear(features, size_hw, shift_hw: tuple[float, float] = (0.0, 0.0
         features: A tensor, not a symbolic one.
         size_hw: `(H, W)`, each an integer or a scalar tensor.
         shift_hw: See `BilinearResizeTo`.
+        step_hw: See `BilinearResizeTo`.
 
     Returns:
         `(B, H, W, C)`.
@@ -32,10 +38,13 @@ def resize_bilinear(features, size_hw, shift_hw: tuple[float, float] = (0.0, 0.0
     before_hw = ops.shape(features)[1:3]
     pairs = list(zip(before_hw, size_hw))
     known = all(isinstance(side, int) for pair in pairs for side in pair)
-    if known and tuple(shift_hw) == (0.0, 0.0) and not any(_meets_a_cell(*pair) for pair in pairs):
+    steps = (None, None) if step_hw is None else tuple(step_hw)
+    plain = known and tuple(shift_hw) == (0.0, 0.0)
+    plain = plain and all(step in (None, pair[0] / pair[1]) for step, pair in zip(steps, pairs))
+    if plain and not any(_meets_a_cell(*pair) for pair in pairs):
         return ops.image.resize(features, size_hw, interpolation="bilinear", data_format="channels_last")
     rows, columns = (
-        _weights(before, after, shift, features.dtype) for (before, after), shift in zip(pairs, shift_hw)
+        _weights(*pair, shift, step, features.dtype) for pair, shift, step in zip(pairs, shift_hw, steps)
     )
     return ops.einsum("xw,bywc->byxc", columns, ops.einsum("yh,bhwc->bywc", rows, features))
 
@@ -59,6 +68,8 @@ class BilinearResizeTo(keras.layers.Layer):
     Args:
         shift_hw: Added to those positions, in cells of the input: for features whose cells do not look where
             that rule assumes (`wsseg.backbones.alignment`).
+        step_hw: Cells of the input from pixel to pixel of the result, in the place of `h / H`: a network's features
+            are a stride apart also where it does not divide the image's size. None for `h / H`.
 
     Example:
         >>> import numpy as np
@@ -67,18 +78,24 @@ class BilinearResizeTo(keras.layers.Layer):
         [0.0, 1.0, 3.0, 4.0]
     """
 
-    def __init__(self, shift_hw: tuple[float, float] = (0.0, 0.0), **kwargs: Any):
+    def __init__(
+        self,
+        shift_hw: tuple[float, float] = (0.0, 0.0),
+        step_hw: tuple[float, float] | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.shift_hw = tuple(float(shift) for shift in shift_hw)
+        self.step_hw = None if step_hw is None else tuple(float(step) for step in step_hw)
 
     def call(self, inputs):
         """Resize `inputs[0]`, `(B, h, w, C)`, to the size of `inputs[1]`, `(B, H, W, any)`."""
         features, like = inputs
-        return resize_bilinear(features, ops.shape(like)[1:3], self.shift_hw)
+        return resize_bilinear(features, ops.shape(like)[1:3], self.shift_hw, self.step_hw)
 
     def get_config(self):
         """Return the constructor's arguments."""
-        return super().get_config() | {"shift_hw": self.shift_hw}
+        return super().get_config() | {"shift_hw": self.shift_hw, "step_hw": self.step_hw}
 
     def compute_output_shape(self, input_shape):
         """Return `(B, H, W, C)`."""

@@ -60,3 +60,7 @@ class LegalSizes:
             f"`{network}` can't take images of {size} pixels: its sides must be {self}; "
             f"try {' or '.join(tries)}"
         )
+
+
+BACKBONE_SIZES = LegalSizes(smallest=32)
+"""Of networks on the backbones of `wsseg.backbones`: smaller images vanish on the way down."""

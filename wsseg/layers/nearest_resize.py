@@ -17,6 +17,7 @@ class NearestResizeTo(keras.layers.Layer):
     Args:
         shift_hw: Added to those positions, in cells of the input: for features whose cells do not look where
             that rule assumes (`wsseg.backbones.alignment`).
+        step_hw: As of `BilinearResizeTo`.
 
     Example:
         >>> import numpy as np
@@ -25,16 +26,22 @@ class NearestResizeTo(keras.layers.Layer):
         [1.0, 1.0, 1.0, 2.0, 2.0]
     """
 
-    def __init__(self, shift_hw: tuple[float, float] = (0.0, 0.0), **kwargs: Any):
+    def __init__(
+        self,
+        shift_hw: tuple[float, float] = (0.0, 0.0),
+        step_hw: tuple[float, float] | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.shift_hw = tuple(float(shift) for shift in shift_hw)
+        self.step_hw = None if step_hw is None else tuple(float(step) for step in step_hw)
 
     def call(self, inputs):
         """Resize `inputs[0]`, `(B, h, w, C)`, to the size of `inputs[1]`, `(B, H, W, any)`."""
         features, like = inputs
-        for axis, shift in zip((1, 2), self.shift_hw):
+        for axis, shift, step in zip((1, 2), self.shift_hw, self.step_hw or (None, None)):
             before, after = ops.shape(features)[axis], ops.shape(like)[axis]
-            ratio = ops.cast(before, "float32") / ops.cast(after, "float32")
+            ratio = step or ops.cast(before, "float32") / ops.cast(after, "float32")
             position = (ops.arange(after, dtype="float32") + 0.5) * ratio - 0.5 + shift
             # Half way between two cells rounding errors must not decide: a thousandth of a cell does.
             nearest = ops.cast(ops.ceil(position - 0.501), "int32")
@@ -48,4 +55,4 @@ class NearestResizeTo(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return super().get_config() | {"shift_hw": self.shift_hw}
+        return super().get_config() | {"shift_hw": self.shift_hw, "step_hw": self.step_hw}

@@ -82,6 +82,15 @@ def create(name: str, /, **options: Any) -> "Segmenter":
     for option in chosen:
         if option not in takes:
             raise InputError(f"segmenter `{name}` has no option `{option}`; {nearest(option, takes)}")
+    if not isinstance(chosen.get("input_size", ()), tuple | list):
+        raise InputError(
+            f"`input_size` must be (height, width); got {chosen['input_size']!r}; try (320, 320)"
+        )
+    channels = chosen.get("channels", 1)
+    if not isinstance(channels, int) or channels < 1:
+        raise InputError(
+            f"`channels` must be a whole number from 1; got {channels!r}; leave it out as published"
+        )
     num_classes = chosen.get("num_classes")
     if not isinstance(num_classes, int) or num_classes < 2:
         raise InputError(

@@ -5,7 +5,7 @@ from keras import layers
 
 from wsseg.layers.aspp import convolution
 from wsseg.layers.bilinear_resize import BilinearResizeTo
-from wsseg.segmenters.placement import shift_hw
+from wsseg.segmenters.placement import place
 
 LEVEL = "level_4"
 """The output of ResNet's fourth stage, its last but one (Zhao et al. 2017, section 3.3: `res4b22`)."""
@@ -28,5 +28,5 @@ def auxiliary_head(network: keras.Model, num_classes: int, channels: int) -> ker
     features = convolution(network.output[LEVEL], channels, "auxiliary_0", kernel=3)
     features = layers.Dropout(0.1, name="auxiliary_dropout")(features)
     scores = layers.Conv2D(num_classes, 1, dtype="float32", name="auxiliary_scores")(features)
-    to_image = BilinearResizeTo(shift_hw(network, LEVEL), name="auxiliary_logits", dtype="float32")
+    to_image = BilinearResizeTo(**place(network, LEVEL), name="auxiliary_logits", dtype="float32")
     return to_image([scores, network.inputs[0]])

@@ -8,7 +8,6 @@ from typing import Any
 import keras
 
 from wsseg import segmenters
-from wsseg.backbones.alignment import grids
 from wsseg.errors import InputError
 
 
@@ -57,13 +56,12 @@ def cost(name: str, size: int = 512, **options: Any) -> Cost:
             sizes = segmenters.create(name, **options).sizes  # raises where the size is not to blame
             size = sizes.above(size)
             model = segmenters.create(name, **options | {"input_size": (size, size)})
-        strides = [max(grid.stride_hw) for grid in grids(model).values()]
     return Cost(
         model.count_params(),
         multiply_adds(model),
         (size, size),
         str(model.sizes),
-        round(max(strides)),
+        model.output_stride,
     )
 
 
@@ -93,8 +91,10 @@ def _calls(model: keras.Model) -> Iterator[tuple[keras.layers.Layer, Any, Any]]:
             layer = node.operation
             inner = getattr(layer, "layers", None)
             if isinstance(layer, keras.Sequential) and inner:
-                layer = layer._functional
-            if isinstance(layer, keras.Model):
+                # Rewritten to a smaller stride, its inner sizes are unknown; its convolution gives the last.
+                for one in inner:
+                    yield one, node.input_tensors[0], node.outputs[0]
+            elif isinstance(layer, keras.Model):
                 yield from _calls(layer)
             else:
                 yield layer, node.input_tensors[0], node.outputs[0]

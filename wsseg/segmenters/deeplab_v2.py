@@ -13,8 +13,9 @@ from wsseg.layers.aspp_sum import RATES, aspp_sum
 from wsseg.layers.bilinear_rescale import BilinearRescale
 from wsseg.layers.bilinear_resize import BilinearResizeTo
 from wsseg.layers.bilinear_zoom import BilinearZoomTo
+from wsseg.layers.legal_sizes import BACKBONE_SIZES
 from wsseg.segmenters.atrous_rates import checked_rates
-from wsseg.segmenters.placement import shift_hw
+from wsseg.segmenters.placement import place
 from wsseg.segmenters.segmenter import Graph
 
 HIDDEN_CHANNELS = 1024  # of fc6 and fc7 on VGG-16, section 4.1.2
@@ -73,10 +74,12 @@ def deeplab_v2(
     else:
         network = backbones.create(backbone, output_stride, weights=weights, input_size=input_size)
         scores = aspp_sum(network.output["level_5"], num_classes, rates, channels)
-        draw = BilinearResizeTo(shift_hw(network, "level_5"), name="logits", dtype="float32")
+        draw = BilinearResizeTo(**place(network, "level_5"), name="logits", dtype="float32")
     image = network.inputs[0]
     logits = draw([scores, image])
-    return Graph(image, _largest_of_scales(image, logits) if multi_scale else logits, network)
+    return Graph(
+        image, _largest_of_scales(image, logits) if multi_scale else logits, network, sizes=BACKBONE_SIZES
+    )
 
 
 def _with_dense(

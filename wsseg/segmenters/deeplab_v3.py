@@ -8,9 +8,10 @@ from wsseg import backbones
 from wsseg.backbones.multi_grid import has_multi_grid
 from wsseg.layers.aspp import aspp
 from wsseg.layers.bilinear_resize import BilinearResizeTo
+from wsseg.layers.legal_sizes import BACKBONE_SIZES
 from wsseg.segmenters.atrous_rates import pyramid_rates
 from wsseg.segmenters.auxiliary_head import auxiliary_head
-from wsseg.segmenters.placement import shift_hw
+from wsseg.segmenters.placement import place
 from wsseg.segmenters.segmenter import Graph
 
 MULTI_GRID = (1, 2, 4)  # section 4.3: the best of those tried, with the pyramid
@@ -56,6 +57,6 @@ def deeplab_v3(
     image, features = network.inputs[0], network.output["level_5"]
     pyramid = aspp(features, channels, pyramid_rates(rates, output_stride), separable=False)
     scores = layers.Conv2D(num_classes, 1, dtype="float32", name="scores")(pyramid)
-    to_image = BilinearResizeTo(shift_hw(network, "level_5"), name="logits", dtype="float32")
+    to_image = BilinearResizeTo(**place(network, "level_5"), name="logits", dtype="float32")
     second = auxiliary_head(network, num_classes, channels) if auxiliary else None
-    return Graph(image, to_image([scores, image]), network, second)
+    return Graph(image, to_image([scores, image]), network, second, sizes=BACKBONE_SIZES)

@@ -7,8 +7,9 @@ from keras import layers
 from wsseg import backbones
 from wsseg.layers.aspp import aspp, convolution
 from wsseg.layers.bilinear_resize import BilinearResizeTo
+from wsseg.layers.legal_sizes import BACKBONE_SIZES
 from wsseg.segmenters.atrous_rates import pyramid_rates
-from wsseg.segmenters.placement import shift_hw
+from wsseg.segmenters.placement import place
 from wsseg.segmenters.segmenter import Graph
 
 LOW_LEVEL_CHANNELS = 48  # section 4.1
@@ -50,12 +51,12 @@ def deeplab_v3_plus(
     image, levels = network.inputs[0], network.output
     pyramid = aspp(levels["level_5"], channels, pyramid_rates(rates, output_stride))
     low = convolution(levels["level_2"], LOW_LEVEL_CHANNELS, "low_level")
-    to_low, to_image = shift_hw(network, "level_5", "level_2"), shift_hw(network, "level_2")
+    to_low, to_image = place(network, "level_5", "level_2"), place(network, "level_2")
     fused = layers.Concatenate(name="decoder_concat")(
-        [BilinearResizeTo(to_low, name="pyramid_resize")([pyramid, low]), low]
+        [BilinearResizeTo(**to_low, name="pyramid_resize")([pyramid, low]), low]
     )
     for index in range(2):
         fused = convolution(fused, channels, f"decoder_{index}", kernel=3, separable=True)
     scores = layers.Conv2D(num_classes, 1, dtype="float32", name="scores")(fused)
-    logits = BilinearResizeTo(to_image, name="logits", dtype="float32")([scores, image])
-    return Graph(image, logits, network)
+    logits = BilinearResizeTo(**to_image, name="logits", dtype="float32")([scores, image])
+    return Graph(image, logits, network, sizes=BACKBONE_SIZES)

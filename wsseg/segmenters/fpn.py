@@ -7,8 +7,9 @@ from keras import layers
 
 from wsseg import backbones
 from wsseg.layers.bilinear_resize import BilinearResizeTo
+from wsseg.layers.legal_sizes import BACKBONE_SIZES
 from wsseg.layers.nearest_resize import NearestResizeTo
-from wsseg.segmenters.placement import shift_hw
+from wsseg.segmenters.placement import place
 from wsseg.segmenters.segmenter import Graph
 
 FINEST = 4  # stride at which the levels are added
@@ -49,8 +50,8 @@ def fpn(
     parts = [_head(network, pyramid, levels[: index + 1], head_channels) for index in range(len(levels))]
     image = network.inputs[0]
     scores = layers.Conv2D(num_classes, 1, dtype="float32", name="scores")(layers.Add(name="head_sum")(parts))
-    to_image = BilinearResizeTo(shift_hw(network, levels[0]), name="logits", dtype="float32")
-    return Graph(image, to_image([scores, image]), network)
+    to_image = BilinearResizeTo(**place(network, levels[0]), name="logits", dtype="float32")
+    return Graph(image, to_image([scores, image]), network, sizes=BACKBONE_SIZES)
 
 
 def _one_a_stride(strides: dict[str, int]) -> list[str]:
@@ -69,7 +70,7 @@ def _pyramid(network: keras.Model, levels: list[str], channels: int) -> dict[str
         number = level.removeprefix("level_")
         lateral = layers.Conv2D(channels, 1, name=f"lateral_{number}")(network.output[level])
         if merged is not None:
-            resize = NearestResizeTo(shift_hw(network, above, level), name=f"top_down_{number}")
+            resize = NearestResizeTo(**place(network, above, level), name=f"top_down_{number}")
             lateral = layers.Add(name=f"merge_{number}")([lateral, resize([merged, lateral])])
         merged, above = lateral, level
         pyramid[level] = layers.Conv2D(channels, 3, padding="same", name=f"smooth_{number}")(merged)
@@ -87,7 +88,7 @@ def _head(
     tensor = pyramid[level]
     for step, target in enumerate(reversed(finer)):
         tensor = _convolution(tensor, channels, f"{prefix}_{step}")
-        resize = BilinearResizeTo(shift_hw(network, level, target), name=f"{prefix}_{step}_double")
+        resize = BilinearResizeTo(**place(network, level, target), name=f"{prefix}_{step}_double")
         tensor, level = resize([tensor, pyramid[target]]), target
     return tensor
 

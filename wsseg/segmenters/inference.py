@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
+from wsseg.errors import InputError
 from wsseg.layers.legal_sizes import LegalSizes
 from wsseg.loading.augment import FILL_RGB
 from wsseg.loading.padded_batches import padded_batches, padded_size
@@ -46,6 +47,10 @@ class Predictor:
         fusion: Literal["mean", "max"] = "mean",
         tile: int = TILE,
     ):
+        if not scales or min(scales) <= 0:
+            raise InputError(f"`scales` must be positive; got {list(scales)}; try [0.5, 1.0, 1.5]")
+        if fusion not in ("mean", "max"):
+            raise InputError(f"`fusion` must be mean or max; got {fusion!r}")
         self.model, self.scales, self.flip, self.fusion = model, tuple(scales), flip, fusion
         self.sizes, self.margin = getattr(model, "sizes", LegalSizes()), getattr(model, "margin", 0)
         self.tile = tile

@@ -28,7 +28,7 @@ def start_from(model: keras.Model, path: str | Path) -> list[str]:
         The names of the layers taken over.
 
     Raises:
-        InputError: No such file, or no layer fits; the message names the first that differs.
+        InputError: No such file, or fewer than half of the layers fit; the message names the first that differs.
     """
     source = {name: layer for name, layer in _named_layers(load_model(Path(path))).items() if layer.weights}
     taken, misfit = [], None
@@ -43,8 +43,12 @@ def start_from(model: keras.Model, path: str | Path) -> list[str]:
             taken.append(layer.name)
         elif misfit is None:
             misfit = f"`{layer.name}` has shapes {shapes}, the file's {found or 'has none'}"
-    if not taken:
-        raise InputError(f"`weights`: {path} has no layer in common with `{model.name}`: {misfit}")
+    layers = sum(1 for layer in _named_layers(model).values() if layer.weights)
+    if len(taken) < layers / 2:
+        raise InputError(
+            f"`weights`: {path} is of another architecture than `{model.name}`: {len(taken)} of {layers} layers are in "
+            f"common; {misfit}"
+        )
     return taken
 
 

@@ -30,7 +30,7 @@ def rows(
 
     Example:
         >>> next(rows(["deeplab_v3_plus"], ["mobilenet_0.25"], 64))
-        ('deeplab_v3_plus', 'mobilenet_0.25', '...', '...', '64', '16', 'from 1')
+        ('deeplab_v3_plus', 'mobilenet_0.25', '...', '...', '64', '16', 'from 32')
     """
     for name in networks:
         if name not in segmenters.SEGMENTERS:

@@ -60,7 +60,7 @@ def overlap_tile(
             raise InputError("`margin` must be given for a network with padding or a function; try 64 to 128")
     sizes = getattr(network, "sizes", None)
     if stride is None:
-        stride = sizes.multiple if sizes is not None else 1
+        stride = getattr(network, "output_stride", 1)
     if sizes is not None:
         sizes.check(tile_hw, network.name)
     _check(image, tile_hw, margin, stride, batch_size)

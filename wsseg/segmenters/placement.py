@@ -1,12 +1,12 @@
-"""How far a resizing must move a backbone's features so that they lie where their cells look."""
+"""Where a resizing must put a backbone's features so that they lie where their cells look."""
 
 import keras
 
 from wsseg.backbones.alignment import IMAGE, grids
 
 
-def shift_hw(network: keras.Model, level: str, onto: str | None = None) -> tuple[float, float]:
-    """Return the `shift_hw` of a `BilinearResizeTo` that draws a level of a backbone.
+def place(network: keras.Model, level: str, onto: str | None = None) -> dict[str, tuple[float, float]]:
+    """Return the arguments of a `BilinearResizeTo` (or nearest) that draws a level of a backbone.
 
     Args:
         network: A backbone (`wsseg.backbones.create`).
@@ -14,10 +14,15 @@ def shift_hw(network: keras.Model, level: str, onto: str | None = None) -> tuple
         onto: The level whose size they get; None for the image's.
 
     Returns:
-        In cells of `level`; 0 for a network that looks where half-pixel resizing assumes.
+        `shift_hw`, in cells of `level`: 0 for a network that looks where half-pixel resizing assumes; and `step_hw`,
+        cells of `level` from pixel to pixel of the result: the ratio of the strides, which that of the sizes is only
+        where the strides divide the image's size.
     """
     found = grids(network)
     of = found[id(network.output[level])]
     to = IMAGE if onto is None else found[id(network.output[onto])]
     pairs = zip(to.displacement_hw, of.displacement_hw, of.stride_hw)
-    return tuple((there - here) / stride for there, here, stride in pairs)
+    return {
+        "shift_hw": tuple((there - here) / stride for there, here, stride in pairs),
+        "step_hw": tuple(there / here for there, here in zip(to.stride_hw, of.stride_hw)),
+    }

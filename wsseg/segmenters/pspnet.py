@@ -7,9 +7,10 @@ from keras import layers
 from wsseg import backbones
 from wsseg.layers.aspp import convolution
 from wsseg.layers.bilinear_resize import BilinearResizeTo
+from wsseg.layers.legal_sizes import BACKBONE_SIZES
 from wsseg.layers.pyramid_pooling import pyramid_pooling
 from wsseg.segmenters.auxiliary_head import auxiliary_head
-from wsseg.segmenters.placement import shift_hw
+from wsseg.segmenters.placement import place
 from wsseg.segmenters.segmenter import Graph
 
 
@@ -45,6 +46,6 @@ def pspnet(
     fused = convolution(pyramid_pooling(features), channels, "fuse", kernel=3)
     fused = layers.Dropout(0.1, name="fuse_dropout")(fused)
     scores = layers.Conv2D(num_classes, 1, dtype="float32", name="scores")(fused)
-    to_image = BilinearResizeTo(shift_hw(network, "level_5"), name="logits", dtype="float32")
+    to_image = BilinearResizeTo(**place(network, "level_5"), name="logits", dtype="float32")
     second = auxiliary_head(network, num_classes, max(channels // 2, 1)) if auxiliary else None
-    return Graph(image, to_image([scores, image]), network, second)
+    return Graph(image, to_image([scores, image]), network, second, sizes=BACKBONE_SIZES)

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from wsseg.backbones.alignment import grids
 from wsseg.layers.legal_sizes import LegalSizes
 
 
@@ -67,6 +68,11 @@ class Segmenter(keras.Model):
         self.num_classes = graph.logits.shape[-1]
         self.sizes, self.margin = graph.sizes, graph.margin
         self.backbone_layers = tuple(layer.name for layer in graph.backbone.layers) if graph.backbone else ()
+
+    @property
+    def output_stride(self) -> int:
+        """Pixels from cell to cell of the coarsest features."""
+        return round(max(max(grid.stride_hw) for grid in grids(self).values()))
 
     def named_layers(self) -> dict[str, keras.layers.Layer]:
         """Return all layers by name; `layers` lacks those that only the second head has."""

@@ -8,6 +8,7 @@ from keras import layers
 from wsseg import backbones
 from wsseg.layers.aspp import aspp, convolution
 from wsseg.layers.bilinear_resize import BilinearResizeTo
+from wsseg.layers.legal_sizes import BACKBONE_SIZES
 from wsseg.segmenters.segmenter import Graph
 
 OUTPUT_STRIDE = 8  # by dilating layer3 and layer4
@@ -91,4 +92,4 @@ def _graph(network: keras.Model, scores: keras.KerasTensor, num_classes: int, au
     if auxiliary:
         second = _fcn_head(network.output["level_4"], num_classes, "auxiliary_0", "auxiliary_")
         second = BilinearResizeTo(name="auxiliary_logits", dtype="float32")([second, image])
-    return Graph(image, logits, network, second)
+    return Graph(image, logits, network, second, sizes=BACKBONE_SIZES)
