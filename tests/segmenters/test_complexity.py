@@ -26,8 +26,9 @@ def test_layers_by_hand():
     x = keras.layers.Conv2DTranspose(2, 4, strides=2, padding="same")(x)  # 4 x 3 x (16 x 2 x 4)
     shared = keras.layers.Conv2D(2, 1)  # 8 x 6 x 4, twice
     x = shared(shared(x))
-    x = keras.layers.Dense(5)(keras.layers.GlobalAveragePooling2D()(x))  # 10
-    expected = 12 * 108 + 12 * 36 + 12 * 128 + 2 * 48 * 4 + 10
+    x = keras.layers.SeparableConv2D(3, 3, padding="same")(x)  # 8 x 6 x (9 x 2 + 2 x 3)
+    x = keras.layers.Dense(5)(keras.layers.GlobalAveragePooling2D()(x))  # 15
+    expected = 12 * 108 + 12 * 36 + 12 * 128 + 2 * 48 * 4 + 48 * 24 + 15
     assert multiply_adds(keras.Model(image, x)) == expected
 
 

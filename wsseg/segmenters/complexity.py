@@ -101,14 +101,11 @@ def _calls(model: keras.Model) -> Iterator[tuple[keras.layers.Layer, Any, Any]]:
 
 
 def _of_call(layer: Any, source: Any, out: Any) -> int:
-    kernel = getattr(layer, "kernel", None)
-    if kernel is None or isinstance(layer, keras.layers.DepthwiseConv2D):
-        kernel = getattr(layer, "depthwise_kernel", kernel)
-    if kernel is None:
+    # A separable convolution has two kernels and no `kernel`.
+    kernels = [getattr(layer, name, None) for name in ("kernel", "depthwise_kernel", "pointwise_kernel")]
+    weights = sum(math.prod(kernel.shape) for kernel in kernels if kernel is not None)
+    if not weights:
         return 0
-    weights = math.prod(kernel.shape)
-    if isinstance(layer, keras.layers.SeparableConv2D):
-        raise NotImplementedError("count a depthwise and a pointwise convolution instead")
     if len(out.shape) != 4:
         return weights  # a dense layer
     # Each kernel element is used once for each position: of the output, or, transposed, of the input.
