@@ -77,8 +77,9 @@ def test_any_linear_head_explains_the_whole_logit(add_head, size_hw):
     assert explainer.layer == "features"
     images = np.random.default_rng(1).uniform(0, 1, (2, 9, 9, 3)).astype("float32")
     maps = explainer.raw(images, [[0, 1, 2]] * 2)
-    logits = explainer.head(explainer.features(images)).numpy()
-    bias = explainer.head(np.zeros((1, 7, 7, 6), "float32")).numpy()
+    network = explainer.network
+    logits = network.head(network.features([images]), [images]).logits.numpy()
+    bias = network.head(np.zeros((1, 7, 7, 6), "float32"), [images[:1]]).logits.numpy()
     # The mean of a CAM is the logit without the bias: no evidence is lost or made up.
     np.testing.assert_allclose(maps.mean(axis=(2, 3)), logits - bias, atol=1e-4)
 
@@ -90,7 +91,7 @@ def test_class_maps_before_the_pooling_are_the_map_itself():
     explainer = CAM(model)
     assert explainer.layer == "class_maps"
     np.testing.assert_allclose(
-        explainer.raw(images, [2])[0], explainer.features(images)[0, :, :, 2], atol=1e-5
+        explainer.raw(images, [2])[0], explainer.network.features([images])[0, :, :, 2], atol=1e-5
     )
 
 

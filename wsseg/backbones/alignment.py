@@ -62,7 +62,7 @@ def grids(model: keras.Model) -> dict[int, Grid]:
     size, and that for an even size where it is not known. Layers that keep the size keep the grid.
 
     Args:
-        model: Without nested functional models (`wsseg.explainers.split.flatten`).
+        model: Without nested functional models (`wsseg.explainers.flattening.flatten`).
 
     Returns:
         `id(symbolic tensor) -> Grid`; tensors behind layers that resample otherwise are left out.

@@ -9,6 +9,12 @@ from wsseg.catalogue import load
 EXPLAINERS = {
     "cam": "wsseg.explainers.cam:CAM",
     "grad_cam": "wsseg.explainers.grad_cam:GradCAM",
+    "grad_cam_pp": "wsseg.explainers.grad_cam_pp:GradCAMPlusPlus",
+    "xgrad_cam": "wsseg.explainers.xgrad_cam:XGradCAM",
+    "hires_cam": "wsseg.explainers.hires_cam:HiResCAM",
+    "layer_cam": "wsseg.explainers.layer_cam:LayerCAM",
+    "eigen_cam": "wsseg.explainers.eigen_cam:EigenCAM",
+    "counterfactual": "wsseg.explainers.counterfactual:CounterfactualGradCAM",
 }
 
 
@@ -17,8 +23,10 @@ def create(name: str, model: keras.Model, **options: Any):
 
     Args:
         name: A key of `EXPLAINERS`.
-        model: Any functional or sequential Keras model with one image input, nested ones included.
-        options: What the explainer takes; all take `layer`, the name of the layer to explain.
+        model: Any Keras model with an image among its inputs: functional or sequential, nested ones included, or
+            subclassed with a named layer.
+        options: What the explainer takes; all take `layer`, the name of the layer to explain, and `output`, which of
+            several outputs.
 
     Returns:
         An `wsseg.explainers.core.Explainer`; call it with images and targets.

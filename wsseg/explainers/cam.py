@@ -1,11 +1,15 @@
 """CAM: the linear head of a globally pooled network, applied to each cell of the features."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from wsseg.errors import InputError
-from wsseg.explainers.core import Explainer
+from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.targets import ClassScores
 
 
 class CAM(Explainer):
@@ -19,6 +23,7 @@ class CAM(Explainer):
     Args:
         model: A Keras classifier with such a head.
         layer: The features that are pooled, or None to find them.
+        output: Name or position of the output, where the model has several.
 
     Raises:
         InputError: The head is not global average pooling and a linear map; `grad_cam` explains any head.
@@ -29,14 +34,23 @@ class CAM(Explainer):
 
     relative = False
 
-    def __init__(self, model: keras.Model, layer: str | None = None):
-        super().__init__(model, layer)
-        self.weights = tf.constant(linear_weights(self.head))
+    def __init__(self, model: keras.Model, layer: str | None = None, output: str | int | None = None):
+        super().__init__(model, layer, output)
+        head = getattr(self.network, "logits_of_features", lambda output: None)(output)
+        if head is None:
+            raise InputError(
+                f"CAM needs a head that reads the features of `{self.layer}` alone; use `grad_cam`, which explains any"
+            )
+        self.weights = tf.constant(linear_weights(head))
 
-    def maps(self, images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    def maps(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
         """Apply the wanted classes' weights to every cell."""
-        features = tf.cast(self.features(images, training=False), tf.float32)
-        weights = tf.gather(self.weights, tf.maximum(targets, 0), axis=1)  # (C, B, T)
+        if not isinstance(score.target, ClassScores):
+            raise InputError("CAM explains class indices only; use `grad_cam`, which explains any score")
+        (classes,) = score.arrays
+        features = tf.cast(self.network.features(inputs), tf.float32)
+        classes = tf.broadcast_to(tf.maximum(classes, 0), [tf.shape(features)[0], classes.shape[1]])
+        weights = tf.gather(self.weights, classes, axis=1)  # (C, B, T)
         return tf.einsum("bhwc,cbt->bthw", features, weights)
 
 

@@ -1,76 +1,131 @@
-"""What all explainers share: targets, one trace a shape, resizing and scaling of the maps.
+"""What all explainers share: inputs, targets, one trace a shape, resizing and scaling of the maps.
 
 A method is a subclass with one formula, `maps`; the split, the batch's form and the scaling are here.
 """
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from wsseg.errors import InputError
+from wsseg.explainers.flattening import is_graph
+from wsseg.explainers.graph_network import GraphNetwork
+from wsseg.explainers.network import Network, Outputs
 from wsseg.explainers.placement import placed
-from wsseg.explainers.split import split
+from wsseg.explainers.subclassed_network import SubclassedNetwork
+from wsseg.explainers.targets import ClassScores, Target, as_target
 
 EPSILON = 1e-5
 """Added to a map's maximum before dividing by it (IRN's value): a map without evidence stays 0."""
 
+KEPT = 8
+"""Compiled functions that are kept, the latest used: one for each kind of target."""
+
+
+class Score:
+    """A target with its arrays: the model's outputs -> `(B, T)` float32."""
+
+    def __init__(self, target: Target, arrays: Sequence[Any], output: str | int | None = None):
+        self.target, self.arrays, self.output = target, tuple(arrays), output
+
+    def __call__(self, outputs: Outputs, own: bool = False) -> tf.Tensor:
+        """Score outputs of as many images as the arrays have rows, or of several versions of each, image by image.
+
+        Args:
+            outputs: Of the model.
+            own: Take the model's own outputs (probabilities) where the target would take logits.
+        """
+        return self.target.evaluate(outputs, self.arrays, own, self.output)
+
+    def of_image(self, index: int) -> "Score":
+        """Return the score of one image of the batch."""
+        rows = [x if len(x) == 1 else x[index : index + 1] for x in self.arrays]
+        return Score(self.target, rows, self.output)
+
 
 class Explainer:
-    """Explain a model's class scores by maps over the image.
+    """Explain a model's scores by maps over the image.
 
     Args:
-        model: A functional or sequential Keras classifier, nested ones included.
+        model: Any Keras model with an image among its inputs: functional or sequential, nested ones included, or
+            subclassed with a named layer.
         layer: The layer to explain, or None for the last spatial features that the head reads.
+        output: Name or position of the output to explain, where the model has several.
 
     Attributes:
         layer: Name of the explained layer.
         grid: Where in the image its cells look, or None where that can't be told.
         relative: True where a map's scale depends on the size of the image it was made from, so that maps of
             several scales must be scaled before they are summed.
+        at_layer: False where the image itself is explained.
+        in_graph: False where `maps` runs many batches through compiled functions of its own.
     """
 
     relative = True
+    at_layer = True
+    in_graph = True
 
-    def __init__(self, model: keras.Model, layer: str | None = None):
-        parts = split(model, layer)
-        self.features, self.head, self.layer, self.grid = parts.features, parts.head, parts.layer, parts.grid
-        self.num_classes = int(parts.head.output_shape[-1])
-        self.input_size = tuple(model.inputs[0].shape[1:3])
-        self._function = tf.function(self.maps, reduce_retracing=True)
+    def __init__(self, model: keras.Model, layer: str | None = None, output: str | int | None = None):
+        if is_graph(model):
+            self.network: Network = GraphNetwork(model, layer, output, self.at_layer)
+        else:
+            self.network = SubclassedNetwork(model, layer, self.at_layer)
+        self.output = output
+        self._functions: OrderedDict[Any, Callable] = OrderedDict()
 
-    def maps(self, images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    @property
+    def layer(self) -> str:
+        """Name of the explained layer."""
+        return self.network.layer
+
+    @property
+    def grid(self):
+        """Where in the image the layer's cells look, or None where that can't be told."""
+        return self.network.grid
+
+    @property
+    def input_size(self) -> tuple[int | None, int | None]:
+        """`(H, W)` that the model takes; None for any."""
+        return self.network.input_size
+
+    def maps(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
         """The method's formula.
 
         Args:
-            images: `(B, H, W, 3)` float32.
-            targets: `(B, T)` int32 class indices, -1 where an image has fewer than T.
+            inputs: The model's inputs, flat; the image `(B, H, W, C)` is number `self.network.image`.
+            score: The model's outputs -> the scores to explain, `(B, T)`.
 
         Returns:
-            `(B, T, h, w)` float32, unscaled, negative values kept; anything where the target is -1.
+            `(B, T, h, w)` float32, unscaled, negative values kept.
         """
         raise TypeError(f"{type(self).__name__} must define `maps`")
 
-    def raw(self, images, targets) -> np.ndarray:
+    def raw(self, images: Any, targets: Any) -> np.ndarray:
         """Return the unscaled maps at the layer's own size, after the method's ReLU where it has one.
 
         Args:
-            images: `(B, H, W, 3)` RGB in [0, 255] (for a model with preprocessing of its own inside), any
-                real dtype.
-            targets: `(B,)` class indices, or `(B, T)` for several classes of each image at once; -1 where an
-                image has fewer than T, whose map is 0.
+            images: `(B, H, W, C)`, commonly RGB in [0, 255] (for a model with preprocessing of its own inside), any
+                real dtype; for a model of several inputs a list in their order, or a dict by their names.
+            targets: `(B,)` class indices, or `(B, T)` for several classes of each image at once; -1 where an image has
+                fewer than T, whose map is 0. Or a callable on the model's output, a function or a `Target` of
+                `wsseg.explainers.targets`: -> `(B,)` scores; or a list of T such callables.
 
         Returns:
-            `(B, h, w)` or `(B, T, h, w)` float32.
+            `(B, h, w)`, or `(B, T, h, w)` for several scores an image, float32.
 
         Raises:
-            InputError: Shapes or class indices do not fit the model.
+            InputError: Shapes or class indices do not fit the model, or a map is not a number.
         """
-        images, targets, squeeze = self._check(images, targets)
-        maps = self._function(tf.constant(images), tf.constant(targets)).numpy()
-        maps[targets < 0] = 0
-        return maps[:, 0] if squeeze else maps
+        inputs, target, single = self.prepared(images, targets)
+        maps = self._checked(self.computed(inputs, target).numpy(), target)
+        return maps[:, 0] if single and maps.shape[1] == 1 else maps
 
-    def __call__(self, images, targets) -> np.ndarray:
+    def __call__(self, images: Any, targets: Any) -> np.ndarray:
         """Return the maps at the image's size, each scaled by its maximum.
 
         Args:
@@ -78,16 +133,38 @@ class Explainer:
             targets: As of `raw`.
 
         Returns:
-            `(B, H, W)` or `(B, T, H, W)` float32 in [0, 1]; all 0 where nothing speaks for the class.
+            `(B, H, W)` or `(B, T, H, W)` float32 in [0, 1]; all 0 where nothing speaks for the score.
         """
-        maps = np.maximum(self.raw(images, targets), 0)
-        height, width = np.shape(images)[1:3]
-        rows = self.placement(np.arange(height), 0, maps.shape[-2], height)
-        columns = self.placement(np.arange(width), 1, maps.shape[-1], width)
-        large = rows @ maps @ columns.T
-        peak = large.max(axis=(-2, -1), keepdims=True)
+        inputs, target, single = self.prepared(images, targets)
+        maps = np.maximum(self._checked(self.computed(inputs, target).numpy(), target), 0)
+        height, width = inputs[self.network.image].shape[1:3]
+        if maps.shape[-2:] != (height, width) or self.grid is None:
+            rows = self.placement(np.arange(height), 0, maps.shape[-2], height)
+            columns = self.placement(np.arange(width), 1, maps.shape[-1], width)
+            maps = rows @ maps @ columns.T
+        peak = maps.max(axis=(-2, -1), keepdims=True)
         # Relative, not EPSILON: a weak map (gradient methods divide by the image's area) must reach 1 too.
-        return np.divide(large, peak, out=np.zeros_like(large), where=peak > 0)
+        maps = np.divide(maps, peak, out=np.zeros_like(maps), where=peak > 0)
+        return maps[:, 0] if single and maps.shape[1] == 1 else maps
+
+    def computed(self, inputs: Sequence[np.ndarray], target: Target) -> tf.Tensor:
+        """Return the raw maps `(B, T, h, w)`, by the compiled function of this kind of target."""
+        if not self.in_graph:
+            return self.maps(inputs, Score(target, target.arrays, self.output))
+        function = self.compiled(
+            target.key, lambda inputs, arrays: self.maps(inputs, Score(target, arrays, self.output))
+        )
+        return function([tf.constant(x) for x in inputs], [tf.constant(x) for x in target.arrays])
+
+    def compiled(self, key: Any, function: Callable) -> Callable:
+        """Return the compiled form of a function, made once for each key; the `KEPT` latest used are kept."""
+        if key not in self._functions:
+            # As a partial: TensorFlow counts the traces of all functions of the same code together, and warns.
+            self._functions[key] = tf.function(partial(function), reduce_retracing=True, autograph=False)
+            if len(self._functions) > KEPT:
+                self._functions.popitem(last=False)
+        self._functions.move_to_end(key)
+        return self._functions[key]
 
     def placement(self, pixels: np.ndarray, axis: int, cells: int, size: int) -> np.ndarray:
         """Return the matrix that reads a row of the layer's cells at pixels of the image.
@@ -109,32 +186,51 @@ class Explainer:
         stride = size / cells
         return placed(pixels, cells, stride, (stride - 1) / 2)
 
-    def _check(self, images, targets) -> tuple[np.ndarray, np.ndarray, bool]:
-        images = np.asarray(images, dtype=np.float32)
-        if images.ndim != 4 or images.shape[-1] != 3:
+    def prepared(self, images: Any, targets: Any) -> tuple[list[np.ndarray], Target, bool]:
+        """Check what the user gave.
+
+        Returns:
+            The inputs, flat; the target; and whether the caller wants one map an image, without the axis T.
+        """
+        network = self.network
+        inputs = network.inputs(images)
+        image, channels = inputs[network.image], network.channels or "C"
+        if image.ndim != 4 or (network.channels is not None and image.shape[-1] != network.channels):
             raise InputError(
-                f"`images` must be (B, H, W, 3); got {images.shape}; add a batch axis with images[None]"
+                f"`images` must be (B, H, W, {channels}); got {image.shape}; add a batch axis with images[None]"
             )
-        for axis, (got, wanted) in enumerate(zip(images.shape[1:3], self.input_size)):
+        if not np.isfinite(image.sum(dtype=np.float64)):
+            place = next(i for i, one in enumerate(image) if not np.isfinite(one).all())
+            raise InputError(
+                f"`images` must be finite numbers; image {place} of the batch holds NaN or infinity"
+            )
+        for axis, (got, wanted) in enumerate(zip(image.shape[1:3], network.input_size)):
             if wanted is not None and got != wanted:
                 raise InputError(
-                    f"`images` must be {self.input_size} (height, width) for this model; got "
-                    f"{images.shape[1:3]}; resize them ({'height' if axis == 0 else 'width'} differs)"
+                    f"`images` must be {network.input_size} (height, width) for this model; got "
+                    f"{image.shape[1:3]}; resize them ({'height' if axis == 0 else 'width'} differs)"
                 )
-        targets = np.asarray(targets)
-        if targets.dtype.kind not in "iu" and targets.size:
+        for place, array in enumerate(inputs):
+            if len(array) != len(image):
+                raise InputError(f"input {place} has {len(array)} rows and there are {len(image)} images")
+        if isinstance(targets, np.ndarray) and targets.ndim == 0:
+            targets = targets[None]
+        target, single = as_target(targets, len(image))
+        if isinstance(target, ClassScores):
+            output = self.output if target.output is None else target.output
+            target.check(network.spec.one(output, logits=False).shape[-1])
+        return inputs, target, single
+
+    def _checked(self, maps: np.ndarray, target: Target) -> np.ndarray:
+        """Refuse maps that are no numbers; empty those of absent scores."""
+        absent = target.absent(len(maps))
+        if absent is not None and absent.any():
+            maps[absent] = 0
+        wrong = ~np.isfinite(maps).all(axis=(1, 2, 3))
+        if wrong.any():
             raise InputError(
-                f"`targets` must be class indices (integers); got {targets.dtype}; try {targets.shape} of int"
+                f"the maps of {wrong.sum()} of {len(maps)} images (first: number {np.argmax(wrong)}) at layer "
+                f"`{self.layer}` are not finite numbers: the model's weights or its outputs hold NaN or infinity; "
+                "check `model(images)`"
             )
-        targets = targets.astype(np.int32)
-        squeeze = targets.ndim == 1
-        if squeeze:
-            targets = targets[:, None]
-        if targets.ndim != 2 or len(targets) != len(images):
-            raise InputError(f"`targets` must be (B,) or (B, T) with B = {len(images)}; got {targets.shape}")
-        if targets.max(initial=0) >= self.num_classes or targets.min(initial=0) < -1:
-            raise InputError(
-                f"`targets` must be class indices from 0 to {self.num_classes - 1}; "
-                f"got {targets.min()} to {targets.max()}"
-            )
-        return images, targets, squeeze
+        return maps

@@ -1,12 +1,12 @@
-"""Grad-CAM: channels weighted by the mean gradient of the class score."""
+"""Grad-CAM: channels weighted by the mean gradient of the score."""
 
 import tensorflow as tf
 
-from wsseg.explainers.core import Explainer
-from wsseg.explainers.gradients import head_gradients
+from wsseg.explainers.gradient_cam import GradientCAM
+from wsseg.explainers.gradients import positive
 
 
-class GradCAM(Explainer):
+class GradCAM(GradientCAM):
     r"""Gradient-weighted class activation map (Selvaraju et al. 2017, equations 1 and 2).
 
     $\alpha_k^c = \frac{1}{Z} \sum_{ij} \partial y^c / \partial A_{ij}^k$ and
@@ -18,9 +18,7 @@ class GradCAM(Explainer):
         Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks, ICCV 2017.
     """
 
-    def maps(self, images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    def combine(self, features: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
         """Weight each channel by its mean gradient and keep the positive part."""
-        features = tf.cast(self.features(images, training=False), tf.float32)
-        gradients = head_gradients(self.head, features, targets)
         weights = tf.reduce_mean(gradients, axis=(2, 3))  # (B, T, C)
-        return tf.nn.relu(tf.einsum("bhwc,btc->bthw", features, weights))
+        return positive(tf.einsum("bhwc,btc->bthw", features, weights))

@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from wsseg.errors import InputError
-from wsseg.explainers.core import Explainer
+from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.targets import ClassScores
 from wsseg.loading.augment import FILL_RGB
 
 
@@ -43,25 +44,25 @@ class MultiScale:
         if not len(scales) or min(scales) <= 0:
             raise InputError(f"`scales` must be positive; got {tuple(scales)}; try 0.5, 1.0, 1.5")
         self.explainer, self.scales, self.flip, self.map_stride = explainer, tuple(scales), flip, map_stride
-        self._function = tf.function(self._sum)
+        self._function = tf.function(self._sum) if explainer.in_graph else self._sum
 
-    def _sum(self, images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    def _sum(self, images: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
         height, width = images.shape[1:3]
-        total = 0.0
+        total, score = 0.0, Score(ClassScores(np.zeros((1, classes.shape[1]), int)), [classes])
         for scale in self.scales:
             scaled_hw = (round(height * scale), round(width * scale))
             scaled = tf.image.resize(images, scaled_hw, antialias=True) if scale != 1 else images
             for mirror in (False, True) if self.flip else (False,):
-                total += self._view(scaled, targets, (height, width), mirror)
+                total += self._view(scaled, score, (height, width), mirror)
         return total
 
-    def _view(self, view: tf.Tensor, targets: tf.Tensor, size_hw: tuple[int, int], mirror: bool) -> tf.Tensor:
+    def _view(self, view: tf.Tensor, score: Score, size_hw: tuple[int, int], mirror: bool) -> tf.Tensor:
         """Explain one scaled view; return its maps `(B, T, H / map_stride, W / map_stride)`."""
         margins = self._margins()
         padded = view[:, :, ::-1] if mirror else view
         if np.any(margins):
             padded = tf.pad(padded - FILL_RGB, [(0, 0), *margins, (0, 0)]) + FILL_RGB
-        maps = tf.nn.relu(self.explainer.maps(padded, targets))
+        maps = tf.nn.relu(self.explainer.maps([padded], score))
         if self.explainer.relative:
             maps = tf.math.divide_no_nan(maps, tf.reduce_max(maps, axis=(2, 3), keepdims=True))
         matrices = []
@@ -99,7 +100,7 @@ class MultiScale:
         Returns:
             `(B, T, ceil(H / map_stride), ceil(W / map_stride))` float32, not negative.
         """
-        images, targets, _ = self.explainer._check(images, targets)
-        sums = self._function(tf.constant(images), tf.constant(targets)).numpy()
-        sums[targets < 0] = 0
+        (images,), target, _ = self.explainer.prepared(images, targets)
+        sums = self._function(tf.constant(images), tf.constant(target.classes)).numpy()
+        sums[target.classes < 0] = 0
         return sums

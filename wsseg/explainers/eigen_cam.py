@@ -1,0 +1,38 @@
+"""Eigen-CAM: the strongest pattern of the features, whatever the class."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from wsseg.explainers.core import Explainer, Score
+
+
+class EigenCAM(Explainer):
+    r"""Projection of the features on their first principal direction (Muhammad & Yeasin 2020, equations 1 to 3 †).
+
+    With the features as a matrix $O = U \Sigma V^T$ of cells times channels, not centred, $L = O V_1$. It needs no
+    gradient and knows no class: every target gets the same map. The sign of a singular vector is arbitrary; the one is
+    taken that makes the map's sum positive. $O V_1 = \sigma_1 U_1$ comes from the smaller of the two Gram matrices.
+
+    References:
+        Muhammad & Yeasin, Eigen-CAM: Class Activation Map using Principal Components, IJCNN 2020. († quoted from
+        memory.)
+    """
+
+    def maps(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
+        """Project every cell on the first right singular vector."""
+        features = tf.cast(self.network.features(inputs), tf.float32)
+        shape = tf.shape(features)
+        cells = tf.reshape(features, [shape[0], shape[1] * shape[2], features.shape[-1]])
+        static = features.shape[1], features.shape[2]
+        if None not in static and static[0] * static[1] < features.shape[-1]:
+            values, vectors = tf.linalg.eigh(tf.matmul(cells, cells, transpose_b=True))
+            projected = vectors[..., -1] * tf.sqrt(tf.maximum(values[..., -1:], 0))
+        else:
+            _, vectors = tf.linalg.eigh(tf.matmul(cells, cells, transpose_a=True))
+            projected = tf.einsum("bnc,bc->bn", cells, vectors[..., -1])
+        projected *= tf.where(tf.reduce_sum(projected, axis=1, keepdims=True) < 0, -1.0, 1.0)
+        maps = tf.reshape(projected, [shape[0], 1, shape[1], shape[2]])
+        count = score(self.network.head(features, inputs)).shape[1]  # the shape alone: the head is not run
+        return tf.repeat(maps, count, axis=1)

@@ -1,0 +1,28 @@
+"""Grad-CAM++: each cell's gradient weighted by its share, so that several objects of a class count."""
+
+import tensorflow as tf
+
+from wsseg.explainers.gradient_cam import GradientCAM
+from wsseg.explainers.gradients import positive
+
+
+class GradCAMPlusPlus(GradientCAM):
+    r"""Grad-CAM++ (Chattopadhay et al. 2018, equations 5, 6 and 19 †).
+
+    $\alpha_{ij}^{kc} = \frac{g^2}{2 g^2 + \sum_{ab} A_{ab}^k g^3}$ with $g = \partial y^c / \partial A_{ij}^k$,
+    $w_k^c = \sum_{ij} \alpha_{ij}^{kc} ReLU(g)$ and $L^c = ReLU(\sum_k w_k^c A^k)$. Where $g > 0$ the fraction is
+    computed as $1 / (2 + g \sum_{ab} A_{ab}^k)$, the same number, for $g^3$ of a small gradient is 0 in float32; where
+    it is not, the ReLU makes its factor 0. The paper takes $Y^c = \exp(y^c)$, whose derivative has the factor
+    $\exp(y^c)$ more, the same for the whole map: it is left out. The features must not be negative (after a ReLU).
+
+    References:
+        Chattopadhay et al., Grad-CAM++: Generalized Gradient-Based Visual Explanations for Deep Convolutional
+        Networks, WACV 2018. († quoted from memory.)
+    """
+
+    def combine(self, features: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
+        """Weight each channel by the sum of its weighted positive gradients."""
+        sums = tf.reduce_sum(features, axis=(1, 2))[:, None, None, None]  # (B, 1, 1, 1, C)
+        rising = positive(gradients)
+        weights = tf.reduce_sum(rising / (2 + rising * sums), axis=(2, 3))
+        return positive(tf.einsum("bhwc,btc->bthw", features, weights))

@@ -1,0 +1,29 @@
+"""Grad-CAM's family: a formula of the features and the scores' gradients by them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.gradients import head_gradients
+
+
+class GradientCAM(Explainer):
+    """A class map from features and gradients; a method is its `combine` and nothing else."""
+
+    def combine(self, features: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
+        """The method's formula.
+
+        Args:
+            features: `(B, h, w, C)` float32, $A$.
+            gradients: `(B, T, h, w, C)` float32, $g = \\partial y / \\partial A$ for each score $y$.
+
+        Returns:
+            `(B, T, h, w)` float32.
+        """
+        raise TypeError(f"{type(self).__name__} must define `combine`")
+
+    def maps(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
+        """Differentiate through the head and combine."""
+        return self.combine(*head_gradients(self.network, inputs, score))

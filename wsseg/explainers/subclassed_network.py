@@ -1,0 +1,121 @@
+"""Subclassed models: their layers' order is not known, but a named layer's output can be read and replaced."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+
+from wsseg.catalogue import nearest
+from wsseg.errors import InputError
+from wsseg.explainers.network import Network, Outputs
+
+
+class SubclassedNetwork(Network):
+    """A model with a `call` of its own, explained at a layer that the user names.
+
+    The whole model is run in both parts; inside a compiled function what is not needed is never computed. The
+    outputs are the model's own: a final softmax or sigmoid can't be told from other operations of its `call`. The
+    cells of the layer are taken to be spread evenly over the image.
+
+    Args:
+        model: Any `keras.Model`.
+        layer: Name of a layer of the model, at any depth; it is called once in a pass, or its last call is explained.
+        at_layer: False to explain the image itself.
+
+    Raises:
+        InputError: No layer is named, or none has that name.
+    """
+
+    def __init__(self, model: keras.Model, layer: str | None = None, at_layer: bool = True):
+        self.model, self._structure = model, None
+        self.names: tuple[str, ...] = ()
+        if at_layer:
+            self.grid = None
+            found = {part.name: part for part in model._flatten_layers(include_self=False)}
+            if layer is None or layer not in found:
+                hint = f"choose one of: {', '.join(found)}" if layer is None else nearest(layer, found)
+                wrong = "name the layer to explain with `layer=`" if layer is None else f"no layer `{layer}`"
+                raise InputError(
+                    f"model `{model.name}` is a subclassed {type(model).__name__}: {wrong}; {hint}"
+                )
+            self.layer, self._layer = layer, found[layer]
+
+    def inputs(self, given: Any) -> list[Any]:
+        """Return the inputs flat; their structure is kept for the model's call."""
+        flat = [np.asarray(x) for x in keras.tree.flatten(given)] if _nested(given) else [np.asarray(given)]
+        images = [i for i, x in enumerate(flat) if x.ndim == 4]
+        if not images:
+            raise InputError(f"there is no image (B, H, W, C) among the inputs {[x.shape for x in flat]}")
+        self._structure, self.image = given if _nested(given) else None, images[0]
+        flat = [
+            x if x.dtype.kind in "iub" and i != self.image else x.astype(np.float32)
+            for i, x in enumerate(flat)
+        ]
+        if not self.names:  # the first batch builds the model and shows what it gives
+            values = self.model(self._packed(flat), training=False)
+            flat_values = keras.tree.flatten(values)
+            names = (
+                sorted(values)
+                if isinstance(values, dict)
+                else [f"output_{i}" for i in range(len(flat_values))]
+            )
+            self.names = tuple(names)
+            spec = keras.tree.map_structure(
+                lambda x: keras.KerasTensor((None, *x.shape[1:]), x.dtype), values
+            )
+            self.spec = Outputs(spec, spec, self.names)
+        return flat
+
+    def features(self, inputs: Sequence[Any]) -> Any:
+        """Run the model and read the layer's output."""
+        taken: list[Any] = []
+
+        def take(output: Any) -> Any:
+            taken.append(output)
+            return output
+
+        with _tapped(self._layer, take):
+            self.model(self._packed(inputs), training=False)
+        if not taken:
+            raise InputError(f"layer `{self.layer}` is not used when model `{self.model.name}` is called")
+        if len(getattr(taken[-1], "shape", ())) != 4:
+            raise InputError(
+                f"layer `{self.layer}` gives {getattr(taken[-1], 'shape', type(taken[-1]))}, which has no height and "
+                "width; choose a layer with an output (batch, height, width, channels)"
+            )
+        return taken[-1]
+
+    def head(self, features: Any, inputs: Sequence[Any]) -> Outputs:
+        """Run the model with the layer's output replaced."""
+        with _tapped(self._layer, lambda output: keras.ops.cast(features, output.dtype)):
+            return self.outputs(inputs)
+
+    def outputs(self, inputs: Sequence[Any]) -> Outputs:
+        """Run the model."""
+        values = self.model(self._packed(inputs), training=False)
+        return Outputs(values, values, self.names)
+
+    def _packed(self, inputs: Sequence[Any]) -> Any:
+        return (
+            inputs[0]
+            if self._structure is None
+            else keras.tree.pack_sequence_as(self._structure, list(inputs))
+        )
+
+
+def _nested(given: Any) -> bool:
+    return isinstance(given, (dict, tuple)) or (isinstance(given, list) and hasattr(given[0], "shape"))
+
+
+@contextmanager
+def _tapped(layer: keras.layers.Layer, tap: Callable[[Any], Any]) -> Iterator[None]:
+    """Pass the layer's output through `tap` for as long as the context lasts."""
+    call = layer.call
+    # Past Keras' own __setattr__, which keeps track of layers and variables only.
+    layer.__dict__["call"] = lambda *args, **kwargs: tap(call(*args, **kwargs))
+    try:
+        yield
+    finally:
+        del layer.__dict__["call"]

@@ -1,0 +1,45 @@
+"""The negative of a score: what speaks against it."""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wsseg.explainers.network import Outputs
+from wsseg.explainers.targets.target import Function, Target
+
+
+class Negated(Target):
+    """The negative of another target: any explainer's map then shows what speaks against that score.
+
+    With Grad-CAM it is the counterfactual explanation of Selvaraju et al. 2017 (section 3.2 †), which `counterfactual`
+    computes for class indices.
+
+    Args:
+        target: A target, or a function of the model's output.
+
+    References:
+        Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks, ICCV 2017. († quoted from memory.)
+    """
+
+    def __init__(self, target: Target | Callable[[Any], Any]):
+        self.target = target if isinstance(target, Target) else Function(target)
+        self.logits, self.output, self.arrays = self.target.logits, self.target.output, self.target.arrays
+
+    @property
+    def key(self) -> Hashable:
+        """That of the target, marked."""
+        return (type(self), self.target.key)
+
+    def check(self, outputs: Outputs, default: str | int | None = None) -> None:
+        """As the target does."""
+        if hasattr(self.target, "check"):
+            self.target.check(outputs, default)
+
+    def evaluate(self, outputs: Outputs, arrays: Sequence[Any], own: bool, default: str | int | None) -> Any:
+        """Return the target's score times -1."""
+        return -self.target.evaluate(outputs, arrays, own, default)
+
+    def absent(self, batch: int) -> np.ndarray | None:
+        """Where the target is."""
+        return self.target.absent(batch)

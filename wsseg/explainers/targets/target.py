@@ -1,0 +1,152 @@
+"""What a target is, and how several become one."""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from wsseg.errors import InputError
+from wsseg.explainers.network import Outputs
+
+
+class Target:
+    """A score to explain: a differentiable function of a model's output.
+
+    A plain function of the model's output does as well; a target can do two things more. Its `arrays` are handed to
+    the compiled function as tensors, so that other values (another word, another mask) need no new trace, and it may
+    ask for the scores before a final softmax or sigmoid.
+
+    Attributes:
+        logits: Whether `scores` wants the outputs before a final softmax or sigmoid.
+        output: Name or position of the output that it reads, None for the only one (or the explainer's `output=`).
+        arrays: What `scores` gets beside the outputs, each `(B, ...)`, a row for each image, or `(1, ...)`, the same
+            for all. Where an explainer looks at many versions of an image, rows are repeated.
+    """
+
+    logits: bool = True
+    output: str | int | None = None
+    arrays: tuple[np.ndarray, ...] = ()
+
+    @property
+    def key(self) -> Hashable:
+        """What the trace of a compiled function depends on, beside the arrays' shapes."""
+        return (type(self), self.logits, self.output)
+
+    def scores(self, outputs: Any, *arrays: Any) -> Any:
+        """Score each image.
+
+        Args:
+            outputs: The output that the target reads, a tensor `(B, ...)`.
+            arrays: `self.arrays` as tensors, with B rows each.
+
+        Returns:
+            `(B,)` for one score an image, or `(B, T)` for several, each of which gets a map.
+        """
+        raise TypeError(f"{type(self).__name__} must define `scores`")
+
+    def absent(self, batch: int) -> np.ndarray | None:
+        """Return `(B, T)` bool: where an image has no such score and its map is 0; None for nowhere."""
+        return None
+
+    def evaluate(self, outputs: Outputs, arrays: Sequence[Any], own: bool, default: str | int | None) -> Any:
+        """Return the scores `(B, T)` float32; `own` asks for the model's own outputs, whatever `logits` says."""
+        ops = keras.ops
+        output = default if self.output is None else self.output
+        read = outputs.one(output, self.logits and not own)
+        batch = ops.shape(read)[0]
+        rows = [ops.repeat(x, batch // ops.shape(x)[0], axis=0) for x in arrays]
+        scores = ops.cast(self.scores(ops.cast(read, "float32"), *rows), "float32")
+        return _one_column(scores)
+
+
+class Function(Target):
+    """A plain function of the model's outputs, in the structure the model gives them in: -> `(B,)` or `(B, T)`.
+
+    The function is traced once for each shape of the batch: keep it and use it again, a new one is traced anew.
+    """
+
+    def __init__(self, function: Callable[[Any], Any]):
+        self.function = function
+
+    @property
+    def key(self) -> Hashable:
+        """The function itself."""
+        return self.function
+
+    def evaluate(self, outputs: Outputs, arrays: Sequence[Any], own: bool, default: str | int | None) -> Any:
+        """Call the function on the model's own outputs."""
+        return _one_column(keras.ops.cast(self.function(outputs.values), "float32"))
+
+
+class Several(Target):
+    """Several targets, a map for each."""
+
+    def __init__(self, targets: Sequence[Target]):
+        self.targets = tuple(targets)
+        self.arrays = tuple(x for target in targets for x in target.arrays)
+
+    @property
+    def key(self) -> Hashable:
+        """The keys of all."""
+        return tuple(target.key for target in self.targets)
+
+    def evaluate(self, outputs: Outputs, arrays: Sequence[Any], own: bool, default: str | int | None) -> Any:
+        """Score all, in order."""
+        columns, left = [], list(arrays)
+        for target in self.targets:
+            mine, left = left[: len(target.arrays)], left[len(target.arrays) :]
+            columns.append(target.evaluate(outputs, mine, own, default))
+        return keras.ops.concatenate(columns, axis=1)
+
+    def absent(self, batch: int) -> np.ndarray | None:
+        """Where one of the targets has no such score."""
+        return None
+
+
+def as_target(targets: Any, batch: int) -> tuple[Target, bool]:
+    """Return what the user gave as one target, and whether an image has a single map, `(B, H, W)`.
+
+    Args:
+        targets: Class indices `(B,)` or `(B, T)`; a `Target` or a function of the model's output; or a list of these.
+        batch: Number of images.
+
+    Raises:
+        InputError: None of these, or not a row for each image.
+    """
+    from wsseg.explainers.targets.class_scores import ClassScores
+
+    if isinstance(targets, Target):
+        target, single = targets, not isinstance(targets, Several)
+        if isinstance(targets, ClassScores):
+            single = targets.single
+    elif callable(targets):
+        target, single = Function(targets), True
+    elif (
+        isinstance(targets, (list, tuple))
+        and targets
+        and all(callable(x) or isinstance(x, Target) for x in targets)
+    ):
+        target, single = Several([x if isinstance(x, Target) else Function(x) for x in targets]), False
+    else:
+        target = ClassScores(targets)
+        single = target.single
+        if len(target.classes) != batch:
+            raise InputError(
+                f"`targets` must have a row for each of the {batch} images; got {target.classes.shape}; for the same "
+                "class in all give ClassScores([class]) of `wsseg.explainers.targets`"
+            )
+    for array in target.arrays:
+        if len(array) not in (1, batch):
+            raise InputError(
+                f"a target must have one row, or one for each of the {batch} images; got {array.shape}"
+            )
+    return target, single
+
+
+def _one_column(scores: Any) -> Any:
+    if len(scores.shape) > 2:
+        raise InputError(
+            f"a target must give one score an image, (B,), or several, (B, T); it gave {scores.shape}"
+        )
+    return scores if len(scores.shape) == 2 else scores[:, None]
