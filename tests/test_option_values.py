@@ -15,6 +15,13 @@ POWER = ["--label.background=power", "--label.threshold.level=4", "--evaluate.or
         ("segment.batch_size", "-3", "`segment.batch_size` must be at least 1"),
         ("segment.crop", "16", "`segment.crop` must be at least 32"),
         ("segment.channels", "0", "`segment.channels` must be at least 1"),
+        (
+            "segment.auxiliary_weight",
+            "-0.1",
+            "`segment.auxiliary_weight` must be 0 or more; try 0.4; got -0.1",
+        ),
+        ("segment.auxiliary_weight", ".nan", "`segment.auxiliary_weight` must be 0 or more"),
+        ("segment.max_side", "16", "`segment.max_side` must be at least 32, or null for no limit"),
         ("classify.learning_rate", "0", "`classify.learning_rate` must be positive; try 0.01; got 0.0"),
         ("classify.learning_rate", ".nan", "`classify.learning_rate` must be positive"),
         ("classify.weight_decay", "-0.1", "`classify.weight_decay` must be 0 or more"),

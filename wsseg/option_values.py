@@ -85,6 +85,14 @@ def check_values(recipe: "Recipe") -> None:
     for name in ("classify", "segment"):
         _check_training(name, getattr(recipe, name))
     require("segment.channels", recipe.segment.channels, lambda n: n is None or n >= 1, "at least 1; try 256")
+    weight = recipe.segment.auxiliary_weight
+    require("segment.auxiliary_weight", weight, lambda x: 0 <= x < 1e3, "0 or more; try 0.4")
+    require(
+        "segment.max_side",
+        recipe.segment.max_side,
+        lambda n: n is None or n >= 32,
+        "at least 32, or null for no limit; try 1536",
+    )
     for name in ("localize", "segment"):
         require(
             f"{name}.scales",

@@ -183,10 +183,14 @@ class SegmentConfig:
         loss: A loss of `wsseg.losses` that needs masks alone: balanced (cross-entropy, foreground and background
             averaged apart), cross_entropy, dice, focal, lovasz_softmax, weight_map ...
         loss_options: What the loss takes (`gamma` of focal ...).
+        auxiliary_weight: Of the second head's loss beside the first's, in networks that have one (PSPNet: 0.4;
+            torchvision's reference training: 0.5).
         scales: Image scales that are fused when predicting.
         flip: Also the mirrored image when predicting.
         fusion: How scales and mirror images are fused: mean of the probabilities, or max of the scores (as in
             DeepLab v2).
+        max_side: A larger image is reduced to a long side of this many pixels to be predicted (and refined by the
+            CRF), and the result is resized to the image's own size; null for no limit.
         crf: Dense CRF on the predictions.
     """
 
@@ -209,9 +213,11 @@ class SegmentConfig:
     weight_decay: float = 1e-4
     loss: str = "balanced"
     loss_options: dict[str, Any] = field(default_factory=dict)
+    auxiliary_weight: float = 0.4
     scales: tuple[float, ...] = (1.0,)
     flip: bool = True
     fusion: Literal["mean", "max"] = "mean"
+    max_side: int | None = 1536
     crf: CRFConfig = field(default_factory=lambda: CRFConfig(preset="none", unary="scores"))
 
 

@@ -83,3 +83,17 @@ def check_mixed_precision(build, loss=None):
     assert keras.backend.standardize_dtype(model(photograph((64, 64))).dtype) == "float32"
     assert np.isfinite(losses_of(model, 2, loss=loss)).all()
     assert all(np.isfinite(weights).all() for weights in model.get_weights())
+
+
+def check_mixed_precision_types(build, **dtypes):
+    """Assert that what `build` makes under `mixed_float16` has float32 logits, and its layers these dtypes.
+
+    It takes no step, unlike `check_mixed_precision`: for large networks.
+    """
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = build()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.output.dtype == "float32"
+    assert {name: model.get_layer(name).output.dtype for name in dtypes} == dtypes

@@ -8,6 +8,7 @@ from PIL import Image
 from wsseg.datasets import Dataset, Record
 from wsseg.loading.augment import FILL_RGB
 from wsseg.loading.padded_batches import padded_batches, padded_size
+from wsseg.loading.reduction import reduced
 
 
 @pytest.fixture
@@ -70,3 +71,21 @@ def test_turned_photograph_has_its_upright_size(tmp_path):
 
 def test_nothing_to_read(coded):
     assert list(padded_batches(coded, [], batch_size=2)) == []
+
+
+def test_large_images_are_reduced_and_remember_their_size(tmp_path):
+    random, records = np.random.default_rng(0), []
+    for index, size_hw in enumerate([(60, 200), (30, 100), (20, 40)]):
+        path = tmp_path / f"{index}.png"
+        Image.fromarray(random.integers(0, 256, (*size_hw, 3), np.uint8)).save(path)
+        records.append(Record(str(index), path, ("a",)))
+    dataset = Dataset("large", "val", ("a",), records)
+    small, large = padded_batches(dataset, dataset, batch_size=2, max_side=100)
+    assert small.images.shape == (1, 64, 64, 3) and small.own_sizes_hw == small.sizes_hw == [(20, 40)]
+    # Reduced, the first fits into the second's batch.
+    assert large.images.shape == (2, 64, 128, 3)
+    assert large.sizes_hw == [(30, 100), (30, 100)] and large.own_sizes_hw == [(60, 200), (30, 100)]
+    np.testing.assert_array_equal(large.images[0, :30, :100], reduced(dataset.read_image(records[0]), 100))
+    np.testing.assert_array_equal(large.images[1, :30, :100], dataset.read_image(records[1]))
+    (batch,) = padded_batches(dataset, records[:1], batch_size=2, max_side=None)
+    assert batch.sizes_hw == [(60, 200)]

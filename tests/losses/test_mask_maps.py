@@ -31,6 +31,20 @@ def test_weights_equal_the_loop(sigma):
     assert found.dtype == np.float32 and (found[MASK == 255] == 0).all()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_weights_of_speckled_masks_equal_the_loop(seed):
+    # Many pieces, touching ones of other classes among them, rings, and ignored pixels.
+    rng = np.random.default_rng(seed)
+    mask = rng.choice([0, 1, 2, 255], (9, 11), p=[0.5, 0.25, 0.2, 0.05])
+    if seed % 2:
+        mask[1:8, 1:8] = 1
+        mask[2:7, 2:7] = seed % 3
+        mask[4, 4] = 2
+    assert len(twins.objects_of(mask)) > 5
+    found = border_weights(mask, 10, 3.0, [1, 2, 3])
+    np.testing.assert_allclose(found, twins.border_weights(mask, 10, 3.0, [1, 2, 3]), rtol=1e-5)
+
+
 def test_balanced_classes_weigh_the_same():
     found = border_weights(MASK, w0=0)
     sums = [found[class_id == MASK].sum() for class_id in (0, 1, 2)]

@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from examples.segmenter_checks import check_head, check_mixed_precision_types, check_saving
 
 from wsseg import segmenters
 from wsseg.backbones.alignment import Grid, grids
 from wsseg.errors import InputError
-from wsseg.saved_models import load_model
 
 
 def build(**options):
@@ -85,30 +85,15 @@ def test_any_size_in_gives_the_same_size_out(any_size, size_hw):
 
 
 def test_head_is_fc8(any_size):
-    head = {v.path for v in any_size.head_variables}
-    backbone = {
-        v.path for name in any_size.backbone_layers for v in any_size.get_layer(name).trainable_variables
-    }
-    assert head == {"fc8/kernel", "fc8/bias"}
-    assert not head & backbone and head | backbone == {v.path for v in any_size.trainable_variables}
+    assert set(check_head(any_size)) == {"fc8/kernel", "fc8/bias"}
 
 
-def test_save_and_load(tmp_path, any_size):
-    any_size.save(tmp_path / "segmenter.keras")
-    loaded = load_model(tmp_path / "segmenter.keras")
-    np.testing.assert_array_equal(loaded(images_of(33, 50)), any_size(images_of(33, 50)))
-    assert loaded.get_config() == any_size.get_config()
-    assert loaded.backbone_layers == any_size.backbone_layers
+def test_save_and_load(tmp_path):
+    check_saving(build(), tmp_path, (33, 50))
 
 
 def test_logits_are_float32_in_mixed_precision():
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        model = build(input_size=(64, 64))
-    finally:
-        keras.config.set_dtype_policy(before)
-    assert model.output.dtype == "float32" and model.get_layer("fc6").output.dtype == "float16"
+    check_mixed_precision_types(lambda: build(input_size=(64, 64)), fc6="float16")
 
 
 def test_wrong_options():

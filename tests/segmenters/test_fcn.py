@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from examples.segmenter_checks import check_head, check_mixed_precision_types, check_saving
 from references.caffe_layers import deconvolution
 
 from wsseg import segmenters
 from wsseg.backbones.alignment import grids
 from wsseg.errors import InputError
-from wsseg.saved_models import load_model
 from wsseg.segmenters.fcn import IMAGE_OFFSETS, SKIPS
 
 STRIDES = (32, 16, 8)
@@ -222,33 +222,20 @@ def test_each_stage_begins_with_the_predictions_of_the_one_before(tmp_path):
 
 
 def test_head_is_all_that_is_not_vgg(same):
-    head = {v.path for v in same.head_variables}
-    backbone = {v.path for name in same.backbone_layers for v in same.get_layer(name).trainable_variables}
-    assert not head & backbone
-    assert head | backbone == {v.path for v in same.trainable_variables}
+    head = check_head(same)
     assert {path.split("/")[0] for path in head} == {
         *("score_fr", "score_pool4", "score_pool3", "upscore2", "upscore_pool4")
     }
+    backbone = {v.path for v in same.trainable_variables} - set(head)
     assert {"fc6/kernel", "block1_conv1/kernel"} <= backbone
 
 
-def test_save_and_load(tmp_path, published):
-    published.save(tmp_path / "segmenter.keras")
-    loaded = load_model(tmp_path / "segmenter.keras")
-    np.testing.assert_array_equal(loaded(images_of(5, 9)), published(images_of(5, 9)))
-    assert loaded.get_config() == published.get_config()
-    assert loaded.backbone_layers == published.backbone_layers
+def test_save_and_load(tmp_path):
+    check_saving(build(padding="published"), tmp_path, (5, 9))
 
 
 def test_logits_are_float32_in_mixed_precision():
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        model = build(input_size=(64, 64))
-    finally:
-        keras.config.set_dtype_policy(before)
-    assert model.output.dtype == "float32" and model.get_layer("fc6").output.dtype == "float16"
-    assert model.get_layer("upscore8").output.dtype == "float32"
+    check_mixed_precision_types(lambda: build(input_size=(64, 64)), fc6="float16", upscore8="float32")
 
 
 def test_wrong_options():

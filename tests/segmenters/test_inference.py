@@ -3,13 +3,19 @@
 import keras
 import numpy as np
 import pytest
+from examples.segmenter_checks import randomise
+from examples.segmenters import small
 from PIL import Image
 from references.class_maps import bilinear
 
+from wsseg import segmenters
 from wsseg.datasets import Dataset, Record
+from wsseg.errors import InputError
 from wsseg.layers.legal_sizes import LegalSizes
 from wsseg.layers.size_guard import SizeGuard
 from wsseg.loading.augment import FILL_RGB
+from wsseg.loading.reduction import MAX_SIDE, reduced
+from wsseg.recipe import SegmentConfig
 from wsseg.segmenters.inference import Predictor
 
 SIZES = ((40, 60), (64, 64), (70, 30), (33, 64), (50, 50))
@@ -148,3 +154,102 @@ def test_a_network_without_padding_predicts_mirrored_images_in_tiles(dataset, ti
             views.append(softmax(model(np.pad(view, pad, "reflect")[None]).numpy()[0])[:height, :width])
         expected = (views[0] + views[1][:, ::-1]) / 2 if flip else views[0]
         np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def pooling(says_so=True):
+    """Return a network that adds the average of the whole image to each pixel's scores."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((None, None, 3))
+    tensor = keras.layers.Conv2D(3, 3, padding="same")(keras.layers.Rescaling(1 / 64)(image))
+    tensor = tensor + keras.layers.GlobalAveragePooling2D(keepdims=True)(tensor)
+    model = keras.Model(image, tensor)
+    model.pools_globally = says_so
+    return model
+
+
+def published(name):
+    return randomise(small(name, input_size=None, num_classes=3)[0])
+
+
+def check_own_sizes(model, dataset, records):
+    """Assert that images are predicted as the network predicts each by itself, and that it is traced once."""
+    assert model.pools_globally
+    predictor = Predictor(model, scales=(1.0, 1.5), flip=False)
+    for record, found in predictor(dataset, records, batch_size=2):
+        image = dataset.read_image(record).astype("float32")
+        height, width = image.shape[:2]
+        sides = [round(1.5 * side) for side in (height, width)]
+        large = np.stack([bilinear(image[..., c], *sides) for c in range(3)], -1).astype("float32")
+        views = [softmax(model(view[None]).numpy()[0]) for view in (image, large)]
+        views[1] = np.stack([bilinear(views[1][..., k], height, width) for k in range(3)], axis=-1)
+        np.testing.assert_allclose(found, np.mean(views, 0), atol=1e-3)
+    assert predictor._network.experimental_get_tracing_count() == 1
+
+
+def test_a_network_that_pools_globally_sees_no_filling(dataset):
+    check_own_sizes(pooling(), dataset, dataset)
+    # Where it doesn't say so, it does see it.
+    (_, own), (_, filled) = (
+        next(Predictor(pooling(says), flip=False)(dataset, [dataset[4]])) for says in (True, False)
+    )
+    assert np.abs(own - filled).max() > 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["pspnet", "deeplab_v3_plus", "parsenet", "deeplab_v3"])
+def test_published_networks_that_pool_globally_see_no_filling(dataset, name):
+    check_own_sizes(published(name), dataset, dataset[3:])
+
+
+def test_which_networks_pool_globally():
+    found = {name: small(name)[0].pools_globally for name in ("fpn", "unet", "pspnet", "deeplab_v3_plus")}
+    assert found == {"fpn": False, "unet": False, "pspnet": True, "deeplab_v3_plus": True}
+
+
+@pytest.mark.slow
+def test_a_backbone_that_squeezes_pools_globally(dataset):
+    model = segmenters.create("fpn", num_classes=3, backbone="efficientnet_b0", channels=8, head_channels=8)
+    check_own_sizes(model, dataset, dataset[4:])
+
+
+@pytest.mark.parametrize("margin", [False, True])
+def test_large_images_are_predicted_small_and_labelled_at_their_own_size(dataset, margin):
+    model = unpadded() if margin else network()
+    predictor = Predictor(model, flip=False, max_side=50)
+    masks = {record.id: mask for record, mask in predictor.masks(dataset, dataset, batch_size=2)}
+    whole = {record.id: mask for record, mask in Predictor(model, flip=False).masks(dataset, dataset)}
+    for record, found in predictor(dataset, dataset, batch_size=2):
+        image = dataset.read_image(record)
+        height, width = image.shape[:2]
+        small = reduced(image, 50).astype("float32")
+        assert max(small.shape) == min(50, max(height, width))
+        if margin:
+            pad = ((3, 3 + 1 - small.shape[0] % 2), (3, 3 + 1 - small.shape[1] % 2), (0, 0))
+            logits = model(np.pad(small, pad, "reflect")[None]).numpy()[0, : small.shape[0], : small.shape[1]]
+        else:
+            logits = model(small[None]).numpy()[0]
+        expected = np.stack([bilinear(softmax(logits)[..., k], height, width) for k in range(3)], -1)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        assert masks[record.id].dtype == np.uint8
+        assert (masks[record.id] == expected.argmax(-1)).mean() > 0.999  # but for equal probabilities
+        assert np.array_equal(masks[record.id], whole[record.id]) == (max(height, width) <= 50)
+
+
+def test_what_refines_sees_the_image_as_the_network_did(dataset):
+    seen = {}
+
+    def refine(image, probabilities):
+        assert image.dtype == np.uint8 and image.shape[:2] == probabilities.shape[:2]
+        seen[image.shape[:2]] = image
+        return np.eye(3, dtype=np.float32)[np.full(image.shape[:2], 2)]
+
+    record = dataset[2]  # 70 x 30
+    ((_, mask),) = Predictor(network(), max_side=35).masks(dataset, [record], refine)
+    assert mask.shape == (70, 30) and (mask == 2).all()
+    np.testing.assert_array_equal(seen[35, 15], reduced(dataset.read_image(record), 35))
+
+
+def test_the_limit_of_size():
+    assert SegmentConfig().max_side == MAX_SIDE
+    with pytest.raises(InputError, match="`max_side` must be at least 1, or None; got 0"):
+        Predictor(network(), max_side=0)

@@ -111,6 +111,7 @@ def test_stages_run_in_order_once(recipe, tmp_path):
         ("label.crf.preset=psa", "label", "`label.crf.preset` changed from irn to psa"),
         ("segment.epochs=9", "segment", "`segment.epochs` changed from 12 to 9"),
         ("segment.scales=[0.5,1.0]", "segment", "`segment.scales` changed from [1.0] to [0.5, 1.0]"),
+        ("segment.max_side=800", "segment", "`segment.max_side` changed from 1536 to 800"),
         ("evaluate.oracle_levels=[]", "evaluate", "`evaluate.oracle_levels` changed from"),
         ("report.images=3", "report", "`report.images` changed from 12 to 3"),
         ("label.threshold.rule=otsu", "label", "`label.threshold.rule` changed from fixed to otsu"),

@@ -4,6 +4,7 @@ import pytest
 from small_run import network
 
 from wsseg.config import load_recipe
+from wsseg.datasets.scenes import CLASSES
 from wsseg.errors import InputError
 from wsseg.stages import foresight
 
@@ -14,7 +15,8 @@ def tiny_backbone():
 
 
 def recipe(**options):
-    return load_recipe(overrides=[f"--segment.{name}={value}" for name, value in options.items()])
+    stage = [f"--segment.{name}={value}" for name, value in options.items()]
+    return load_recipe(overrides=["--dataset.classes=[beetle, daisy, weevil]", *stage])
 
 
 TINY = {"backbone": "tiny", "channels": 8, "output_stride": 8}
@@ -105,4 +107,29 @@ def test_losses(options, message):
 def test_losses_that_can_train():
     for name in ("balanced", "cross_entropy", "boundary", "seed"):
         foresight.check_loss(recipe(loss=name))
-    foresight.check_loss(recipe(loss="weight_map", loss_options="{sigma: 3, class_weights: [1, 2]}"))
+    foresight.check_loss(recipe(loss="weight_map", loss_options="{sigma: 3, class_weights: [1, 2, 3, 4]}"))
+    foresight.check_loss(recipe(loss="focal", loss_options="{alpha: [1, 2, 3, 4]}"))
+
+
+@pytest.mark.parametrize(("loss", "option"), [("focal", "alpha"), ("weight_map", "class_weights")])
+@pytest.mark.parametrize("weights", [[1, 2, 3], [1, 2, 3, 4, 5]])
+def test_weights_of_another_number_of_classes(loss, option, weights):
+    with pytest.raises(
+        InputError,
+        match=f"`segment.loss_options`: `{option}` must have a weight for each of the 4 classes, background first; "
+        f"it has {len(weights)}",
+    ):
+        foresight.check_loss(recipe(loss=loss, loss_options=f"{{{option}: {weights}}}"))
+
+
+def test_classes_that_the_recipe_does_not_name_are_the_datasets(tmp_path, monkeypatch):
+    monkeypatch.setenv("WSSEG_CACHE", str(tmp_path))
+    scenes = load_recipe(
+        overrides=[
+            "--dataset.options={size: 32, train_images: 2, val_images: 1}",
+            "--segment.loss=focal",
+            "--segment.loss_options={alpha: [1, 2]}",
+        ]
+    )
+    with pytest.raises(InputError, match=rf"each of the {len(CLASSES) + 1} classes"):
+        foresight.check_loss(scenes)

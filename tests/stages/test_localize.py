@@ -1,7 +1,14 @@
+"""Class maps of padded and of large images: where they lie, and of what size they say their image is."""
+
 import numpy as np
 import pytest
+from PIL import Image
 
-from wsseg.stages.localize import without_padding
+from wsseg.artifacts import ClassMaps
+from wsseg.datasets import Dataset, Record
+from wsseg.loading.reduction import MAX_SIDE
+from wsseg.refiners import label_image
+from wsseg.stages.localize import without_padding, write_maps
 
 
 def ramp(cells_hw, stride):
@@ -36,3 +43,30 @@ def test_padding_of_a_whole_cell_has_no_say():
     padded = np.zeros((1, 16, 16), np.float32)
     padded[:, 13:, :] = padded[:, :, 9:] = 1e6
     assert without_padding(padded, (50, 33), 4).max() == 0
+
+
+class Brightness:
+    """Stands for an explainer: the map of every class is the image's own brightness."""
+
+    map_stride = 4
+
+    def raw(self, images, targets):
+        cells = (
+            images.mean(-1)
+            .reshape(len(images), images.shape[1] // 4, 4, images.shape[2] // 4, 4)
+            .mean((2, 4))
+        )
+        return np.repeat(cells[:, None], targets.shape[1], axis=1)
+
+
+def test_maps_of_a_large_image_cover_the_whole_of_it(tmp_path):
+    image = np.zeros((200, 2 * MAX_SIDE, 3), np.uint8)
+    image[:, 1000:1800] = 255
+    Image.fromarray(image).save(tmp_path / "large.png")
+    dataset = Dataset("large", "train", ("a", "b"), [Record("large", tmp_path / "large.png", ("b",))])
+    assert write_maps(Brightness(), dataset, tmp_path / "maps", 2) == 1
+    maps = ClassMaps.load(tmp_path / "maps/large.npz")
+    assert maps.maps.shape == (1, 25, MAX_SIDE // 4) and maps.size_hw == image.shape[:2]
+    mask = label_image(image, maps, level=0.5)
+    assert mask.shape == image.shape[:2]
+    assert np.abs(np.flatnonzero(mask[100])[[0, -1]] - [1000, 1799]).max() <= 1 and set(mask[100]) == {0, 2}

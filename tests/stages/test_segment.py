@@ -7,7 +7,7 @@ from examples.segmenters import SMALL
 from small_run import network
 from small_run.recipe import write_recipe
 
-from wsseg import classifiers, segmenters
+from wsseg import classifiers, losses, segmenters
 from wsseg.artifacts import read_mask
 from wsseg.config import load_recipe
 from wsseg.errors import InputError
@@ -59,8 +59,8 @@ def test_a_network_with_two_heads(small, tmp_path):
         "flip": True,
     }
     recipe = small(**options)
-    losses = trained_and_scored(recipe, tmp_path)
-    assert losses[-1] < losses[0]
+    course = trained_and_scored(recipe, tmp_path)
+    assert course[-1] < course[0]
     model = load_model(tmp_path / "out" / segment.MODEL)
     keras.utils.set_random_seed(recipe.seed)
     before = segment.build(recipe, {}, model.num_classes)
@@ -70,11 +70,37 @@ def test_a_network_with_two_heads(small, tmp_path):
         assert new.shape == old.shape and np.abs(new - old).max() > 1e-4
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_the_weight_of_the_second_head(small, tmp_path, monkeypatch, weight):
+    made = []
+
+    class Spied(losses.WithAuxiliary):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            made.append(self)
+
+    def stop(trained, *rest):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(losses, "WithAuxiliary", Spied)
+    monkeypatch.setattr(segment, "resumable_fit", stop)
+    recipe = small(network="pspnet", auxiliary_weight=weight)
+    train, _ = data.checked(recipe, recipe.dataset.train, tmp_path / "data", masks=True)
+    with pytest.raises(KeyboardInterrupt):
+        segment.train_segmenter(recipe, {}, tmp_path, train, train.read_mask, {})
+    # Two pixels' classes are as good as certain in the first head and even in the second: only that costs.
+    (loss,) = made
+    logits = np.zeros((1, 1, 2, 2 * loss.num_classes), np.float32)
+    logits[0, 0, [0, 1], [0, 1]] = 50
+    expected = weight * np.log(loss.num_classes)
+    assert float(loss(np.array([[[0, 1]]]), logits)) == pytest.approx(expected, abs=1e-5)
+
+
 def test_a_network_without_padding_and_a_loss_with_maps(small, tmp_path):
     options = {"network": "unet_valid", "channels": 4, "backbone": None, "output_stride": None, "crop": 220}
     recipe = small(**options, loss="weight_map", loss_options={"sigma": 3.0}, epochs=6)
-    losses = trained_and_scored(recipe, tmp_path)
-    assert losses[-1] < losses[0]
+    course = trained_and_scored(recipe, tmp_path)
+    assert course[-1] < course[0]
 
 
 def saved_classifier(folder, backbone):

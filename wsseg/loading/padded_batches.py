@@ -11,6 +11,7 @@ from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
 from wsseg.loading.augment import FILL_RGB
 from wsseg.loading.image_files import image_size_hw
+from wsseg.loading.reduction import MAX_SIDE, reduced, reduced_size
 from wsseg.loading.training_batches import batches_of
 
 PIXELS = 512 * 512
@@ -25,12 +26,14 @@ class PaddedBatch:
         records: The images' records; the last batch of a shape may repeat its last record's image as filling,
             so `images` can be longer than `records`.
         images: `(B, H, W, 3)` float32, each in the upper left corner, the rest filled with the mean colour.
-        sizes_hw: The true `(height, width)` of each record's image.
+        sizes_hw: The `(height, width)` that each record's image has in the batch.
+        own_sizes_hw: The size of its file: larger where the image was reduced.
     """
 
     records: list[Record]
     images: np.ndarray
     sizes_hw: list[tuple[int, int]]
+    own_sizes_hw: list[tuple[int, int]]
 
 
 def padded_size(size_hw: tuple[int, int], multiple: int) -> tuple[int, int]:
@@ -50,7 +53,11 @@ def _batch_size(shape_hw: tuple[int, int], images: int, wanted: int) -> int:
 
 
 def padded_batches(
-    dataset: Dataset, records: Sequence[Record], batch_size: int, multiple: int = 64
+    dataset: Dataset,
+    records: Sequence[Record],
+    batch_size: int,
+    multiple: int = 64,
+    max_side: int | None = MAX_SIDE,
 ) -> Iterator[PaddedBatch]:
     """Read whole images in batches of one padded shape each.
 
@@ -60,13 +67,15 @@ def padded_batches(
         batch_size: Images a batch; fewer where a shape has fewer images, or large ones (`PIXELS`). Every batch of a
             shape has just as many, so that no shape is traced twice.
         multiple: Sides are padded to multiples of this many pixels.
+        max_side: An image whose long side is longer is first reduced to it; None for no limit.
 
     Yields:
         Batches, in order of shape; a record comes once.
     """
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, record in enumerate(records):
-        groups[padded_size(image_size_hw(record.image), multiple)].append(index)
+        size_hw = reduced_size(image_size_hw(record.image), max_side)
+        groups[padded_size(size_hw, multiple)].append(index)
     sizes = {shape: _batch_size(shape, len(group), batch_size) for shape, group in groups.items()}
     plan = [(shape, batch) for shape in sorted(groups) for batch in batches_of(groups[shape], sizes[shape])]
 
@@ -74,12 +83,13 @@ def padded_batches(
         shape, batch = plan[number]
         images = np.empty((sizes[shape], *shape, 3), np.float32)
         images[:] = np.array(FILL_RGB, np.float32)
-        true_hw = np.zeros((sizes[shape], 2), np.int64)
+        true_hw = np.zeros((sizes[shape], 4), np.int64)
         for place, index in enumerate(batch):
-            image = dataset.read_image(records[index])
+            own = dataset.read_image(records[index])
+            image = reduced(own, max_side)
             height, width = image.shape[:2]
             images[place, :height, :width] = image
-            true_hw[place] = height, width
+            true_hw[place] = height, width, *own.shape[:2]
         images[len(batch) :] = images[len(batch) - 1]
         return images, true_hw
 
@@ -89,5 +99,6 @@ def padded_batches(
         deterministic=True,
     )
     for (_, batch), (images, true_hw) in zip(plan, data.prefetch(2).as_numpy_iterator()):
-        sizes_hw = [(int(h), int(w)) for h, w in true_hw[: len(batch)]]
-        yield PaddedBatch([records[i] for i in batch], images, sizes_hw)
+        rows = true_hw[: len(batch)].tolist()
+        sizes_hw, own_hw = [(h, w) for h, w, *_ in rows], [(h, w) for *_, h, w in rows]
+        yield PaddedBatch([records[i] for i in batch], images, sizes_hw, own_hw)

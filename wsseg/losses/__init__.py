@@ -11,7 +11,7 @@ from wsseg.losses.with_auxiliary import WithAuxiliary
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["LOSSES", "NEED_MORE", "BalancedCrossEntropy", "WithAuxiliary", "create"]
+__all__ = ["LOSSES", "NEED_MORE", "BalancedCrossEntropy", "WithAuxiliary", "check_classes", "create"]
 
 LOSSES = {
     "cross_entropy": "wsseg.losses.cross_entropy:cross_entropy",
@@ -63,3 +63,27 @@ def create(name: str, /, **options: Any) -> "keras.losses.Loss":
         return make(**options)
     except TypeError as error:  # a text where a number is wanted
         raise InputError(f"loss `{name}`: {error}; got {options}") from error
+
+
+def check_classes(loss: "keras.losses.Loss", num_classes: int) -> None:
+    """Fail on a loss whose weights of the classes are not as many as the classes.
+
+    Args:
+        loss: From `create`. One with such weights names their attribute in `per_class`.
+        num_classes: Background included.
+
+    Raises:
+        InputError: The message names the option and both numbers.
+
+    Example:
+        >>> check_classes(create("focal", alpha=[1, 2]), num_classes=3)
+        Traceback (most recent call last):
+        wsseg.errors.InputError: `alpha` must have a weight for each of the 3 classes, background first; it has 2...
+    """
+    option = getattr(loss, "per_class", None)
+    weights = getattr(loss, option) if option else None
+    if isinstance(weights, list) and len(weights) != num_classes:
+        raise InputError(
+            f"`{option}` must have a weight for each of the {num_classes} classes, background first; it has "
+            f"{len(weights)}: {weights}"
+        )

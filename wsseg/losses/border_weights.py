@@ -51,23 +51,46 @@ def border_weights(
     if mask.ndim != 2 or mask.dtype.kind not in "iu":
         raise InputError(f"`mask` must be (H, W) integers; got {mask.shape} {mask.dtype}")
     weights = _class_weights(mask, class_weights, ignore)
-    nearest = np.full(mask.shape, np.inf)
-    second = nearest.copy()
-    for class_id in np.setdiff1d(mask, [0, ignore]):
-        objects, count = ndimage.label(mask == class_id)
-        for index in range(1, count + 1):
-            distance = _distance_to_border(objects == index)
-            second = np.minimum(second, np.maximum(nearest, distance))
-            nearest = np.minimum(nearest, distance)
-    weights += w0 * np.exp(-((nearest + second) ** 2) / (2 * sigma**2))
+    objects, count = _objects(mask, ignore)
+    if count > 1:
+        weights += w0 * np.exp(-(_two_distances(objects, count) ** 2) / (2 * sigma**2))
     weights[mask == ignore] = 0
     return weights.astype(np.float32)
 
 
-def _distance_to_border(inside: np.ndarray) -> np.ndarray:
-    if inside.all():
-        return np.full(inside.shape, np.inf)
-    return ndimage.distance_transform_edt(~inside) + ndimage.distance_transform_edt(inside)
+def _objects(mask: np.ndarray, ignore: int) -> tuple[np.ndarray, int]:
+    """Return the number of the object that each pixel belongs to, 0 for none, and how many there are."""
+    objects, count = np.zeros(mask.shape, np.int32), 0
+    for class_id in np.setdiff1d(mask, [0, ignore]):
+        pieces, found = ndimage.label(mask == class_id)
+        objects += np.where(pieces, pieces + count, 0).astype(np.int32)
+        count += found
+    return objects, count
+
+
+def _two_distances(objects: np.ndarray, count: int) -> np.ndarray:
+    """Return d1 + d2 of each pixel, `(H, W)`, by a number of distance transforms that grows as log2(count).
+
+    The nearest object is one transform's. Any other object's number differs from the nearest one's in some binary
+    digit, so the distance to the nearest of all others is the least of the distances to those that differ in the
+    first digit, in the second ... In an object, d1 is the distance to what is no object or, where that is nearer, to
+    the nearest other object, whose distance is d2 in any case.
+    """
+    inside = objects > 0
+    d1, (rows, columns) = ndimage.distance_transform_edt(~inside, return_indices=True)
+    numbers = objects - 1
+    nearest = numbers[rows, columns]
+    d2 = np.full(objects.shape, np.inf)
+    for digit in range((count - 1).bit_length()):
+        one = (numbers >> digit & 1).astype(bool)
+        nearest_one = (nearest >> digit & 1).astype(bool)
+        to_other = np.where(nearest_one, _distance_to(~one & inside), _distance_to(one & inside))
+        np.minimum(d2, to_other, out=d2)
+    return np.where(inside, np.minimum(_distance_to(~inside), d2), d1) + d2
+
+
+def _distance_to(where: np.ndarray) -> np.ndarray:
+    return ndimage.distance_transform_edt(~where) if where.any() else np.full(where.shape, np.inf)
 
 
 def _class_weights(mask: np.ndarray, weights: str | Sequence[float] | None, ignore: int) -> np.ndarray:

@@ -40,6 +40,8 @@ class FocalLoss(PixelLoss):
         0.1733
     """
 
+    per_class = "alpha"
+
     def __init__(
         self,
         gamma: float = 2.0,

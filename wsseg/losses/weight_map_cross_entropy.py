@@ -39,6 +39,8 @@ class WeightMapCrossEntropy(keras.losses.Loss):
         2.0794
     """
 
+    per_class = "class_weights"
+
     def __init__(
         self,
         w0: float = 10.0,

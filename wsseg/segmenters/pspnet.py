@@ -35,8 +35,8 @@ def pspnet(
         weights: Of the backbone: None, "imagenet", or a weights file.
         input_size: `(H, W)`, or None for any size.
         channels: Of the fusing convolution; that of the second head has half as many.
-        auxiliary: Whether there is a second head, on level 4, whose loss counts 0.4 while training
-            (`Segmenter.with_auxiliary`); inference doesn't compute it.
+        auxiliary: Whether there is a second head, on level 4, for a second loss while training
+            (`Segmenter.with_auxiliary`; 0.4 of the first in the paper); inference doesn't compute it.
 
     References:
         Zhao et al., Pyramid Scene Parsing Network, CVPR 2017, sections 3.2 and 3.3.

@@ -6,7 +6,17 @@ from typing import Any
 import keras
 
 from wsseg.backbones.alignment import grids
+from wsseg.layers.adaptive_average_pooling import AdaptiveAveragePooling2D
 from wsseg.layers.legal_sizes import LegalSizes
+from wsseg.layers.spatial_pyramid_pooling import SpatialPyramidPooling2D
+
+GLOBAL_POOLING = (
+    keras.layers.GlobalAveragePooling2D,
+    keras.layers.GlobalMaxPooling2D,
+    AdaptiveAveragePooling2D,
+    SpatialPyramidPooling2D,
+)
+"""Layers whose result is of the whole image, what it was filled up with included."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,14 @@ class Segmenter(keras.Model):
     def output_stride(self) -> int:
         """Pixels from cell to cell of the coarsest features."""
         return round(max(max(grid.stride_hw) for grid in grids(self).values()))
+
+    @property
+    def pools_globally(self) -> bool:
+        """Whether a layer pools over the whole image, so that filling an image up changes every pixel's logits.
+
+        PSPNet's bins, the image pooling of DeepLab v3 and v3+, ParseNet's average, EfficientNet's squeezing.
+        """
+        return any(isinstance(layer, GLOBAL_POOLING) for layer in self.layers)
 
     def named_layers(self) -> dict[str, keras.layers.Layer]:
         """Return all layers by name; `layers` lacks those that only the second head has."""

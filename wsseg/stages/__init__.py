@@ -89,7 +89,16 @@ STAGES = {
     "evaluate": Stage(
         "6_evaluate",
         "wsseg.stages.evaluate:run",
-        ("dataset", "label", "evaluate", "segment.scales", "segment.flip", "segment.fusion", "segment.crf"),
+        (
+            "dataset",
+            "label",
+            "evaluate",
+            "segment.scales",
+            "segment.flip",
+            "segment.fusion",
+            "segment.max_side",
+            "segment.crf",
+        ),
         ("propagate", "label", "segment", "ceiling"),
         ("train_masks", "val_masks"),
     ),

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wsseg.artifacts import read_json, read_mask, write_json, write_mask
 from wsseg.datasets import Dataset
 from wsseg.errors import InputError
@@ -98,7 +96,12 @@ def conventions(recipe: Recipe) -> dict[str, str]:
         if not recipe.label.unsure
         else f"image-level labels given; CRF {recipe.label.crf.preset}; unsure pixels count as misses",
         "segmenter": f"no labels given; scales {list(segmenter.scales)}, flip {segmenter.flip}, "
-        f"fused by {segmenter.fusion}; CRF {segmenter.crf.preset}",
+        f"fused by {segmenter.fusion}; CRF {segmenter.crf.preset}"
+        + (
+            f"; images reduced to {segmenter.max_side} pixels, masks at full size"
+            if segmenter.max_side
+            else ""
+        ),
         "oracle": "the best on the scored images themselves of the levels tried (`evaluate.levels` for class maps, "
         "`evaluate.oracle_levels` and the chosen one for pseudo-masks); for comparison only",
         "seed": str(recipe.seed),
@@ -123,12 +126,13 @@ def score_segmenter(
             raise InputError(
                 f"{model} predicts {network.num_classes} classes; the dataset has {len(val.classes) + 1}"
             )
-        predictor = Predictor(network, recipe.segment.scales, recipe.segment.flip, recipe.segment.fusion)
+        options = recipe.segment
+        predictor = Predictor(
+            network, options.scales, options.flip, options.fusion, max_side=options.max_side
+        )
         with bar(f"predicting ({name})", len(val), done=len(val) - len(left)) as advance:
-            for record, probabilities in predictor(val, left):
-                if crf is not None:
-                    probabilities = crf(val.read_image(record), probabilities)
-                write_mask(folder / f"{record.id}.png", probabilities.argmax(-1).astype(np.uint8))
+            for record, mask in predictor.masks(val, left, crf):
+                write_mask(folder / f"{record.id}.png", mask)
                 advance()
     scored = [record for record in val if record.mask is not None]
     if not scored:

@@ -53,6 +53,8 @@ def check_parts(recipe: Recipe) -> None:
 def check_loss(recipe: Recipe) -> None:
     """Fail on a loss that does not exist, cannot train a segmenter, or does not take its options.
 
+    Weights of classes must be as many as the dataset's classes, background included.
+
     Raises:
         InputError: The message names `segment.loss` or `segment.loss_options`.
     """
@@ -65,9 +67,17 @@ def check_loss(recipe: Recipe) -> None:
     if name not in usable:
         raise InputError(f"`segment.loss`: there is no `{name}`; {nearest(name, usable)}")
     try:
-        losses.create(name, **recipe.segment.loss_options)
+        loss = losses.create(name, **recipe.segment.loss_options)
+        if hasattr(loss, "per_class"):
+            losses.check_classes(loss, num_classes(recipe))
     except InputError as error:
         raise InputError(f"`segment.loss_options`: {error}") from error
+
+
+def num_classes(recipe: Recipe) -> int:
+    """Return how many classes a segmenter of the recipe has, background included."""
+    classes = recipe.dataset.classes or data.open_split(recipe, recipe.dataset.train).classes
+    return len(classes) + 1
 
 
 def check_segmenter(recipe: Recipe) -> None:

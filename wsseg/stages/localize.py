@@ -46,7 +46,9 @@ def write_maps(explain: MultiScale, dataset: Dataset, folder: Path, batch_size: 
     """Write the class maps of a dataset's images that are not in `folder` yet.
 
     A map is the multi-scale sum divided by its maximum inside the image plus 1e-5 (IRN), so that each class
-    present reaches 1 somewhere.
+    present reaches 1 somewhere. An image whose long side exceeds `wsseg.loading.reduction.MAX_SIDE` is reduced to
+    it, and its maps have 1/map_stride of the reduced size; they name the image's own size all the same, to which
+    the label stage resizes them.
 
     Returns:
         Number of images with at least one label.
@@ -63,10 +65,11 @@ def write_maps(explain: MultiScale, dataset: Dataset, folder: Path, batch_size: 
             for place, classes in enumerate(ids):
                 targets[place, : len(classes)] = classes
             sums = explain.raw(batch.images, targets)
-            for record, classes, size_hw, maps in zip(batch.records, ids, batch.sizes_hw, sums):
+            sizes_hw = zip(batch.sizes_hw, batch.own_sizes_hw)
+            for record, classes, (size_hw, own_hw), maps in zip(batch.records, ids, sizes_hw, sums):
                 inside = without_padding(maps[: len(classes)], size_hw, explain.map_stride)
                 inside = inside / (inside.max(axis=(1, 2), keepdims=True) + EPSILON)
-                ClassMaps(classes + 1, inside, size_hw).save(folder / f"{record.id}.npz")
+                ClassMaps(classes + 1, inside, own_hw).save(folder / f"{record.id}.npz")
                 advance()
     return len(labelled)
 

@@ -69,7 +69,7 @@ def train_segmenter(
         maps = getattr(loss, "maps", None)
         trained = model.with_auxiliary()
         if trained is not model:
-            loss = losses.WithAuxiliary(loss, model.num_classes)
+            loss = losses.WithAuxiliary(loss, model.num_classes, config.auxiliary_weight)
         batches = TrainingBatches(
             train,
             config.crop,
