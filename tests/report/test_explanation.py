@@ -20,7 +20,7 @@ def test_sheet_has_a_row_a_method_and_a_column_a_class(tmp_path):
     two = size(write_sheet(tmp_path / "two.png", image, labels, {"cam": maps, "grad_cam": maps}))
     wide = size(write_sheet(tmp_path / "wide.png", image, labels * 2, {"cam": twice}))
     assert two[1] > 1.7 * one[1]
-    assert wide[0] == pytest.approx(one[0] * 5 / 3, abs=3)
+    assert wide[0] - one[0] == pytest.approx(2 * 2.6 * 150, abs=3)  # two cells more
 
 
 def test_wrong_maps_are_named(tmp_path):

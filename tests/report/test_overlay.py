@@ -12,6 +12,8 @@ def test_mask_is_blended_and_background_left_alone():
     assert painted.dtype == np.uint8
     # 0.75 * 100 + 0.25 * (128, 0, 0) and + 0.25 * (224, 224, 192)
     assert painted.tolist() == [[[100, 100, 100], [107, 75, 75], [131, 131, 123]]]
+    green = np.array([[[0, 200, 0]]], np.uint8)  # turns gray, 0.587 * 200 = 117.4, where no class is
+    assert overlay(green, np.array([[0]])).tolist() == [[[117, 117, 117]]]
 
 
 def test_map_gets_lighter_with_its_value():

@@ -134,6 +134,95 @@ def _preprocessing(name: str):
     return lambda x: module.preprocess_input(np.array(x))
 
 
+@dataclass(frozen=True)
+class Sight:
+    """A photograph as a classifier sees it.
+
+    Attributes:
+        image: The photograph, `(H, W, 3)` uint8.
+        batch: What the model takes, `(1, h, w, 3)`, resized and preprocessed.
+        resized: `(h, w, 3)` float32 in [0, 255], before preprocessing.
+        classes: `(index, name, score)` of the classes to explain; the score is the model's output.
+    """
+
+    image: np.ndarray
+    batch: np.ndarray
+    resized: np.ndarray
+    classes: list[tuple[int, str, float]]
+
+
+def look(photograph: Path, classifier: Classifier, top: int = 3, wanted: Sequence[str] = ()) -> Sight:
+    """Classify a photograph.
+
+    Args:
+        photograph: The image file.
+        classifier: From `load_classifier`.
+        top: How many classes, the likeliest first.
+        wanted: Class names or numbers to explain instead.
+
+    Raises:
+        InputError: The photograph can't be read, the model is no classifier of images, or a class does not exist.
+    """
+    image = read_image(photograph)
+    model = classifier.model
+    given = [
+        [tuple(tensor.shape) for tensor in getattr(model, side, None) or ()] for side in ("inputs", "outputs")
+    ]
+    fits = [len(shapes) == 1 for shapes in given]
+    if not all(fits) or len(given[0][0]) != 4 or given[0][0][-1] not in (3, None) or len(given[1][0]) != 2:
+        raise InputError(
+            f"model `{model.name}` must take one image (batch, height, width, 3) and give (batch, classes); "
+            f"it takes {given[0]} and gives {given[1]}"
+        )
+    height, width = model.inputs[0].shape[1:3]
+    if height is None or width is None:
+        scale = ANY_SIZE / max(image.shape[:2])
+        height, width = (max(round(side * scale / 32), 1) * 32 for side in image.shape[:2])
+    resized = np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR), np.float32)
+    batch = classifier.preprocess(resized[None])
+    inputs = keras.tree.map_structure(
+        lambda _: batch, model.input
+    )  # a list of one, if it was built from that
+    scores = keras.ops.convert_to_numpy(keras.tree.flatten(model(inputs, training=False))[0])[0]
+    names = list(classifier.class_names or [f"class {i}" for i in range(len(scores))])
+    if len(names) != len(scores):
+        raise InputError(f"{len(names)} class names were given for a model of {len(scores)} classes")
+    indices = [_class_index(name, names) for name in wanted] or np.argsort(-scores, kind="stable")[
+        :top
+    ].tolist()
+    return Sight(image, batch, resized, [(i, names[i], float(scores[i])) for i in indices])
+
+
+def maps_of(sight: Sight, classifier: Classifier, method: str, scale: float = 1.0) -> np.ndarray:
+    """Explain the classes of a photograph.
+
+    Args:
+        sight: From `look`.
+        classifier: The same.
+        method: Name of an explainer.
+        scale: Factor of the size that the model sees, for a model that takes any size.
+
+    Returns:
+        `(T, H, W)` float32 in [0, 1], at the photograph's size.
+
+    Raises:
+        InputError: No explainer of that name, or it does not fit the model, or the model takes one size only.
+    """
+    batch = sight.batch
+    if scale != 1:
+        explainer = classifier.explainer(method)
+        if explainer.input_size != (None, None):
+            raise InputError(
+                f"several scales need a model of any input size; this one takes {explainer.input_size} only"
+            )
+        size = tuple(max(round(side * scale / 32), 1) * 32 for side in sight.resized.shape[1::-1])
+        scaled = Image.fromarray(sight.image).resize(size, Image.Resampling.BILINEAR)
+        batch = classifier.preprocess(np.asarray(scaled, np.float32)[None])
+    found = classifier.explainer(method)(batch, np.array([[index for index, _, _ in sight.classes]]))[0]
+    size = sight.image.shape[1::-1]
+    return np.stack([np.array(Image.fromarray(one).resize(size, Image.Resampling.BILINEAR)) for one in found])
+
+
 def explain(
     photograph: Path, classifier: Classifier, methods: Sequence[str], top: int = 3, wanted: Sequence[str] = ()
 ) -> tuple[list[tuple[int, str, float]], dict[str, np.ndarray], np.ndarray]:
@@ -153,43 +242,8 @@ def explain(
     Raises:
         InputError: The photograph can't be read, or a class or method does not exist.
     """
-    image = read_image(photograph)
-    model = classifier.model
-    given = [
-        [tuple(tensor.shape) for tensor in getattr(model, side, None) or ()] for side in ("inputs", "outputs")
-    ]
-    fits = [len(shapes) == 1 for shapes in given]
-    if not all(fits) or len(given[0][0]) != 4 or given[0][0][-1] not in (3, None) or len(given[1][0]) != 2:
-        raise InputError(
-            f"model `{model.name}` must take one image (batch, height, width, 3) and give (batch, classes); "
-            f"it takes {given[0]} and gives {given[1]}"
-        )
-    height, width = model.inputs[0].shape[1:3]
-    if height is None or width is None:
-        scale = ANY_SIZE / max(image.shape[:2])
-        height, width = (max(round(side * scale / 32), 1) * 32 for side in image.shape[:2])
-    small = np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR), np.float32)
-    batch = classifier.preprocess(small[None])
-    inputs = keras.tree.map_structure(
-        lambda _: batch, model.input
-    )  # a list of one, if it was built from that
-    scores = keras.ops.convert_to_numpy(keras.tree.flatten(model(inputs, training=False))[0])[0]
-    names = list(classifier.class_names or [f"class {i}" for i in range(len(scores))])
-    if len(names) != len(scores):
-        raise InputError(f"{len(names)} class names were given for a model of {len(scores)} classes")
-    indices = [_class_index(name, names) for name in wanted] or np.argsort(-scores, kind="stable")[
-        :top
-    ].tolist()
-    maps = {}
-    for method in methods:
-        found = classifier.explainer(method)(batch, np.array([indices]))[0]
-        maps[method] = np.stack(
-            [
-                np.array(Image.fromarray(m).resize(image.shape[1::-1], Image.Resampling.BILINEAR))
-                for m in found
-            ]
-        )
-    return [(i, names[i], float(scores[i])) for i in indices], maps, image
+    sight = look(photograph, classifier, top, wanted)
+    return sight.classes, {method: maps_of(sight, classifier, method) for method in methods}, sight.image
 
 
 def _class_index(name: str, names: Sequence[str]) -> int:

@@ -1,21 +1,21 @@
-"""One picture that explains a photograph: methods down, classes across."""
+"""Sheets that explain a photograph: methods beside each other, classes, scales, and what channels respond to."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from wsseg.artifacts import write_atomically
+from wsseg.artifacts import ClassMaps
 from wsseg.errors import InputError
-from wsseg.report.overlay import overlay
+from wsseg.report.grid import Cell, write_grid
+from wsseg.report.overlay import in_gray, overlay, overlay_class_maps
+from wsseg.report.palette import voc_palette
 
-CELL_WIDTH = 2.6
-"""Width of one picture in the sheet, inches at 150 dots."""
+MEANING = "share of the map's maximum"
 
 
 def write_sheet(path: Path, image: np.ndarray, labels: Sequence[str], maps: Mapping[str, np.ndarray]) -> Path:
-    """Write the photograph beside its maps, painted over it.
+    """Write the photograph beside its maps, painted over it: methods down, classes across.
 
     Args:
         path: The PNG to write; its folder is made if needed.
@@ -29,30 +29,90 @@ def write_sheet(path: Path, image: np.ndarray, labels: Sequence[str], maps: Mapp
     Raises:
         InputError: There is no map, or the maps do not fit the labels or the photograph.
     """
-    path, columns = Path(path), len(labels) + 1
+    _check(image, labels, maps)
+    rows = {
+        method: [Cell(image, "photograph" if number == 0 else "")]
+        + [Cell(_painted(image, one), label if number == 0 else "") for one, label in zip(stack, labels)]
+        for number, (method, stack) in enumerate(maps.items())
+    }
+    return write_grid(path, rows, colour_bar=MEANING)
+
+
+def write_class_sheet(
+    path: Path, image: np.ndarray, labels: Sequence[str], maps: Mapping[str, np.ndarray]
+) -> Path:
+    """Write which class's map is the highest at each pixel, in the classes' colours: a row each method.
+
+    Each map is scaled by its own maximum, so the sheet compares places, not the strength of classes.
+
+    Args:
+        path: As of `write_sheet`.
+        image: `(H, W, 3) uint8` RGB.
+        labels: T names.
+        maps: Method -> `(T, H, W) float` in [0, 1].
+
+    Returns:
+        `path`.
+
+    Raises:
+        InputError: As of `write_sheet`.
+    """
+    _check(image, labels, maps)
+    size_hw, ids = image.shape[:2], range(1, len(labels) + 1)
+    rows = {}
+    for number, (method, stack) in enumerate(maps.items()):
+        stack = np.clip(stack, 0, 1).astype(np.float32)
+        cells = [Cell(image, "" if number else "photograph")]
+        cells.append(
+            Cell(overlay_class_maps(image, ClassMaps(list(ids), stack, size_hw)), "" if number else "all")
+        )
+        for i, (one, label) in enumerate(zip(stack, labels), start=1):
+            painted = overlay_class_maps(image, ClassMaps([i], one[None], size_hw))
+            cells.append(Cell(painted, "" if number else label))
+        rows[method] = cells
+    colours = voc_palette()[1 : len(labels) + 1]
+    legend = [(label, f"#{r:02x}{g:02x}{b:02x}") for label, (r, g, b) in zip(labels, colours.tolist())]
+    return write_grid(path, rows, legend=legend)
+
+
+def write_scale_sheet(
+    path: Path, image: np.ndarray, labels: Sequence[str], maps: Mapping[float, np.ndarray]
+) -> Path:
+    """Write each scale's map and their sum: a row each class.
+
+    Args:
+        path: As of `write_sheet`.
+        image: `(H, W, 3) uint8` RGB.
+        labels: T names.
+        maps: Scale -> `(T, H, W) float` in [0, 1].
+
+    Returns:
+        `path`.
+
+    Raises:
+        InputError: As of `write_sheet`.
+    """
+    _check(image, labels, maps)
+    total = sum(maps.values())
+    total = total / np.maximum(total.max(axis=(1, 2), keepdims=True), 1e-12)
+    rows = {}
+    for row, label in enumerate(labels):
+        cells = [Cell(image, "" if row else "photograph")]
+        for scale, stack in maps.items():
+            cells.append(Cell(_painted(image, stack[row]), "" if row else f"scale {scale:g}"))
+        rows[label] = [*cells, Cell(_painted(image, total[row]), "" if row else "sum")]
+    return write_grid(path, rows, colour_bar=MEANING)
+
+
+def _check(image: np.ndarray, labels: Sequence[str], maps: Mapping[object, np.ndarray]) -> None:
     if not maps or not labels:
         raise InputError("a sheet needs at least one label and one method")
-    for method, stack in maps.items():
+    for name, stack in maps.items():
         if np.shape(stack) != (len(labels), *np.shape(image)[:2]):
             raise InputError(
-                f"maps of `{method}` must be (T, H, W) = {(len(labels), *np.shape(image)[:2])}; "
-                f"got {np.shape(stack)}"
+                f"maps of `{name}` must be (T, H, W) = {(len(labels), *np.shape(image)[:2])}; got {np.shape(stack)}"
             )
-    cell_height = CELL_WIDTH * np.shape(image)[0] / np.shape(image)[1]
-    # Titles take about 0.3 inches.
-    size = (columns * CELL_WIDTH, len(maps) * (cell_height + 0.1) + 0.3)
-    figure = Figure(figsize=size, layout="constrained", facecolor="white")
-    grid = figure.subplots(len(maps), columns, squeeze=False)
-    for row, (method, stack) in zip(grid, maps.items()):
-        pictures = [image, *(overlay(image, np.clip(one, 0, 1)) for one in stack)]
-        for axes, picture in zip(row, pictures):
-            axes.imshow(picture, interpolation="antialiased")
-            axes.set_xticks([])
-            axes.set_yticks([])
-            axes.spines[:].set_visible(False)
-        row[0].set_ylabel(method, fontsize=9, parse_math=False)
-    for axes, label in zip(grid[0], ["photograph", *labels]):
-        axes.set_title(label, fontsize=9, parse_math=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=150))
-    return path
+
+
+def _painted(image: np.ndarray, one: np.ndarray) -> np.ndarray:
+    return overlay(in_gray(image), np.clip(one, 0, 1))

@@ -19,8 +19,9 @@ def overlay(image: np.ndarray, mask_or_map: np.ndarray, alpha: float = 0.5) -> n
 
     Args:
         image: `(H, W, 3) uint8` RGB.
-        mask_or_map: Integers `(H, W)`: a mask, painted in the VOC palette where it is not background. Float
-            `(H, W)` in [0, 1]: a map, painted everywhere in a colour map of rising lightness.
+        mask_or_map: Integers `(H, W)`: a mask, painted in the VOC palette where it is not background, over the
+            photograph turned gray, whose colours might be taken for a class's. Float `(H, W)` in [0, 1]: a map,
+            painted everywhere in a colour map of rising lightness.
         alpha: Opacity of the paint, 0 to 1.
 
     Returns:
@@ -40,7 +41,7 @@ def overlay(image: np.ndarray, mask_or_map: np.ndarray, alpha: float = 0.5) -> n
     if not 0 <= alpha <= 1:
         raise InputError(f"`alpha` must be in [0, 1]; got {alpha}; try 0.5")
     if paint.dtype.kind in "iu":
-        return _blended(image, colourise(paint), np.where(paint == 0, 0, alpha))
+        return _blended(in_gray(image), colourise(paint), np.where(paint == 0, 0, alpha))
     if paint.size and not (paint.min() >= 0 and paint.max() <= 1):  # written so that nan fails too
         found = f"{paint.min():.4g}..{paint.max():.4g}"
         raise InputError(f"a map must lie in [0, 1]; got {found}; divide it by its maximum")
@@ -66,9 +67,7 @@ def overlay_class_maps(image: np.ndarray, class_maps: ClassMaps, alpha: float = 
     if tuple(class_maps.size_hw) != image.shape[:2]:
         size_hw = tuple(class_maps.size_hw)
         raise InputError(f"the class maps belong to an image of (H, W) {size_hw}; got {image.shape}")
-    # Luma of ITU-R BT.601, as Pillow's mode L.
-    gray = (image @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
-    gray = np.repeat(gray[..., None], 3, -1)
+    gray = in_gray(image)
     if len(class_maps.maps) == 0:
         return gray
     maps = resize_maps(class_maps.maps, image.shape[:2])
@@ -100,6 +99,12 @@ def _checked(image: np.ndarray) -> np.ndarray:
     if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
         raise InputError(f"`image` must be (H, W, 3) uint8 RGB; got {image.shape} {image.dtype}")
     return image
+
+
+def in_gray(image: np.ndarray) -> np.ndarray:
+    """Return a photograph without colour, `(H, W, 3) uint8`: its luma of ITU-R BT.601, as Pillow's mode L."""
+    luma = (image @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
+    return np.repeat(luma[..., None], 3, -1)
 
 
 def _blended(image: np.ndarray, colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -1,0 +1,97 @@
+"""What a model's layers respond to: their channels, the strongest first."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wsseg.backbones.alignment import grids
+from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.flattening import flatten
+from wsseg.explainers.graph_network import spatial_layers
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """The strongest channels of a layer.
+
+    Attributes:
+        layer: Its name.
+        channels: `(C,)` channel numbers, the strongest first.
+        responses: `(B, C)` float32, the mean of a channel's positive part over the cells of each image.
+        maps: `(C, B, H, W)` float32 in [0, 1], the positive part at the image's size, over the channel's maximum.
+    """
+
+    layer: str
+    channels: np.ndarray
+    responses: np.ndarray
+    maps: np.ndarray
+
+
+class _Channels(Explainer):
+    """The features themselves, with the core's placing of cells."""
+
+    def features(self, images: Any) -> tf.Tensor:
+        inputs = self.prepared(images, lambda outputs: outputs)[0]
+        compiled = self.compiled("features", lambda given: tf.cast(self.network.features(given), tf.float32))
+        return compiled([tf.constant(x) for x in inputs])
+
+    def maps(self, inputs: Any, score: Score) -> tf.Tensor:
+        raise TypeError("features have no target")
+
+
+def feature_maps(model: keras.Model, images: Any, layer: str | None = None, top: int = 12) -> FeatureMaps:
+    """Find the channels of a layer that respond most to some images.
+
+    A channel's strength is the mean of its positive part over the cells, in the image where that is highest. (Not its
+    maximum: after a ReLU6 that is 6 for many.) Values of different channels are compared as they are.
+
+    Args:
+        model: Any model that the explainers take.
+        images: As the explainers take them.
+        layer: The layer, or None for the one that is explained by default.
+        top: How many channels.
+
+    Returns:
+        The channels, the strongest first.
+
+    Raises:
+        InputError: No layer of that name, or the images do not fit the model.
+    """
+    network = _Channels(model, layer)
+    features = network.features(images).numpy()
+    responses = np.maximum(features, 0).mean(axis=(1, 2))  # (B, channels)
+    chosen = np.argsort(-responses.max(axis=0), kind="stable")[:top]
+    positive = np.maximum(np.moveaxis(features[..., chosen], -1, 0), 0)  # (C, B, h, w)
+    height, width = np.shape(images if not isinstance(images, (list, tuple, dict)) else images[0])[1:3]
+    rows = network.placement(np.arange(height), 0, positive.shape[2], height)
+    columns = network.placement(np.arange(width), 1, positive.shape[3], width)
+    large = rows @ positive @ columns.T
+    peak = large.max(axis=(1, 2, 3), keepdims=True)
+    scaled = np.divide(large, peak, out=np.zeros_like(large), where=peak > 0)
+    return FeatureMaps(network.layer, chosen, responses[:, chosen], scaled.astype(np.float32))
+
+
+def stage_ends(model: keras.Model) -> list[str]:
+    """Return the last layer of each size of cells: those that are worth a look.
+
+    Args:
+        model: Functional or sequential, with an image as its first input of rank 4.
+
+    Returns:
+        Layer names, from the image to the output.
+    """
+    flat = flatten(model)
+    image = next(x for x in flat.inputs if len(x.shape) == 4)
+    places, last = grids(flat), {}
+    for name, tensor in spatial_layers(flat, image).items():
+        moves_only = isinstance(
+            tensor._keras_history.operation, (keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
+        )
+        if id(tensor) in places and not moves_only:
+            stride = places[id(tensor)].stride_hw[0]
+            last.pop(stride, None)
+            last[stride] = name
+    return list(last.values())

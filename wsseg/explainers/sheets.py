@@ -1,0 +1,65 @@
+"""`wsseg explain`'s pictures: what is computed for each kind of sheet, and where it is written."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from wsseg.catalogue import nearest
+from wsseg.errors import InputError
+from wsseg.explainers.feature_maps import feature_maps, stage_ends
+from wsseg.explainers.photographs import Classifier, Sight, maps_of
+from wsseg.report.explanation import write_class_sheet, write_scale_sheet, write_sheet
+from wsseg.report.feature_sheet import write_feature_sheet
+
+SHEETS = ("methods", "classes", "scales", "features")
+SCALES = (0.5, 1.0, 1.5, 2.0)
+
+
+def write_sheets(
+    sight: Sight,
+    classifier: Classifier,
+    kinds: Sequence[str],
+    methods: Sequence[str],
+    folder: Path,
+    name: str,
+) -> list[Path]:
+    """Write sheets of a photograph.
+
+    Args:
+        sight: From `wsseg.explainers.photographs.look`.
+        classifier: The same.
+        kinds: Of `SHEETS`: methods (maps of each method and class), classes (the classes against each other), scales
+            (the first method at several scales), features (the strongest channels of the last layer of each stride).
+        methods: Names of explainers.
+        folder: Where to write.
+        name: The files' stem; `methods` is `NAME.png`, the others `NAME_KIND.png`.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: No kind of that name, or a method does not fit the model.
+    """
+    for kind in kinds:
+        if kind not in SHEETS:
+            raise InputError(f"there is no sheet `{kind}`; {nearest(kind, SHEETS)}")
+    labels = [f"{label} {score:.2f}" for _, label, score in sight.classes]
+    written = []
+    if {"methods", "classes"} & set(kinds):
+        maps = {method: maps_of(sight, classifier, method) for method in methods}
+        if "methods" in kinds:
+            written.append(write_sheet(folder / f"{name}.png", sight.image, labels, maps))
+        if "classes" in kinds:
+            written.append(write_class_sheet(folder / f"{name}_classes.png", sight.image, labels, maps))
+    if "scales" in kinds:
+        scaled = {scale: maps_of(sight, classifier, methods[0], scale) for scale in SCALES}
+        written.append(write_scale_sheet(folder / f"{name}_scales.png", sight.image, labels, scaled))
+    if "features" in kinds:
+        shown = np.clip(np.rint(sight.resized), 0, 255).astype(np.uint8)
+        for layer in stage_ends(classifier.model):
+            found = feature_maps(classifier.model, sight.batch, layer)
+            path = folder / f"{name}_features_{layer.replace('/', '_')}.png"
+            write_feature_sheet(path, [shown], found.channels, found.responses, found.maps)
+            written.append(path)
+    return written
