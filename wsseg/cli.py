@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wsseg.errors import InputError
 from wsseg.stages import STAGES, plan
+from wsseg.stages.evaluate_maps import options as evaluate_maps_options
 
 DESCRIPTION = """Weakly supervised semantic segmentation from image-level labels.
 
@@ -51,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--weights", help="for a name: `imagenet`, or a weights file with the 1000-class top"
     )
     explain.add_argument(
-        "--method", action="append", help="cam or grad_cam; may be repeated; default: grad_cam"
+        "--method", action="append", help="an explainer, such as cam; may be repeated; default: grad_cam"
     )
     explain.add_argument(
         "--top", type=int, default=3, help="how many classes, the likeliest first; default: 3"
@@ -63,7 +64,20 @@ def build_parser() -> argparse.ArgumentParser:
     explain.add_argument(
         "--preprocess", default="none", help="of a .keras file: none, unit, tf, or a network's name"
     )
+    explain.add_argument(
+        "--sheet",
+        action="append",
+        help="methods, classes, scales or features (of each layer's channels); may be repeated; default: methods",
+    )
     explain.add_argument("--out", type=Path, default=Path("explanations"), help="folder for the pictures")
+    evaluate_maps_options.add_arguments(
+        add(
+            "evaluate-maps",
+            "measure how well explainers' maps fit the objects and the model; the images are of a dataset "
+            "(--dataset.name voc --dataset.root ROOT) or a folder of photographs",
+            evaluate_maps,
+        )
+    )
     for name in STAGES:
         command = add_run(name, f"run the stage `{name}` alone; its inputs must be done")
         if name == "evaluate":
@@ -102,6 +116,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = build_parser()
     takes_recipe = bool(words) and words[0] in ("run", "status", *STAGES)
     own, overrides = recipe_options(words) if takes_recipe else (words, [])
+    if words[:1] == ["evaluate-maps"]:
+        own, overrides = recipe_options(words, evaluate_maps_options.is_own)
     arguments, unknown = parser.parse_known_args(own)
     if unknown:
         parser.error(f"unknown argument {unknown[0]}; see wsseg {arguments.command} --help")
@@ -116,10 +132,16 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def recipe_options(words: Sequence[str]) -> tuple[list[str], list[str]]:
+def recipe_options(
+    words: Sequence[str], is_own: Callable[[str], bool] = lambda name: name in OWN_OPTIONS
+) -> tuple[list[str], list[str]]:
     """Part the options of the recipe, values joined to them, from the command's own words.
 
     argparse would take the value of an option that it does not know for the recipe's file.
+
+    Args:
+        words: The arguments.
+        is_own: Tells whether an option is the command's own.
 
     Example:
         >>> recipe_options(["run", "--segment.epochs", "3", "voc.yaml", "--run", "my run"])
@@ -130,7 +152,7 @@ def recipe_options(words: Sequence[str]) -> tuple[list[str], list[str]]:
     waits = False  # for the value of the last option
     for word in words:
         name = word.split("=")[0]
-        if word.startswith("--") and name not in OWN_OPTIONS and word != "--":
+        if word.startswith("--") and not is_own(name) and word != "--":
             options.append(word)
             waits = "=" not in word
         elif waits:
@@ -209,9 +231,9 @@ def import_file(arguments: argparse.Namespace, overrides: list[str]) -> None:
 
 def explain_photographs(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Print the top classes and write a picture for each photograph; a broken one is reported, not fatal."""
-    from wsseg.explainers.photographs import explain, load_classifier
+    from wsseg.explainers.photographs import load_classifier, look
+    from wsseg.explainers.sheets import write_sheets
     from wsseg.loading.image_files import check_image
-    from wsseg.report.explanation import write_sheet
 
     if arguments.top < 1:
         raise InputError(f"--top must be at least 1; got {arguments.top}")
@@ -235,20 +257,36 @@ def explain_photographs(arguments: argparse.Namespace, overrides: list[str]) -> 
         except InputError as error:
             failed.append(str(error))
             continue
-        classes, maps, image = explain(photograph, classifier, methods, arguments.top, arguments.wanted or ())
-        labels = [f"{name} {score:.2f}" for _, name, score in classes]
+        sight = look(photograph, classifier, arguments.top, arguments.wanted or ())
         name = photograph.stem
         while name in taken:  # photographs of one name from several folders
             name += "_"
         taken.add(name)
-        path = write_sheet(arguments.out / f"{name}.png", image, labels, maps)
-        print(f"{photograph}: {', '.join(labels)}; {path}")
+        kinds = arguments.sheet or ["methods"]
+        paths = write_sheets(sight, classifier, kinds, methods, arguments.out, name)
+        labels = ", ".join(f"{label} {score:.2f}" for _, label, score in sight.classes)
+        print(f"{photograph}: {labels}; {', '.join(map(str, paths))}")
     if len(failed) == len(arguments.photographs) == 1:
         raise InputError(failed[0])
     if failed:
         raise InputError(
             f"{len(failed)} of {len(arguments.photographs)} photographs left out:\n  " + "\n  ".join(failed)
         )
+
+
+def evaluate_maps(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    """Measure the maps of several explainers on a dataset or a folder of photographs; end with a table."""
+    from wsseg.config import load_recipe
+
+    options = evaluate_maps_options.from_arguments(arguments)
+    if options.photographs is not None and (arguments.recipe or overrides or options.split):
+        raise InputError(
+            "--photographs takes no dataset beside it; leave the recipe, --dataset and --split out"
+        )
+    recipe = load_recipe(arguments.recipe, overrides)
+    from wsseg.stages.evaluate_maps.command import run
+
+    run(options, recipe, read_class_names(options.class_names))
 
 
 def read_class_names(path: Path | None) -> list[str] | None:

@@ -1,0 +1,45 @@
+"""Maps that know nothing of the model: what a method must beat."""
+
+import numpy as np
+from scipy import ndimage
+
+
+def centre(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return a Gaussian in the image's middle, a quarter of each side wide: photographers centre objects.
+
+    Choe et al. (CVPR 2020, section 5.1) compare every method with it; few were better.
+
+    Args:
+        images: `(B, H, W, 3)`.
+        targets: `(B,)` or `(B, T)`: only their shape counts.
+
+    Returns:
+        `(B, H, W)` or `(B, T, H, W)` float32 in [0, 1].
+    """
+    y, x = (((np.arange(side) + 0.5) / side - 0.5) / 0.25 for side in np.shape(images)[1:3])
+    gaussian = np.exp(-0.5 * (y[:, None] ** 2 + x[None] ** 2))
+    return _for_each(np.broadcast_to(gaussian, np.shape(images)[:3]), targets)
+
+
+def edges(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return the size of the image's gradient (Sobel), which Adebayo et al. hold against methods; as `centre`."""
+    grey = np.asarray(images, np.float64).mean(axis=-1)
+    return _for_each(np.hypot(*(ndimage.sobel(grey, axis) for axis in (1, 2))), targets)
+
+
+def random(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return noise, the same for each image of a size; as `centre`."""
+    noise = np.random.default_rng(0).random(np.shape(images)[1:3])
+    return _for_each(np.broadcast_to(noise, np.shape(images)[:3]), targets)
+
+
+BASELINES = {"centre": centre, "edges": edges, "random": random}
+"""Name -> function of images and targets, as an explainer is."""
+
+
+def _for_each(maps_bhw: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Scale each map by its maximum and repeat it for the targets of its image."""
+    peak = maps_bhw.max(axis=(1, 2), keepdims=True)
+    maps = np.divide(maps_bhw, peak, out=np.zeros(maps_bhw.shape), where=peak > 0).astype(np.float32)
+    shape = np.shape(targets)
+    return maps if len(shape) == 1 else np.repeat(maps[:, None], shape[1], axis=1)

@@ -1,0 +1,167 @@
+"""A classifier as a function from images to probabilities, in batches of one fixed size."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wsseg.errors import InputError
+
+OUTPUTS = ("auto", "probabilities", "softmax", "sigmoid")
+_PROBABILITIES = ("softmax", "sigmoid")
+_PASSED = ("activation", "reshape", "flatten", "dropout", "identity")
+"""Layers without weights behind which the activation of the layer before still holds, if they are linear."""
+
+
+class Scorer:
+    """Class probabilities of many images through one traced function of fixed batch size.
+
+    Args:
+        model: Any Keras classifier of one image, `(B, H, W, 3)` -> `(B, K)`.
+        preprocess: `(B, H, W, 3)` float32 RGB in [0, 255] -> what the model takes; None for no change. It gets
+            an array of its own.
+        batch_size: Images a pass; the last batch is filled up, so that nothing is traced anew.
+        outputs: What the model gives: `probabilities`, or scores that `softmax` (one class an image) or `sigmoid`
+            (several) turns into them. `auto` looks for a final softmax or sigmoid; without one it is sigmoid for
+            the classifiers of this package, which are trained on several labels an image, and softmax for others.
+
+    Attributes:
+        size_hw: Height and width that the model takes, None where any will do.
+        outputs: As above, never `auto`.
+
+    Raises:
+        InputError: The model takes or gives something else, or `auto` cannot tell what it gives.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")])
+        >>> scorer = Scorer(model, batch_size=2)
+        >>> scorer(np.zeros((3, 4, 4, 3))).round(1).tolist()
+        [[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]]
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        preprocess: Callable[[np.ndarray], np.ndarray] | None = None,
+        batch_size: int = 16,
+        outputs: str = "auto",
+    ):
+        if int(batch_size) != batch_size or batch_size < 1:
+            raise InputError(f"`batch_size` must be a whole number from 1; got {batch_size}; try 16")
+        if outputs not in OUTPUTS:
+            raise InputError(f"`outputs` must be one of {', '.join(OUTPUTS)}; got {outputs!r}")
+        _check(model)
+        self.model = model
+        self.preprocess = preprocess
+        self.batch_size = int(batch_size)
+        self.outputs = _outputs_of(model) if outputs == "auto" else outputs
+        inputs = getattr(model, "inputs", None)
+        self.size_hw = tuple(inputs[0].shape[1:3]) if inputs else (None, None)
+        # Some models were built from a list or a dict of one tensor, and want it given so.
+        structure = None if isinstance(model, keras.Sequential) or not inputs else model.input
+        self._listed = isinstance(structure, (list, dict))
+        self._function = tf.function(self._probabilities, reduce_retracing=True)
+
+    def __call__(self, images: Iterable[np.ndarray]) -> np.ndarray:
+        """Return the probabilities of images.
+
+        Args:
+            images: `(H, W, 3)` RGB in [0, 255], one after the other: an array, a list or a generator (of which
+                only a batch is held at once). Sizes may differ where the model allows.
+
+        Returns:
+            `(N, K)` float32; `(0, 0)` of no image.
+
+        Raises:
+            InputError: An image is of another shape than the model takes, or the model gives nan.
+        """
+        results: list[np.ndarray] = []
+        batch: list[np.ndarray] = []
+        for image in images:
+            image = np.asarray(image, np.float32)
+            self._check_image(image)
+            if batch and (len(batch) == self.batch_size or batch[0].shape != image.shape):
+                results.append(self._run(batch))
+                batch = []
+            batch.append(image)
+        if batch:
+            results.append(self._run(batch))
+        return np.concatenate(results) if results else np.zeros((0, 0), np.float32)
+
+    def of_class(self, images: Iterable[np.ndarray], target: int) -> np.ndarray:
+        """Return the probability of one class: `(N,)` float32; as of the call otherwise.
+
+        Raises:
+            InputError: Also where the model has no class of that number.
+        """
+        found = self(images)
+        if len(found) and not 0 <= target < found.shape[1]:
+            raise InputError(f"`target` must be from 0 to {found.shape[1] - 1}; got {target}")
+        return found[:, target] if len(found) else np.zeros(0, np.float32)
+
+    def _run(self, batch: list[np.ndarray]) -> np.ndarray:
+        filled = np.stack([*batch, *[batch[-1]] * (self.batch_size - len(batch))])
+        given = filled if self.preprocess is None else self.preprocess(filled)
+        found = self._function(tf.constant(np.asarray(given, np.float32))).numpy()[: len(batch)]
+        if not np.isfinite(found).all():
+            raise InputError(
+                f"model `{self.model.name}` gives nan or infinity; check its weights and --preprocess"
+            )
+        return found
+
+    def _probabilities(self, images: tf.Tensor) -> tf.Tensor:
+        given = keras.tree.map_structure(lambda _: images, self.model.input) if self._listed else images
+        scores = tf.cast(keras.tree.flatten(self.model(given, training=False))[0], tf.float32)
+        if self.outputs == "softmax":
+            return tf.nn.softmax(scores)
+        return tf.sigmoid(scores) if self.outputs == "sigmoid" else scores
+
+    def _check_image(self, image: np.ndarray) -> None:
+        fits = image.ndim == 3 and image.shape[-1] == 3
+        if not fits or any(side not in (None, got) for side, got in zip(self.size_hw, image.shape)):
+            raise InputError(
+                f"an image must be {(*self.size_hw, 3)} (height, width, RGB; None: any) for model "
+                f"`{self.model.name}`; got {image.shape}; resize it"
+            )
+
+
+def _check(model: keras.Model) -> None:
+    """Fail where the model is known not to be a classifier of one image."""
+    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
+    given, made = ([tuple(tensor.shape) for tensor in side or ()] for side in (inputs, outputs))
+    takes = not given or (len(given) == 1 and len(given[0]) == 4 and given[0][-1] in (3, None))
+    gives = not made or (len(made) == 1 and len(made[0]) == 2)
+    if not takes or not gives:
+        raise InputError(
+            f"model `{model.name}` must take one image (batch, height, width, 3) and give (batch, classes); "
+            f"it takes {given} and gives {made}"
+        )
+
+
+def _outputs_of(model: keras.Model) -> str:
+    """Tell from the last layers whether a model gives probabilities, and what would make them if not."""
+    if not getattr(model, "outputs", None):
+        raise InputError(
+            f"model `{model.name}` is subclassed, so it can't be seen whether it gives probabilities; say it: "
+            "`outputs` (--outputs) probabilities, softmax or sigmoid"
+        )
+    if _last_activation(model.outputs[0]) in _PROBABILITIES:
+        return "probabilities"
+    return "sigmoid" if type(model).__module__.startswith("wsseg.") else "softmax"
+
+
+def _last_activation(tensor: Any) -> str:
+    """Return the activation, or the kind, of the last operation that is more than a change of form."""
+    while True:
+        operation, node_index, _ = tensor._keras_history
+        if isinstance(operation, keras.Model) and getattr(operation, "outputs", None):
+            tensor = operation.outputs[0]
+            continue
+        kind = type(operation).__name__.lower()
+        activation = getattr(getattr(operation, "activation", None), "__name__", None)
+        before = operation._inbound_nodes[node_index].input_tensors
+        if kind not in _PASSED or activation not in (None, "linear") or not before:
+            return activation or kind
+        tensor = before[0]

@@ -1,0 +1,78 @@
+"""PxAP: the area under the precision-recall curve of all pixels of all maps."""
+
+from typing import Any
+
+import numpy as np
+
+from wsseg.errors import InputError
+from wsseg.metrics.map_checks import region, unit_range
+
+
+class PixelAveragePrecision:
+    r"""PxAP of Choe et al. over any number of maps.
+
+    Precision and recall at a threshold are of the pixels of *all* maps together, each map scaled to [0, 1]
+    first, so that one threshold must serve all: $PxAP = \sum_l PxPrec(\tau_l) (PxRec(\tau_l) - PxRec(\tau_{l-1}))$
+    with falling $\tau_l$. Pixels are counted in a histogram, so memory does not grow with their number; scores
+    are rounded down to a multiple of 1 / levels for that.
+
+    Args:
+        levels: How many thresholds between 0 and 1 (the paper's code: 1000).
+
+    Raises:
+        InputError: `levels` is not a positive whole number.
+
+    Example:
+        >>> score = PixelAveragePrecision()
+        >>> score.update(np.array([[0.1, 0.4], [0.35, 0.8]]), np.array([[False, False], [True, True]]))
+        >>> round(score.result()["pxap"], 4)
+        0.8333
+
+    References:
+        Choe et al., Evaluating Weakly Supervised Object Localization Methods Right, CVPR 2020, section 4.1.
+    """
+
+    def __init__(self, levels: int = 1000):
+        if int(levels) != levels or levels < 1:
+            raise InputError(f"`levels` must be a whole number from 1; got {levels}; try 1000")
+        self.levels = int(levels)
+        self.maps = 0
+        # Rows: not the object, the object. Columns: the score's level, 0..levels.
+        self._counts = np.zeros((2, self.levels + 1), np.int64)
+
+    def update(self, map_hw: np.ndarray, object_hw: np.ndarray, ignored_hw: np.ndarray | None = None) -> None:
+        """Count the pixels of one map.
+
+        Args:
+            map_hw: `(H, W)` real, of any range.
+            object_hw: `(H, W)` bool: the pixels of the class.
+            ignored_hw: `(H, W)` bool: pixels that are not counted, or None.
+
+        Raises:
+            InputError: The map is not finite, or the shapes differ.
+        """
+        scaled = unit_range(map_hw).astype(np.float64)
+        truth = region("object_hw", object_hw, scaled.shape)
+        # A float32 such as 0.35 lies a little beside its level.
+        level = np.floor(scaled * self.levels + 1e-4).astype(np.int64).clip(0, self.levels)
+        index = truth * (self.levels + 1) + level
+        if ignored_hw is not None:
+            index = index[~region("ignored_hw", ignored_hw, scaled.shape)]
+        self._counts += np.bincount(index.ravel(), minlength=self._counts.size).reshape(self._counts.shape)
+        self.maps += 1
+
+    def result(self) -> dict[str, Any]:
+        """Return the score.
+
+        Returns:
+            `pxap` in [0, 1] (None where no pixel is of an object), `object_share` (what a constant map would
+            score), `levels` and `maps`.
+        """
+        others, hits = self._counts[:, ::-1].cumsum(axis=1)
+        chosen = hits + others
+        settings = {"levels": self.levels, "maps": self.maps}
+        if not hits[-1]:
+            return {"pxap": None, "object_share": None} | settings
+        precision = hits / np.maximum(chosen, 1)
+        gained = np.diff(hits, prepend=0) / hits[-1]
+        return {"pxap": float(precision @ gained), "object_share": float(hits[-1] / chosen[-1])} | settings

@@ -1,0 +1,90 @@
+"""What a classifier's outputs say of one class: its log-odds, and whether it is predicted."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wsseg.catalogue import nearest
+from wsseg.errors import InputError
+
+OUTPUTS = ("softmax", "sigmoid", "softmax_logits", "sigmoid_logits")
+
+
+def outputs_of(model: keras.Model) -> str:
+    """Tell from its last layer whether a model gives "softmax" or "sigmoid" probabilities.
+
+    Raises:
+        InputError: The last layer has neither, so that it can't be told what the scores are.
+    """
+    last = model
+    while isinstance(last, keras.Model) and getattr(last, "layers", None):
+        last = last.layers[-1]
+    kind = getattr(getattr(last, "activation", None), "__name__", type(last).__name__.lower())
+    if kind in ("softmax", "sigmoid"):
+        return kind
+    raise InputError(
+        f"model `{model.name}` ends in `{last.name}`, not in a softmax or sigmoid; say what its outputs are: "
+        "`outputs='softmax_logits'` (one class an image) or `outputs='sigmoid_logits'` (several)"
+    )
+
+
+def checked_outputs(outputs: str | None, model: keras.Model) -> str:
+    """Return `outputs`, or what the model's last layer says.
+
+    Raises:
+        InputError: Not one of `OUTPUTS`, or it can't be told.
+    """
+    if outputs is None:
+        return outputs_of(model)
+    if outputs not in OUTPUTS:
+        raise InputError(f"unknown `outputs` {outputs!r}; {nearest(str(outputs), OUTPUTS)}")
+    return outputs
+
+
+def checked_class_ids(class_ids: int | Sequence[int], num_classes: int, outputs: str) -> tuple[int, ...]:
+    """Return class indices as a tuple.
+
+    Raises:
+        InputError: None, twice the same, one out of range, or every class of a softmax.
+    """
+    given = (class_ids,) if np.isscalar(class_ids) else tuple(class_ids)
+    whole = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in given)
+    if not given or not whole or len(set(given)) < len(given):
+        raise InputError(f"`class_ids` must be one or several distinct class indices; got {class_ids!r}")
+    if min(given) < 0 or max(given) >= num_classes:
+        raise InputError(f"`class_ids` must be from 0 to {num_classes - 1}; got {class_ids!r}")
+    if outputs.startswith("softmax") and len(given) == num_classes:
+        raise InputError(
+            f"`class_ids` {class_ids!r} are all {num_classes} classes of a softmax, one of which is always "
+            "predicted; leave some out, or use a model with sigmoid outputs"
+        )
+    return tuple(int(i) for i in given)
+
+
+def class_odds(outputs: tf.Tensor, chosen: tf.Tensor, kind: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the log-odds of a class, or of a group that counts as one, and whether it is predicted.
+
+    Args:
+        outputs: `(B, K)` float: the model's outputs.
+        chosen: `(K,)` bool: the classes of the group.
+        kind: One of `OUTPUTS`.
+
+    Returns:
+        `(B,)` float32 log-odds, log(p / (1 - p)): for a softmax p is the sum over the group and 1 - p the sum over
+        the others, for sigmoids it is the group's highest logit. `(B,)` bool: the likeliest class is in the
+        group (softmax), or one of the group has p >= 0.5 (sigmoid).
+    """
+    values = tf.cast(outputs, tf.float32)
+    if kind == "softmax":
+        values = tf.math.log(tf.maximum(values, np.finfo(np.float32).tiny))
+    elif kind == "sigmoid":
+        values = tf.clip_by_value(values, 1e-7, 1 - 1e-7)
+        values = tf.math.log(values) - tf.math.log1p(-values)
+    inside, outside = tf.where(chosen, values, -np.inf), tf.where(chosen, -np.inf, values)
+    highest = tf.reduce_max(inside, axis=1)
+    if kind.startswith("sigmoid"):
+        return highest, highest >= 0
+    odds = tf.reduce_logsumexp(inside, axis=1) - tf.reduce_logsumexp(outside, axis=1)
+    return odds, tf.gather(chosen, tf.argmax(values, axis=1))

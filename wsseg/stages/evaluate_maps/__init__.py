@@ -1,0 +1,1 @@
+"""`wsseg evaluate-maps`: how well explainers' maps fit the objects and the model."""

@@ -1,0 +1,115 @@
+"""Which outputs of a model mean a class of a dataset."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from wsseg.catalogue import nearest
+from wsseg.errors import InputError
+
+
+def class_outputs(
+    classes: Sequence[str], count: int, names: Sequence[str] | None, class_map: Path | None = None
+) -> dict[str, tuple[int, ...]]:
+    """Return the outputs of each class.
+
+    A model that was trained on other classes (ImageNet has 118 dogs) needs a map: a text file with a line
+    for each class, `dog: 151-268` or `cat: tabby, tiger_cat, 283`; a range includes both ends. Its classes may be
+    some of the dataset's: the labels of the others are not explained. Lines that start with # are comments.
+
+    Args:
+        classes: Of the dataset.
+        count: How many outputs the model has.
+        names: Of the outputs, or None where they have none.
+        class_map: The file, or None: then classes and outputs of one name belong together (case, spaces, `-` and `_`
+            do not matter), and outputs without names are the dataset's classes in order.
+
+    Returns:
+        Class -> its outputs, at least one.
+
+    Raises:
+        InputError: The classes can't be told, or the file is wrong; the message names line and nearest name.
+
+    Example:
+        >>> class_outputs(["cat", "guinea pig"], 2, ["Guinea_Pig", "cat"])
+        {'cat': (1,), 'guinea pig': (0,)}
+    """
+    if names is not None and len(names) != count:
+        raise InputError(f"{len(names)} class names were given for a model of {count} classes")
+    if class_map is not None:
+        return _read(class_map, classes, count, names)
+    hint = (
+        "say which outputs mean which class with --class-map, or explain the model's first class against any "
+        "object with --targets top"
+    )
+    if names is None:
+        if count != len(classes):
+            raise InputError(
+                f"the model has {count} outputs without names and the dataset {len(classes)} classes "
+                f"({', '.join(classes[:5])}{' ...' if len(classes) > 5 else ''}); give --class-names, or {hint}"
+            )
+        return {name: (index,) for index, name in enumerate(classes)}
+    index_of = {_plain(name): index for index, name in reversed(list(enumerate(names)))}
+    missing = [name for name in classes if _plain(name) not in index_of]
+    if missing:
+        raise InputError(f"the model has no output for the dataset's class {', '.join(missing[:5])}; {hint}")
+    return {name: (index_of[_plain(name)],) for name in classes}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", " ", name.strip().lower())
+
+
+def _read(
+    path: Path, classes: Sequence[str], count: int, names: Sequence[str] | None
+) -> dict[str, tuple[int, ...]]:
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"--class-map {path} cannot be read ({error}); give lines such as `dog: 151-268`"
+        ) from error
+    found: dict[str, tuple[int, ...]] = {}
+    known = {_plain(name): name for name in classes}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        where = f"--class-map {path}, line {number}"
+        name, colon, outputs = line.partition(":")
+        if not colon or not outputs.strip():
+            raise InputError(
+                f"{where}: expected `class: outputs` such as `dog: 151-268`; got {line.strip()!r}"
+            )
+        if _plain(name) not in known:
+            raise InputError(
+                f"{where}: the dataset has no class `{name.strip()}`; {nearest(name.strip(), classes)}"
+            )
+        if known[_plain(name)] in found:
+            raise InputError(f"{where}: class `{name.strip()}` has a line already; write one line a class")
+        indices = [
+            index for word in outputs.split(",") for index in _indices(word.strip(), count, names, where)
+        ]
+        found[known[_plain(name)]] = tuple(dict.fromkeys(indices))
+    if not found:
+        raise InputError(f"--class-map {path} holds no line; expected lines such as `dog: 151-268`")
+    return found
+
+
+def _indices(word: str, count: int, names: Sequence[str] | None, where: str) -> Sequence[int]:
+    by_name = [index for index, name in enumerate(names or ()) if _plain(name) == _plain(word)]
+    if by_name:
+        return by_name[:1]
+    numbers = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+))?", word)
+    if numbers:
+        first, last = int(numbers[1]), int(numbers[2] or numbers[1])
+        if first <= last < count:
+            return range(first, last + 1)
+        raise InputError(f"{where}: `{word}` is not among the model's outputs 0..{count - 1}")
+    if names is None:
+        raise InputError(
+            f"{where}: the model's outputs have no names, so `{word}` can't be found; give its number, or --class-names"
+        )
+    hint = nearest(word, names)
+    raise InputError(
+        f"{where}: the model has no output `{word}`; {hint if len(hint) < 200 else 'check the spelling'}"
+    )
