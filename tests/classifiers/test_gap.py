@@ -1,4 +1,4 @@
-"""The GAP classifier: padding, shared and saved weights, output stride."""
+"""The GAP classifier on a real backbone: its linear layer, padding, shared weights, output stride."""
 
 import keras
 import numpy as np
@@ -6,7 +6,6 @@ import pytest
 
 from wsseg import classifiers
 from wsseg.errors import InputError
-from wsseg.saved_models import load_model
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (2, 64, 96, 3)).astype("float32")
 
@@ -60,21 +59,6 @@ def test_with_validity_shares_every_weight():
     assert not np.allclose(model(IMAGES), before)
 
 
-@pytest.mark.parametrize("activation", [None, "sigmoid"])
-def test_save_and_load(tmp_path, activation):
-    model = build(activation=activation)
-    model.save(tmp_path / "classifier.keras")
-    loaded = load_model(tmp_path / "classifier.keras")
-    np.testing.assert_array_equal(loaded(IMAGES), model(IMAGES))
-    assert loaded.get_config() == model.get_config()
-
-
-def test_activations():
-    logits = build()(IMAGES).numpy()
-    np.testing.assert_allclose(build(activation="sigmoid")(IMAGES), 1 / (1 + np.exp(-logits)), rtol=1e-4)
-    np.testing.assert_allclose(np.sum(build(activation="softmax")(IMAGES), -1), 1, rtol=1e-5)
-
-
 def test_at_output_stride_keeps_the_weights(model):
     dense = model.at_output_stride(8)
     for mine, other in zip(model.get_weights(), dense.get_weights(), strict=True):
@@ -83,12 +67,6 @@ def test_at_output_stride_keeps_the_weights(model):
     fine = keras.Model(dense.input, dense.features)(IMAGES).numpy()
     assert fine.shape == (2, 8, 12, 256) and dense.output_stride == 8
     np.testing.assert_allclose(fine[:, ::2, ::2], coarse, rtol=1e-3, atol=1e-3)
-
-
-def test_calling_with_one_tensor_and_fixed_sizes():
-    model = build(input_size=(64, 96))
-    assert model.input_shape == (None, 64, 96, 3)
-    assert model.input_size == (64, 96) and model(IMAGES).shape == (2, 3)
 
 
 def test_width_is_kept_in_the_configuration():

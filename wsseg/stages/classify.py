@@ -1,10 +1,13 @@
 """Stage 1: train a classifier from image-level labels."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from wsseg import classifiers
 from wsseg.datasets import Dataset
@@ -25,11 +28,34 @@ from wsseg.training.resumable_fit import remove_checkpoints, resumable_fit
 MODEL = "classifier.keras"
 
 
+@dataclass(frozen=True)
+class Examples:
+    """Training batches in the form that a classifier learns from.
+
+    Attributes:
+        batches: Of images, validity and labels.
+        example: `wsseg.classifiers.classifier.Classifier.example` of the classifier.
+    """
+
+    batches: TrainingBatches
+    example: Callable[[Any, Any], tuple[Any, Any]]
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return self.batches.steps
+
+    def epoch(self, number: int) -> tf.data.Dataset:
+        """Return the batches of one epoch, counted from 0."""
+        return self.batches.epoch(number).map(self.example)
+
+
 def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train the recipe's classifier; write `classifier.keras` and `history.csv`.
 
     Multi-label: the loss is the mean sigmoid cross-entropy over images and classes (the multi-label
-    soft-margin loss of the seeds' codes). The validation split's labels give the mean average precision.
+    soft-margin loss of the seeds' codes), of `acol` the sum of its branches'. The validation split's labels give
+    the mean average precision.
     """
     config = recipe.classify
     prepare(recipe)
@@ -56,23 +82,23 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
             erase=config.erase,
             mirror=config.mirror,
         )
-        trained = model.with_validity()
+        trained = model.to_train()
         steps = config.epochs * batches.steps
         optimizer = optimizers.create(
             config.optimizer,
             config.learning_rate,
             steps,
-            head=model.head.trainable_variables,
+            head=model.head_variables,
             head_multiplier=config.head_multiplier,
             weight_decay=config.weight_decay,
         )
         trained.compile(
             optimizer=optimizer,
-            loss=keras.losses.BinaryCrossentropy(from_logits=True),
+            loss=model.training_loss(),
             jit_compile=use_jit(recipe),
         )
         with bar("training the classifier", steps, "steps") as advance:
-            resumable_fit(trained, batches, config.epochs, recipe.seed, out, advance)
+            resumable_fit(trained, Examples(batches, model.example), config.epochs, recipe.seed, out, advance)
         save_model(model, out / MODEL)
     remove_checkpoints(out)
     model = load_model(out / MODEL)

@@ -1,0 +1,176 @@
+"""What all classifiers share: a backbone below, an activation above, padding, training from labels, saving."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from wsseg import backbones
+from wsseg.catalogue import nearest
+from wsseg.errors import InputError
+
+ACTIVATIONS = ("sigmoid", "softmax")
+
+
+def features_of(
+    backbone: str, output_stride: int, weights: str | None, input_size: tuple[int, int] | None
+) -> keras.Model:
+    """Build a backbone whose only output is its last level, the features that a class map is made of.
+
+    Args:
+        backbone: A network of `wsseg.backbones`.
+        output_stride: 32, 16 or 8.
+        weights: None, "imagenet", or a weights file.
+        input_size: `(H, W)`, or None for any size.
+
+    Returns:
+        `(B, H, W, 3)` RGB in [0, 255] -> `(B, h, w, C)`. Its name is the backbone's full one.
+    """
+    network = backbones.create(backbone, output_stride, weights=weights, input_size=input_size)
+    return keras.Model(network.inputs[0], network.output["level_5"], name=network.name)
+
+
+class Classifier(keras.Model):
+    """A functional model from images to class scores; a subclass adds the head.
+
+    Args:
+        network: Of `features_of`.
+        logits: The head: a validity mask `(B, H, W)`, or None for images without padding -> `(B, K)`. It is
+            called once for each graph, with the same layers.
+        num_classes: K.
+        output_stride: That `network` was built with.
+        activation: Of the output: None for logits or "sigmoid" for several labels an image, "softmax" for one.
+        name: Of the model.
+
+    Attributes:
+        backbone: The backbone's full name.
+        features: The symbolic features `(B, h, w, C)`.
+        explainer: The explainer of `wsseg.explainers` that the network is published with.
+        rate: The atrous rate of the head's 3x3 convolutions; None where it has none.
+
+    Raises:
+        InputError: An unknown activation, or a number of classes below 1.
+    """
+
+    explainer = "cam"
+    rate: int | None = None
+
+    def __init__(
+        self,
+        network: keras.Model,
+        logits: Callable[[Any], Any],
+        num_classes: int,
+        output_stride: int,
+        activation: str | None,
+        name: str,
+        **kwargs: Any,
+    ):
+        if activation not in (None, *ACTIVATIONS):
+            raise InputError(
+                f"`activation` {activation!r} is none of a classifier's; {nearest(str(activation), ACTIVATIONS)}; "
+                "or None for logits"
+            )
+        # === Functional model ===
+        # Logits and probabilities stay float32 under mixed precision, as Keras advises for outputs.
+        activate = keras.layers.Activation(activation or "linear", dtype="float32", name="output")
+        image = network.inputs[0]
+        super().__init__(inputs=image, outputs=activate(logits(None)), name=name, **kwargs)
+
+        # === Config ===
+        size_hw = tuple(image.shape[1:3])
+        self.backbone = network.name  # the full name: of a MobileNet with its width
+        self.num_classes = num_classes
+        self.output_stride = output_stride
+        self.input_size = None if None in size_hw else size_hw
+        self.activation = activation
+        self.features = network.outputs[0]
+        self.activate = activate
+        self._logits = logits
+        self._backbone_variables = frozenset(id(variable) for variable in network.variables)
+
+    @property
+    def single_label(self) -> bool:
+        """Whether an image has one label (softmax), not several."""
+        return self.activation == "softmax"
+
+    @property
+    def head_variables(self) -> list[keras.Variable]:
+        """The trainable variables that are not the backbone's."""
+        return [v for v in self.trainable_variables if id(v) not in self._backbone_variables]
+
+    def with_validity(self) -> keras.Model:
+        """Return the same network (shared weights) that also takes a validity mask and pools by it.
+
+        Returns:
+            A functional model: `[(B, H, W, 3) images, (B, H, W) valid in {0, 1}]` -> `(B, num_classes)`.
+        """
+        valid = self._valid()
+        outputs = self.activate(self._logits(valid))
+        return keras.Model([self.inputs[0], valid], outputs, name=f"{self.name}_with_validity")
+
+    def to_train(self) -> keras.Model:
+        """Return the network to train (shared weights), which gives logits, whatever the activation is.
+
+        Compile it with `training_loss`; give it the examples that `example` makes of images and labels.
+
+        Returns:
+            A functional model: `[(B, H, W, 3) images, (B, H, W) valid in {0, 1}]` -> `(B, num_classes)` float32.
+        """
+        valid = self._valid()
+        logits = keras.layers.Activation("linear", dtype="float32", name="logits")
+        return keras.Model([self.inputs[0], valid], logits(self._logits(valid)), name=f"{self.name}_to_train")
+
+    def training_loss(self) -> keras.losses.Loss:
+        """Return the loss of the logits by the labels: softmax or mean sigmoid cross-entropy."""
+        kind = keras.losses.CategoricalCrossentropy if self.single_label else keras.losses.BinaryCrossentropy
+        return kind(from_logits=True)
+
+    def example(self, inputs: tuple[Any, Any], labels: Any) -> tuple[Any, Any]:
+        """Return what `to_train` learns from: its inputs and its targets.
+
+        Args:
+            inputs: `(B, H, W, 3)` images and `(B, H, W)` valid.
+            labels: `(B, K)` 0 or 1.
+        """
+        return inputs, labels
+
+    def at_output_stride(self, output_stride: int) -> "Classifier":
+        """Return a copy with the same weights whose features have another output stride.
+
+        3x3 convolutions of the head get the atrous rate that keeps what they see, so that a head of one trained
+        stride means the same at a smaller one.
+
+        Raises:
+            InputError: The head would need a rate that is no whole number.
+        """
+        config = self.get_config() | {"output_stride": output_stride}
+        if self.rate is not None:
+            rate = self.rate * self.output_stride / output_stride
+            if rate != int(rate):
+                raise InputError(
+                    f"`output_stride` {output_stride}: the 3x3 convolutions of `{self.name}` were trained at output "
+                    f"stride {self.output_stride * self.rate}, and can work at it or at a smaller one"
+                )
+            config["rate"] = int(rate)
+        copy = type(self).from_config(config)
+        copy.set_weights(self.get_weights())
+        return copy
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments that all classifiers have; the weights are saved apart."""
+        return {
+            "backbone": self.backbone,
+            "num_classes": self.num_classes,
+            "output_stride": self.output_stride,
+            "input_size": self.input_size,
+            "activation": self.activation,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Classifier":
+        """Rebuild from `get_config`."""
+        return cls(**config)
+
+    def _valid(self) -> Any:
+        return keras.Input(self.inputs[0].shape[1:3], name="valid", dtype="float32")

@@ -1,0 +1,82 @@
+"""Adversarial erasing: features are blotted out where another branch sees the image's classes (ACoL)."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from wsseg.classifiers.options import require_share
+from wsseg.layers.masked_pooling import _centres
+
+
+@keras.saving.register_keras_serializable(package="wsseg")
+class AdversarialErasing(keras.layers.Layer):
+    r"""Set features to 0 where a class map, scaled to [0, 1], reaches a threshold.
+
+    $\bar M_c = (M_c - \min M_c) / (\max M_c - \min M_c)$ over the image's cells, a constant map giving 0, and the
+    region $R = \bigcup_c \{ \bar M_c \ge \delta \}$ over the image's classes is erased from every channel. The
+    region is a constant to the gradient: the branch that made the map learns nothing by it. Cells in the padding
+    neither count for minimum and maximum nor are erased.
+
+    Args:
+        threshold: $\delta$ in (0, 1).
+
+    Example:
+        >>> import numpy as np
+        >>> features = np.ones((1, 1, 4, 1))
+        >>> maps = np.array([[[[-1.0, 9], [0, 9], [1, 9], [3, 9]]]])  # of two classes; the second is constant
+        >>> AdversarialErasing(threshold=0.5)(features, maps, np.array([[1.0, 1.0]]))[0, 0, :, 0].numpy().tolist()
+        [1.0, 1.0, 0.0, 0.0]
+
+    References:
+        Zhang et al., Adversarial Complementary Learning for Weakly Supervised Object Localization, CVPR 2018,
+        section 3.2†, for images of one class. That several classes' regions are united is this package's.
+    """
+
+    def __init__(self, threshold: float = 0.6, **kwargs: Any):
+        super().__init__(**kwargs)
+        require_share("threshold", threshold, 0.6)
+        self.threshold = threshold
+
+    def call(self, features, maps, classes, valid=None):
+        """Erase.
+
+        Args:
+            features: `(B, h, w, C)` float.
+            maps: `(B, h, w, K)` float, unscaled class maps.
+            classes: `(B, K)`, 1 for the classes of the image and 0 for the others.
+            valid: `(B, H, W)` float, 1 where the image is and 0 in the padding; or None.
+
+        Returns:
+            `(B, h, w, C)`.
+        """
+        kept = ops.logical_not(self.region(maps, classes, valid))
+        return features * ops.cast(kept, features.dtype)[..., None]
+
+    def region(self, maps, classes, valid=None):
+        """Return the cells to erase, `(B, h, w)` bool; arguments as of `call`."""
+        maps = ops.stop_gradient(ops.cast(maps, "float32"))
+        cells = ops.ones_like(maps[..., :1]) if valid is None else _valid_cells(valid, maps)
+        inside = cells > 0
+        highest = ops.max(ops.where(inside, maps, -float("inf")), axis=(1, 2), keepdims=True)
+        lowest = ops.min(ops.where(inside, maps, float("inf")), axis=(1, 2), keepdims=True)
+        # Multiplied out, so that a constant map, or one without a valid cell, divides nothing by 0.
+        spread = highest - lowest
+        high = ops.logical_and(maps - lowest >= self.threshold * spread, spread > 0)
+        wanted = ops.cast(classes, "float32")[:, None, None, :] > 0
+        return ops.any(ops.logical_and(ops.logical_and(high, wanted), inside), axis=-1)
+
+    def compute_output_shape(self, features_shape, *further):
+        """Return the features' shape."""
+        return features_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().get_config() | {"threshold": self.threshold}
+
+
+def _valid_cells(valid, maps):
+    """Return `(B, h, w, 1)`: whether the pixel at each cell's centre is valid, as for the pooling."""
+    for axis in (1, 2):
+        valid = ops.take(valid, _centres(ops.shape(valid)[axis], ops.shape(maps)[axis]), axis=axis)
+    return ops.cast(valid, "float32")[..., None]
