@@ -15,6 +15,15 @@ EXPLAINERS = {
     "layer_cam": "wsseg.explainers.layer_cam:LayerCAM",
     "eigen_cam": "wsseg.explainers.eigen_cam:EigenCAM",
     "counterfactual": "wsseg.explainers.counterfactual:CounterfactualGradCAM",
+    "score_cam": "wsseg.explainers.score_cam:ScoreCAM",
+    "ablation_cam": "wsseg.explainers.ablation_cam:AblationCAM",
+    "acol": "wsseg.explainers.acol:ACoL",
+    "guided_backprop": "wsseg.explainers.guided_backprop:GuidedBackprop",
+    "guided_grad_cam": "wsseg.explainers.guided_grad_cam:GuidedGradCAM",
+    "smooth_grad": "wsseg.explainers.smooth_grad:SmoothGrad",
+    "integrated_gradients": "wsseg.explainers.integrated_gradients:IntegratedGradients",
+    "occlusion": "wsseg.explainers.occlusion:Occlusion",
+    "rise": "wsseg.explainers.rise:RISE",
 }
 
 

@@ -121,7 +121,7 @@ class CounterfactualLocaliser:
         level: float | str = "otsu",
         extent: str = "whole",
         min_fall: float = 0.1,
-        min_left: float = 0.1,
+        min_left: float = 0.25,
         max_places: int = 10,
         batch_size: int = 32,
     ):
@@ -132,7 +132,7 @@ class CounterfactualLocaliser:
         if not 0 < min_fall <= 1:  # written so that nan fails too
             raise InputError(f"`min_fall` must be in (0, 1]; got {min_fall!r}; try 0.1")
         if not 0 <= min_left <= 1:
-            raise InputError(f"`min_left` must be in [0, 1]; got {min_left!r}; try 0.1")
+            raise InputError(f"`min_left` must be in [0, 1]; got {min_left!r}; try 0.25")
         if isinstance(max_places, bool) or not isinstance(max_places, int) or max_places < 1:
             raise InputError(f"`max_places` must be a whole number from 1; got {max_places!r}")
         map_level(np.zeros((1, 1)), level)

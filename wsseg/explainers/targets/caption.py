@@ -50,11 +50,10 @@ class Caption(Target):
     def evaluate(self, outputs: Outputs, arrays: Sequence[Any], own: bool, default: str | int | None) -> Any:
         """Return the log-probability `(B, 1)`, or with `own` the probability."""
         ops = keras.ops
-        words = log_probabilities(outputs, default if self.output is None else self.output, self.logits)
+        words = outputs.one(default if self.output is None else self.output, self.logits)
         self._check(words.shape)
         tokens = repeated(arrays[0], ops.shape(words)[0])
-        words = words[:, : tokens.shape[1]]
-        each = ops.take_along_axis(words, ops.maximum(tokens, 0)[..., None], axis=2)[..., 0]
+        each = log_probabilities(words[:, : tokens.shape[1]], ops.maximum(tokens, 0), self.logits)
         score = ops.sum(ops.where(tokens >= 0, each, 0.0), axis=1, keepdims=True)
         return ops.exp(score) if own else score
 

@@ -45,11 +45,11 @@ class CaptionToken(Target):
     def evaluate(self, outputs: Outputs, arrays: Sequence[Any], own: bool, default: str | int | None) -> Any:
         """Return the log-probability `(B, 1)`, or with `own` the probability."""
         ops = keras.ops
-        words = log_probabilities(outputs, default if self.output is None else self.output, self.logits)
+        words = outputs.one(default if self.output is None else self.output, self.logits)
         self._check(words.shape)
         step, token = (repeated(x, ops.shape(words)[0]) for x in arrays)
-        at_step = ops.take_along_axis(words, step[:, None, None], axis=1)[:, 0]
-        score = ops.take_along_axis(at_step, token[:, None], axis=1)
+        at_step = ops.take_along_axis(words, step[:, None, None], axis=1)
+        score = log_probabilities(at_step, token[:, None], self.logits)
         return ops.exp(score) if own else score
 
     def _check(self, shape: Any) -> None:

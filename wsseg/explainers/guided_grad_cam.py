@@ -1,0 +1,63 @@
+"""Guided Grad-CAM: guided backpropagation where Grad-CAM says that the class is."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.grad_cam import GradCAM
+from wsseg.explainers.guided_backprop import GuidedBackprop
+from wsseg.explainers.placement import placed
+
+
+class GuidedGradCAM(GuidedBackprop, GradCAM):
+    r"""Product of guided backpropagation and the enlarged Grad-CAM (Selvaraju et al. 2017, section 3.2).
+
+    $G(x) \cdot L^c$, with $G$ the guided gradient of every value of the image and $L^c$ Grad-CAM's map, its cells put
+    where they look. Grad-CAM makes it specific to the class, guided backpropagation sharp. The map is the largest
+    magnitude over the channels.
+
+    Args:
+        model: Any Keras model with an image among its inputs and a ReLU.
+        layer: The layer of Grad-CAM, or None for the last spatial features that the head reads.
+        output: Name or position of the output to explain, where the model has several.
+        reduction: A key of `REDUCTIONS`: how the maps reduce the channels.
+
+    Attributes:
+        layer: Name of Grad-CAM's layer.
+        grid: Of that layer; the maps themselves are of the image's size.
+        relus: How many ReLUs were guided, when last traced; 0 before.
+
+    Raises:
+        InputError: As of `GuidedBackprop`, and as of `GradCAM` for the layer.
+
+    References:
+        Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks, ICCV 2017.
+    """
+
+    at_layer = True
+
+    def signed(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
+        """Multiply the guided gradients by the enlarged Grad-CAM."""
+        guided = self.gradients(inputs, score)  # (B, T, H, W, C)
+        cam = GradCAM.maps(self, inputs, score)
+        rows, columns = (
+            self._enlargement(axis, tf.shape(cam)[2 + axis], tf.shape(guided)[2 + axis]) for axis in (0, 1)
+        )
+        return guided * tf.einsum("yh,bthw,xw->btyx", rows, cam, columns)[..., None]
+
+    def _enlargement(self, axis: int, cells: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        """Return the matrix `(size, cells)` that reads Grad-CAM's cells at every pixel; sizes may be unknown yet."""
+
+        def matrix(cells: np.ndarray, size: np.ndarray) -> np.ndarray:
+            return Explainer.placement(self, np.arange(size), axis, int(cells), int(size)).astype(np.float32)
+
+        return tf.ensure_shape(
+            tf.numpy_function(matrix, [cells, size], tf.float32, stateful=False), [None, None]
+        )
+
+    def placement(self, pixels: np.ndarray, axis: int, cells: int, size: int) -> np.ndarray:
+        """Return the matrix that reads the maps, which have the image's size, at pixels of the image."""
+        return placed(pixels, cells, 1.0, 0.0)

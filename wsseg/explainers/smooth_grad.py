@@ -1,0 +1,74 @@
+"""SmoothGrad: the gradient, averaged over noisy copies of the image."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from wsseg.explainers.core import Score
+from wsseg.explainers.image_gradient import ImageGradient
+from wsseg.option_values import require
+
+
+class SmoothGrad(ImageGradient):
+    r"""Mean gradient over noisy copies of the image (Smilkov et al. 2017, section 3).
+
+    $\hat M(x) = \frac{1}{n} \sum_{i=1}^n \frac{\partial y}{\partial x}(x + \epsilon_i)$ with $\epsilon_i$ Gaussian of
+    standard deviation `noise` times the image's range, $\max x - \min x$. The map is the sum of the magnitudes over
+    the channels. The same noise is added to every image of a batch, so that a map depends neither on the batch nor
+    on `at_once`.
+
+    Args:
+        model: Any Keras model with an image among its inputs; other inputs are held fixed.
+        layer: None; there is no layer to choose.
+        output: Name or position of the output to explain, where the model has several.
+        reduction: A key of `REDUCTIONS`: how the maps reduce the channels.
+        copies: $n$; the paper finds little gain past 50.
+        noise: As a share of the image's range; 0.1 to 0.2 in the paper.
+        seed: Of the noise.
+        at_once: Copies of each image in one pass: what the memory must hold.
+
+    References:
+        Smilkov et al., SmoothGrad: Removing Noise by Adding Noise, ICML Workshop on Visualization 2017.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        layer: str | None = None,
+        output: str | int | None = None,
+        reduction: str = "absolute",
+        copies: int = 50,
+        noise: float = 0.15,
+        seed: int = 0,
+        at_once: int = 8,
+    ):
+        require("copies", copies, lambda n: n >= 1, "at least 1; try 50")
+        require("noise", noise, lambda x: 0 <= x < 10, "a share of the image's range, 0 or more; try 0.15")
+        require("seed", seed, lambda n: 0 <= n < 2**31, "in [0, 2^31)")
+        require("at_once", at_once, lambda n: n >= 1, "at least 1; try 8")
+        super().__init__(model, layer, output, reduction)
+        self.copies, self.noise, self.seed, self.at_once = copies, noise, seed, at_once
+
+    def signed(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
+        """Average the gradients at the noisy copies."""
+        images = tf.cast(inputs[self.network.image], tf.float32)
+        largest, smallest = (f(images, axis=(1, 2, 3), keepdims=True) for f in (tf.reduce_max, tf.reduce_min))
+        deviation = self.noise * (largest - smallest)
+
+        def noisy(numbers: tf.Tensor) -> tf.Tensor:
+            # A seed for each copy: the noise does not depend on how many are made at once.
+            epsilon = [self.epsilon(number, tf.shape(images)[1:]) for number in tf.unstack(numbers)]
+            return images[:, None] + deviation[:, None] * tf.stack(epsilon)
+
+        return self.weighted_gradients(inputs, score, noisy, [1 / self.copies] * self.copies, self.at_once)
+
+    def epsilon(self, number: int | tf.Tensor, shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
+        """Return the standard noise of one copy, `(H, W, C)` float32.
+
+        Args:
+            number: Of the copy, from 0 on.
+            shape: `(H, W, C)`.
+        """
+        return tf.random.stateless_normal(shape, tf.stack([self.seed, number]), alg="philox")
