@@ -52,7 +52,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--weights", help="for a name: `imagenet`, or a weights file with the 1000-class top"
     )
     explain.add_argument(
-        "--method", action="append", help="an explainer, such as cam; may be repeated; default: grad_cam"
+        "--method",
+        action="append",
+        help="an explainer, such as cam or rise:samples=1000; may be repeated; default: grad_cam",
     )
     explain.add_argument(
         "--top", type=int, default=3, help="how many classes, the likeliest first; default: 3"

@@ -1,10 +1,12 @@
 """Explainers: what in an image a Keras model's score for a class rests on."""
 
+import inspect
 from typing import Any
 
 import keras
 
-from wsseg.catalogue import load
+from wsseg.catalogue import load, nearest
+from wsseg.errors import InputError
 
 EXPLAINERS = {
     "cam": "wsseg.explainers.cam:CAM",
@@ -41,7 +43,7 @@ def create(name: str, model: keras.Model, **options: Any):
         An `wsseg.explainers.core.Explainer`; call it with images and targets.
 
     Raises:
-        InputError: No explainer of that name; the message names the nearest.
+        InputError: No explainer or option of that name; the message names the nearest.
 
     Example:
         >>> import numpy as np
@@ -50,4 +52,9 @@ def create(name: str, model: keras.Model, **options: Any):
         >>> create("grad_cam", model=model)(np.zeros((1, 64, 64, 3)), [0]).shape
         (1, 64, 64)
     """
-    return load(EXPLAINERS, name, "explainer")(model, **options)
+    explainer = load(EXPLAINERS, name, "explainer")
+    takes = [option for option in inspect.signature(explainer).parameters if option != "model"]
+    for option in options:
+        if option not in takes:
+            raise InputError(f"explainer `{name}` has no option `{option}`; {nearest(option, takes)}")
+    return explainer(model, **options)

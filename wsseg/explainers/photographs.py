@@ -9,10 +9,10 @@ import keras
 import numpy as np
 from PIL import Image
 
-from wsseg import explainers
 from wsseg.artifacts import Manifest
 from wsseg.catalogue import nearest
 from wsseg.errors import InputError
+from wsseg.explainers import as_text
 from wsseg.explainers.core import Explainer
 from wsseg.loading.image_files import read_image
 from wsseg.saved_models import load_model
@@ -50,7 +50,7 @@ class Classifier:
     def explainer(self, method: str) -> Explainer:
         """Return the explainer of that name, made and traced once for all photographs."""
         if method not in self._explainers:
-            self._explainers[method] = explainers.create(method, model=self.model)
+            self._explainers[method] = as_text.create(method, self.model)
         return self._explainers[method]
 
 

@@ -52,7 +52,12 @@ def test_words_of_a_caption(captioner, method):
     assert (captioner.predict(inputs, verbose=0).argmax(-1) == words).mean() > 0.94
     explainer = explainers.create(method, captioner)
     assert explainer.layer == "features"
-    for step, thing in ((1, 0), (2, 0), (5, 1), (6, 1)):  # colour and shape of the first thing, then of the second
+    for step, thing in (
+        (1, 0),
+        (2, 0),
+        (5, 1),
+        (6, 1),
+    ):  # colour and shape of the first thing, then of the second
         maps = explainer(inputs, CaptionToken(step, words[:, step]))
         right, other, area = shares(maps, [scene.things[thing] for scene in TEST], TEST)
         print(f"{method} word {step}: right {right:.3f} other {other:.3f} chance {area:.3f}")

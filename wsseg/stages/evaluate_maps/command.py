@@ -12,6 +12,7 @@ from wsseg import explainers
 from wsseg.artifacts import digest, read_json, write_json
 from wsseg.catalogue import nearest
 from wsseg.errors import InputError
+from wsseg.explainers import as_text
 from wsseg.explainers.photographs import ANY_SIZE, Classifier, load_classifier
 from wsseg.faithfulness import ParameterRandomisation, Scorer
 from wsseg.faithfulness.baselines import BASELINES
@@ -146,11 +147,11 @@ def _method(name: str, model: keras.Model, layer: str | None) -> Method:
     """Return an explainer or a baseline as a function of images and targets."""
     if name in BASELINES:
         return BASELINES[name]
-    if name not in explainers.EXPLAINERS:
+    if as_text.read(name)[0] not in explainers.EXPLAINERS:
         hint = nearest(name, [*explainers.EXPLAINERS, *BASELINES])
         raise InputError(f"--method {name}: there is no such explainer or baseline; {hint}")
     try:
-        return explainers.create(name, model=model, **({} if layer is None else {"layer": layer}))
+        return as_text.create(name, model, **({} if layer is None else {"layer": layer}))
     except InputError as error:
         raise InputError(f"--method {name}: {error}") from error
 

@@ -107,7 +107,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--method",
         action="append",
-        help="an explainer, or a baseline: centre, edges, random; may be repeated; default: grad_cam",
+        help="an explainer, such as cam or rise:samples=1000, or a baseline: centre, edges, random; may be repeated; "
+        "default: grad_cam",
     )
     add("layer", "explain this layer with every method")
     command.add_argument(
