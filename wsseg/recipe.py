@@ -30,7 +30,9 @@ class ClassifyConfig:
     """Train a classifier from image-level labels.
 
     Attributes:
-        head: A classifier of `wsseg.classifiers`.
+        head: A classifier of `wsseg.classifiers`: gap, nin or acol.
+        options: What else the head takes (`channels` and `dropout` of nin, `branch_channels` and `erase_threshold` of
+            acol; `activation: softmax` where every image has one label).
         backbone: A network of `wsseg.backbones`.
         output_stride: 32, 16 or 8: of the features that the class maps are made of.
         weights: None (from scratch), "imagenet", or a weights file.
@@ -48,6 +50,7 @@ class ClassifyConfig:
     """
 
     head: str = "gap"
+    options: dict[str, Any] = field(default_factory=dict)
     backbone: str = "mobilenet_0.75"
     output_stride: int = 16
     weights: str | None = None
@@ -69,7 +72,7 @@ class LocalizeConfig:
     """Turn the classifier into class maps.
 
     Attributes:
-        explainer: An explainer of `wsseg.explainers`.
+        explainer: An explainer of `wsseg.explainers`; acol for the head acol.
         scales: Image scales whose maps are summed (IRN: 1, 0.5, 1.5, 2).
         flip: Also the mirrored image.
         output_stride: Of the classifier while it explains, or None for the one it was trained at; a

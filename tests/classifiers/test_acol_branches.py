@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 from references import class_map_heads
 
-from wsseg import classifiers
+from wsseg import classifiers, explainers
+from wsseg.errors import InputError
 
 LABELS = np.array([[1, 0, 1], [0, 1, 0]], "float32")
 
@@ -111,3 +112,11 @@ def test_the_published_widths():
     model = classifiers.create("acol", backbone="tiny", num_classes=20)
     head = sum(v.numpy().size for v in model.head_variables)
     assert head == 2 * ((9 * 48 + 1) * 1024 + (9 * 1024 + 1) * 1024 + 1025 * 20)
+
+
+def test_cam_names_the_explainer_of_both_branches(model):
+    with pytest.raises(
+        InputError, match="CAM would be the map of one branch of `acol_classifier`; use `acol`"
+    ):
+        explainers.create("cam", model=model)
+    assert type(explainers.create("acol", model=model)).__name__ == "ACoL"

@@ -8,9 +8,10 @@ from small_run.recipe import write_recipe
 from wsseg import classifiers
 from wsseg.artifacts import ClassMaps
 from wsseg.config import load_recipe
+from wsseg.errors import InputError
 from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
-from wsseg.stages import classify, localize
+from wsseg.stages import classify, foresight, localize
 
 EXPLAINER = {"gap": "cam", "nin": "cam", "acol": "acol"}
 
@@ -25,21 +26,22 @@ def recipe(tmp_path, monkeypatch):
     """Return the small recipe on eight scenes with another head."""
     monkeypatch.setenv("WSSEG_CACHE", str(tmp_path / "cache"))
 
-    def build(head, **changes):
+    def build(head, explainer=None, stride=None, **changes):
         dataset = {"options": {"size": 64, "train_images": 8, "val_images": 4}}
-        sections = {"classify": {"head": head} | changes, "localize": {"explainer": EXPLAINER[head]}}
+        sections = {
+            "classify": {"head": head} | changes,
+            "localize": {"explainer": explainer or EXPLAINER[head], "output_stride": stride},
+        }
         return load_recipe(write_recipe(tmp_path / "small.yaml", {"dataset": dataset} | sections))
 
     return build
 
 
 @pytest.mark.parametrize("head", classifiers.CLASSIFIERS)
-def test_trained_and_localized(recipe, tmp_path, head, monkeypatch):
+def test_trained_and_localized(recipe, tmp_path, head):
     # The published widths of the heads are for large images.
-    narrow = {"nin": {"channels": 16}, "acol": {"branch_channels": 16}}.get(head, {})
-    create = classifiers.create
-    monkeypatch.setattr(classifiers, "create", lambda name, **options: create(name, **options | narrow))
-    chosen = recipe(head)
+    chosen = recipe(head, options={"nin": {"channels": 16}, "acol": {"branch_channels": 16}}.get(head, {}))
+    foresight.check_classifier(chosen)
     folders = {"data": tmp_path / "data", "classify": tmp_path / "classify"}
     (tmp_path / "classify").mkdir()
     outcome = classify.run(chosen, folders, tmp_path / "classify")
@@ -60,3 +62,56 @@ def test_trained_and_localized(recipe, tmp_path, head, monkeypatch):
     # A CAM of so short a training may be negative everywhere; ACoL's, scaled from its minimum, never is.
     peaks = np.concatenate([maps.max((1, 2)) for maps in found])
     assert (np.min if head == "acol" else np.max)(peaks) > 0.99 and peaks.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("head", "changes", "message"),
+    [
+        (
+            "acol",
+            {"options": {"erase_treshold": 0.5}},
+            "`classify.options`: `acol` has no option `erase_treshold`; did",
+        ),
+        ("acol", {"options": {"erase_threshold": 1.5}}, "`classify`: `erase_threshold` must be a number in"),
+        (
+            "gap",
+            {"options": {"channels": 8}},
+            "`classify.options`: `gap` has no option `channels`; choose one of: act",
+        ),
+        (
+            "nin",
+            {"options": {"backbone": "tiny"}},
+            "`classify.options.backbone`: write `classify.backbone` instead",
+        ),
+        ("nin", {"options": {"num_classes": 3}}, "`classify.options.num_classes` is set by the stage itself"),
+        ("nin", {"options": {"rectify": True}}, "`classify`: `rectify` needs `activation: softmax`"),
+        (
+            "gap",
+            {"options": {"activation": "softmax"}},
+            "`classify.options.activation: softmax` is for images of one",
+        ),
+        (
+            "gap",
+            {"explainer": "acol"},
+            "`localize.explainer: acol` does not suit `classify.head: gap`; try cam",
+        ),
+        (
+            "acol",
+            {"explainer": "cam"},
+            "`localize.explainer: cam` does not suit `classify.head: acol`; try acol",
+        ),
+        (
+            "nin",
+            {"stride": 32},
+            r"`localize.output_stride` \(32\) must be at most `classify.output_stride` \(8\)",
+        ),
+    ],
+)
+def test_said_before_the_run(recipe, head, changes, message):
+    with pytest.raises(InputError, match=message):
+        foresight.check_classifier(recipe(head, **changes))
+
+
+def test_what_suits_is_let_through(recipe):
+    foresight.check_classifier(recipe("acol", explainer="grad_cam", options={"branch_channels": 8}, stride=8))
+    foresight.check_classifier(recipe("gap", stride=32))

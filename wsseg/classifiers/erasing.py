@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from wsseg.classifiers.options import require_share
-from wsseg.layers.masked_pooling import _centres
+from wsseg.layers.masked_pooling import valid_cells
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
@@ -56,7 +56,7 @@ class AdversarialErasing(keras.layers.Layer):
     def region(self, maps, classes, valid=None):
         """Return the cells to erase, `(B, h, w)` bool; arguments as of `call`."""
         maps = ops.stop_gradient(ops.cast(maps, "float32"))
-        cells = ops.ones_like(maps[..., :1]) if valid is None else _valid_cells(valid, maps)
+        cells = ops.ones_like(maps[..., :1]) if valid is None else valid_cells(valid, maps)
         inside = cells > 0
         highest = ops.max(ops.where(inside, maps, -float("inf")), axis=(1, 2), keepdims=True)
         lowest = ops.min(ops.where(inside, maps, float("inf")), axis=(1, 2), keepdims=True)
@@ -73,10 +73,3 @@ class AdversarialErasing(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return super().get_config() | {"threshold": self.threshold}
-
-
-def _valid_cells(valid, maps):
-    """Return `(B, h, w, 1)`: whether the pixel at each cell's centre is valid, as for the pooling."""
-    for axis in (1, 2):
-        valid = ops.take(valid, _centres(ops.shape(valid)[axis], ops.shape(maps)[axis]), axis=axis)
-    return ops.cast(valid, "float32")[..., None]

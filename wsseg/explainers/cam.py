@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from wsseg.classifiers.classifier import Classifier
 from wsseg.errors import InputError
 from wsseg.explainers.core import Explainer, Score
 from wsseg.explainers.targets import ClassScores
@@ -26,7 +27,8 @@ class CAM(Explainer):
         output: Name or position of the output, where the model has several.
 
     Raises:
-        InputError: The head is not global average pooling and a linear map; `grad_cam` explains any head.
+        InputError: The head is not global average pooling and a linear map (`grad_cam` explains any head), or the
+            model is an ACoL classifier, of whose two branches it would be one.
 
     References:
         Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016.
@@ -35,6 +37,10 @@ class CAM(Explainer):
     relative = False
 
     def __init__(self, model: keras.Model, layer: str | None = None, output: str | int | None = None):
+        if isinstance(model, Classifier) and model.explainer != "cam":
+            raise InputError(
+                f"CAM would be the map of one branch of `{model.name}`; use `{model.explainer}`, which fuses both"
+            )
         super().__init__(model, layer, output)
         head = getattr(self.network, "logits_of_features", lambda output: None)(output)
         if head is None:

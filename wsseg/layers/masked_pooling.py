@@ -4,6 +4,21 @@ import keras
 from keras import ops
 
 
+def valid_cells(valid, features):
+    """Bring a validity mask to the features' size: a cell counts if and only if the pixel at its centre is valid.
+
+    Args:
+        valid: `(B, H, W)` float, 1 where the image is and 0 in the padding.
+        features: `(B, h, w, C)`.
+
+    Returns:
+        `(B, h, w, 1)`, of the mask's type.
+    """
+    for axis in (1, 2):
+        valid = ops.take(valid, _centres(ops.shape(valid)[axis], ops.shape(features)[axis]), axis=axis)
+    return valid[..., None]
+
+
 def _centres(pixels, cells):
     """Return the pixel at each cell's centre; sizes may be symbolic, which `ops.image.resize` refuses."""
     position = (ops.arange(cells, dtype="float32") + 0.5) * (
@@ -39,9 +54,7 @@ class MaskedGlobalAveragePooling2D(keras.layers.Layer):
         """
         if valid is None:
             return ops.mean(features, axis=(1, 2))
-        for axis in (1, 2):
-            valid = ops.take(valid, _centres(ops.shape(valid)[axis], ops.shape(features)[axis]), axis=axis)
-        weight = ops.cast(valid[..., None], features.dtype)
+        weight = ops.cast(valid_cells(valid, features), features.dtype)
         # float16 overflows when a map's activations are summed: accumulate in float32.
         total = ops.sum(ops.cast(features * weight, "float32"), axis=(1, 2))
         count = ops.maximum(ops.sum(ops.cast(weight, "float32"), axis=(1, 2)), 1.0)

@@ -53,9 +53,9 @@ class Examples:
 def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train the recipe's classifier; write `classifier.keras` and `history.csv`.
 
-    Multi-label: the loss is the mean sigmoid cross-entropy over images and classes (the multi-label
-    soft-margin loss of the seeds' codes), of `acol` the sum of its branches'. The validation split's labels give
-    the mean average precision.
+    The loss is the mean sigmoid cross-entropy over images and classes (the multi-label soft-margin loss of the seeds'
+    codes), or the softmax cross-entropy where the head's activation is softmax; of `acol` the sum of its branches'.
+    The validation split's labels give the mean average precision.
     """
     config = recipe.classify
     prepare(recipe)
@@ -70,6 +70,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
         num_classes=len(train.classes),
         output_stride=config.output_stride,
         weights=config.weights,
+        **config.options,
     )
     if not (out / MODEL).exists():
         batches = TrainingBatches(

@@ -38,6 +38,8 @@ def check_parts(recipe: Recipe) -> None:
             backbones.level_strides(name)
         except InputError as error:
             raise InputError(f"`{option}`: {error}") from error
+    if "classify" in plan(recipe):
+        check_classifier(recipe)
     check_loss(recipe)
     check_segmenter(recipe)
     supervised = recipe.segment.supervision == "masks"
@@ -48,6 +50,75 @@ def check_parts(recipe: Recipe) -> None:
             raise InputError(f"{option} needs masks, and no image of split `{train.split}` has one")
     if recipe.label.threshold.rule == "calibration" and not supervised:
         data.check_calibration(recipe)
+
+
+def check_classifier(recipe: Recipe) -> None:
+    """Fail on options that the classifier does not take, and on an explainer or a stride that does not suit it.
+
+    Raises:
+        InputError: The message names the option.
+    """
+    from wsseg import classifiers
+    from wsseg.catalogue import load
+
+    config, localize = recipe.classify, recipe.localize
+    further = [o for o in classifiers.options_of(config.head) if o not in (*OWN_OPTIONS[:3], *SET_BY_STAGE)]
+    for option in config.options:
+        if option in OWN_OPTIONS[:3]:
+            raise InputError(f"`classify.options.{option}`: write `classify.{option}` instead")
+        if option in SET_BY_STAGE:
+            raise InputError(f"`classify.options.{option}` is set by the stage itself; leave it out")
+        if option not in further:
+            raise InputError(
+                f"`classify.options`: `{config.head}` has no option `{option}`; {nearest(option, further)}"
+            )
+    own = load(classifiers.CLASSIFIERS, config.head, "classifier").explainer
+    # Others, such as grad_cam, explain any head: of `acol` the branch whose scores are the model's.
+    if localize.explainer in ("acol", "cam") and localize.explainer != own:
+        raise InputError(
+            f"`localize.explainer: {localize.explainer}` does not suit `classify.head: {config.head}`; try {own}"
+        )
+    stride = localize.output_stride
+    if "rate" in further and stride is not None and stride > config.output_stride:
+        raise InputError(
+            f"`localize.output_stride` ({stride}) must be at most `classify.output_stride` ({config.output_stride}) "
+            f"with `classify.head: {config.head}`, whose 3x3 convolutions were trained at that"
+        )
+    if config.options:
+        chosen = {"backbone": config.backbone, "output_stride": config.output_stride} | config.options
+        buildable_classifier(config.head, json.dumps(chosen, default=str))
+    if config.options.get("activation") == "softmax":
+        for record in data.open_split(recipe, recipe.dataset.train):
+            if len(record.labels) > 1:
+                raise InputError(
+                    f"`classify.options.activation: softmax` is for images of one label; `{record.id}` of split "
+                    f"`{recipe.dataset.train}` has {len(record.labels)}; leave it out"
+                )
+
+
+@functools.lru_cache(maxsize=32)
+def buildable_classifier(head: str, options: str) -> None:
+    """Build a classifier on the CPU, for nothing but the errors.
+
+    Args:
+        head: Its name.
+        options: All but `num_classes`, as JSON.
+
+    Raises:
+        InputError: It can't be built so.
+    """
+    import keras
+
+    from wsseg import classifiers
+
+    chosen: dict[str, Any] = json.loads(options)
+    try:
+        with keras.device("cpu"):
+            classifiers.create(head, num_classes=2, **chosen)
+    except InputError as error:
+        raise InputError(f"`classify`: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise InputError(f"`classify`: `{head}` can't be built with {chosen}: {error}") from error
 
 
 def check_loss(recipe: Recipe) -> None:
