@@ -90,14 +90,74 @@ class LocalizeConfig:
 
 
 @dataclass(frozen=True)
-class PropagateConfig:
-    """Spread the class maps over the image by learned affinity.
+class CRFConfig:
+    """The dense CRF on the scores.
 
     Attributes:
-        method: none: the class maps pass through as they are.
+        preset: irn, psa, deeplab_v2 or toco (see `wsseg.refiners.DenseCRF`), or none for no CRF.
+        iterations: Mean-field iterations.
+        unary: labels (the map's argmax with a fixed confidence, as in IRN) or scores (the normalised
+            scores themselves, as in PSA).
     """
 
-    method: Literal["none"] = "none"
+    preset: Literal["irn", "psa", "deeplab_v2", "toco", "none"] = "irn"
+    iterations: int = 10
+    unary: Literal["labels", "scores"] = "labels"
+
+
+@dataclass(frozen=True)
+class PropagateConfig:
+    """Spread the class maps over the image by learned affinity and a random walk.
+
+    Attributes:
+        method: none: the class maps pass through as they are; psa: AffinityNet; irn: IRNet's class boundaries.
+        background: Of the confident labels, as `label.background`.
+        confident: Background levels of the confident labels: what is foreground under the first is foreground, what is
+            background under the second is background, all else is unknown. IRN: [0.3, 0.05] constant; PSA:
+            [4, 32] power.
+        crf: The dense CRF on the confident labels.
+        backbone: A network of `wsseg.backbones`; None for the classify stage's, with `weights: classifier`.
+        weights: None (from scratch), "imagenet", a weights file, or "classifier": the classify stage's backbone.
+        output_stride: 32, 16 or 8; None for the classifier's.
+        freeze: Of the backbone, what does not learn: true as in IRN, false as in PSA.
+        crop: Side of the square training crop, pixels.
+        long_side: Range that the image's long side is scaled to at random, pixels.
+        mirror: Random mirroring, as of `classify.mirror`.
+        jitter: Strength of the photometric jitter in [0, 1].
+        epochs: Passes over the training images.
+        batch_size: Images a step.
+        optimizer: sgd (momentum 0.9) or adamw.
+        learning_rate: At the first step; it falls to 0 by the poly rule, power 0.9.
+        head_multiplier: Learning rate of the new layers over the backbone's.
+        weight_decay: Decoupled decay a step, times the learning rate.
+        learn_radius: Of the pairs that are learnt from, cells: 10 in IRN, 5 in PSA.
+        radius: Of the walk, cells.
+        beta: Power of the affinities: 10 in IRN, 8 in PSA.
+        steps: Of the walk.
+    """
+
+    method: Literal["none", "psa", "irn"] = "none"
+    background: Literal["constant", "power"] = "constant"
+    confident: tuple[float, float] = (0.3, 0.05)
+    crf: CRFConfig = field(default_factory=lambda: CRFConfig())
+    backbone: str | None = None
+    weights: str | None = "classifier"
+    output_stride: int | None = None
+    freeze: bool = True
+    crop: int = 320
+    long_side: tuple[int, int] = (256, 448)
+    mirror: Literal["horizontal", "both"] = "horizontal"
+    jitter: float = 0.0
+    epochs: int = 3
+    batch_size: int = 16
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = 0.01
+    head_multiplier: float = 10.0
+    weight_decay: float = 1e-4
+    learn_radius: int = 5
+    radius: int = 5
+    beta: float = 10.0
+    steps: int = 256
 
 
 @dataclass(frozen=True)
@@ -119,22 +179,6 @@ class ThresholdConfig:
     split: str | None = None
     images: int = 100
     levels: tuple[float, ...] = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
-
-
-@dataclass(frozen=True)
-class CRFConfig:
-    """The dense CRF on the scores.
-
-    Attributes:
-        preset: irn, psa, deeplab_v2 or toco (see `wsseg.refiners.DenseCRF`), or none for no CRF.
-        iterations: Mean-field iterations.
-        unary: labels (the map's argmax with a fixed confidence, as in IRN) or scores (the normalised
-            scores themselves, as in PSA).
-    """
-
-    preset: Literal["irn", "psa", "deeplab_v2", "toco", "none"] = "irn"
-    iterations: int = 10
-    unary: Literal["labels", "scores"] = "labels"
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,13 @@ STAGES = {
         ("classify",),
         ("train", "calibration_masks"),
     ),
-    "propagate": Stage("3_propagate", "wsseg.stages.propagate:run", ("propagate",), ("localize",)),
+    "propagate": Stage(
+        "3_propagate",
+        "wsseg.stages.propagate:run",
+        ("seed", "precision", "dataset", "propagate"),
+        ("classify", "localize"),
+        ("train",),
+    ),
     "label": Stage(
         "4_label",
         "wsseg.stages.label:run",

@@ -1,18 +1,47 @@
-"""Stage 3: spread the class maps over the image."""
+"""Stage 3: spread the class maps over the image, by affinities that a network has learnt from them."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from wsseg.recipe import Recipe
-from wsseg.stages import Outcome
+from wsseg.stages import Outcome, data
 from wsseg.stages.files import CALIBRATION, MAPS
+
+LABELS, MODEL = "labels", "affinity.keras"
 
 
 def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
-    """Pass the class maps through as they are: `maps/` is a link to the localize stage's.
+    """Write `maps/ID.npz`, of the same form as the localize stage's.
 
-    The stage has one method so far, `none`; its output has the same form as its input.
+    With method `none`, `maps/` is a link to those. Else confident labels are made of them (`labels/ID.png`, 255 where
+    nothing is sure), a network learns from these which neighbours are of one class (`affinity.keras`), and the maps
+    walk at random over what it says of each image. No mask is read.
     """
+    if recipe.propagate.method == "none":
+        return pass_through(inputs, out)
+    # Not before it is needed: TensorFlow takes seconds.
+    from wsseg.stages.confident_labels import write_confident_labels
+    from wsseg.stages.learn_affinity import learn_affinity
+    from wsseg.stages.walk import walk_dataset
+
+    train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"])
+    labelled = [record for record in train if record.labels]
+    config, maps = recipe.propagate, inputs["localize"] / MAPS
+    write_confident_labels(config, labelled, maps, out / LABELS, recipe.label.workers)
+    model, loss = learn_affinity(recipe, inputs, train.subset([record.id for record in labelled]), out)
+    walk_dataset(config, model, train, labelled, maps, out / MAPS)
+    if recipe.label.threshold.rule == "calibration":
+        split = data.calibration_split(recipe, inputs["data"])
+        records = [record for record in split if record.labels]
+        walk_dataset(config, model, split, records, inputs["localize"] / CALIBRATION, out / CALIBRATION)
+    counts: dict[str, Any] = {"images": len(labelled), "method": config.method, "loss": loss}
+    line = f"{config.method}: {len(labelled)} images, loss {loss:.3f}; {config.steps} steps at radius {config.radius}"
+    return Outcome(line, counts, set_aside)
+
+
+def pass_through(inputs: Mapping[str, Path], out: Path) -> Outcome:
+    """Link the localize stage's maps."""
     count = 0
     for name in (MAPS, CALIBRATION):
         if (inputs["localize"] / name).is_dir():

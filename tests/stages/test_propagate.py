@@ -1,0 +1,91 @@
+"""The propagate stage with both affinity networks, on a few scenes with maps that are right in the middle."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import binary_erosion
+from small_run import network
+from small_run.recipe import write_recipe
+
+from wsseg import classifiers
+from wsseg.artifacts import ClassMaps, read_mask
+from wsseg.config import load_recipe
+from wsseg.stages import data, propagate
+from wsseg.training.model_files import save_model
+
+OPTIONS = {
+    "crf": {"preset": "none"},
+    "confident": [0.6, 0.3],
+    "crop": 64,
+    "long_side": [64, 64],
+    "epochs": 1,
+    "batch_size": 4,
+    "optimizer": "adamw",
+    "learning_rate": 0.01,
+    "learn_radius": 3,
+    "radius": 3,
+    "steps": 16,
+}
+
+
+@pytest.fixture(scope="module", params=["psa", "irn"])
+def run(request, tmp_path_factory):
+    """Return the recipe, the stages' folders and the outcome; two images' maps were there before."""
+    network.register()
+    folder = tmp_path_factory.mktemp("propagate")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WSSEG_CACHE", str(folder / "cache"))
+        dataset = {"options": {"size": 64, "train_images": 8, "val_images": 2}}
+        changes = {"dataset": dataset, "propagate": OPTIONS | {"method": request.param}}
+        recipe = load_recipe(write_recipe(folder / "small.yaml", changes))
+        for name in ("data", "classify", "localize/maps", "propagate/maps"):
+            (folder / name).mkdir(parents=True)
+        inputs = {name: folder / name for name in ("data", "classify", "localize")}
+        train, _ = data.checked(recipe, "train", inputs["data"], masks=True)
+        model = classifiers.create("gap", backbone="tiny", num_classes=len(train.classes), output_stride=8)
+        save_model(model, folder / "classify/classifier.keras")
+        for record in train:
+            truth = train.read_mask(record)
+            ids = np.unique(truth[(truth > 0) & (truth < 255)])
+            core = [binary_erosion(truth == id, iterations=2)[::4, ::4] for id in ids]
+            ClassMaps(ids, np.array(core, np.float32), truth.shape).save(
+                folder / f"localize/maps/{record.id}.npz"
+            )
+        kept = train[0].id
+        ClassMaps(np.array([1]), np.full((1, 16, 16), 0.5), (64, 64)).save(
+            folder / f"propagate/maps/{kept}.npz"
+        )
+        outcome = propagate.run(recipe, inputs, folder / "propagate")
+    return recipe, folder, train, outcome
+
+
+def test_maps_are_in_range_and_each_image_reaches_1(run):
+    _, folder, train, outcome = run
+    assert outcome.counts["images"] == 8 and np.isfinite(outcome.counts["loss"])
+    for record in list(train)[1:]:
+        found, given = (
+            ClassMaps.load(folder / stage / f"maps/{record.id}.npz") for stage in ("propagate", "localize")
+        )
+        assert found.class_ids.tolist() == given.class_ids.tolist() and found.size_hw == given.size_hw
+        assert found.maps.min() >= 0 and found.maps.max() == pytest.approx(1)
+        assert (found.maps > 0.01).mean() > (given.maps > 0.01).mean()  # it has spread
+
+
+def test_what_was_there_is_kept(run):
+    _, folder, train, _ = run
+    assert (ClassMaps.load(folder / f"propagate/maps/{train[0].id}.npz").maps == 0.5).all()
+
+
+def test_confident_labels_are_of_the_maps_and_unknown_where_these_are_not_sure(run):
+    _, folder, train, _ = run
+    for record in train:
+        labels, given = (
+            read_mask(folder / f"propagate/labels/{record.id}.png"),
+            ClassMaps.load(folder / f"localize/maps/{record.id}.npz"),
+        )
+        assert set(np.unique(labels)) <= {0, 255, *given.class_ids.tolist()}
+        assert (labels == 0).any() and (labels == 255).any()
+
+
+def test_methods_name_what_they_made(run):
+    recipe, _, _, outcome = run
+    assert outcome.line.startswith(f"{recipe.propagate.method}: 8 images, loss ")

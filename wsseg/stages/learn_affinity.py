@@ -1,0 +1,127 @@
+"""Train an affinity network from confident labels."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from wsseg import affinity
+from wsseg.affinity.losses import AffinityLoss, InterPixelLoss
+from wsseg.artifacts import read_mask
+from wsseg.backbones.alignment import grids
+from wsseg.datasets import Dataset
+from wsseg.errors import InputError
+from wsseg.loading.training_batches import TrainingBatches
+from wsseg.progress import bar
+from wsseg.recipe import Recipe
+from wsseg.report.figures import read_history
+from wsseg.saved_models import load_model
+from wsseg.stages import classify
+from wsseg.stages.propagate import LABELS, MODEL
+from wsseg.training import optimizers
+from wsseg.training.device import prepare, use_jit
+from wsseg.training.model_files import save_model
+from wsseg.training.resumable_fit import remove_checkpoints, resumable_fit
+
+LOSSES = {"psa": AffinityLoss, "irn": InterPixelLoss}
+GRID = {"psa": "level_3", "irn": "level_2"}
+"""The backbone's level whose cells the network's output has."""
+
+
+def learn_affinity(
+    recipe: Recipe, inputs: Mapping[str, Path], train: Dataset, out: Path
+) -> tuple[keras.Model, float]:
+    """Train the recipe's affinity network; write `affinity.keras` and `history.csv`.
+
+    Args:
+        recipe: The recipe.
+        inputs: Folders of earlier stages.
+        train: Images with confident labels in `out / LABELS`.
+        out: The stage's folder.
+
+    Returns:
+        The trained network, and the loss of its last epoch.
+    """
+    config = recipe.propagate
+    prepare(recipe)
+    if not (out / MODEL).exists():
+        keras.utils.set_random_seed(recipe.seed)
+        model = build(recipe, inputs)
+        batches = TrainingBatches(
+            train,
+            config.crop,
+            config.long_side,
+            config.batch_size,
+            recipe.seed,
+            config.jitter,
+            "masks",
+            lambda record: read_mask(out / LABELS / f"{record.id}.png"),
+            mirror=config.mirror,
+        )
+        steps = config.epochs * batches.steps
+        optimizer = optimizers.create(
+            config.optimizer,
+            config.learning_rate,
+            steps,
+            head=[v for layer in new_layers(model) for v in layer.trainable_variables],
+            head_multiplier=config.head_multiplier,
+            weight_decay=config.weight_decay,
+        )
+        loss = LOSSES[config.method](grid_of(model, config.method), config.learn_radius)
+        model.compile(optimizer=optimizer, loss=loss, jit_compile=use_jit(recipe))
+        with bar("training the affinity network", steps, "steps") as advance:
+            resumable_fit(model, batches, config.epochs, recipe.seed, out, advance)
+        if config.method == "irn":
+            centre_displacements(model, batches)
+        save_model(model, out / MODEL)
+    remove_checkpoints(out)
+    return load_model(out / MODEL), read_history(out / "history.csv")["loss"][-1]
+
+
+def build(recipe: Recipe, inputs: Mapping[str, Path]) -> keras.Model:
+    """Build the recipe's affinity network with its initial weights."""
+    config = recipe.propagate
+    classifier = load_model(inputs["classify"] / classify.MODEL)
+    backbone = config.backbone or classifier.backbone
+    options: dict[str, Any] = {"frozen": config.freeze}
+    model = affinity.create(
+        config.method,
+        backbone=backbone,
+        output_stride=config.output_stride or classifier.output_stride,
+        weights=None if config.weights == "classifier" else config.weights,
+        **options,
+    )
+    if config.weights == "classifier":
+        source = {layer.name: layer for layer in classifier.layers if layer.weights}
+        taken = [layer for layer in model.layers if layer.name in source]
+        if backbone != classifier.backbone or not taken:
+            raise InputError(
+                f"`propagate.weights: classifier`: the classifier's backbone is `{classifier.backbone}`, and "
+                f"`propagate.backbone` is `{backbone}`; leave it out, or use `propagate.weights: imagenet`"
+            )
+        for layer in taken:
+            layer.set_weights(source[layer.name].get_weights())
+    return model
+
+
+def new_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """Return the layers that are not the backbone's."""
+    return [layer for layer in model.layers if layer.name.startswith(("affinity_", "edge", "way"))]
+
+
+def grid_of(model: keras.Model, method: str):
+    """Return where the cells of the network's output look."""
+    names = {"psa": "affinity_level_3", "irn": "edge_level_2_conv"}
+    return grids(model)[id(model.get_layer(names[method]).output)]
+
+
+def centre_displacements(model: keras.Model, batches: TrainingBatches) -> None:
+    """Measure the mean displacement over the training images, and have the network take it off."""
+    total, count = np.zeros(2), 0
+    for images, _ in batches.epoch(0):
+        found = model.predict_on_batch(images)[..., 1:]
+        total += found.mean(axis=(1, 2)).sum(axis=0)
+        count += len(found)
+    model.get_layer("way").set_mean(total / count)

@@ -1,0 +1,93 @@
+"""Class maps walk at random over the affinities that a network sees in each image."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from wsseg.artifacts import ClassMaps
+from wsseg.backbones.alignment import Grid
+from wsseg.datasets import Dataset, Record
+from wsseg.explainers.placement import placed
+from wsseg.loading.padded_batches import padded_batches
+from wsseg.progress import bar
+from wsseg.recipe import PropagateConfig
+from wsseg.refiners.affinity import edge_affinity, feature_affinity
+from wsseg.refiners.random_walk import RandomWalk
+from wsseg.refiners.resize_maps import resize_maps
+from wsseg.stages.learn_affinity import grid_of
+
+
+def walk_dataset(
+    config: PropagateConfig,
+    model: keras.Model,
+    dataset: Dataset,
+    records: Sequence[Record],
+    maps: Path,
+    folder: Path,
+    batch_size: int = 4,
+) -> None:
+    """Write the walked maps of images that have none yet.
+
+    Args:
+        config: The walk.
+        model: The affinity network.
+        dataset: Reads the images.
+        records: Images with class maps.
+        maps: Folder of these.
+        folder: For the walked ones.
+        batch_size: Images that the network sees at once.
+    """
+    folder.mkdir(exist_ok=True)
+    left = [record for record in records if not (folder / f"{record.id}.npz").exists()]
+    grid = grid_of(model, config.method)
+    with bar("random walks", len(records), done=len(records) - len(left)) as advance:
+        for batch in padded_batches(dataset, left, batch_size):
+            seen = model.predict_on_batch(batch.images)
+            for record, size_hw, found in zip(batch.records, batch.sizes_hw, seen):
+                given = ClassMaps.load(maps / f"{record.id}.npz")
+                walked = walk(config, given.maps, on_even_cells(found, grid, size_hw))
+                ClassMaps(given.class_ids, walked, given.size_hw).save(folder / f"{record.id}.npz")
+                advance()
+
+
+def on_even_cells(found: np.ndarray, grid: Grid, size_hw: tuple[int, int]) -> np.ndarray:
+    """Read a padded image's features at cells that cover the image evenly, as class maps do.
+
+    Args:
+        found: `(h, w, C)`, of the padded image.
+        grid: Where its cells look.
+        size_hw: The image's, in its upper left corner.
+
+    Returns:
+        `(ceil(H / stride), ceil(W / stride), C)` float32.
+    """
+    for axis in (0, 1):
+        side, stride = size_hw[axis], grid.stride_hw[axis]
+        cells = int(-(-side // stride))
+        pixels = (np.arange(cells) + 0.5) * side / cells - 0.5
+        matrix = placed(pixels, found.shape[axis], stride, grid.centre_hw[axis])
+        found = np.moveaxis(np.tensordot(matrix, found, axes=(1, axis)), 0, axis)
+    return found.astype(np.float32)
+
+
+def walk(config: PropagateConfig, maps: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Walk, and divide by the largest value of all classes.
+
+    Args:
+        config: The walk.
+        maps: `(C, h, w)` in [0, 1].
+        seen: `(h', w', C')`: what the network says of the image.
+
+    Returns:
+        `(C, h', w')` float32 in [0, 1].
+    """
+    maps = resize_maps(maps, seen.shape[:2])
+    if config.method == "irn":
+        boundary = 1 / (1 + np.exp(-seen[..., 0]))
+        affinities, maps = edge_affinity(boundary, config.radius), maps * (1 - boundary)
+    else:
+        affinities = feature_affinity(seen, config.radius)
+    walked = RandomWalk(affinities, config.radius, config.beta)(maps, config.steps)
+    return walked / max(walked.max(), 1e-12)
