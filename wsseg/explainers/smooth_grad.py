@@ -25,7 +25,8 @@ class SmoothGrad(ImageGradient):
         output: Name or position of the output to explain, where the model has several.
         reduction: A key of `REDUCTIONS`: how the maps reduce the channels.
         copies: $n$; the paper finds little gain past 50.
-        noise: As a share of the image's range; 0.1 to 0.2 in the paper.
+        noise: As a share of the image's range; 0.1 to 0.2 in the paper. Lower it for a model whose answers such noise
+            changes: small networks on clean images are often of that kind, and their maps then show nothing.
         seed: Of the noise.
         at_once: Copies of each image in one pass: what the memory must hold.
 
