@@ -1,0 +1,91 @@
+"""Instances from displacements: pixels whose ways end at one place belong together (IRNet)."""
+
+import numpy as np
+from skimage.measure import label
+
+from wsseg.errors import InputError
+
+
+def end_points(displacement: np.ndarray, iterations: int = 300) -> np.ndarray:
+    r"""Follow the displacement field from each cell: $p \leftarrow p + d(p)$, bilinear between cells, inside the grid.
+
+    A displacement is only roughly right far from the centre, and better near it: so the way is gone again and again.
+
+    Args:
+        displacement: `(h, w, 2)` float: cells down and right, from each cell to its instance's centre.
+        iterations: 300 in the public code.
+
+    Returns:
+        `(h, w, 2)` int: where each cell's way ends, row and column.
+
+    Example:
+        >>> field = np.array([[[0, 1.0], [0, 0.2], [0, -1.0]]])
+        >>> end_points(field)[0].tolist()
+        [[0, 1], [0, 1], [0, 1]]
+
+    References:
+        Ahn et al., CVPR 2019, section 3.3, equation 11; the public code's `find_centroids_with_refinement`.
+    """
+    displacement = _checked(displacement)
+    height, width = displacement.shape[:2]
+    now = np.stack(np.mgrid[:height, :width], axis=-1).astype(np.float32)
+    limit = np.array([height - 1, width - 1], np.float32)
+    for _ in range(iterations):
+        low = np.floor(now).astype(int)
+        high = np.minimum(low + 1, limit.astype(int))
+        share = now - low
+        rows = (
+            displacement[low[..., 0], low[..., 1]] * (1 - share[..., 1:])
+            + displacement[low[..., 0], high[..., 1]] * share[..., 1:],
+            displacement[high[..., 0], low[..., 1]] * (1 - share[..., 1:])
+            + displacement[high[..., 0], high[..., 1]] * share[..., 1:],
+        )
+        moved = np.clip(now + rows[0] * (1 - share[..., :1]) + rows[1] * share[..., :1], 0, limit)
+        if np.array_equal(moved, now):
+            break
+        now = moved
+    return np.rint(now).astype(int)
+
+
+def cluster(displacement: np.ndarray, weak: float = 2.5, iterations: int = 300) -> np.ndarray:
+    """Gather cells by the place where their ways end.
+
+    Cells with a short displacement are near a centre; neighbouring ones of them are one centre. A cell belongs to the
+    centre that its way ends in; those whose way ends in none form one group of their own.
+
+    Args:
+        displacement: `(h, w, 2)` float, cells down and right.
+        weak: Length, in cells, below which a displacement is short.
+        iterations: Of `end_points`.
+
+    Returns:
+        `(h, w)` int: groups 0, 1, 2 ..., without gaps.
+
+    Raises:
+        InputError: Not of that form.
+
+    Example:
+        >>> field = np.zeros((1, 12, 2))
+        >>> field[0, :, 1] = [1, 0, -1, -2, -3, -4, 4, 3, 2, 1, 0, -1]
+        >>> cluster(field, weak=1.5).tolist()
+        [[0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]]
+
+    References:
+        Ahn et al., CVPR 2019, section 3.3, and the public code's `cluster_centroids`.
+    """
+    displacement = _checked(displacement)
+    if not weak > 0:
+        raise InputError(f"`weak` must be positive, in cells; got {weak}; try 2.5")
+    centres = label(np.hypot(displacement[..., 0], displacement[..., 1]) < weak, connectivity=1)
+    ends = end_points(displacement, iterations)
+    found = centres[ends[..., 0], ends[..., 1]]
+    return np.unique(found, return_inverse=True)[1].reshape(found.shape)
+
+
+def _checked(displacement: np.ndarray) -> np.ndarray:
+    displacement = np.asarray(displacement, np.float32)
+    if displacement.ndim != 3 or displacement.shape[-1] != 2 or 0 in displacement.shape:
+        raise InputError(f"`displacement` must be (h, w, 2), down and right; got {displacement.shape}")
+    if not np.isfinite(displacement).all():
+        raise InputError("`displacement` holds NaN or infinity")
+    return displacement
