@@ -48,6 +48,7 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Proactor")
 def test_first_hour_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("FIRST_HOUR_RUN", str(tmp_path / "run"))

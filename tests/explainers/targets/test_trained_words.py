@@ -13,6 +13,8 @@ from scipy.ndimage import binary_dilation
 from wsseg import explainers
 from wsseg.explainers.targets import CaptionToken
 
+pytestmark = pytest.mark.slow  # a minute of training
+
 METHODS = ("layer_cam", "hires_cam")
 TEST = [draw([1, index]) for index in range(150)]
 
