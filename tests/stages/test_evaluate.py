@@ -50,7 +50,9 @@ def expected(columns):
 def test_class_maps_at_the_level_in_use_and_at_every_other(run):
     train, inputs = run
     words = ["evaluate.levels=[0.15,0.65]"]
-    row, curve = evaluate.score_class_maps(recipe(*words), train, inputs, {"level": 0.45, "rule": "fixed"})
+    row, curve = evaluate.score_class_maps(
+        recipe(*words), train, inputs["propagate"], {"level": 0.45, "rule": "fixed"}
+    )
     assert row["miou"] == pytest.approx(expected(6))
     assert (row["split"], row["images"], row["threshold"], row["rule"]) == ("train", 4, 0.45, "fixed")
     assert row["oracle"] == {"threshold": 0.65, "miou": pytest.approx(1.0)}
@@ -60,7 +62,9 @@ def test_class_maps_at_the_level_in_use_and_at_every_other(run):
 def test_class_maps_of_a_power_background_have_no_curve(run):
     train, inputs = run
     words = ["label.background=power", "label.threshold.level=4", "evaluate.oracle_levels=[]"]
-    row, curve = evaluate.score_class_maps(recipe(*words), train, inputs, {"level": 4.0, "rule": "fixed"})
+    row, curve = evaluate.score_class_maps(
+        recipe(*words), train, inputs["propagate"], {"level": 4.0, "rule": "fixed"}
+    )
     # Foreground where x > (1 - x)^4: from x = 0.3 up (0.3 > 0.24, 0.2 < 0.41): eight columns.
     assert row["miou"] == pytest.approx(expected(8))
     assert curve is None and row["oracle"] is None
@@ -101,7 +105,7 @@ def test_truths_that_are_all_ignored(run, tmp_path):
         write_mask(record.mask, np.full(SIZE, 255, np.uint8))
     threshold = {"level": 0.65, "rule": "fixed"}
     for row, curve in (
-        evaluate.score_class_maps(recipe(), train, inputs, threshold),
+        evaluate.score_class_maps(recipe(), train, inputs["propagate"], threshold),
         evaluate.score_pseudo_masks(recipe(), train, inputs, threshold, {}),
     ):
         assert row["miou"] is None and row["oracle"] is None and not curve

@@ -139,4 +139,6 @@ def inputs_of(recipe: Recipe, name: str) -> list[str]:
     inputs = [other for other in STAGES[name].inputs if other in stages]
     if name in ("segment", "ceiling") and recipe.segment.weights == "classifier":
         inputs.append("classify")
+    if name == "evaluate" and recipe.propagate.method != "none" and "localize" in stages:
+        inputs.insert(0, "localize")
     return inputs

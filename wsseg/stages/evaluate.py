@@ -14,7 +14,7 @@ from wsseg.saved_models import load_model
 from wsseg.segmenters.inference import Predictor
 from wsseg.stages import Outcome, data, segment
 from wsseg.stages.files import CEILING_PREDICTIONS, IMAGE_SCORES, PREDICTIONS, SCORES, THRESHOLD
-from wsseg.stages.label import dense_crf
+from wsseg.stages.label import choose_level, dense_crf
 from wsseg.stages.score_labels import add, described, score_class_maps, score_pseudo_masks
 from wsseg.training.device import prepare
 
@@ -27,13 +27,23 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """
     train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"], masks=True)
     val, val_set_aside = data.checked(recipe, recipe.dataset.val, inputs["data"], masks=True)
-    scores: dict[str, Any] = {"class_maps": None, "pseudo_masks": None, "segmenter": None, "ceiling": None}
+    scores: dict[str, Any] = dict.fromkeys(
+        ("class_maps", "walked_maps", "pseudo_masks", "segmenter", "ceiling")
+    )
     images: dict[str, Any] = {}
     curve: dict[str, Any] = {}
     if "label" in inputs:
         threshold = read_json(inputs["label"] / THRESHOLD)
         if any(record.mask is not None for record in train):
-            scores["class_maps"], curve["class_maps"] = score_class_maps(recipe, train, inputs, threshold)
+            final = "class_maps"
+            if (
+                "localize" in inputs
+            ):  # there is more between: each stage's maps at the level that the rule gives them
+                final, before = "walked_maps", inputs | {"propagate": inputs["localize"]}
+                scores["class_maps"], curve["class_maps"] = score_class_maps(
+                    recipe, train, inputs["localize"], choose_level(recipe, before, train)
+                )
+            scores[final], curve[final] = score_class_maps(recipe, train, inputs["propagate"], threshold)
             scores["pseudo_masks"], curve["pseudo_masks"] = score_pseudo_masks(
                 recipe, train, inputs, threshold, images
             )
@@ -92,6 +102,9 @@ def conventions(recipe: Recipe) -> dict[str, str]:
         "threshold": level[threshold.rule],
         "class_maps": f"image-level labels given; {localize.explainer}, scales {list(localize.scales)}, flip "
         f"{localize.flip}; {recipe.label.background} background; no CRF",
+        "walked_maps": f"the class maps after {recipe.propagate.method}'s random walk; no CRF"
+        if recipe.propagate.method != "none"
+        else "none",
         "pseudo_masks": f"image-level labels given; CRF {recipe.label.crf.preset}; every pixel labelled"
         if not recipe.label.unsure
         else f"image-level labels given; CRF {recipe.label.crf.preset}; unsure pixels count as misses",

@@ -20,6 +20,7 @@ from wsseg.stages.table import number
 PAGE = "report.html"
 TITLES = {
     "class_maps": "class maps",
+    "walked_maps": "walked maps",
     "pseudo_masks": "pseudo-masks",
     "segmenter": "segmenter",
     "ceiling": "ceiling",
@@ -38,7 +39,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     rows = [
         ScoreRow.from_scores(title, scores[key])
         for key, title in TITLES.items()
-        if scores[key] and not (supervised and key == "ceiling")
+        if scores.get(key) and not (supervised and key == "ceiling")
     ]
     histories = (("classify", "classifier"), ("segment", "segmenter"), ("ceiling", "ceiling"))
     page = Page(

@@ -22,10 +22,10 @@ def described(matrix: ConfusionMatrix, dataset: Dataset, images: int) -> dict[st
 
 
 def score_class_maps(
-    recipe: Recipe, train: Dataset, inputs: Mapping[str, Path], threshold: Mapping[str, Any]
+    recipe: Recipe, train: Dataset, maps: Path, threshold: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[tuple[float, float]] | None]:
-    """Score the class maps at the chosen level and, for a constant background, at all levels of the curve."""
-    config, folder = recipe.label, inputs["propagate"] / MAPS
+    """Score a stage's maps at the chosen level and, for a constant background, at all levels of the curve."""
+    config, folder = recipe.label, maps / MAPS
     scored = [record for record in train if record.mask is not None]
     constant = config.background == "constant"
     levels = sorted({*recipe.evaluate.levels, threshold["level"]}) if constant else ()

@@ -7,6 +7,7 @@ from wsseg.stages import STAGES
 
 ROWS = (
     ("class_maps", "class maps"),
+    ("walked_maps", "walked maps"),
     ("pseudo_masks", "pseudo-masks"),
     ("segmenter", "segmenter"),
     ("ceiling", "ceiling (true masks)"),
