@@ -8,6 +8,7 @@ import numpy as np
 from wsseg.catalogue import nearest
 from wsseg.errors import InputError
 from wsseg.explainers.feature_maps import feature_maps, stage_ends
+from wsseg.explainers.image_gradient import ImageGradient
 from wsseg.explainers.photographs import Classifier, Sight, maps_of
 from wsseg.report.explanation import write_class_sheet, write_scale_sheet, write_sheet
 from wsseg.report.feature_sheet import write_feature_sheet
@@ -47,7 +48,13 @@ def write_sheets(
     labels = [f"{label} {score:.2f}" for _, label, score in sight.classes]
     written = []
     if {"methods", "classes"} & set(kinds):
-        maps = {method: maps_of(sight, classifier, method) for method in methods}
+        maps = {}
+        for method in methods:
+            found = maps_of(sight, classifier, method)
+            if isinstance(classifier.explainer(method), ImageGradient):
+                maps[f"{method}, capped"] = capped(found)
+            else:
+                maps[method] = found
         if "methods" in kinds:
             written.append(write_sheet(folder / f"{name}.png", sight.image, labels, maps))
         if "classes" in kinds:
@@ -63,3 +70,26 @@ def write_sheets(
             write_feature_sheet(path, [shown], found.channels, found.responses, found.maps)
             written.append(path)
     return written
+
+
+def capped(maps: np.ndarray, percentile: float = 99) -> np.ndarray:
+    """Scale maps by a high percentile in place of the maximum, for pictures only.
+
+    The largest of an image's gradients are few pixels, beside which all others would look black.
+
+    Args:
+        maps: `(T, H, W)` float in [0, 1].
+        percentile: Of each map's values, what is shown as 1.
+
+    Returns:
+        The same shape, in [0, 1]; a map whose percentile is 0 stays as it is.
+
+    Example:
+        >>> capped(np.array([[[0.0, 0.1, 0.2, 1.0]]]), percentile=50).round(2).tolist()
+        [[[0.0, 0.67, 1.0, 1.0]]]
+
+    References:
+        Smilkov et al., SmoothGrad, 2017, section 3: values are capped at a high percentile.
+    """
+    top = np.percentile(maps, percentile, axis=(1, 2), keepdims=True)
+    return np.minimum(np.divide(maps, top, out=maps.copy(), where=top > 0), 1)
