@@ -1,11 +1,15 @@
 """An explainer and its options as one word of a command: `rise:samples=1000,cells=9`."""
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import yaml
 
 from wsseg import explainers
+from wsseg.catalogue import load
 from wsseg.errors import InputError
 from wsseg.explainers.core import Explainer
 
@@ -41,16 +45,25 @@ def read(text: str) -> tuple[str, dict[str, Any]]:
     return name, options
 
 
-def create(text: str, model: keras.Model, **more: Any) -> Explainer:
+def create(
+    text: str, model: keras.Model, preprocess: Callable[[np.ndarray], np.ndarray] | None = None, **more: Any
+) -> Explainer:
     """Build the explainer of `model` that is written so.
 
     Args:
         text: As of `read`.
         model: As of `wsseg.explainers.create`.
+        preprocess: `(B, H, W, 3)` float32 RGB in [0, 255] -> what the model takes. Where an explainer compares with a
+            `baseline` that is not given, that is what this makes of black; None for the explainer's own.
         more: Options beside the written ones.
 
     Raises:
         InputError: As of `read` and of `wsseg.explainers.create`.
     """
     name, options = read(text)
+    takes_baseline = (
+        "baseline" in inspect.signature(load(explainers.EXPLAINERS, name, "explainer")).parameters
+    )
+    if preprocess is not None and takes_baseline and not {"baseline", "value_range"} & set(options):
+        options["baseline"] = preprocess(np.zeros((1, 8, 8, 3), np.float32))[0, 0, 0]
     return explainers.create(name, model, **more, **options)

@@ -50,7 +50,7 @@ class Classifier:
     def explainer(self, method: str) -> Explainer:
         """Return the explainer of that name, made and traced once for all photographs."""
         if method not in self._explainers:
-            self._explainers[method] = as_text.create(method, self.model)
+            self._explainers[method] = as_text.create(method, self.model, self.preprocess)
         return self._explainers[method]
 
 

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from wsseg import explainers
@@ -47,7 +46,7 @@ def run(options: Options, recipe: Recipe, class_names: list[str] | None = None) 
     classifier = load_classifier(options.model, options.weights, class_names, options.preprocess)
     scorer = Scorer(classifier.model, classifier.preprocess, options.batch_size, options.outputs)
     for name in options.methods:
-        _method(name, classifier.model, options.layer)  # what is wrong with it is wrong for every image
+        _method(name, classifier, options.layer)  # what is wrong with it is wrong for every image
     dataset = records = outputs = None
     if options.photographs is not None:
         records = photographs(options.photographs)
@@ -101,7 +100,7 @@ def _measure(
 ) -> dict[str, Any]:
     """Measure one method on all samples; an image of which it can make no map is set aside for it."""
     start = time.monotonic()
-    method = _method(name, classifier.model, options.layer)
+    method = _method(name, classifier, options.layer)
     measures, set_aside = Measures(names, options, scorer), {}
     localised = bool(set(names) & set(LOCALISATION))
     if set(names) != {"parameter_randomisation"}:
@@ -130,7 +129,7 @@ def _measure(
 def _randomise(name: str, options: Options, classifier: Classifier, samples: Samples) -> dict[str, Any]:
     check = ParameterRandomisation(
         classifier.model,
-        lambda model: _method(name, model, options.layer),
+        lambda model: _method(name, dataclasses.replace(classifier, model=model), options.layer),
         options.stages,
         options.seed,
     )
@@ -143,7 +142,7 @@ def _randomise(name: str, options: Options, classifier: Classifier, samples: Sam
     return check(inputs) | {"images": len(used)}
 
 
-def _method(name: str, model: keras.Model, layer: str | None) -> Method:
+def _method(name: str, classifier: Classifier, layer: str | None) -> Method:
     """Return an explainer or a baseline as a function of images and targets."""
     if name in BASELINES:
         return BASELINES[name]
@@ -151,7 +150,8 @@ def _method(name: str, model: keras.Model, layer: str | None) -> Method:
         hint = nearest(name, [*explainers.EXPLAINERS, *BASELINES])
         raise InputError(f"--method {name}: there is no such explainer or baseline; {hint}")
     try:
-        return as_text.create(name, model, **({} if layer is None else {"layer": layer}))
+        more = {} if layer is None else {"layer": layer}
+        return as_text.create(name, classifier.model, classifier.preprocess, **more)
     except InputError as error:
         raise InputError(f"--method {name}: {error}") from error
 
