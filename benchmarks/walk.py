@@ -60,9 +60,8 @@ def main() -> None:
         for _ in range(given.squarings):
             matrix = matrix @ matrix
         seconds = (time.perf_counter() - start) / given.squarings * 8
-        print(
-            f"  squared 8 times:   {seconds:.1f} s, {2 * matrix.nbytes / 1e6:.0f} MB: {seconds / best:.0f} times as long"
-        )
+        size = 2 * matrix.nbytes / 1e6
+        print(f"  squared 8 times:   {seconds:.1f} s, {size:.0f} MB: {seconds / best:.0f} times as long")
 
 
 if __name__ == "__main__":

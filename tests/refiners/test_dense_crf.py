@@ -106,6 +106,14 @@ def test_without_kernels_the_probabilities_come_back():
     )
 
 
+def test_potts_as_a_matrix():
+    image, probs = photograph(0), smooth_probabilities(0)
+    matrix = DenseCRF(compatibility=0.5 * (1 - np.eye(3)), iterations=3)
+    assert hash(matrix) == hash(DenseCRF(compatibility=(0.5 * (1 - np.eye(3))).tolist(), iterations=3))
+    potts = DenseCRF(compatibility=np.float32(0.5), iterations=3)(image, probs)
+    np.testing.assert_allclose(matrix(image, probs), potts, atol=1e-5)
+
+
 def test_axes_are_not_exchanged():
     """A seed in one corner of a wide image fills its own half, not another one."""
     image = np.zeros((6, 14, 3), np.uint8)
@@ -152,6 +160,21 @@ def test_memory_order_and_precision_do_not_matter():
     np.testing.assert_allclose(crf(image, probs.astype(np.float64)), expected, atol=1e-6)
 
 
+def test_arrays_may_be_read_only_and_unaligned():
+    image, probs = blocks(3), smooth_probabilities(3)
+    expected = DenseCRF()(image, probs)
+    unaligned = np.frombuffer(b"x" + probs.tobytes(), np.float32, offset=1).reshape(probs.shape)
+    image.flags.writeable = probs.flags.writeable = False
+    assert not unaligned.flags.aligned
+    np.testing.assert_array_equal(DenseCRF()(image, probs), expected)
+    np.testing.assert_array_equal(DenseCRF()(image, unaligned), expected)
+
+
+def test_deviations_that_float32_cannot_resolve_are_refused():
+    with pytest.raises(InputError, match=r"standard deviations \(sxy 50, srgb 1e-06\) are too small"):
+        DenseCRF(bilateral_srgb=1e-6)(blocks(0), smooth_probabilities(0))
+
+
 def test_inputs_are_left_alone():
     image, probs = blocks(0), smooth_probabilities(0)
     kept = image.copy(), probs.copy()
@@ -164,8 +187,14 @@ def test_wrong_arrays_are_named():
     crf, image, probs = DenseCRF(), blocks(0), smooth_probabilities(0)
     with pytest.raises(InputError, match=r"`image` must be uint8 in 0\.\.255; got float64"):
         crf(image / 255, probs)
+    with pytest.raises(InputError, match=r"`image` must be uint8 in 0\.\.255; got uint16"):
+        crf(image.astype(np.uint16) * 257, probs)
     with pytest.raises(InputError, match=r"`image` must be \(H, W, 3\)"):
         crf(image[..., 0], probs)
+    with pytest.raises(
+        InputError, match=r"`image` must be \(H, W, 3\) RGB; got \(3, 18, 22\); channels last"
+    ):
+        crf(image.transpose(2, 0, 1), probs)
     with pytest.raises(InputError, match=r"\(H, W, K\) = \(18, 22, K\), classes last; got classes first"):
         crf(image, probs.transpose(2, 0, 1))
     with pytest.raises(InputError, match=r"got \(9, 22, 3\); resize"):
@@ -176,6 +205,10 @@ def test_wrong_arrays_are_named():
         crf(image, np.where(probs > 0.5, np.nan, probs))
     with pytest.raises(InputError, match="must be float"):
         crf(image, probs.astype(int))
+    with pytest.raises(InputError, match="sum to 1"):
+        crf(image, np.full((18, 22, 1), 0.5, np.float32))
+    with pytest.raises(InputError, match=r"`compatibility` is for K = 2; got probabilities of 3 labels"):
+        DenseCRF(compatibility=[[0, 1], [1, 0]])(image, probs)
 
 
 def test_wrong_parameters_are_named():
@@ -185,6 +218,11 @@ def test_wrong_parameters_are_named():
         DenseCRF(gaussian_weight=-1)
     with pytest.raises(InputError, match="`iterations`"):
         DenseCRF(iterations=0)
+    for wrong in (-1, np.nan, [0, 1], [[0, 1]], [[0, np.inf], [np.inf, 0]]):
+        with pytest.raises(InputError, match="`compatibility` must be a number, 0 or more, or a finite"):
+            DenseCRF(compatibility=wrong)
+    with pytest.raises(InputError, match="`compatibility` must be symmetric"):
+        DenseCRF(compatibility=[[0, 1], [2, 0]])
     with pytest.raises(InputError, match=r"unknown CRF backend `opencl`; there is: .*pydensecrf"):
         DenseCRF(backend="opencl")
     with pytest.raises(InputError, match="did you mean `deeplab_v2`"):

@@ -1,4 +1,4 @@
-"""Classical refiners: from class maps and probabilities to sharper ones, and to masks. NumPy only."""
+"""Classical refiners: from class maps and probabilities to sharper ones, and to masks. No TensorFlow: NumPy, numba."""
 
 from wsseg.refiners.background import with_background
 from wsseg.refiners.dense_crf import DenseCRF

@@ -28,7 +28,7 @@ from wsseg.stages.foresight import check_parts
 from wsseg.stages.run_folder import Source, check_owner, claim, locked
 
 DEFINITION = "definition.json"
-LIBRARIES = ("wsseg", "tensorflow", "keras", "keras-cv", "numpy", "pydensecrf2", "scikit-image")
+LIBRARIES = ("wsseg", "tensorflow", "keras", "keras-cv", "numpy", "numba", "pydensecrf2", "scikit-image")
 
 
 def say_line(line: str) -> None:

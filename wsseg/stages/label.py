@@ -48,7 +48,9 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
 
 def dense_crf(config: CRFConfig) -> DenseCRF | None:
     """Return the CRF that an option section describes, or None for none."""
-    return None if config.preset == "none" else DenseCRF.preset(config.preset, iterations=config.iterations)
+    if config.preset == "none":
+        return None
+    return DenseCRF.preset(config.preset, iterations=config.iterations, backend=config.backend)
 
 
 def pseudo_mask(

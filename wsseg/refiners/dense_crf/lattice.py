@@ -1,0 +1,244 @@
+"""The permutohedral lattice of an image: which lattice points enclose each pixel, and which are neighbours."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from wsseg.errors import InputError
+from wsseg.refiners.dense_crf.compiled import compiled
+from wsseg.refiners.dense_crf.simplex import place
+
+STRIP = 64
+"""Pixels are visited in vertical strips of this many columns, each row by row: the lattice points that
+neighbours share stay in the processor's cache. Offsets, weights and all work memory are in this order."""
+
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads keys over the table
+ODD = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93, 0xFF51AFD7ED558CCD)
+FARTHEST = 2**21  # of a pixel from the origin: float32 still resolves quarters
+FEWEST_BITS, MOST_BITS = 10, 19  # of the table at the start; it doubles as needed
+
+
+class Lattice(NamedTuple):
+    """A lattice over an image of N pixels, with d features: M points, d + 1 of them around each pixel."""
+
+    offsets: np.ndarray
+    """`(N * (d + 1),) int32`: the points around each pixel, in 0..M-1."""
+    weights: np.ndarray
+    """`(N * (d + 1),) float32`: the pixel's barycentric coordinates, which sum to 1."""
+    chains: np.ndarray
+    """`int32`: for each axis the lines of neighbours, point after point; the last of a line is stored as
+    `-1 - point`. Points without neighbours along an axis are left out."""
+    ends: np.ndarray
+    """`(d + 2,) int64`: where each axis begins and ends in `chains`."""
+    mass: np.ndarray
+    """`(M,) float32`: sum of the weights at each point."""
+
+
+def lattice(
+    size_hw: tuple[int, int], sxy: float, image: np.ndarray | None = None, srgb: float = 1
+) -> Lattice:
+    """Build the lattice of the features (x / sxy, y / sxy), with an image also (r, g, b) / srgb.
+
+    Args:
+        size_hw: Height and width.
+        sxy: Positional standard deviation, pixels.
+        image: `(H, W, 3) uint8`, C-contiguous; or None.
+        srgb: Colour standard deviation, in 0..255 units.
+
+    Returns:
+        The lattice.
+
+    Raises:
+        InputError: The deviations are so small that float32 does not resolve a simplex.
+
+    References:
+        Adams, Baek and Davis, Fast High-Dimensional Filtering Using the Permutohedral Lattice, Eurographics 2010,
+        sections 3.1 (the lattice and its scale), 3.2 (splat).
+    """
+    dims = 2 if image is None else 5
+    height, width = size_hw
+    # Rounded as pydensecrf does it: another last digit moves each pixel inside its simplex by 1e-5.
+    deviation = np.float32(math.sqrt(2 / 3) * (dims + 1))
+    scale = np.array([1 / math.sqrt((i + 1) * (i + 2)) * float(deviation) for i in range(dims)], np.float32)
+    highest = [width / sxy, height / sxy] + [255 / srgb] * (dims - 2)
+    if sum(a * b for a, b in zip(highest, scale)) > FARTHEST:
+        raise InputError(
+            f"the CRF's standard deviations (sxy {sxy}, srgb {srgb}) are too small for {height} x {width} pixels: "
+            "float32 cannot tell neighbours apart; see DenseCRF.preset for usual ones"
+        )
+    if image is None:
+        image = np.zeros((1, 1, 3), np.uint8)
+    count = height * width * (dims + 1)
+    offsets, weights = np.empty(count, np.int32), np.empty(count, np.float32)
+    chains, ends, mass = _build(
+        image,
+        height,
+        width,
+        dims,
+        np.float32(sxy),
+        np.float32(srgb),
+        scale,
+        key_units([a * b for a, b in zip(highest, scale)]),
+        min(max(FEWEST_BITS, (height * width).bit_length() + 1), MOST_BITS),
+        offsets,
+        weights,
+    )
+    return Lattice(offsets, weights, chains, ends, mass)
+
+
+def key_units(highest: list[float]) -> np.ndarray:
+    """Return what each coordinate of a lattice point counts in the point's 64-bit key, sum(coordinate * unit).
+
+    Each coordinate gets the bits that its range needs. Where that is more than 64 in all (colour widths below
+    0.1), the units are odd numbers without a pattern, and two of a million points share a key by a chance of 1 in
+    10 million.
+
+    Args:
+        highest: The d features' highest values, scaled.
+
+    Returns:
+        `(d + 1,) uint64`; the last coordinate follows from the others and counts 0.
+
+    Example:
+        >>> key_units([100.0, 50.0]).tolist()
+        [1, 256, 0]
+    """
+    dims, units, bits = len(highest), [], 0
+    for i in range(dims):
+        # Coordinate i is the sum of the features from i on, minus i times feature i - 1; rounding to a multiple of
+        # d + 1, the simplex's corners and the neighbours of those add d + 1 each, on either side.
+        span = sum(highest[i:]) + (i * highest[i - 1] if i else 0) + 6 * (dims + 1)
+        units.append(1 << bits)
+        bits += math.ceil(math.log2(span))
+    return np.array([*(units if bits <= 64 else ODD[:dims]), 0], np.uint64)
+
+
+@compiled
+def _rehashed(points, number, bits):
+    """Return a table of 2^bits slots that holds each point's index, or -1, at or after its key's slot."""
+    table = np.full(1 << bits, -1, np.int32)
+    shift, mask = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
+    for index in range(number):
+        slot = (points[index] * MULTIPLIER) >> shift
+        while table[slot] >= 0:
+            slot = (slot + np.uint64(1)) & mask
+        table[slot] = index
+    return table
+
+
+@compiled
+def _neighbours(points, number, table, bits, delta, after, has_before):
+    """Write each point's neighbour, whose key is `delta` higher, or -1; and who is somebody's neighbour.
+
+    Whether there is one is a toss-up, so nothing branches on it; has_before has a place more for those without.
+    """
+    shift, mask = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
+    has_before[:number] = False
+    # All first looks of a block before what follows from them: the reads of the table then overlap.
+    for start in range(0, number, 256):
+        stop = min(start + 256, number)
+        for i in range(start, stop):
+            after[i] = table[((points[i] + delta) * MULTIPLIER) >> shift]
+        for i in range(start, stop):
+            found, key = after[i], points[i] + delta
+            if (found >= 0) & (points[max(found, 0)] != key):
+                slot = (key * MULTIPLIER) >> shift
+                while found >= 0 and points[found] != key:
+                    slot = (slot + np.uint64(1)) & mask
+                    found = table[slot]
+                after[i] = found
+            has_before[found if found >= 0 else number] = True
+
+
+@compiled
+def _build(image, height, width, dims, sxy, srgb, scale, units, bits, offsets, weights):
+    corners = dims + 1
+    features = np.empty((dims, STRIP), np.float32)
+    colours = np.arange(256).astype(np.float32) / srgb
+    elevated = np.empty((corners + 1, STRIP), np.float32)
+    rest = np.empty((2 * corners, STRIP), np.float32)
+    rank = np.empty((corners, STRIP), np.int32)
+    order = np.empty((corners, STRIP), np.uint64)
+    keys = np.empty((corners, STRIP), np.uint64)
+    looks = np.empty((corners, STRIP), np.int32)
+    points = np.empty(1 << (bits - 1), np.uint64)  # the table is at most half full
+    mass = np.empty(1 << (bits - 1), np.float32)
+    table = _rehashed(points, 0, bits)
+    number = first = 0
+    for left in range(0, width, STRIP):
+        count = min(STRIP, width - left)
+        for p in range(count):
+            features[0, p] = np.float32(left + p) / sxy
+        for y in range(height):
+            features[1, :count] = np.float32(y) / sxy
+            for channel in range(dims - 2):
+                row = features[2 + channel]
+                for p in range(count):
+                    row[p] = colours[image[y, left + p, channel]]
+            place(features, count, scale, units, weights, first, keys, elevated, rest, rank, order)
+            while number + count * corners > points.size:
+                bits += 1
+                more_points, more_mass = (
+                    np.empty(1 << (bits - 1), np.uint64),
+                    np.empty(1 << (bits - 1), np.float32),
+                )
+                more_points[:number] = points[:number]
+                more_mass[:number] = mass[:number]
+                points, mass = more_points, more_mass
+                table = _rehashed(points, number, bits)
+            shift, mask = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
+            # All first looks before what follows from them: the reads of the table then overlap.
+            for k in range(corners):
+                for p in range(count):
+                    looks[k, p] = table[(keys[k, p] * MULTIPLIER) >> shift]
+            for p in range(count):
+                for k in range(corners):
+                    key, index = keys[k, p], looks[k, p]
+                    if index < 0 or points[index] != key:
+                        slot = (key * MULTIPLIER) >> shift
+                        index = table[slot]
+                        while index >= 0 and points[index] != key:
+                            slot = (slot + np.uint64(1)) & mask
+                            index = table[slot]
+                        if index < 0:
+                            index = np.int32(number)
+                            table[slot] = index
+                            points[number] = key
+                            mass[number] = 0
+                            number += 1
+                    at = (first + p) * corners + k
+                    offsets[at] = index
+                    mass[index] += weights[at]
+            first += count
+    # A step along axis j adds 1 to each coordinate and takes d + 1 from coordinate j.
+    ones = np.uint64(0)
+    for i in range(dims):
+        ones += units[i]
+    after, heads, has_before = (
+        np.empty(number, np.int32),
+        np.empty(number + 1, np.int32),
+        np.empty(number + 1, np.bool_),
+    )
+    chains, ends = np.empty(corners * number, np.int32), np.zeros(corners + 1, np.int64)
+    filled = 0
+    for axis in range(corners):
+        _neighbours(points, number, table, bits, ones - np.uint64(corners) * units[axis], after, has_before)
+        # Where a line ends is a toss-up too: so heads are listed, and lines walked, without a branch.
+        lines = entries = 0
+        for i in range(number):
+            begins = (after[i] >= 0) & (not has_before[i])
+            heads[lines] = i
+            lines += begins
+            entries += (after[i] >= 0) | has_before[i]
+        heads[lines] = 0
+        line, point = 0, np.intp(heads[0])
+        for entry in range(filled, filled + entries):
+            following = np.intp(after[point])
+            ended = following < 0
+            line += ended
+            chains[entry] = point ^ -np.intp(ended)
+            point = np.intp(heads[line]) if ended else following
+        filled += entries
+        ends[axis + 1] = filled
+    return chains[:filled], ends, mass[:number].copy()
