@@ -1,5 +1,6 @@
 """Shared test set-up: quiet TensorFlow, no GPU, and `tests/` on the path for `references`."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -11,9 +12,20 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 sys.path.insert(0, str(Path(__file__).parent))
 
+collect_ignore = ["conftest.py"]  # it holds no example to run, and several folders have a file of this name
+
 
 @pytest.fixture(autouse=True)
 def _same_random_weights():
     """Start every test from the same random state, so that none depends on which ran before it."""
     if "keras" in sys.modules:
         sys.modules["keras"].utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_graphs_left_behind():
+    """Let go of a file's models and graphs: they are in circles, and a process that keeps all grows to gigabytes."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.clear_session()
+    gc.collect()

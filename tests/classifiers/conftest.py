@@ -7,6 +7,8 @@ from small_run import network
 
 from wsseg import classifiers
 
+collect_ignore = ["conftest.py"]
+
 IMAGES = np.random.default_rng(0).uniform(0, 255, (2, 64, 96, 3)).astype("float32")
 SMALL = {"gap": {}, "nin": {"channels": 12}, "acol": {"branch_channels": 12}}
 """Head -> options that keep it small."""

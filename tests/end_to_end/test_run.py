@@ -51,7 +51,15 @@ def test_a_line_is_printed_for_each_stage_then_table_and_report(finished):
 
 
 def test_scores_have_the_documented_form(scores):
-    assert set(scores) == {"class_maps", "pseudo_masks", "segmenter", "ceiling", "conventions"}
+    assert set(scores) == {
+        "class_maps",
+        "walked_maps",
+        "pseudo_masks",
+        "segmenter",
+        "ceiling",
+        "conventions",
+    }
+    assert scores["walked_maps"] is None  # nothing walks in this recipe
     measures = ("miou", "pixel_accuracy", "mean_class_accuracy", "frequency_weighted_iou")
     for name, split, images in (
         ("class_maps", "train", 24),
