@@ -27,7 +27,7 @@ OPTIONS = {
 }
 
 
-@pytest.fixture(scope="module", params=["psa", "irn"])
+@pytest.fixture(scope="module", params=[pytest.param("psa", marks=pytest.mark.slow), "irn"])
 def run(request, tmp_path_factory):
     """Return the recipe, the stages' folders and the outcome; two images' maps were there before."""
     network.register()

@@ -49,6 +49,7 @@ def command(capsys, place, *words, data=True):
     return status, captured.out, captured.err
 
 
+@pytest.mark.slow
 def test_every_measure_on_scenes(place, capsys, tmp_path):
     words = [w for name in MEASURES for w in ("--measure", name)]
     words += ["--method", "grad_cam", "--method", "edges", "--steps", 5, "--shares", "0.2,0.8", "--stages", 2]
