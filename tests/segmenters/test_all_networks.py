@@ -100,11 +100,11 @@ LEARNS = {
     "segnet": (Lesson(3e-3, 300), 0.389, 0.172),
     "parsenet": (Lesson(2e-4, 60, **VGG, options={"channels": 256}), 0.343, 0.134),
     "deeplab_v1": (Lesson(1e-4, 60, **VGG), 0.580, 0.165),
-    "deeplab_v2": (Lesson(3e-3), 0.690, 0.223),
-    "deeplab_v3": (Lesson(3e-3), 0.686, 0.202),
-    "deeplab_v3_plus": (Lesson(3e-3), 0.600, 0.252),
-    "pspnet": (Lesson(3e-3), 0.669, 0.226),
-    "fpn": (Lesson(3e-3), 0.706, 0.224),
+    "deeplab_v2": (Lesson(3e-3), 0.687, 0.233),
+    "deeplab_v3": (Lesson(3e-3), 0.690, 0.194),
+    "deeplab_v3_plus": (Lesson(3e-3), 0.602, 0.227),
+    "pspnet": (Lesson(3e-3), 0.668, 0.227),
+    "fpn": (Lesson(3e-3), 0.708, 0.205),
     "fcn_resnet50": (Lesson(1e-3, 40, scenes=16), 0.719, 0.161),
 }
 
