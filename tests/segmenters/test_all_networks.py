@@ -110,7 +110,7 @@ LEARNS = {
 
 
 TOO_SLOW = {"fcn_resnet101", "deeplab_v3_resnet50", "deeplab_v3_resnet101"}
-"""Over ten minutes on a core each; `fcn_resnet50` stands for them, and their numbers are torchvision's (parity)."""
+"""Not measured: one was not through after nine minutes of a core, two were not tried (see the torchvision parity)."""
 
 
 def test_every_name_has_a_stated_miou_or_is_too_slow():
@@ -123,8 +123,9 @@ def test_every_name_has_a_stated_miou_or_is_too_slow():
 def test_learns_to_a_stated_miou(name):
     lesson, stated_seen, stated_others = LEARNS[name]
     seen, others = learn(name, lesson)
-    assert seen > 0.8 * stated_seen
-    assert others > 0.8 * stated_others
+    # Never less than a network has that says background everywhere.
+    assert seen > max(0.8 * stated_seen, 0.139)
+    assert others > max(0.8 * stated_others, 0.118)
 
 
 def compiled(model, rate, **options):

@@ -14,6 +14,7 @@ NOT_IDENTITY = {
     "label": ("workers",),
     "classify": ("weights",),
     "segment": ("weights",),
+    "propagate": ("weights",),
 }
 
 
@@ -50,7 +51,7 @@ class Definitions:
         for section in stage.sections:
             if self._matters(section):
                 definition["options"][section] = self._section(section)
-        for section in ("classify", "segment"):
+        for section in ("classify", "propagate", "segment"):
             if section in stage.sections:
                 weights = getattr(self.recipe, section).weights
                 definition["data"][f"{section}.weights"] = data.weights_fingerprint(weights)

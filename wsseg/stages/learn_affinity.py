@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from wsseg import affinity
 from wsseg.affinity.losses import AffinityLoss, InterPixelLoss
 from wsseg.artifacts import read_mask
-from wsseg.backbones.alignment import grids
+from wsseg.backbones.alignment import Grid, grids
 from wsseg.datasets import Dataset
 from wsseg.errors import InputError
 from wsseg.loading.training_batches import TrainingBatches
@@ -26,8 +25,6 @@ from wsseg.training.model_files import save_model
 from wsseg.training.resumable_fit import remove_checkpoints, resumable_fit
 
 LOSSES = {"psa": AffinityLoss, "irn": InterPixelLoss}
-GRID = {"psa": "level_3", "irn": "level_2"}
-"""The backbone's level whose cells the network's output has."""
 
 
 def learn_affinity(
@@ -85,13 +82,12 @@ def build(recipe: Recipe, inputs: Mapping[str, Path]) -> keras.Model:
     config = recipe.propagate
     classifier = load_model(inputs["classify"] / classify.MODEL)
     backbone = config.backbone or classifier.backbone
-    options: dict[str, Any] = {"frozen": config.freeze}
     model = affinity.create(
         config.method,
         backbone=backbone,
         output_stride=config.output_stride or classifier.output_stride,
         weights=None if config.weights == "classifier" else config.weights,
-        **options,
+        frozen=config.freeze,
     )
     if config.weights == "classifier":
         source = {layer.name: layer for layer in classifier.layers if layer.weights}
@@ -111,7 +107,7 @@ def new_layers(model: keras.Model) -> list[keras.layers.Layer]:
     return [layer for layer in model.layers if layer.name.startswith(("affinity_", "edge", "way"))]
 
 
-def grid_of(model: keras.Model, method: str):
+def grid_of(model: keras.Model, method: str) -> Grid:
     """Return where the cells of the network's output look."""
     names = {"psa": "affinity_level_3", "irn": "edge_level_2_conv"}
     return grids(model)[id(model.get_layer(names[method]).output)]
