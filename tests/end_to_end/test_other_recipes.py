@@ -87,6 +87,23 @@ def test_other_rules_on_the_scenes(finished, command, tmp_path, rule):
 
 
 @pytest.mark.slow
+def test_a_walk_is_scored_beside_the_maps_that_it_began_with(scenes_cache, command, tmp_path):
+    walk = {"method": "irn", "confident": [0.6, 0.3], "crop": 64, "long_side": [64, 72], "epochs": 1}
+    changes = {
+        "propagate": walk | {"batch_size": 4, "learn_radius": 3, "radius": 3, "steps": 16},
+        "label": {"threshold": {"rule": "calibration", "split": "val"}},
+        "segment": {"epochs": 1},
+    }
+    recipe = write_recipe(tmp_path / "walk.yaml", changes)
+    status, output = command("run", recipe, "--run", tmp_path / "run")
+    assert status == 0, output
+    assert "walked maps" in output and "walked maps" in (tmp_path / "run/7_report/report.html").read_text()
+    scores = scores_of(tmp_path / "run")
+    assert scores["walked_maps"]["miou"] != scores["class_maps"]["miou"]
+    assert len(list((tmp_path / "run/3_propagate/calibration_maps").iterdir())) > 0
+
+
+@pytest.mark.slow
 def test_a_half_precision_recipe(scenes_cache, command, tmp_path):
     import keras
 

@@ -2,6 +2,7 @@
 
 import pytest
 from small_run import network
+from small_run.recipe import write_recipe
 
 from wsseg.config import load_recipe
 from wsseg.datasets.scenes import CLASSES
@@ -133,3 +134,20 @@ def test_classes_that_the_recipe_does_not_name_are_the_datasets(tmp_path, monkey
     )
     with pytest.raises(InputError, match=rf"each of the {len(CLASSES) + 1} classes"):
         foresight.check_loss(scenes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"backbone": "tinny"}, r"`propagate.backbone`"),
+        ({"backbone": "mobilenet_0.25"}, r"`propagate.weights: classifier` needs"),
+        ({"radius": 1}, r"`propagate.radius` must be at least 2"),
+        ({"learn_radius": 9}, r"`propagate.crop` \(64\) has 16 cells a side, .* needs 17"),
+        ({"confident": [0.05, 0.3]}, r"`propagate.confident` of a constant background must be falling"),
+    ],
+)
+def test_what_cannot_be_propagated_is_said_before_the_run(tmp_path, changes, message):
+    section = {"method": "irn", "crop": 64, "learn_radius": 3} | changes
+    propagating = load_recipe(write_recipe(tmp_path / "walk.yaml", {"propagate": section}))
+    with pytest.raises(InputError, match=message):
+        foresight.check_propagate(propagating)

@@ -14,6 +14,7 @@ from wsseg.errors import InputError
 from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
 from wsseg.stages import data, evaluate, foresight, segment
+from wsseg.stages.classifier_weights import start_from_classifier
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -125,7 +126,7 @@ def test_a_classifier_with_nothing_in_common(small, tmp_path):
     source = saved_classifier(tmp_path / "1_classify", "tiny")
     model = segmenters.create("deeplab_v3_plus", backbone="mobilenet_0.25", num_classes=2, channels=8)
     with pytest.raises(InputError, match="`deeplab_v3_plus` has no layer in common with the classifier"):
-        segment.start_from_classifier(model, source)
+        start_from_classifier(model.layers, source, "segment", model.network)
 
 
 @pytest.mark.slow

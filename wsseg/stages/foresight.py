@@ -7,6 +7,7 @@ from typing import Any
 from wsseg.catalogue import nearest
 from wsseg.errors import InputError
 from wsseg.layers.legal_sizes import LegalSizes
+from wsseg.option_values import require
 from wsseg.recipe import Recipe
 from wsseg.stages import data, plan
 
@@ -40,6 +41,7 @@ def check_parts(recipe: Recipe) -> None:
             raise InputError(f"`{option}`: {error}") from error
     if "classify" in plan(recipe):
         check_classifier(recipe)
+        check_propagate(recipe)
     check_loss(recipe)
     check_segmenter(recipe)
     supervised = recipe.segment.supervision == "masks"
@@ -86,7 +88,7 @@ def check_classifier(recipe: Recipe) -> None:
         )
     if config.options:
         chosen = {"backbone": config.backbone, "output_stride": config.output_stride} | config.options
-        buildable_classifier(config.head, json.dumps(chosen, default=str))
+        sizes_of("classify", config.head, json.dumps(chosen, default=str))
     if config.options.get("activation") == "softmax":
         for record in data.open_split(recipe, recipe.dataset.train):
             if len(record.labels) > 1:
@@ -96,29 +98,43 @@ def check_classifier(recipe: Recipe) -> None:
                 )
 
 
-@functools.lru_cache(maxsize=32)
-def buildable_classifier(head: str, options: str) -> None:
-    """Build a classifier on the CPU, for nothing but the errors.
-
-    Args:
-        head: Its name.
-        options: All but `num_classes`, as JSON.
+def check_propagate(recipe: Recipe) -> None:
+    """Fail on options of the propagate stage that cannot work.
 
     Raises:
-        InputError: It can't be built so.
+        InputError: The message names the option.
     """
-    import keras
+    from wsseg import backbones
 
-    from wsseg import classifiers
-
-    chosen: dict[str, Any] = json.loads(options)
-    try:
-        with keras.device("cpu"):
-            classifiers.create(head, num_classes=2, **chosen)
-    except InputError as error:
-        raise InputError(f"`classify`: {error}") from error
-    except (TypeError, ValueError) as error:
-        raise InputError(f"`classify`: `{head}` can't be built with {chosen}: {error}") from error
+    config = recipe.propagate
+    if config.method == "none":
+        return
+    if config.backbone is not None:
+        try:
+            backbones.level_strides(config.backbone)
+        except InputError as error:
+            raise InputError(f"`propagate.backbone`: {error}") from error
+        if config.weights == "classifier" and config.backbone != recipe.classify.backbone:
+            raise InputError(
+                f"`propagate.weights: classifier` needs `propagate.backbone` ({config.backbone}) to be "
+                f"`classify.backbone` ({recipe.classify.backbone}); leave it out, or use `propagate.weights: imagenet`"
+            )
+    for option in ("radius", "learn_radius"):
+        require(f"propagate.{option}", getattr(config, option), lambda n: n >= 2, "at least 2 cells; try 5")
+    require("propagate.beta", config.beta, lambda x: x > 0, "positive; try 10")
+    require("propagate.steps", config.steps, lambda n: n >= 0, "0 or more; try 256")
+    cells, needed = config.crop // {"irn": 4, "psa": 8}[config.method], 2 * config.learn_radius - 1
+    if cells < needed:
+        raise InputError(
+            f"`propagate.crop` ({config.crop}) has {cells} cells a side, and `propagate.learn_radius` "
+            f"({config.learn_radius}) needs {needed}; use a larger crop or a smaller radius"
+        )
+    first, second = config.confident
+    if (first < second) == (config.background == "constant") and first != second:
+        order = "falling (IRN: 0.3, 0.05)" if config.background == "constant" else "rising (PSA: 4, 32)"
+        raise InputError(
+            f"`propagate.confident` of a {config.background} background must be {order}; got {first}, {second}"
+        )
 
 
 def check_loss(recipe: Recipe) -> None:
@@ -194,7 +210,7 @@ def check_segmenter(recipe: Recipe) -> None:
         backbone, weights = recipe.classify.backbone, None
     options = {"output_stride": config.output_stride, "channels": config.channels}
     options |= {"backbone": backbone, "weights": weights}
-    sizes = sizes_of(config.network, json.dumps(options | config.options, default=str))
+    sizes = sizes_of("segment", config.network, json.dumps(options | config.options, default=str))
     try:
         sizes.check((config.crop, config.crop), config.network)
     except InputError as error:
@@ -202,26 +218,31 @@ def check_segmenter(recipe: Recipe) -> None:
 
 
 @functools.lru_cache(maxsize=32)
-def sizes_of(network: str, options: str) -> LegalSizes:
-    """Return the image sizes that a segmenter takes, by building it on the CPU.
+def sizes_of(section: str, network: str, options: str) -> LegalSizes | None:
+    """Build a network on the CPU, for its errors and for the image sizes that it takes.
 
     Args:
+        section: The recipe's: classify or segment.
         network: Its name.
         options: All but `num_classes`, as JSON.
+
+    Returns:
+        The sizes of a segmenter; None for a classifier.
 
     Raises:
         InputError: It can't be built so.
     """
     import keras
 
-    from wsseg import segmenters
+    from wsseg import classifiers, segmenters
 
     chosen: dict[str, Any] = json.loads(options)
+    create = {"classify": classifiers.create, "segment": segmenters.create}[section]
     try:
         with keras.device("cpu"):
-            return segmenters.create(network, num_classes=2, **chosen).sizes
+            return getattr(create(network, num_classes=2, **chosen), "sizes", None)
     except InputError as error:
-        raise InputError(f"`segment`: {error}") from error
+        raise InputError(f"`{section}`: {error}") from error
     except (TypeError, ValueError) as error:
         given = {option: value for option, value in chosen.items() if value is not None}
-        raise InputError(f"`segment`: `{network}` can't be built with {given}: {error}") from error
+        raise InputError(f"`{section}`: `{network}` can't be built with {given}: {error}") from error

@@ -11,13 +11,13 @@ from wsseg.affinity.losses import AffinityLoss, InterPixelLoss
 from wsseg.artifacts import read_mask
 from wsseg.backbones.alignment import Grid, grids
 from wsseg.datasets import Dataset
-from wsseg.errors import InputError
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
 from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
 from wsseg.stages import classify
+from wsseg.stages.classifier_weights import start_from_classifier
 from wsseg.stages.propagate import LABELS, MODEL
 from wsseg.training import optimizers
 from wsseg.training.device import prepare, use_jit
@@ -90,15 +90,9 @@ def build(recipe: Recipe, inputs: Mapping[str, Path]) -> keras.Model:
         frozen=config.freeze,
     )
     if config.weights == "classifier":
-        source = {layer.name: layer for layer in classifier.layers if layer.weights}
-        taken = [layer for layer in model.layers if layer.name in source]
-        if backbone != classifier.backbone or not taken:
-            raise InputError(
-                f"`propagate.weights: classifier`: the classifier's backbone is `{classifier.backbone}`, and "
-                f"`propagate.backbone` is `{backbone}`; leave it out, or use `propagate.weights: imagenet`"
-            )
-        for layer in taken:
-            layer.set_weights(source[layer.name].get_weights())
+        new = new_layers(model)
+        own = [layer for layer in model.layers if layer not in new]
+        start_from_classifier(own, classifier, "propagate", f"{config.method} on {backbone}")
     return model
 
 

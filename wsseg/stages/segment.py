@@ -18,6 +18,7 @@ from wsseg.recipe import Recipe
 from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome, classify, data
+from wsseg.stages.classifier_weights import start_from_classifier
 from wsseg.stages.files import MASKS
 from wsseg.training import optimizers
 from wsseg.training.device import prepare, use_jit
@@ -123,29 +124,6 @@ def build(recipe: Recipe, inputs: Mapping[str, Path], num_classes: int) -> keras
         **config.options,
     )
     if classifier is not None:
-        start_from_classifier(model, classifier)
+        own = [layer for layer in model.layers if layer.name in model.backbone_layers]
+        start_from_classifier(own, classifier, "segment", model.network)
     return model
-
-
-def start_from_classifier(model: keras.Model, classifier: keras.Model) -> None:
-    """Copy the weights of the layers that both networks have, by name: the backbone.
-
-    Raises:
-        InputError: A layer of both has another shape, or there is none.
-    """
-    source = {layer.name: layer for layer in classifier.layers if layer.weights}
-    taken = [layer for layer in model.layers if layer.name in model.backbone_layers and layer.name in source]
-    if not taken:
-        raise InputError(
-            f"`segment.weights: classifier`: `{model.network}` has no layer in common with the classifier; use a "
-            "network on the classifier's backbone, or `segment.weights: null`"
-        )
-    for layer in taken:
-        values = source[layer.name].get_weights()
-        shapes = [[tuple(array.shape) for array in arrays] for arrays in (layer.weights, values)]
-        if shapes[0] != shapes[1]:
-            raise InputError(
-                f"`segment.weights: classifier`: layer `{layer.name}` of `{model.network}` has shapes {shapes[0]}, the "
-                f"classifier's {shapes[1]}; leave the network's width as published, or use `segment.weights: null`"
-            )
-        layer.set_weights(values)
