@@ -99,7 +99,7 @@ def test_the_weight_of_the_second_head(small, tmp_path, monkeypatch, weight):
 
 def test_a_network_without_padding_and_a_loss_with_maps(small, tmp_path):
     options = {"network": "unet_valid", "channels": 4, "backbone": None, "output_stride": None, "crop": 220}
-    recipe = small(**options, loss="weight_map", loss_options={"sigma": 3.0}, epochs=6)
+    recipe = small(**options, loss="weight_map", loss_options={"sigma": 3.0}, epochs=3)
     course = trained_and_scored(recipe, tmp_path)
     assert course[-1] < course[0]
 
