@@ -188,7 +188,7 @@ def memory(presets: list[str], classes: list[int]) -> None:
                         PEAK.format(folder=folder, classes=k, preset=preset, backend=backend), **AT_ONCE
                     )
                 )
-                for backend in ("lattice", "pydensecrf")
+                for backend in ("numba", "pydensecrf")
             ]
             print(f"{preset:11} K {k:3}: peak {peaks[0]:.0f} MB, pydensecrf {peaks[1]:.0f} MB", flush=True)
 

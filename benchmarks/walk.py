@@ -40,16 +40,16 @@ def main() -> None:
     height, width = (-(-side // 4) for side in given.side)
     random = np.random.default_rng(0)
     edge = random.random((height, width)) ** 4
-    maps = random.random((given.classes, height, width)).astype(np.float32)
-    RandomWalk(edge_affinity(edge[:9, :9]))(maps[:, :9, :9])  # compiled
+    maps = random.random((height, width, given.classes)).astype(np.float32)
+    RandomWalk()(maps[:9, :9], edge[:9, :9])  # compiled
 
     best = np.inf
     for _ in range(3):
         start = time.perf_counter()
-        RandomWalk(edge_affinity(edge), RADIUS, BETA)(maps)
+        RandomWalk(BETA, 256, RADIUS)(maps, edge)
         best = min(best, time.perf_counter() - start)
     tracemalloc.start()
-    RandomWalk(edge_affinity(edge), RADIUS, BETA)(maps, steps=2)
+    RandomWalk(BETA, 2, RADIUS)(maps, edge)
     peak = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
     print(f"{height} x {width} cells, {given.classes} classes")

@@ -98,13 +98,14 @@ class CRFConfig:
         iterations: Mean-field iterations.
         unary: labels (the map's argmax with a fixed confidence, as in IRN) or scores (the normalised
             scores themselves, as in PSA).
-        backend: lattice (our own) or pydensecrf (the field's reference; the same labels, five times as slow).
+        backend: numba (our own, on the CPU's cores), keras (the same on the GPU) or pydensecrf (the field's reference;
+            the same labels, five times as slow).
     """
 
     preset: Literal["irn", "psa", "deeplab_v2", "toco", "none"] = "irn"
     iterations: int = 10
     unary: Literal["labels", "scores"] = "labels"
-    backend: Literal["lattice", "pydensecrf"] = "lattice"
+    backend: Literal["numba", "keras", "pydensecrf"] = "numba"
 
 
 @dataclass(frozen=True)

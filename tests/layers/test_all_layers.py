@@ -41,6 +41,7 @@ CASES = [
     ("MaxPoolingWithSwitches2D", {}, [DISTINCT], {}),
     ("MaxPoolingWithSwitches2D", {"pool_size": 3}, [DISTINCT], {}),
     ("MaxUnpooling2D", {"pool_size": 3}, [MAPS, SWITCHES], {}),
+    ("MeanFieldCRF", {"bilateral_weight": 0, "iterations": 2, "room": 3}, [IMAGES.astype("uint8"), MAPS], {}),
     ("MeanShift", {}, [MAPS], {}),
     ("NearestResizeTo", {"shift_hw": (0.25, 0.0)}, [MAPS, LIKE], {}),
     ("SizeGuard", {"multiple": 2, "remainder": 1, "smallest": 5, "network": "some"}, [MAPS], {}),

@@ -28,6 +28,7 @@ LAYERS = {
     "MaskedGlobalAveragePooling2D": "wsseg.layers.masked_pooling:MaskedGlobalAveragePooling2D",
     "MaxPoolingWithSwitches2D": "wsseg.layers.max_pooling_with_switches:MaxPoolingWithSwitches2D",
     "MaxUnpooling2D": "wsseg.layers.max_unpooling:MaxUnpooling2D",
+    "MeanFieldCRF": "wsseg.layers.mean_field_crf:MeanFieldCRF",
     "MeanShift": "wsseg.layers.mean_shift:MeanShift",
     "NearestResizeTo": "wsseg.layers.nearest_resize:NearestResizeTo",
     "SizeGuard": "wsseg.layers.size_guard:SizeGuard",

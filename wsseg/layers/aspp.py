@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from wsseg.layers.atrous_convolution import AtrousConvolution2D
 from wsseg.layers.bilinear_resize import BilinearResizeTo
 
 RATES = {8: (12, 24, 36), 16: (6, 12, 18), 32: (3, 6, 9)}
@@ -32,14 +33,8 @@ def convolution(tensor, channels: int, name: str, kernel: int = 1, rate: int = 1
         )
         tensor = layers.ReLU(name=f"{name}_depthwise_relu")(tensor)
         kernel, rate = 1, 1
-    tensor = layers.Conv2D(
-        channels,
-        kernel,
-        padding="same",
-        dilation_rate=rate,
-        use_bias=False,
-        kernel_initializer="he_normal",
-        name=name,
+    tensor = AtrousConvolution2D(
+        channels, kernel, rate, use_bias=False, kernel_initializer="he_normal", name=name
     )(tensor)
     tensor = layers.BatchNormalization(momentum=MOMENTUM, epsilon=1e-5, name=f"{name}_bn")(tensor)
     return layers.ReLU(name=f"{name}_relu")(tensor)

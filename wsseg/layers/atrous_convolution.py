@@ -20,7 +20,8 @@ class AtrousConvolution2D(keras.layers.Conv2D):
     Both methods have the same weights and, to rounding, the same result, for any rate and size. "deinterlaced"
     subsamples the map to `rate * rate` maps, one for each offset, convolves them all with the plain kernel and
     puts their pixels back: for devices or libraries whose dilated convolution is slow. Where `rate` doesn't
-    divide the size, zeros are added below and to the right, and cut off again.
+    divide the size, zeros are added below and to the right, and cut off again. Taps that lie outside the map from
+    every pixel, as in a pyramid's wide rates on small maps, are left out where the size is known.
 
     Args:
         filters: Channels of the result.
@@ -77,8 +78,10 @@ class AtrousConvolution2D(keras.layers.Conv2D):
     def convolution_op(self, inputs, kernel):
         """Convolve `(B, H, W, C)`; called by `Conv2D.call`, which adds bias and activation."""
         rate = self.rate
+        kernel = inside(kernel, inputs.shape[1:3], rate)
         if self.method == "dilated" or rate == 1:
-            return super().convolution_op(inputs, kernel)
+            dilation = [rate if side > 1 else 1 for side in kernel.shape[:2]]
+            return ops.conv(inputs, kernel, 1, "same", "channels_last", dilation)
         height, width = ops.shape(inputs)[1:3]
         rows, columns = (height + rate - 1) // rate, (width + rate - 1) // rate
         channels = inputs.shape[-1]
@@ -93,3 +96,12 @@ class AtrousConvolution2D(keras.layers.Conv2D):
         """Return the constructor's arguments."""
         config = {key: value for key, value in super().get_config().items() if key not in FIXED}
         return config | {"rate": self.rate, "method": self.method}
+
+
+def inside(kernel, size_hw: tuple[int | None, ...], rate: int):
+    """Return the taps of a kernel `(h, w, ...)` that some pixel of the map has inside; all of unknown sizes."""
+    for axis, size in enumerate(size_hw):
+        half = kernel.shape[axis] // 2
+        reach = half if size is None else min(half, (size - 1) // rate)
+        kernel = kernel[(slice(None),) * axis + (slice(half - reach, half + reach + 1),)]
+    return kernel

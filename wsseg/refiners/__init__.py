@@ -3,6 +3,7 @@
 from wsseg.refiners.background import with_background
 from wsseg.refiners.dense_crf import DenseCRF
 from wsseg.refiners.labelling import label_image
+from wsseg.refiners.random_walk import RandomWalk
 from wsseg.refiners.resize_maps import resize_maps
 from wsseg.refiners.thresholds import LevelSweep, otsu_level, sweep
 from wsseg.refiners.unary import probabilities_from_labels, unary_from_probabilities
@@ -10,6 +11,7 @@ from wsseg.refiners.unary import probabilities_from_labels, unary_from_probabili
 __all__ = [
     "DenseCRF",
     "LevelSweep",
+    "RandomWalk",
     "label_image",
     "otsu_level",
     "probabilities_from_labels",

@@ -1,14 +1,17 @@
 """Random walk: class maps spread to cells that are alike, and stop where they are not."""
 
+from dataclasses import dataclass
+
 import numba
 import numpy as np
 
 from wsseg.errors import InputError
-from wsseg.refiners.affinity import directions
+from wsseg.refiners.affinity import directions, edge_affinity, feature_affinity
 
 
+@dataclass(frozen=True)
 class RandomWalk:
-    r"""Spread maps by a random walk over neighbouring cells, $m \leftarrow m T$, a stated number of times.
+    r"""Spread class maps by a random walk over neighbouring cells, $m \leftarrow m T$, a stated number of times.
 
     $T = D^{-1} A^{\circ \beta}$, with the affinities $A$ of neighbours (1 of a cell with itself) each raised to
     $\beta$, and $D$ their sums: each step gives a cell the mean of its neighbours, weighted by how alike they are.
@@ -17,69 +20,86 @@ class RandomWalk:
     affinities are applied to the maps 256 times: the same product in another order, with memory in proportion to n.
 
     Args:
-        affinities: `(D, h, w)` float in [0, 1], of `edge_affinity` or `feature_affinity`.
-        radius: That they were made with.
         beta: The power; the larger, the more a small difference counts. 10 in IRN, 8 in PSA.
+        steps: How often the walk steps; 256 in the public codes.
+        radius: Of the neighbourhood, cells; a neighbour is nearer than that.
 
     Raises:
-        InputError: Not of that form.
+        InputError: A value is out of range.
 
     Example:
-        >>> from wsseg.refiners.affinity import edge_affinity
-        >>> edge = np.zeros((1, 8))
-        >>> edge[0, 5] = 1  # a boundary that nothing passes
-        >>> seed = np.zeros((1, 1, 8), np.float32)
-        >>> seed[0, 0, 1] = 1
-        >>> RandomWalk(edge_affinity(edge), radius=5)(seed)[0].round(2)
-        array([[0.2, 0.2, 0.2, 0.2, 0.2, 0. , 0. , 0. ]], dtype=float32)
+        >>> edges = np.zeros((1, 8))
+        >>> edges[0, 5] = 1  # a boundary that nothing passes
+        >>> seed = np.zeros((1, 8, 1), np.float32)
+        >>> seed[0, 1] = 1
+        >>> RandomWalk()(seed, edges)[0, :, 0].round(2)
+        array([0.2, 0.2, 0.2, 0.2, 0.2, 0. , 0. , 0. ], dtype=float32)
 
     References:
         Ahn and Kwak, CVPR 2018 (PSA), equation 7 and section 3.3; Ahn et al., CVPR 2019 (IRN), section 3.4.
     """
 
-    def __init__(self, affinities: np.ndarray, radius: int = 5, beta: float = 10):
-        affinities, steps = np.asarray(affinities), directions(radius)
-        if affinities.ndim != 3 or len(affinities) != len(steps):
+    beta: float = 10
+    steps: int = 256
+    radius: int = 5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beta < np.inf:
+            raise InputError(f"`beta` must be positive; got {self.beta}; try 10")
+        if isinstance(self.steps, bool) or not isinstance(self.steps, (int, np.integer)) or self.steps < 0:
+            raise InputError(f"`steps` must be a whole number, 0 or more; got {self.steps!r}; try 256")
+        directions(self.radius)
+
+    def __call__(self, class_maps: np.ndarray, edges: np.ndarray) -> np.ndarray:
+        """Walk where no boundary lies between two cells (IRN).
+
+        Args:
+            class_maps: `(h, w, K)` float.
+            edges: `(h, w)` float in [0, 1], the strength of the boundary.
+
+        Returns:
+            `(h, w, K)` float32, each value between the least and the largest of its map.
+
+        Raises:
+            InputError: Not of that form.
+        """
+        return self.over(class_maps, edge_affinity(edges, self.radius))
+
+    def over_features(self, class_maps: np.ndarray, features: np.ndarray) -> np.ndarray:
+        """Walk where features are alike (PSA): as a call, with features `(h, w, C)` float."""
+        return self.over(class_maps, feature_affinity(features, self.radius))
+
+    def over(self, class_maps: np.ndarray, affinities: np.ndarray) -> np.ndarray:
+        """Walk over given affinities: as a call, with `(D, h, w)` in [0, 1] as of `edge_affinity`."""
+        class_maps, affinities = np.asarray(class_maps), np.asarray(affinities)
+        neighbours = np.array(directions(self.radius))
+        if affinities.ndim != 3 or len(affinities) != len(neighbours):
             raise InputError(
-                f"`affinities` must be ({len(steps)}, h, w) for radius {radius}; got {affinities.shape}"
+                f"`affinities` must be ({len(neighbours)}, h, w) for radius {self.radius}; got {affinities.shape}"
             )
         if not (affinities.min() >= 0 and affinities.max() <= 1):
             raise InputError(
                 f"`affinities` must be in [0, 1]; got {affinities.min():.4g} to {affinities.max():.4g}"
             )
-        if not 0 < beta < np.inf:
-            raise InputError(f"`beta` must be positive; got {beta}; try 10")
-        self.size_hw = affinities.shape[1:]
-        self._steps = np.array(steps)
-        self._powers = affinities.astype(np.float32) ** np.float32(beta)
-        ones = np.ones((1, *self.size_hw))
-        self._sums = _step(ones, self._powers, self._steps, np.empty_like(ones))
-
-    def __call__(self, maps: np.ndarray, steps: int = 256) -> np.ndarray:
-        """Walk.
-
-        Args:
-            maps: `(C, h, w)` float.
-            steps: How often the walk steps; 256 in the public codes.
-
-        Returns:
-            `(C, h, w)` float32. A map keeps its mean where the affinities are even; its maximum falls.
-
-        Raises:
-            InputError: The maps have another size, or `steps` is no whole number from 0 up.
-        """
-        maps = np.asarray(maps)
-        if maps.ndim != 3 or maps.shape[1:] != self.size_hw:
-            raise InputError(f"`maps` must be (C, {self.size_hw[0]}, {self.size_hw[1]}); got {maps.shape}")
-        if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
-            raise InputError(f"`steps` must be a whole number, 0 or more; got {steps!r}; try 256")
-        now = np.array(maps, np.float64)  # in float32 the rounding of 256 steps adds up to more than 1e-4
+        height, width = affinities.shape[1:]
+        if class_maps.ndim != 3 or class_maps.shape[:2] != (height, width):
+            raise InputError(
+                f"`class_maps` must be ({height}, {width}, K), as large as what they walk over; "
+                f"got {class_maps.shape}; resize_maps makes class maps (C, h, w) of another size"
+            )
+        if not np.isfinite(class_maps).all():
+            raise InputError("`class_maps` must be finite; they hold NaN or infinity")
+        powers = np.ascontiguousarray(affinities, np.float32) ** np.float32(self.beta)
+        ones = np.ones((1, height, width))
+        sums = _step(ones, powers, neighbours, np.empty_like(ones))
+        # In float32 the rounding of 256 steps adds up to more than 1e-4.
+        now = np.array(np.moveaxis(class_maps, -1, 0), np.float64, order="C")
         then = np.empty_like(now)
-        for _ in range(steps):
-            _step(now, self._powers, self._steps, then)
-            then /= self._sums
+        for _ in range(self.steps):
+            _step(now, powers, neighbours, then)
+            then /= sums
             now, then = then, now
-        return now.astype(np.float32)
+        return np.moveaxis(now, 0, -1).astype(np.float32, order="C")
 
 
 @numba.njit(fastmath=True)

@@ -38,7 +38,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
         (write_pseudo_mask, config, threshold["level"], record, maps, out / MASKS / f"{record.id}.png")
         for record in left
     )
-    shares = in_processes(jobs, "pseudo-masks", len(train), len(train) - len(left), config.workers)
+    shares = in_processes(jobs, "pseudo-masks", len(train), len(train) - len(left), processes(config))
     counts = {"images": len(train), "level": threshold["level"], "rule": threshold["rule"]}
     if left and len(shares) == len(train):
         counts["foreground_share"] = round(float(np.mean(shares)), 4)
@@ -51,6 +51,11 @@ def dense_crf(config: CRFConfig) -> DenseCRF | None:
     if config.preset == "none":
         return None
     return DenseCRF.preset(config.preset, iterations=config.iterations, backend=config.backend)
+
+
+def processes(config: LabelConfig) -> int:
+    """Return how many processes make pseudo-masks: this one alone where the CRF is a graph on the GPU."""
+    return 1 if config.crf.backend == "keras" else config.workers
 
 
 def pseudo_mask(
@@ -144,7 +149,7 @@ def score_levels(
     records = [record for record in dataset if record.mask is not None]
     reader = dataset.subset(())  # a job gets how masks are read, and not every record of the dataset
     jobs = ((_score_image, config, tuple(levels), reader, record, maps) for record in records)
-    matrices = in_processes(jobs, text, len(records), 0, config.workers)
+    matrices = in_processes(jobs, text, len(records), 0, processes(config))
     curve = []
     for place, level in enumerate(levels):
         total = ConfusionMatrix(len(dataset.classes) + 1)

@@ -13,7 +13,6 @@ from wsseg.explainers.placement import placed
 from wsseg.loading.padded_batches import padded_batches
 from wsseg.progress import bar
 from wsseg.recipe import PropagateConfig
-from wsseg.refiners.affinity import edge_affinity, feature_affinity
 from wsseg.refiners.random_walk import RandomWalk
 from wsseg.refiners.resize_maps import resize_maps
 from wsseg.stages.learn_affinity import grid_of
@@ -83,11 +82,11 @@ def walk(config: PropagateConfig, maps: np.ndarray, seen: np.ndarray) -> np.ndar
     Returns:
         `(C, h', w')` float32 in [0, 1].
     """
-    maps = resize_maps(maps, seen.shape[:2])
+    spread = RandomWalk(config.beta, config.steps, config.radius)
+    maps = np.moveaxis(resize_maps(maps, seen.shape[:2]), 0, -1)
     if config.method == "irn":
         boundary = 1 / (1 + np.exp(-seen[..., 0]))
-        affinities, maps = edge_affinity(boundary, config.radius), maps * (1 - boundary)
+        walked = spread(maps * (1 - boundary[..., None]), boundary)
     else:
-        affinities = feature_affinity(seen, config.radius)
-    walked = RandomWalk(affinities, config.radius, config.beta)(maps, config.steps)
-    return walked / max(walked.max(), 1e-12)
+        walked = spread.over_features(maps, seen)
+    return np.moveaxis(walked, -1, 0) / max(walked.max(), 1e-12)

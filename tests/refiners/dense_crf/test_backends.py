@@ -119,9 +119,9 @@ def test_both_refuse_the_same_values():
     wrong["last pixel"] = probs.copy()
     wrong["last pixel"][-1, -1, -1] = np.nan
     for name, values in wrong.items():
-        for backend in ("lattice", "pydensecrf"):
+        for backend in ("numba", "pydensecrf"):
             with pytest.raises(InputError, match="sum to 1"):
                 DenseCRF(backend=backend)(image, values), name
     # Sums up to 1e-3 beside 1 pass in both, as resized maps have them.
-    for backend in ("lattice", "pydensecrf"):
+    for backend in ("numba", "pydensecrf"):
         assert np.isfinite(DenseCRF(backend=backend)(image, probs * 1.0009)).all()

@@ -9,7 +9,7 @@ from skimage.transform import resize
 
 from wsseg.errors import InputError
 from wsseg.refiners import DenseCRF
-from wsseg.refiners.dense_crf import lattice_backend
+from wsseg.refiners.dense_crf import numba_backend
 
 
 def photograph(height, width, seed=0):
@@ -77,9 +77,9 @@ def test_the_smoothness_kernel_is_kept_by_size_and_parameters(monkeypatch):
         built.append((size_hw, sxy, image is not None))
         return original(size_hw, sxy, image, srgb)
 
-    original = lattice_backend.lattice
-    monkeypatch.setattr(lattice_backend, "lattice", lattice)
-    lattice_backend._kernels.clear()
+    original = numba_backend.lattice
+    monkeypatch.setattr(numba_backend, "lattice", lattice)
+    numba_backend._kernels.clear()
     image, probs = photograph(20, 30), probabilities(20, 30)
     first = DenseCRF()(image, probs)
     np.testing.assert_array_equal(DenseCRF()(image, probs), first)
@@ -87,9 +87,9 @@ def test_the_smoothness_kernel_is_kept_by_size_and_parameters(monkeypatch):
     DenseCRF(gaussian_sxy=2)(image, probs)
     DenseCRF()(photograph(30, 20), probabilities(30, 20))
     assert [entry for entry in built[3:] if not entry[2]] == [((20, 30), 2, False), ((30, 20), 3, False)]
-    monkeypatch.setattr(lattice_backend, "KEPT_BYTES", 0)
+    monkeypatch.setattr(numba_backend, "KEPT_BYTES", 0)
     DenseCRF(gaussian_sxy=1)(image, probs)
-    assert not lattice_backend._kernels, "nothing is kept beyond the limit"
+    assert not numba_backend._kernels, "nothing is kept beyond the limit"
 
 
 def test_labels_present_only_gives_the_same_labels():

@@ -15,7 +15,8 @@ from wsseg.refiners.dense_crf.checks import check_image, check_shape, check_valu
 from wsseg.refiners.dense_crf.presets import PRESETS
 
 BACKENDS = {
-    "lattice": "wsseg.refiners.dense_crf.lattice_backend:mean_field",
+    "numba": "wsseg.refiners.dense_crf.numba_backend:mean_field",
+    "keras": "wsseg.refiners.dense_crf.keras_backend:mean_field",
     "pydensecrf": "wsseg.refiners.dense_crf.pydensecrf_backend:mean_field",
 }
 """Implementations of the mean field: `(crf, image, probs) -> marginals`."""
@@ -42,8 +43,8 @@ class DenseCRF:
         bilateral_srgb: Its colour standard deviation, in 0..255 units.
         bilateral_weight: Its weight; 0 leaves it out.
         iterations: Mean-field iterations.
-        backend: A key of `BACKENDS`: `lattice` is our own, `pydensecrf` the field's reference, which it equals
-            to 1e-3 (labels on more than 99.95 % of the pixels).
+        backend: A key of `BACKENDS`: `numba` is our own for CPUs, `keras` for the GPU (on a CPU ten times as slow),
+            `pydensecrf` the field's reference. They are equal to 1e-3 (labels on more than 99.95 % of the pixels).
         compatibility: mu, as the factor of Potts, or as a symmetric matrix (K, K) of what label k beside label l
             costs; it is kept as a tuple of tuples.
 
@@ -70,7 +71,7 @@ class DenseCRF:
     bilateral_srgb: float = 5
     bilateral_weight: float = 10
     iterations: int = 10
-    backend: str = "lattice"
+    backend: str = "numba"
     compatibility: float | Sequence[Sequence[float]] = 1
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from wsseg.errors import InputError
 from wsseg.refiners.dense_crf.compiled import compiled
+from wsseg.refiners.dense_crf.geometry import feature_scale, key_spans
 from wsseg.refiners.dense_crf.simplex import place
 
 STRIP = 64
@@ -58,9 +59,7 @@ def lattice(
     """
     dims = 2 if image is None else 5
     height, width = size_hw
-    # Rounded as pydensecrf does it: another last digit moves each pixel inside its simplex by 1e-5.
-    deviation = np.float32(math.sqrt(2 / 3) * (dims + 1))
-    scale = np.array([1 / math.sqrt((i + 1) * (i + 2)) * float(deviation) for i in range(dims)], np.float32)
+    scale = feature_scale(dims)
     highest = [width / sxy, height / sxy] + [255 / srgb] * (dims - 2)
     if sum(a * b for a, b in zip(highest, scale)) > FARTHEST:
         raise InputError(
@@ -104,14 +103,11 @@ def key_units(highest: list[float]) -> np.ndarray:
         >>> key_units([100.0, 50.0]).tolist()
         [1, 256, 0]
     """
-    dims, units, bits = len(highest), [], 0
-    for i in range(dims):
-        # Coordinate i is the sum of the features from i on, minus i times feature i - 1; rounding to a multiple of
-        # d + 1, the simplex's corners and the neighbours of those add d + 1 each, on either side.
-        span = sum(highest[i:]) + (i * highest[i - 1] if i else 0) + 6 * (dims + 1)
+    units, bits = [], 0
+    for span in key_spans(highest):
         units.append(1 << bits)
         bits += math.ceil(math.log2(span))
-    return np.array([*(units if bits <= 64 else ODD[:dims]), 0], np.uint64)
+    return np.array([*(units if bits <= 64 else ODD[: len(highest)]), 0], np.uint64)
 
 
 @compiled

@@ -1,0 +1,62 @@
+"""The mean field as a TensorFlow graph (`wsseg.layers.MeanFieldCRF`), for those who have a GPU."""
+
+import functools
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wsseg.refiners.dense_crf.checks import check_values
+from wsseg.refiners.unary import unary_from_probabilities
+
+if TYPE_CHECKING:
+    from wsseg.refiners.dense_crf.crf import DenseCRF
+
+
+def mean_field(crf: "DenseCRF", image: np.ndarray, probs: np.ndarray) -> np.ndarray:
+    """Run `crf` on one image, on the device that TensorFlow has.
+
+    Args:
+        crf: The parameters.
+        image: `(H, W, 3) uint8` RGB.
+        probs: `(H, W, K) float`, K at least 2.
+
+    Returns:
+        `(H, W, K) float32` marginals.
+
+    Raises:
+        InputError: Probabilities outside [0, 1] or that do not sum to 1.
+    """
+    check_values(probs)
+    logits = -unary_from_probabilities(probs)
+    return _graph(crf, probs.shape[-1])(image[None], logits[None])[0].numpy()
+
+
+@functools.lru_cache(maxsize=64)
+def _graph(crf: "DenseCRF", labels: int):
+    """Return the graph for a number of labels; it takes images of any size."""
+    import tensorflow as tf
+
+    from wsseg.layers import MeanFieldCRF
+
+    layer = MeanFieldCRF(
+        crf.gaussian_sxy,
+        crf.gaussian_weight,
+        crf.bilateral_sxy,
+        crf.bilateral_srgb,
+        crf.bilateral_weight,
+        crf.iterations,
+    )
+    layer.build([(None, None, None, 3), (None, None, None, labels)])
+    matrix = np.array(crf.compatibility, np.float32)
+    layer.compatibility.assign(matrix if matrix.ndim else matrix * (1 - np.eye(labels)))
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((1, None, None, 3), tf.uint8),
+            tf.TensorSpec((1, None, None, labels), tf.float32),
+        ]
+    )
+    def marginals(images, logits):
+        return tf.nn.softmax(layer([images, logits]))
+
+    return marginals
