@@ -15,6 +15,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 collect_ignore = ["conftest.py"]  # it holds no example to run, and several folders have a file of this name
 
 
+def pytest_itemcollected(item):
+    """Keep a file's tests in one process, and those of `end_to_end`, which share a run."""
+    folder = item.path.parent
+    item.add_marker(pytest.mark.xdist_group(str(folder if folder.name == "end_to_end" else item.path)))
+
+
 @pytest.fixture(autouse=True)
 def _same_random_weights():
     """Start every test from the same random state, so that none depends on which ran before it."""
