@@ -24,10 +24,10 @@ demo: $(VENV)/.installed  ## set up, and run all stages on the built-in scenes (
 	$(BIN)/wsseg run pipelines/recipes/scenes.yaml --run $(RUN)
 
 test: $(VENV)/.installed lint  ## set up, lint, and pass the tests (no network, no GPU)
-	$(BIN)/python -m pytest -q -n $(strip $(JOBS)) --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -q -n $(strip $(JOBS)) -m "not slow"
 
 test-all: $(VENV)/.installed lint  ## the slow tests too
-	$(BIN)/python -m pytest -q -n $(strip $(JOBS)) --dist loadgroup
+	$(BIN)/python -m pytest -q -n $(strip $(JOBS))
 
 lint: $(VENV)/.installed  ## ruff: lint and format
 	$(BIN)/ruff check .

@@ -15,10 +15,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 collect_ignore = ["conftest.py"]  # it holds no example to run, and several folders have a file of this name
 
 
-def pytest_itemcollected(item):
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
     """Keep a file's tests in one process, and those of `end_to_end`, which share a run."""
-    folder = item.path.parent
-    item.add_marker(pytest.mark.xdist_group(str(folder if folder.name == "end_to_end" else item.path)))
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByRun(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return "end_to_end" if "/end_to_end/" in nodeid else super()._split_scope(nodeid)
+
+    return ByRun(config, log)
 
 
 @pytest.fixture(autouse=True)
