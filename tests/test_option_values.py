@@ -41,6 +41,13 @@ POWER = ["--label.background=power", "--label.threshold.level=4", "--evaluate.or
         ("label.workers", "0", "`label.workers` must be a number of processes"),
         ("label.unsure", "1.0", r"`label.unsure` must be in \[0, 1\)"),
         ("label.crf.iterations", "0", "`label.crf.iterations` must be at least 1"),
+        ("label.crf.parameters", "{bilateral_xy: 3}", "no `bilateral_xy`; did you mean `bilateral_sxy`"),
+        (
+            "segment.crf.parameters",
+            "{bilateral_sxy: 0}",
+            "`segment.crf.parameters.bilateral_sxy` must be positive",
+        ),
+        ("label.crf_search.rounds", "2", "`label.crf_search` needs images with masks"),
         ("label.threshold.level", "1.0", r"`label.threshold.level` must be in \(0, 1\)"),
         ("evaluate.levels", "[0.2,1.2]", r"`evaluate.levels` must be in \[0, 1\]"),
         ("evaluate.oracle_levels", "[0.0]", r"`evaluate.oracle_levels` must be in \(0, 1\)"),

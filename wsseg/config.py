@@ -132,7 +132,7 @@ def to_plain(value: Any) -> Any:
     Example:
         >>> from wsseg.recipe import CRFConfig
         >>> to_plain(CRFConfig())
-        {'preset': 'irn', 'iterations': 10, 'unary': 'labels', 'backend': 'numba'}
+        {'preset': 'irn', 'iterations': 10, 'unary': 'labels', 'backend': 'numba', 'parameters': {}}
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}

@@ -1,6 +1,7 @@
 """Values that an option cannot have: of the wrong type, or of the right one and of no use."""
 
 import dataclasses
+import itertools
 import re
 import types
 import typing
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsseg.catalogue import nearest
 from wsseg.errors import InputError
+from wsseg.refiners.dense_crf.presets import PRESETS
 
 if TYPE_CHECKING:
     from wsseg.recipe import Recipe, SegmentConfig
@@ -103,10 +105,26 @@ def check_values(recipe: "Recipe") -> None:
     require("classify.erase", recipe.classify.erase, lambda x: 0 <= x < 1, "in [0, 1); 0 for none; try 0.5")
     for option in ("map_stride", "batch_size"):
         require(f"localize.{option}", getattr(recipe.localize, option), lambda n: n >= 1, "at least 1")
-    for name, crf in (("label.crf", recipe.label.crf), ("segment.crf", recipe.segment.crf)):
+    for name, crf in (
+        ("label.crf", recipe.label.crf),
+        ("propagate.crf", recipe.propagate.crf),
+        ("segment.crf", recipe.segment.crf),
+    ):
         require(
             f"{name}.iterations", crf.iterations, lambda n: n >= 1, "at least 1; `preset: none` is no CRF"
         )
+        for parameter, value in crf.parameters.items():
+            if parameter not in PRESETS["irn"]:
+                raise InputError(
+                    f"`{name}.parameters`: no `{parameter}`; {nearest(parameter, PRESETS['irn'])}"
+                )
+            least = "0 or more" if "weight" in parameter else "positive"
+            require(
+                f"{name}.parameters.{parameter}",
+                value,
+                lambda x, p=parameter: x > 0 or (x == 0 and "weight" in p),
+                least,
+            )
     require(
         "label.workers", recipe.label.workers, lambda n: n != 0, "a number of processes, or -1 for one a core"
     )
@@ -151,6 +169,21 @@ def _check_level(recipe: "Recipe") -> None:
             )
         require("label.threshold.images", threshold.images, lambda n: n >= 1, "at least 1; try 100")
         require("label.threshold.levels", threshold.levels, len, "one level or more")
+    search = label.crf_search
+    if search.rounds:
+        require("label.crf_search.rounds", search.rounds, lambda n: n > 0, "0 for no search, or more; try 2")
+        if threshold.rule != "calibration" or label.crf.preset == "none":
+            raise InputError(
+                "`label.crf_search` needs images with masks to score on, and a CRF: set `label.threshold.rule: "
+                "calibration` with a `split`, and a `label.crf.preset` other than none"
+            )
+        for name in ("bilateral_weight", "bilateral_sxy", "bilateral_srgb"):
+            require(
+                f"label.crf_search.{name}",
+                getattr(search, name),
+                lambda row: row and all(a < b for a, b in itertools.pairwise((0, *row))),
+                "one positive value or several rising ones",
+            )
     if label.background == "power" and threshold.rule == "otsu":
         raise InputError(
             "`label.threshold.rule: otsu` gives a constant level; use `label.background: constant`"

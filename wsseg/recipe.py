@@ -100,12 +100,14 @@ class CRFConfig:
             scores themselves, as in PSA).
         backend: numba (our own, on the CPU's cores), keras (the same on the GPU) or pydensecrf (the field's reference;
             the same labels, five times as slow).
+        parameters: What differs from the preset, such as `bilateral_sxy`.
     """
 
     preset: Literal["irn", "psa", "deeplab_v2", "toco", "none"] = "irn"
     iterations: int = 10
     unary: Literal["labels", "scores"] = "labels"
     backend: Literal["numba", "keras", "pydensecrf"] = "numba"
+    parameters: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,24 @@ class ThresholdConfig:
 
 
 @dataclass(frozen=True)
+class CRFSearchConfig:
+    """Choose the CRF's appearance kernel on the calibration split, which `label.threshold` names, as DeepLab does.
+
+    Attributes:
+        rounds: 0 for no search; 1 for a grid of the values below; each further one for a grid around the best, of
+            values half as far apart.
+        bilateral_weight: Values of the first round.
+        bilateral_sxy: The same; pixels.
+        bilateral_srgb: The same; in 0..255 units.
+    """
+
+    rounds: int = 0
+    bilateral_weight: tuple[float, ...] = (3, 5, 8)
+    bilateral_sxy: tuple[float, ...] = (30, 50, 80, 120)
+    bilateral_srgb: tuple[float, ...] = (3, 5, 8, 13)
+
+
+@dataclass(frozen=True)
 class LabelConfig:
     """Turn class maps into pseudo-masks.
 
@@ -192,6 +212,7 @@ class LabelConfig:
         background: constant (a score of `level` everywhere) or power ((1 - max)^level, as in PSA).
         threshold: How the level is chosen.
         crf: The dense CRF.
+        crf_search: How its parameters are searched for, if at all.
         unsure: Where not 0, pixels that are neither foreground at a background level this much higher nor
             background at one this much lower become 255 (unsure) for the segmenter, as in IRN.
         workers: Processes; -1 for one a core.
@@ -200,6 +221,7 @@ class LabelConfig:
     background: Literal["constant", "power"] = "constant"
     threshold: ThresholdConfig = field(default_factory=ThresholdConfig)
     crf: CRFConfig = field(default_factory=CRFConfig)
+    crf_search: CRFSearchConfig = field(default_factory=CRFSearchConfig)
     unsure: float = 0.0
     workers: int = -1
 

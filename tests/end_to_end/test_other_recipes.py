@@ -91,13 +91,25 @@ def test_a_walk_is_scored_beside_the_maps_that_it_began_with(scenes_cache, comma
     walk = {"method": "irn", "confident": [0.6, 0.3], "crop": 64, "long_side": [64, 72], "epochs": 1}
     changes = {
         "propagate": walk | {"batch_size": 4, "learn_radius": 3, "radius": 3, "steps": 16},
-        "label": {"threshold": {"rule": "calibration", "split": "val"}},
+        "label": {
+            "threshold": {"rule": "calibration", "split": "val"},
+            "crf_search": {
+                "rounds": 1,
+                "bilateral_weight": [5, 10],
+                "bilateral_sxy": [20],
+                "bilateral_srgb": [5],
+            },
+        },
         "segment": {"epochs": 1},
     }
     recipe = write_recipe(tmp_path / "walk.yaml", changes)
     status, output = command("run", recipe, "--run", tmp_path / "run")
     assert status == 0, output
-    assert "walked maps" in output and "walked maps" in (tmp_path / "run/7_report/report.html").read_text()
+    page = (tmp_path / "run/7_report/report.html").read_text()
+    assert "walked maps" in output and "walked maps" in page and "CRF search" in page
+    trials = json.loads((tmp_path / "run/4_label/crf_search.json").read_text())
+    found = json.loads((tmp_path / "run/4_label/threshold.json").read_text())["crf"]
+    assert len(trials) == 2 and found == max(trials, key=lambda trial: trial["miou"])["parameters"]
     scores = scores_of(tmp_path / "run")
     assert scores["walked_maps"]["miou"] != scores["class_maps"]["miou"]
     assert len(list((tmp_path / "run/3_propagate/calibration_maps").iterdir())) > 0

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from wsseg.errors import InputError
@@ -71,6 +70,8 @@ class RandomWalk:
 
     def over(self, class_maps: np.ndarray, affinities: np.ndarray) -> np.ndarray:
         """Walk over given affinities: as a call, with `(D, h, w)` in [0, 1] as of `edge_affinity`."""
+        from wsseg.refiners.walk_step import walk_step  # here, as it imports numba, which takes a while
+
         class_maps, affinities = np.asarray(class_maps), np.asarray(affinities)
         neighbours = np.array(directions(self.radius))
         if affinities.ndim != 3 or len(affinities) != len(neighbours):
@@ -91,43 +92,12 @@ class RandomWalk:
             raise InputError("`class_maps` must be finite; they hold NaN or infinity")
         powers = np.ascontiguousarray(affinities, np.float32) ** np.float32(self.beta)
         ones = np.ones((1, height, width))
-        sums = _step(ones, powers, neighbours, np.empty_like(ones))
+        sums = walk_step(ones, powers, neighbours, np.empty_like(ones))
         # In float32 the rounding of 256 steps adds up to more than 1e-4.
         now = np.array(np.moveaxis(class_maps, -1, 0), np.float64, order="C")
         then = np.empty_like(now)
         for _ in range(self.steps):
-            _step(now, powers, neighbours, then)
+            walk_step(now, powers, neighbours, then)
             then /= sums
             now, then = then, now
         return np.moveaxis(now, 0, -1).astype(np.float32, order="C")
-
-
-@numba.njit(fastmath=True)
-def _add_product(total: np.ndarray, one: np.ndarray, other: np.ndarray) -> None:
-    for place in range(len(total)):
-        total[place] += one[place] * other[place]
-
-
-@numba.njit(
-    "f8[:,:,::1](f8[:,:,::1], f4[:,:,::1], i8[:,::1], f8[:,:,::1])", cache=True, nogil=True, fastmath=True
-)
-def _step(maps: np.ndarray, powers: np.ndarray, steps: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """Sum each cell and its neighbours, weighted, into `out`: each pair is visited once and counts both ways."""
-    height, width = maps.shape[1:]
-    out[:] = maps
-    for row in range(height):
-        for number in range(len(steps)):
-            other, right = row + steps[number, 0], steps[number, 1]
-            if other >= height:
-                continue
-            first, last = max(0, -right), width - max(0, right)
-            # Views counted from 0: with indices that might be negative the loops are not vectorised.
-            alike = powers[number, row, first:last]
-            for channel in range(len(maps)):
-                _add_product(
-                    out[channel, row, first:last], alike, maps[channel, other, first + right : last + right]
-                )
-                _add_product(
-                    out[channel, other, first + right : last + right], alike, maps[channel, row, first:last]
-                )
-    return out

@@ -96,7 +96,7 @@ def history_figure(history: Mapping[str, Sequence[float]], dark: bool = False) -
         panels["learning rate" if is_rate else "loss" if "loss" in name else "score"].append(name)
     shown = {title: names for title, names in panels.items() if names} or {"loss": []}
     theme = DARK if dark else LIGHT
-    with rc_context(_style(theme)):
+    with rc_context(style(theme)):
         figure = Figure(figsize=(3.6 * len(shown), 2.7), layout="constrained")
         for axes, (title, names) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items()):
             for colour, name in zip(_colours(len(names)), names):
@@ -113,7 +113,7 @@ def history_figure(history: Mapping[str, Sequence[float]], dark: bool = False) -
                 axes.set_ylim(0, 1.02)
             elif title == "loss":
                 axes.set_ylim(bottom=0)
-        return _png(figure)
+        return png(figure)
 
 
 def threshold_figure(curve: ThresholdCurve, dark: bool = False) -> bytes:
@@ -128,7 +128,7 @@ def threshold_figure(curve: ThresholdCurve, dark: bool = False) -> bytes:
     """
     theme = DARK if dark else LIGHT
     points = [point for point in curve.points if math.isfinite(point[1])]
-    with rc_context(_style(theme)):
+    with rc_context(style(theme)):
         figure = Figure(figsize=(4.8, 3.0), layout="constrained")
         axes = figure.subplots()
         axes.set_xlabel("background level")
@@ -163,7 +163,7 @@ def threshold_figure(curve: ThresholdCurve, dark: bool = False) -> bytes:
             )
             axes.set_ylim(0, max(*scores, 100 * chosen) * 1.12 + 1e-6)
             figure.legend(frameon=False, loc="outside lower center", ncols=2)
-        return _png(figure)
+        return png(figure)
 
 
 def _miou_at(curve: ThresholdCurve, points: Sequence[tuple[float, float]]) -> float:
@@ -181,7 +181,8 @@ def _colours(count: int) -> list[str]:
     return [SERIES_COLOURS[i % len(SERIES_COLOURS)] for i in range(count)]
 
 
-def _style(theme: Mapping[str, str]) -> dict[str, object]:
+def style(theme: Mapping[str, str]) -> dict[str, object]:
+    """Return matplotlib's settings for a theme."""
     text = {f"{name}.color": theme["text"] for name in ("text", "xtick", "ytick")}
     return text | {
         "axes.edgecolor": theme["grid"],
@@ -206,7 +207,8 @@ def _style(theme: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Return a figure as a PNG with a transparent background."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=DOTS_PER_INCH, transparent=True, metadata={"Software": None})
     return file.getvalue()

@@ -17,6 +17,7 @@ from wsseg.errors import InputError
 from wsseg.report.figures import DOTS_PER_INCH, ThresholdCurve, history_figure, threshold_figure
 from wsseg.report.overlay import legend
 from wsseg.report.pictures import data_uri, picture_uri
+from wsseg.report.search_figure import search_figure
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,7 @@ class Page:
         scores: Rows of the score table.
         curves: Training histories.
         thresholds: Threshold curves.
+        search: Trials of the CRF search, see `search_figure`.
         galleries: Images.
         set_aside: `(image id, reason)` of the inputs that were left out.
         notes: `(term, convention)`: how the scores are to be read.
@@ -176,6 +178,7 @@ class Page:
     scores: Sequence[ScoreRow] = ()
     curves: Sequence[Curve] = ()
     thresholds: Sequence[ThresholdCurve] = ()
+    search: Sequence[Mapping[str, Any]] = ()
     galleries: Sequence[Gallery] = ()
     set_aside: Sequence[tuple[str, str]] = ()
     notes: Sequence[tuple[str, str]] = ()
@@ -228,6 +231,7 @@ def write_page(path: Path, page: Page) -> None:
         colours=dict(legend(page.class_names)),
         curves=[(c.title, _drawn(lambda dark, c=c: history_figure(c.columns, dark))) for c in page.curves],
         thresholds=[(t.title, _drawn(lambda dark, t=t: threshold_figure(t, dark))) for t in page.thresholds],
+        search=_drawn(lambda dark: search_figure(page.search, dark)) if page.search else None,
     )
     write_atomically(Path(path), lambda file: file.write(html.encode()))
 

@@ -8,8 +8,8 @@ from wsseg.datasets import Record
 from wsseg.loading.image_files import read_image
 from wsseg.recipe import PropagateConfig
 from wsseg.refiners.labelling import label_image
-from wsseg.stages.label import dense_crf
 from wsseg.stages.processes import in_processes
+from wsseg.stages.pseudo_masks import dense_crf
 
 
 def write_confident_labels(

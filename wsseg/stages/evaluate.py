@@ -1,6 +1,7 @@
 """Stage 6: score class maps and pseudo-masks on the training split, the segmenter on the validation split."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from wsseg.saved_models import load_model
 from wsseg.segmenters.inference import Predictor
 from wsseg.stages import Outcome, data, segment
 from wsseg.stages.files import CEILING_PREDICTIONS, IMAGE_SCORES, PREDICTIONS, SCORES, THRESHOLD
-from wsseg.stages.label import choose_level, dense_crf
+from wsseg.stages.label import choose_level, chosen
+from wsseg.stages.pseudo_masks import dense_crf
 from wsseg.stages.score_labels import add, described, score_class_maps, score_pseudo_masks
 from wsseg.training.device import prepare
 
@@ -34,6 +36,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     curve: dict[str, Any] = {}
     if "label" in inputs:
         threshold = read_json(inputs["label"] / THRESHOLD)
+        recipe = replace(recipe, label=chosen(recipe.label, threshold))
         if any(record.mask is not None for record in train):
             final = "class_maps"
             if (
@@ -105,9 +108,8 @@ def conventions(recipe: Recipe) -> dict[str, str]:
         "walked_maps": f"the class maps after {recipe.propagate.method}'s random walk; no CRF"
         if recipe.propagate.method != "none"
         else "none",
-        "pseudo_masks": f"image-level labels given; CRF {recipe.label.crf.preset}; every pixel labelled"
-        if not recipe.label.unsure
-        else f"image-level labels given; CRF {recipe.label.crf.preset}; unsure pixels count as misses",
+        "pseudo_masks": f"image-level labels given; CRF {recipe.label.crf.preset} {recipe.label.crf.parameters or ''}; "
+        + ("unsure pixels count as misses" if recipe.label.unsure else "every pixel labelled"),
         "segmenter": f"no labels given; scales {list(segmenter.scales)}, flip {segmenter.flip}, "
         f"fused by {segmenter.fusion}; CRF {segmenter.crf.preset}"
         + (

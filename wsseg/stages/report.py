@@ -14,7 +14,7 @@ from wsseg.report.figures import ThresholdCurve, read_history
 from wsseg.report.overlay import overlay, overlay_class_maps
 from wsseg.report.page import Curve, Gallery, Page, Row, ScoreRow, StageRow, Tile, write_page
 from wsseg.stages import Outcome, data
-from wsseg.stages.files import CEILING_PREDICTIONS, IMAGE_SCORES, MAPS, MASKS, PREDICTIONS, SCORES
+from wsseg.stages.files import CEILING_PREDICTIONS, CRF_SEARCH, IMAGE_SCORES, MAPS, MASKS, PREDICTIONS, SCORES
 from wsseg.stages.table import number
 
 PAGE = "report.html"
@@ -57,6 +57,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
             if name in inputs
         ],
         thresholds=threshold_curves(evaluated, scores, recipe),
+        search=search_trials(inputs),
         galleries=galleries(recipe, inputs, train, val, images),
         set_aside=sorted({item for manifest in manifests.values() for item in manifest.set_aside.items()}),
         notes=list(scores["conventions"].items()),
@@ -121,6 +122,12 @@ def threshold_curves(evaluated: Path, scores: Mapping[str, Any], recipe: Recipe)
         for name, points in curves.items()
         if points
     ]
+
+
+def search_trials(inputs: Mapping[str, Path]) -> list[dict[str, Any]]:
+    """Read the trials of the CRF search, if there was one."""
+    path = inputs["label"] / CRF_SEARCH if "label" in inputs else None
+    return read_json(path) if path and path.exists() else []
 
 
 def worst_first(dataset: Dataset, by_image: Mapping[str, float | None], count: int) -> list[Record]:

@@ -12,8 +12,8 @@ from wsseg.metrics import ConfusionMatrix
 from wsseg.recipe import Recipe
 from wsseg.refiners import LevelSweep, label_image
 from wsseg.stages.files import MAPS, MASKS
-from wsseg.stages.label import score_levels
 from wsseg.stages.processes import in_processes
+from wsseg.stages.pseudo_masks import score_levels
 
 
 def described(matrix: ConfusionMatrix, dataset: Dataset, images: int) -> dict[str, Any]:
