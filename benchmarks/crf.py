@@ -11,6 +11,8 @@ marginals; reading and the check of the input are in both times. Per preset and 
 - present: 21 labels of which 3 are there, `DenseCRF.over_present` against pydensecrf over all 21
 - compile: seconds of the first call in a process, with nothing kept on disk and with the code kept
 - memory: what the peak of a process rises by during a call (Linux)
+- graph: the backend `keras` (`wsseg.layers.MeanFieldCRF`) beside `numba`: equal labels of all pixels, different ones of
+  those that the CRF changes, and the ratio of times, on whatever device TensorFlow has
 """
 
 import argparse
@@ -33,7 +35,7 @@ from wsseg.refiners.dense_crf import PRESETS
 
 SIZE = (375, 500)
 PHOTOGRAPHS = (data.astronaut, data.coffee, data.chelsea)
-PARTS = ("one", "several", "present", "compile", "memory")
+PARTS = ("one", "several", "present", "compile", "memory", "graph")
 
 
 def photograph(place: int) -> np.ndarray:
@@ -193,6 +195,27 @@ def memory(presets: list[str], classes: list[int]) -> None:
             print(f"{preset:11} K {k:3}: peak {peaks[0]:.0f} MB, pydensecrf {peaks[1]:.0f} MB", flush=True)
 
 
+def graph(preset: str, classes: int, rounds: int) -> None:
+    ours, theirs = DenseCRF.preset(preset), DenseCRF.preset(preset, backend="keras")
+    equal, missed, ratios = [], [], []
+    for place in range(len(PHOTOGRAPHS)):
+        image, probs = photograph(place), map_like(classes, place)
+        labels, found = ours(image, probs).argmax(-1), theirs(image, probs).argmax(-1)
+        changed = probs.argmax(-1) != labels
+        equal.append((labels == found).mean())
+        missed.append((labels != found)[changed].mean())
+        times = best(
+            {"numba": lambda i=image, p=probs: ours(i, p), "keras": lambda i=image, p=probs: theirs(i, p)},
+            rounds,
+        )
+        ratios.append(times["keras"] / times["numba"])
+    print(
+        f"  {preset:10s} K {classes:2d}: labels equal {min(equal):.6f}, different where the CRF changes one "
+        f"{max(missed):.6f}; {min(ratios):.1f} to {max(ratios):.1f} times numba's time",
+        flush=True,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -221,6 +244,10 @@ def main() -> None:
     if "memory" not in options.skip:
         print("Memory")
         memory(options.presets, options.classes)
+    if "graph" not in options.skip:
+        print("As a graph")
+        for preset, k in grid:
+            graph(preset, k, max(2, options.rounds // 2))
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def run(request, tmp_path_factory):
     return recipe, folder, train, outcome
 
 
-def test_maps_are_in_range_and_each_image_reaches_1(run):
+def test_maps_are_in_range_and_each_reaches_1(run):
     _, folder, train, outcome = run
     assert outcome.counts["images"] == 8 and np.isfinite(outcome.counts["loss"])
     spread = []
@@ -69,7 +69,8 @@ def test_maps_are_in_range_and_each_image_reaches_1(run):
             ClassMaps.load(folder / stage / f"maps/{record.id}.npz") for stage in ("propagate", "localize")
         )
         assert found.class_ids.tolist() == given.class_ids.tolist() and found.size_hw == given.size_hw
-        assert found.maps.min() >= 0 and found.maps.max() == pytest.approx(1)
+        assert found.maps.min() >= 0
+        np.testing.assert_allclose(found.maps.max(axis=(1, 2)), 1, atol=1e-3)
         spread.append((found.maps > 0.01).mean() / (given.maps > 0.01).mean())
     assert np.median(spread) > 1
 

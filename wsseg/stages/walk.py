@@ -72,7 +72,10 @@ def on_even_cells(found: np.ndarray, grid: Grid, size_hw: tuple[int, int]) -> np
 
 
 def walk(config: PropagateConfig, maps: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Walk, and divide by the largest value of all classes.
+    """Walk, and divide each map by its largest value, as the class maps are.
+
+    IRN's public code divides by the largest value of all classes: where two touch, the one that the walk has spread
+    less then wins (0.02 to 0.05 of mIoU on the scenes).
 
     Args:
         config: The walk.
@@ -89,4 +92,4 @@ def walk(config: PropagateConfig, maps: np.ndarray, seen: np.ndarray) -> np.ndar
         walked = spread(maps * (1 - boundary[..., None]), boundary)
     else:
         walked = spread.over_features(maps, seen)
-    return np.moveaxis(walked, -1, 0) / max(walked.max(), 1e-12)
+    return np.moveaxis(walked / np.maximum(walked.max(axis=(0, 1)), 1e-12), -1, 0)
