@@ -64,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("--class-names", type=Path, help="text file, one class name a line")
     explain.add_argument(
-        "--preprocess", default="none", help="of a .keras file: none, unit, tf, or a network's name"
+        "--preprocess", help="of a .keras file: none (the default), unit, tf, or a network's name"
     )
     explain.add_argument(
         "--sheet",

@@ -71,8 +71,12 @@ def _alternatives(kind: Any) -> tuple[Any, ...]:
 
 
 def require(option: str, value: Any, holds: Callable[[Any], bool], wanted: str) -> None:
-    """Fail unless `holds(value)`; a value that is not a number never holds."""
-    if not holds(value):
+    """Fail unless `holds(value)`; a value that it cannot take, such as text for a number, never holds."""
+    try:
+        fits = bool(holds(value))
+    except (TypeError, IndexError, ValueError):  # not of the type that can be compared
+        fits = False
+    if not fits:
         raise InputError(f"`{option}` must be {wanted}; got {value!r}")
 
 

@@ -35,7 +35,7 @@ def create(name: str, model: keras.Model, **options: Any):
     Args:
         name: A key of `EXPLAINERS`.
         model: Any Keras model with an image among its inputs: functional or sequential, nested ones included, or
-            subclassed with a named layer.
+            subclassed with a named layer (then its own outputs are explained, a final softmax included).
         options: What the explainer takes; all take `layer`, the name of the layer to explain, and `output`, which of
             several outputs.
 

@@ -47,6 +47,10 @@ class CAM(Explainer):
             raise InputError(
                 f"CAM needs a head that reads the features of `{self.layer}` alone; use `grad_cam`, which explains any"
             )
+        if len(head.output_shape) != 2:
+            raise InputError(
+                f"CAM explains class scores (B, K), and this output is {head.output_shape}; use `grad_cam`"
+            )
         self.weights = tf.constant(linear_weights(head))
 
     def maps(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
@@ -93,7 +97,7 @@ def linear_weights(head: keras.Model) -> np.ndarray:
         found, expected, rtol=1e-2, atol=1e-2 * np.abs(expected).max()
     ):
         raise InputError(
-            "CAM needs a head of global average pooling and linear layers, and this model's is another; "
-            "use `grad_cam`, which explains any head"
+            "CAM needs global average pooling and linear layers right after the layer that it explains, and here is "
+            "something else; leave `layer` out, or use `grad_cam`, which explains any head"
         )
     return weights

@@ -18,7 +18,7 @@ from wsseg.explainers.graph_network import GraphNetwork
 from wsseg.explainers.network import Network, Outputs
 from wsseg.explainers.placement import placed
 from wsseg.explainers.subclassed_network import SubclassedNetwork
-from wsseg.explainers.targets import ClassScores, Target, as_target
+from wsseg.explainers.targets import Target, as_target
 
 EPSILON = 1e-5
 """Added to a map's maximum before dividing by it (IRN's value): a map without evidence stays 0."""
@@ -53,7 +53,7 @@ class Explainer:
 
     Args:
         model: Any Keras model with an image among its inputs: functional or sequential, nested ones included, or
-            subclassed with a named layer.
+            subclassed with a named layer (then its own outputs are explained, a final softmax included).
         layer: The layer to explain, or None for the last spatial features that the head reads.
         output: Name or position of the output to explain, where the model has several.
 
@@ -202,6 +202,8 @@ class Explainer:
             raise InputError(
                 f"`images` must be (B, H, W, {channels}); got {image.shape}; add a batch axis with images[None]"
             )
+        if not len(image):
+            raise InputError(f"`images` must hold an image or more; got {image.shape}")
         # Quick: one that is not finite makes the sum so. A sum of many large values may be infinite by itself.
         place = None if np.isfinite(image.sum()) else _broken(image)
         if place is not None:
@@ -220,9 +222,7 @@ class Explainer:
         if isinstance(targets, np.ndarray) and targets.ndim == 0:
             targets = targets[None]
         target, single = as_target(targets, len(image))
-        if isinstance(target, ClassScores):
-            output = self.output if target.output is None else target.output
-            target.check(network.spec.one(output, logits=False).shape[-1])
+        target.check(network.spec, self.output)
         return inputs, target, single
 
     def _checked(self, maps: np.ndarray, target: Target) -> np.ndarray:

@@ -92,7 +92,10 @@ class GraphNetwork(Network):
         if layer is not None:
             return layer, choices[layer]
         if all(len(x.shape) == 4 for x in outputs):
-            return _coarsest(choices, grids(flat))
+            scores = {x.shape[-1] for x in outputs}  # the class scores themselves are no features
+            return _coarsest(
+                {k: x for k, x in choices.items() if x.shape[-1] not in scores} or choices, grids(flat)
+            )
         for found, tensor in reversed(choices.items()):
             if id(image) not in inputs_behind(outputs, tensor):
                 return found, tensor

@@ -57,12 +57,12 @@ class IntegratedGradients(ImageGradient):
         rule: str = "midpoint",
         at_once: int = 8,
     ):
-        require("steps", steps, lambda n: n >= 1, "at least 1; try 100")
-        require("at_once", at_once, lambda n: n >= 1, "at least 1; try 8")
+        require("steps", steps, lambda n: n == int(n) >= 1, "a whole number, at least 1; try 100")
+        require("at_once", at_once, lambda n: n == int(n) >= 1, "a whole number, at least 1; try 8")
         require(
             "value_range",
             value_range,
-            lambda ends: ends[0] < ends[1],
+            lambda ends: len(ends) == 2 and float(ends[0]) < float(ends[1]),
             "black's and white's value; try (0, 255)",
         )
         if rule not in RULES:
@@ -74,7 +74,12 @@ class IntegratedGradients(ImageGradient):
                     "or an image (H, W, C)"
                 )
         else:
-            baseline = np.asarray(baseline, np.float32)
+            try:
+                baseline = np.asarray(baseline, np.float32)
+            except ValueError as error:
+                raise InputError(
+                    f"`baseline` must be a number, a colour (C,) or an image; got {baseline}"
+                ) from error
             if baseline.ndim not in (0, 1, 3) or not np.isfinite(baseline).all():
                 raise InputError(
                     f"`baseline` must be a number, a colour (C,) or an image (H, W, C), finite; got {baseline.shape}"

@@ -55,7 +55,10 @@ class Classifier:
 
 
 def load_classifier(
-    model: str, weights: str | None = None, class_names: Sequence[str] | None = None, preprocess: str = "none"
+    model: str,
+    weights: str | None = None,
+    class_names: Sequence[str] | None = None,
+    preprocess: str | None = None,
 ) -> Classifier:
     """Load a classifier to explain.
 
@@ -64,8 +67,8 @@ def load_classifier(
             `APPLICATIONS`, with its own preprocessing.
         weights: For an application: "imagenet" or a weights file with its 1000-class top.
         class_names: Names of the outputs.
-        preprocess: For a `.keras` file without preprocessing of its own: none (it takes [0, 255]), unit (to
-            [0, 1]), tf (to [-1, 1]), or an application's name.
+        preprocess: For a `.keras` file without preprocessing of its own: none (it takes [0, 255], the default), unit
+            (to [0, 1]), tf (to [-1, 1]), or an application's name.
 
     Raises:
         InputError: No such file or name, or the weights are another network's.
@@ -75,11 +78,15 @@ def load_classifier(
         if weights is not None:
             raise InputError(f"--weights {weights}: {path} holds its own weights; leave --weights out")
         loaded = load_model(path)
-        return Classifier(loaded, _preprocessing(preprocess), class_names or names_of_run(path))
+        return Classifier(loaded, _preprocessing(preprocess or "none"), class_names or names_of_run(path))
     name, width = (model, "") if model in APPLICATIONS else _mobilenet_width(model)
     if name not in APPLICATIONS:
         raise InputError(
             f"--model {model} is neither a .keras file nor a network; {nearest(model, APPLICATIONS)}"
+        )
+    if preprocess is not None:
+        raise InputError(
+            f"--preprocess {preprocess} is for .keras files; --model {model} has its own; leave it out"
         )
     options = {"alpha": float(width)} if width else {}
     if name == "mobilenet" and not width and weights and weights != "imagenet":
@@ -251,5 +258,7 @@ def _class_index(name: str, names: Sequence[str]) -> int:
         return names.index(name)
     if name.isdigit() and int(name) < len(names):
         return int(name)
-    hint = nearest(name, names) if len(names) < 50 else nearest(name, names).split(":")[0]
+    hint = nearest(name, names)
+    if name.lstrip("-").isdigit() or (len(names) > 50 and hint.startswith("choose")):
+        hint = f"give a name, or a number from 0 to {len(names) - 1}"
     raise InputError(f"the model has no class `{name}`; {hint}")

@@ -45,6 +45,9 @@ def write_sheets(
     for kind in kinds:
         if kind not in SHEETS:
             raise InputError(f"there is no sheet `{kind}`; {nearest(kind, SHEETS)}")
+    if "scales" in kinds and classifier.explainer(methods[0]).input_size != (None, None):
+        size = classifier.explainer(methods[0]).input_size
+        raise InputError(f"the sheet `scales` needs a model of any input size; this one takes {size} only")
     labels = [f"{label} {score:.2f}" for _, label, score in sight.classes]
     written = []
     if {"methods", "classes"} & set(kinds):

@@ -35,7 +35,8 @@ def write_sheet(path: Path, image: np.ndarray, labels: Sequence[str], maps: Mapp
         + [Cell(_painted(image, one), label if number == 0 else "") for one, label in zip(stack, labels)]
         for number, (method, stack) in enumerate(maps.items())
     }
-    return write_grid(path, rows, colour_bar=MEANING)
+    capped = "; capped: of its 99th percentile" if any("capped" in method for method in maps) else ""
+    return write_grid(path, rows, colour_bar=MEANING + capped)
 
 
 def write_class_sheet(

@@ -1,5 +1,6 @@
 """Pictures in rows and columns on one page, with titles, a colour bar and a legend of classes."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,7 @@ def write_grid(
         for axes, cell in zip(axes_row, row):
             axes.imshow(cell.picture, interpolation="antialiased")
             axes.set_title(cell.title, fontsize=9, parse_math=False)
-        axes_row[0].set_ylabel(name, fontsize=9, parse_math=False)
+        axes_row[0].set_ylabel(re.sub(r"(?<=[:,])(?=.)", "\n", name), fontsize=9, parse_math=False)
     if colour_bar:
         scale = ScalarMappable(Normalize(0, 1), MAP_COLOURS)
         bar = figure.colorbar(scale, ax=grid, shrink=min(1, 2.2 / tall), aspect=16, pad=0.01)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from wsseg.errors import InputError
+from wsseg.explainers.network import Outputs
 from wsseg.explainers.targets.target import Target
 
 
@@ -39,7 +40,7 @@ class ClassScores(Target):
             raise InputError(f"`targets` must be (B,) or (B, T), B the number of images; got {classes.shape}")
         self.classes = classes.astype(np.int32)[:, None] if self.single else classes.astype(np.int32)
         self.output, self.logits = output, logits
-        self.arrays = (self.classes,)
+        self.arrays, self.width = (self.classes,), self.classes.shape[1]
 
     @property
     def key(self) -> Hashable:
@@ -56,8 +57,9 @@ class ClassScores(Target):
         classes = keras.ops.reshape(classes, (-1, self.classes.shape[1]))
         return keras.ops.take_along_axis(outputs, keras.ops.maximum(classes, 0), axis=1)
 
-    def check(self, num_classes: int) -> None:
-        """Refuse indices that an output of `num_classes` does not have."""
+    def check(self, outputs: Outputs, default: str | int | None = None) -> None:
+        """Refuse indices that the output does not have."""
+        num_classes = outputs.one(default if self.output is None else self.output, logits=False).shape[-1]
         low, high = self.classes.min(initial=0), self.classes.max(initial=0)
         if high >= num_classes or low < -1:
             raise InputError(

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from wsseg.errors import InputError
 from wsseg.explainers.network import Outputs
 from wsseg.explainers.targets.target import Function, Target
 
@@ -18,13 +19,19 @@ class Negated(Target):
     Args:
         target: A target, or a function of the model's output.
 
+    Raises:
+        InputError: Neither.
+
     References:
         Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks, ICCV 2017. († quoted from memory.)
     """
 
     def __init__(self, target: Target | Callable[[Any], Any]):
+        if not isinstance(target, Target) and not callable(target):
+            raise InputError(f"`target` must be a target or a function of the model's output; got {target!r}")
         self.target = target if isinstance(target, Target) else Function(target)
         self.logits, self.output, self.arrays = self.target.logits, self.target.output, self.target.arrays
+        self.width = self.target.width
 
     @property
     def key(self) -> Hashable:
@@ -33,8 +40,7 @@ class Negated(Target):
 
     def check(self, outputs: Outputs, default: str | int | None = None) -> None:
         """As the target does."""
-        if hasattr(self.target, "check"):
-            self.target.check(outputs, default)
+        self.target.check(outputs, default)
 
     def evaluate(self, outputs: Outputs, arrays: Sequence[Any], own: bool, default: str | int | None) -> Any:
         """Return the target's score times -1."""

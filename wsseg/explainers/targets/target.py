@@ -22,11 +22,13 @@ class Target:
         output: Name or position of the output that it reads, None for the only one (or the explainer's `output=`).
         arrays: What `scores` gets beside the outputs, each `(B, ...)`, a row for each image, or `(1, ...)`, the same
             for all. Where an explainer looks at many versions of an image, rows are repeated.
+        width: Number of scores an image.
     """
 
     logits: bool = True
     output: str | int | None = None
     arrays: tuple[np.ndarray, ...] = ()
+    width: int = 1
 
     @property
     def key(self) -> Hashable:
@@ -48,6 +50,13 @@ class Target:
     def absent(self, batch: int) -> np.ndarray | None:
         """Return `(B, T)` bool: where an image has no such score and its map is 0; None for nowhere."""
         return None
+
+    def check(self, outputs: Outputs, default: str | int | None = None) -> None:
+        """Refuse a model whose outputs, given as symbols, have no such score.
+
+        Raises:
+            InputError: The message says what the output has.
+        """
 
     def evaluate(self, outputs: Outputs, arrays: Sequence[Any], own: bool, default: str | int | None) -> Any:
         """Return the scores `(B, T)` float32; `own` asks for the model's own outputs, whatever `logits` says."""
@@ -80,10 +89,11 @@ class Function(Target):
 
 
 class Several(Target):
-    """Several targets, a map for each."""
+    """Several targets, a map for each (for each class, of `ClassScores`)."""
 
     def __init__(self, targets: Sequence[Target]):
         self.targets = tuple(targets)
+        self.width = sum(target.width for target in targets)
         self.arrays = tuple(x for target in targets for x in target.arrays)
 
     @property
@@ -97,11 +107,24 @@ class Several(Target):
         for target in self.targets:
             mine, left = left[: len(target.arrays)], left[len(target.arrays) :]
             columns.append(target.evaluate(outputs, mine, own, default))
+            if columns[-1].shape[1] not in (None, target.width):
+                raise InputError(
+                    f"each target of a list must give one score an image; one gives {columns[-1].shape[1]}"
+                )
         return keras.ops.concatenate(columns, axis=1)
 
     def absent(self, batch: int) -> np.ndarray | None:
         """Where one of the targets has no such score."""
-        return None
+        parts = [target.absent(batch) for target in self.targets]
+        if all(part is None for part in parts):
+            return None
+        present = [np.zeros((batch, target.width), bool) for target in self.targets]
+        return np.concatenate([p if part is None else part for p, part in zip(present, parts)], axis=1)
+
+    def check(self, outputs: Outputs, default: str | int | None = None) -> None:
+        """As each target does."""
+        for target in self.targets:
+            target.check(outputs, default)
 
 
 def as_target(targets: Any, batch: int) -> tuple[Target, bool]:
@@ -145,7 +168,7 @@ def as_target(targets: Any, batch: int) -> tuple[Target, bool]:
 
 
 def _one_column(scores: Any) -> Any:
-    if len(scores.shape) > 2:
+    if len(scores.shape) not in (1, 2):
         raise InputError(
             f"a target must give one score an image, (B,), or several, (B, T); it gave {scores.shape}"
         )

@@ -176,7 +176,7 @@ def _settings(
         "model": options.model,
         "weights": options.weights,
         "weights_fingerprint": identity,
-        "preprocess": options.preprocess,
+        "preprocess": options.preprocess or ("none" if options.model.endswith(".keras") else options.model),
         "outputs": scorer.outputs,
         "layer": options.layer,
         "data": source | {"images": options.images, "fingerprint": digest(rows)},

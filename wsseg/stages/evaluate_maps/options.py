@@ -52,7 +52,7 @@ class Options:
     model: str
     weights: str | None = None
     class_names: Path | None = None
-    preprocess: str = "none"
+    preprocess: str | None = None
     methods: tuple[str, ...] = ("grad_cam",)
     layer: str | None = None
     measures: tuple[str, ...] | None = None
@@ -103,7 +103,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", required=True, help="a .keras classifier, or a keras.applications name")
     add("weights", "for a name: `imagenet`, or a weights file with the 1000-class top")
     add("class-names", "text file, one class name a line", type=Path)
-    add("preprocess", "of a .keras file: none, unit, tf, or a network's name")
+    add("preprocess", "of a .keras file: none (the default), unit, tf, or a network's name")
     command.add_argument(
         "--method",
         action="append",
