@@ -140,6 +140,7 @@ class PropagateConfig:
         beta: Power of the affinities: 10 in IRN, 8 in PSA.
         steps: Of the walk, which spreads as the root of them: 256 in the public codes, whose maps have 100 cells a side
             and more; 16 spread as far, in proportion, on 32.
+        instances: Write `instances/ID.npz` too, of irn: a map for each instance, its class in `class_ids`.
     """
 
     method: Literal["none", "psa", "irn"] = "none"
@@ -164,6 +165,7 @@ class PropagateConfig:
     radius: int = 5
     beta: float = 10.0
     steps: int = 256
+    instances: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wsseg.affinity.instances import cluster, end_points
+from wsseg.affinity.instances import cluster, end_points, parted
 from wsseg.errors import InputError
 
 
@@ -42,6 +42,21 @@ def test_touching_things_are_told_apart(noise):
     for group, region in zip(of_each, regions):
         assert (groups[region] == group).mean() > 0.97
     assert sorted(np.unique(groups)) == list(range(groups.max() + 1))
+
+
+def test_class_maps_are_cut_into_instances():
+    """Two things of one class that touch: each gets its own half of the class's map; another class has one of them."""
+    _, regions = two_touching()
+    groups = np.where(regions[0], 1, np.where(regions[1], 2, 0))
+    maps = np.array([regions.any(axis=0), 0.5 * regions[1]], np.float32)
+    maps[0, 0, 0] = 0.9  # a crumb outside both: no instance
+    whose, found = parted(maps, groups)
+    assert whose.tolist() == [0, 0, 1] and found.dtype == np.float32
+    np.testing.assert_array_equal(found[0], regions[0])
+    np.testing.assert_array_equal(found[1], regions[1])
+    np.testing.assert_array_equal(found[2], 0.5 * regions[1])
+    whose, found = parted(np.zeros((0, 20, 24)), groups)
+    assert whose.shape == (0,) and found.shape == (0, 20, 24)
 
 
 def test_ways_stay_inside():

@@ -141,6 +141,7 @@ def test_classes_that_the_recipe_does_not_name_are_the_datasets(tmp_path, monkey
     [
         ({"backbone": "tinny"}, r"`propagate.backbone`"),
         ({"backbone": "mobilenet_0.25"}, r"`propagate.weights: classifier` needs"),
+        ({"method": "psa", "instances": True}, r"`propagate.instances` are told apart by IRNet"),
         ({"radius": 1}, r"`propagate.radius` must be at least 2"),
         ({"learn_radius": 9}, r"`propagate.crop` \(64\) has 16 cells a side, .* needs 17"),
         ({"confident": [0.05, 0.3]}, r"`propagate.confident` of a constant background must be falling"),

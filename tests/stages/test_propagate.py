@@ -36,7 +36,10 @@ def run(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WSSEG_CACHE", str(folder / "cache"))
         dataset = {"options": {"size": 64, "train_images": 8, "val_images": 2}}
-        changes = {"dataset": dataset, "propagate": OPTIONS | {"method": request.param}}
+        changes = {
+            "dataset": dataset,
+            "propagate": OPTIONS | {"method": request.param, "instances": request.param == "irn"},
+        }
         recipe = load_recipe(write_recipe(folder / "small.yaml", changes))
         for name in ("data", "classify", "localize/maps", "propagate/maps"):
             (folder / name).mkdir(parents=True)
@@ -73,6 +76,18 @@ def test_maps_are_in_range_and_each_reaches_1(run):
         np.testing.assert_allclose(found.maps.max(axis=(1, 2)), 1, atol=1e-3)
         spread.append((found.maps > 0.01).mean() / (given.maps > 0.01).mean())
     assert np.median(spread) > 1
+
+
+def test_instances_are_parts_of_their_classes(run):
+    recipe, folder, train, _ = run
+    if recipe.propagate.method == "psa":
+        assert not (folder / "propagate/instances").exists()
+        return
+    for record in list(train)[1:]:
+        given = ClassMaps.load(folder / f"localize/maps/{record.id}.npz")
+        found = ClassMaps.load(folder / f"propagate/instances/{record.id}.npz")
+        assert set(found.class_ids) == set(given.class_ids) and found.maps.shape[1:] == (16, 16)
+        np.testing.assert_allclose(found.maps.max(axis=(1, 2)), 1, atol=1e-3)
 
 
 def test_what_was_there_is_kept(run):

@@ -1,6 +1,6 @@
 """Names of what the stages write into their folders, for the stages that read it."""
 
-MAPS, CALIBRATION = "maps", "calibration_maps"
+MAPS, CALIBRATION, INSTANCES = "maps", "calibration_maps", "instances"
 MASKS, THRESHOLD, CRF_SEARCH = "masks", "threshold.json", "crf_search.json"
 SCORES, IMAGE_SCORES = "scores.json", "images.json"
 PREDICTIONS, CEILING_PREDICTIONS = "predictions", "ceiling_predictions"

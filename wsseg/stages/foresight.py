@@ -109,6 +109,10 @@ def check_propagate(recipe: Recipe) -> None:
     config = recipe.propagate
     if config.method == "none":
         return
+    if config.instances and config.method != "irn":
+        raise InputError(
+            "`propagate.instances` are told apart by IRNet; use `propagate.method: irn`, or leave it out"
+        )
     if config.backbone is not None:
         try:
             backbones.level_strides(config.backbone)

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from wsseg.affinity.instances import cluster, parted
 from wsseg.artifacts import ClassMaps
 from wsseg.backbones.alignment import Grid
 from wsseg.datasets import Dataset, Record
@@ -15,6 +16,7 @@ from wsseg.progress import bar
 from wsseg.recipe import PropagateConfig
 from wsseg.refiners.random_walk import RandomWalk
 from wsseg.refiners.resize_maps import resize_maps
+from wsseg.stages.files import INSTANCES
 from wsseg.stages.learn_affinity import grid_of
 
 
@@ -39,6 +41,8 @@ def walk_dataset(
         batch_size: Images that the network sees at once.
     """
     folder.mkdir(exist_ok=True)
+    if config.instances:
+        (folder.parent / INSTANCES).mkdir(exist_ok=True)
     left = [record for record in records if not (folder / f"{record.id}.npz").exists()]
     grid = grid_of(model, config.method)
     with bar("random walks", len(records), done=len(records) - len(left)) as advance:
@@ -46,7 +50,12 @@ def walk_dataset(
             seen = model.predict_on_batch(batch.images)
             for record, size_hw, found in zip(batch.records, batch.sizes_hw, seen):
                 given = ClassMaps.load(maps / f"{record.id}.npz")
-                walked = walk(config, given.maps, on_even_cells(found, grid, size_hw))
+                at_cells = on_even_cells(found, grid, size_hw)
+                walked = walk(config, given.maps, at_cells)
+                if config.instances:
+                    whose, each = walked_instances(config, given.maps, at_cells)
+                    ids = given.class_ids[whose]
+                    ClassMaps(ids, each, given.size_hw).save(folder.parent / INSTANCES / f"{record.id}.npz")
                 ClassMaps(given.class_ids, walked, given.size_hw).save(folder / f"{record.id}.npz")
                 advance()
 
@@ -88,8 +97,31 @@ def walk(config: PropagateConfig, maps: np.ndarray, seen: np.ndarray) -> np.ndar
     spread = RandomWalk(config.beta, config.steps, config.radius)
     maps = np.moveaxis(resize_maps(maps, seen.shape[:2]), 0, -1)
     if config.method == "irn":
-        boundary = 1 / (1 + np.exp(-seen[..., 0]))
+        boundary = boundary_of(seen)
         walked = spread(maps * (1 - boundary[..., None]), boundary)
     else:
         walked = spread.over_features(maps, seen)
     return np.moveaxis(walked / np.maximum(walked.max(axis=(0, 1)), 1e-12), -1, 0)
+
+
+def walked_instances(
+    config: PropagateConfig, maps: np.ndarray, seen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut the class maps by IRNet's displacements into instances, and let each walk.
+
+    Args:
+        config: The walk.
+        maps: `(C, h, w)` in [0, 1].
+        seen: `(h', w', 3)`: the boundary's logit and the displacements, cells down and right.
+
+    Returns:
+        `(N,)` int: the class map that each comes from; `(N, h', w')` float32 in [0, 1], each with a maximum of 1.
+    """
+    maps = resize_maps(maps, seen.shape[:2])
+    whose, parts = parted(maps, cluster(seen[..., 1:]))
+    return whose, walk(config, parts, seen) if len(parts) else parts
+
+
+def boundary_of(seen: np.ndarray) -> np.ndarray:
+    """Return the strength of the class boundary in [0, 1], `(h, w)`, of IRNet's output."""
+    return 1 / (1 + np.exp(-seen[..., 0]))
