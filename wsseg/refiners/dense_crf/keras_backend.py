@@ -13,19 +13,7 @@ if TYPE_CHECKING:
 
 
 def mean_field(crf: "DenseCRF", image: np.ndarray, probs: np.ndarray) -> np.ndarray:
-    """Run `crf` on one image, on the device that TensorFlow has.
-
-    Args:
-        crf: The parameters.
-        image: `(H, W, 3) uint8` RGB.
-        probs: `(H, W, K) float`, K at least 2.
-
-    Returns:
-        `(H, W, K) float32` marginals.
-
-    Raises:
-        InputError: Probabilities outside [0, 1] or that do not sum to 1.
-    """
+    """Run `crf` on one image, on the device that TensorFlow has: as `numba_backend.mean_field`."""
     check_values(probs)
     logits = -unary_from_probabilities(probs)
     return _graph(crf, probs.shape[-1])(image[None], logits[None])[0].numpy()
