@@ -1,6 +1,5 @@
 """Shared test set-up: quiet TensorFlow, no GPU, and `tests/` on the path for `references`."""
 
-import gc
 import os
 import sys
 from pathlib import Path
@@ -40,4 +39,3 @@ def _no_graphs_left_behind():
     yield
     if "keras" in sys.modules:
         sys.modules["keras"].utils.clear_session()
-    gc.collect()

@@ -52,7 +52,12 @@ def run(model, images):
     return {level: np.array(features[level]) for level in sorted(features)}
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=pytest.mark.slow) if name == "convnext_tiny" else name for name in CASES
+    ],
+)
 def case(request, tmp_path_factory):
     """Return name, the original network's features at each level, its weights file, and images."""
     name = request.param
@@ -111,7 +116,7 @@ def test_dense_features_hold_the_original_ones(case, output_stride):
         )
 
 
-@pytest.mark.parametrize("name", ["efficientnet_b0", "convnext_tiny"])
+@pytest.mark.parametrize("name", [pytest.param("efficientnet_b0", marks=pytest.mark.slow), "convnext_tiny"])
 def test_two_builds_are_named_alike_and_exchange_weights(name, tmp_path):
     # The networks whose layers keras.applications leaves unnamed in part.
     first = backbones.create(name, 16, input_size=(32, 32))

@@ -44,6 +44,7 @@ def no_leftovers(run):
     return not [path for path in run.rglob("*") if "partial" in path.name or "checkpoint" in path.name]
 
 
+@pytest.mark.slow
 def test_killed_while_training_the_classifier_and_while_labelling(finished, command, tmp_path):
     """The whole run from nothing. Both kills are between a file's last byte and its renaming."""
     run = tmp_path / "run"

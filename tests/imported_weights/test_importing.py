@@ -132,6 +132,7 @@ def features(network, file, folder):
     return model(reference.photograph()[None].astype("float32"))["level_5"][0].numpy()
 
 
+@pytest.mark.slow
 def test_a_resnet_classifier_becomes_a_backbones_weights(tmp_path):
     found = features("resnet50_torch", "imported.weights.h5", tmp_path)[..., :: reference.STEP]
     expected = reference.sample("resnet50/features")

@@ -50,7 +50,10 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "options", "inputs", "how"), CASES)
+@pytest.mark.parametrize(
+    ("name", "options", "inputs", "how"),
+    [pytest.param(*case, marks=pytest.mark.slow) if case[0] == "MeanFieldCRF" else case for case in CASES],
+)
 def test_layer(name, options, inputs, how):
     check_layer(lambda **further: getattr(layers, name)(**options, **further), *inputs, **how)
 

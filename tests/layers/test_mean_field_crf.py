@@ -10,7 +10,6 @@ from skimage.transform import resize
 from wsseg.errors import InputError
 from wsseg.layers import MeanFieldCRF
 from wsseg.refiners import DenseCRF
-from wsseg.refiners.dense_crf import PRESETS
 from wsseg.refiners.unary import unary_from_probabilities
 
 PHOTOGRAPHS = [
@@ -39,7 +38,15 @@ def graph_of(layer, classes, **how):
     )
 
 
-@pytest.mark.parametrize(("preset", "classes"), list(zip(PRESETS, [2, 3, 21, 5])))
+@pytest.mark.parametrize(
+    ("preset", "classes"),
+    [
+        pytest.param("irn", 2, marks=pytest.mark.slow),
+        pytest.param("psa", 5, marks=pytest.mark.slow),
+        ("deeplab_v2", 21),
+        ("toco", 3),
+    ],
+)
 def test_equal_to_the_crf_on_photographs(preset, classes):
     graph = graph_of(MeanFieldCRF.preset(preset), classes)
     for seed, image in enumerate(PHOTOGRAPHS):
@@ -97,6 +104,7 @@ def test_gradients_are_those_of_small_steps():
         assert (ends[0] - ends[1]) / 0.02 == pytest.approx(slope, rel=0.03)
 
 
+@pytest.mark.slow
 def test_a_networks_end_learns_its_weights():
     """A CRF that begins far too weak learns to clean noisy logits along the photograph's edges."""
     rng = np.random.default_rng(0)

@@ -189,7 +189,7 @@ def test_masks_of_another_size_than_the_logits(name):
         ("focl", {}, "unknown loss `focl`; did you mean `focal`"),
         ("focal", {"gama": 1}, "loss `focal` has no option `gama`; did you mean `gamma`"),
         ("focal", {"gamma": -1}, "`gamma` must be 0 or more; try 2; got -1"),
-        ("focal", {"gamma": "two"}, "loss `focal`: .*'two'"),
+        ("focal", {"gamma": "two"}, "`gamma` must be 0 or more; try 2; got 'two'"),
         ("focal", {"alpha": [1, -1]}, "`alpha` must be a weight of 0 or more"),
         ("generalised_cross_entropy", {"q": 0}, r"`q` must be in \(0, 1\]; try 0.7; got 0"),
         ("symmetric_cross_entropy", {"beta": -1}, "`beta` must be 0 or more"),

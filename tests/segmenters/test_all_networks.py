@@ -23,6 +23,8 @@ RATES = {
 }
 # Torchvision's four are of 35 to 61 M parameters, and have a file of their own: here they are slow tests.
 FAST = [name for name in SMALL if "resnet" not in name]
+# Of VGG's 13 layers too, as FCN-8s and SegNet are, which the fast tests train.
+ALIKE = {"fcn_32s", "fcn_16s", "parsenet", "deeplab_v1", "deconvnet"}
 TORCHVISION = [pytest.param(name, marks=pytest.mark.slow) for name in SMALL if "resnet" in name]
 
 
@@ -30,7 +32,10 @@ def test_every_name_is_tried_here():
     assert set(SMALL) == set(segmenters.SEGMENTERS)
 
 
-@pytest.mark.parametrize("name", FAST + TORCHVISION)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in ALIKE else name for name in FAST] + TORCHVISION,
+)
 def test_loss_on_scenes_falls(name):
     model, side = small(name)
     images, masks = scenes(2, side)

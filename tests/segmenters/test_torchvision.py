@@ -57,6 +57,7 @@ def test_any_size_and_its_head(model):
     check_head(model)
 
 
+@pytest.mark.slow
 def test_saving_keeps_both_heads(model, tmp_path):
     loaded = check_saving(model, tmp_path)
     image = reference.photograph()[:64, :64]

@@ -37,9 +37,8 @@ def recipe(tmp_path, monkeypatch):
 
 
 # The end-to-end tests run `gap`.
-@pytest.mark.parametrize(
-    "head", [head if head == "acol" else pytest.param(head, marks=pytest.mark.slow) for head in EXPLAINER]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("head", EXPLAINER)
 def test_trained_and_localized(recipe, tmp_path, head):
     # The published widths of the heads are for large images.
     chosen = recipe(head, options={"nin": {"channels": 16}, "acol": {"branch_channels": 16}}.get(head, {}))

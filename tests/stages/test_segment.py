@@ -51,6 +51,7 @@ def trained_and_scored(recipe, folder):
     return read_history(folder / "out/history.csv")["loss"]
 
 
+@pytest.mark.slow
 def test_a_network_with_two_heads(small, tmp_path):
     options = {
         "network": "pspnet",
@@ -97,6 +98,7 @@ def test_the_weight_of_the_second_head(small, tmp_path, monkeypatch, weight):
     assert float(loss(np.array([[[0, 1]]]), logits)) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_network_without_padding_and_a_loss_with_maps(small, tmp_path):
     options = {"network": "unet_valid", "channels": 4, "backbone": None, "output_stride": None, "crop": 220}
     recipe = small(**options, loss="weight_map", loss_options={"sigma": 3.0}, epochs=3)

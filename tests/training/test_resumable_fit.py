@@ -61,7 +61,7 @@ class Stop(Exception):  # noqa: N818
     """The process is killed."""
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", [pytest.param("sgd", marks=pytest.mark.slow), "adamw"])
 def test_stopped_in_the_second_epoch_and_resumed(tmp_path, dataset, optimizer):
     (tmp_path / "whole").mkdir()
     (tmp_path / "stopped").mkdir()

@@ -49,6 +49,7 @@ class MeanFieldCRF(keras.layers.Layer):
         InputError: A value is out of range, or the inputs are not of this form.
 
     Example:
+        >>> import numpy as np
         >>> image = np.zeros((1, 4, 6, 3), np.uint8)
         >>> image[:, :, 3:] = 255
         >>> logits = np.zeros((1, 4, 6, 2), np.float32)

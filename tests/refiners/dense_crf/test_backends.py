@@ -86,6 +86,7 @@ def test_equal_with_another_compatibility(compatibility):
     assert np.abs(crf(image, probs) - DenseCRF.preset("deeplab_v2")(image, probs)).max() > 0.1
 
 
+@pytest.mark.slow
 def test_a_hundred_labels():
     agreement, difference, _ = compare(
         DenseCRF(iterations=3), photograph("chelsea", (60, 80)), map_like(100, (60, 80))
