@@ -15,6 +15,7 @@ def scores_of(run):
     return json.loads((run / "6_evaluate/scores.json").read_text())
 
 
+@pytest.mark.slow
 def test_full_supervision_on_one_class(scenes_cache, command, tmp_path):
     changes = {
         "segment": {"supervision": "masks", "batch_size": 64, "epochs": 1},

@@ -138,6 +138,7 @@ def test_a_corrected_mask_is_scored_anew_and_nothing_else(with_masks, command):
         path.write_bytes(content)
 
 
+@pytest.mark.slow
 def test_without_any_mask(tmp_path, command):
     """Otsu's level, unsure pixels, and a segmenter that begins with the classifier's backbone."""
     write_photographs(tmp_path / "photographs", masks=False)

@@ -101,6 +101,7 @@ def test_the_network_has_a_second_head_if_the_file_has(given, auxiliary):
     assert caught.value.args[0] == ("fcn_resnet50", 7, auxiliary)
 
 
+@pytest.mark.slow
 def test_from_the_command_to_a_segmenter_that_loads(tmp_path, capsys):
     save_file(reference.random_state(shapes("fcn_resnet50", 21, True)), tmp_path / "state.safetensors")
     out = tmp_path / "new folder" / "imported.keras"

@@ -44,7 +44,7 @@ def graph_of(layer, classes, **how):
         pytest.param("irn", 2, marks=pytest.mark.slow),
         pytest.param("psa", 5, marks=pytest.mark.slow),
         ("deeplab_v2", 21),
-        ("toco", 3),
+        pytest.param("toco", 3, marks=pytest.mark.slow),
     ],
 )
 def test_equal_to_the_crf_on_photographs(preset, classes):
@@ -58,6 +58,7 @@ def test_equal_to_the_crf_on_photographs(preset, classes):
         np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_batch_is_its_images_one_by_one_under_xla_too():
     images = np.stack(PHOTOGRAPHS)
     logits = np.concatenate([logits_of(blobs(3, seed)) for seed in range(3)])

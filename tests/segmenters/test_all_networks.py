@@ -23,8 +23,8 @@ RATES = {
 }
 # Torchvision's four are of 35 to 61 M parameters, and have a file of their own: here they are slow tests.
 FAST = [name for name in SMALL if "resnet" not in name]
-# Of VGG's 13 layers too, as FCN-8s and SegNet are, which the fast tests train.
-ALIKE = {"fcn_32s", "fcn_16s", "parsenet", "deeplab_v1", "deconvnet"}
+# Of VGG's 13 layers too, as FCN-8s is, which the fast tests train.
+ALIKE = {"segnet", "fcn_32s", "fcn_16s", "parsenet", "deeplab_v1", "deconvnet"}
 TORCHVISION = [pytest.param(name, marks=pytest.mark.slow) for name in SMALL if "resnet" in name]
 
 

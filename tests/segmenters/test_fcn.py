@@ -195,6 +195,7 @@ def test_initial_values():
     assert not kernel[:, :, 0, 1].any()
 
 
+@pytest.mark.slow
 def test_each_stage_begins_with_the_predictions_of_the_one_before(tmp_path):
     coarse = build(32)
     rng = np.random.default_rng(2)

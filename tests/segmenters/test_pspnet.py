@@ -88,6 +88,7 @@ def test_head_is_all_that_is_not_the_backbone(any_size):
     } <= set(head)
 
 
+@pytest.mark.slow
 def test_save_and_load_both_heads(tmp_path):
     model = build()
     loaded = check_saving(model, tmp_path)
