@@ -91,7 +91,7 @@ def test_other_rules_on_the_scenes(finished, command, tmp_path, rule):
 def test_a_walk_is_scored_beside_the_maps_that_it_began_with(scenes_cache, command, tmp_path):
     walk = {"method": "irn", "confident": [0.6, 0.3], "crop": 64, "long_side": [64, 72], "epochs": 1}
     changes = {
-        "propagate": walk | {"batch_size": 4, "learn_radius": 3, "radius": 3, "steps": 16},
+        "propagate": walk | {"instances": True, "batch_size": 4, "learn_radius": 3, "radius": 3, "steps": 16},
         "label": {
             "threshold": {"rule": "calibration", "split": "val"},
             "crf_search": {
@@ -114,6 +114,12 @@ def test_a_walk_is_scored_beside_the_maps_that_it_began_with(scenes_cache, comma
     scores = scores_of(tmp_path / "run")
     assert scores["walked_maps"]["miou"] != scores["class_maps"]["miou"]
     assert len(list((tmp_path / "run/3_propagate/calibration_maps").iterdir())) > 0
+    # Instances are of the training images alone.
+    of_train, instances = (
+        {path.name for path in (tmp_path / "run/3_propagate" / part).iterdir()}
+        for part in ("maps", "instances")
+    )
+    assert instances == of_train
 
 
 @pytest.mark.slow

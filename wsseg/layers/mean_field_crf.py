@@ -43,7 +43,8 @@ class MeanFieldCRF(keras.layers.Layer):
 
     Call with `[images, logits]`: `(B, H, W, 3)` RGB in 0..255, of any dtype; `(B, H, W, K)` float, such as the log of
     probabilities or a segmenter's output. Returns `(B, H, W, K) float32` logits, whose softmax is the marginals. A
-    pixel of padding is a pixel like others: give images that are whole.
+    pixel of padding is a pixel like others: give images that are whole. Where the graph does not know them beforehand,
+    sides and batch must be at most 4,096: a larger image would get wrong neighbours.
 
     Raises:
         InputError: A value is out of range, or the inputs are not of this form.

@@ -34,7 +34,7 @@ class PixelLoss(keras.losses.Loss):
         Returns:
             `(B, H, W)` float32.
         """
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} must define `costs`")
 
     def call(self, y_true, y_pred):
         """Compute the loss.

@@ -108,7 +108,8 @@ def conventions(recipe: Recipe) -> dict[str, str]:
         "walked_maps": f"the class maps after {recipe.propagate.method}'s random walk; no CRF"
         if recipe.propagate.method != "none"
         else "none",
-        "pseudo_masks": f"image-level labels given; CRF {recipe.label.crf.preset} {recipe.label.crf.parameters or ''}; "
+        "pseudo_masks": f"image-level labels given; CRF {recipe.label.crf.preset}"
+        + (f" with {recipe.label.crf.parameters}; " if recipe.label.crf.parameters else "; ")
         + ("unsure pixels count as misses" if recipe.label.unsure else "every pixel labelled"),
         "segmenter": f"no labels given; scales {list(segmenter.scales)}, flip {segmenter.flip}, "
         f"fused by {segmenter.fusion}; CRF {segmenter.crf.preset}"

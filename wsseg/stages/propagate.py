@@ -6,7 +6,7 @@ from typing import Any
 
 from wsseg.recipe import Recipe
 from wsseg.stages import Outcome, data
-from wsseg.stages.files import CALIBRATION, MAPS
+from wsseg.stages.files import CALIBRATION, INSTANCES, MAPS
 
 LABELS, MODEL = "labels", "affinity.keras"
 
@@ -30,7 +30,8 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     config, maps = recipe.propagate, inputs["localize"] / MAPS
     write_confident_labels(config, labelled, maps, out / LABELS, recipe.label.workers)
     model, loss = learn_affinity(recipe, inputs, train.subset([record.id for record in labelled]), out)
-    walk_dataset(config, model, train, labelled, maps, out / MAPS)
+    instances = out / INSTANCES if config.instances else None
+    walk_dataset(config, model, train, labelled, maps, out / MAPS, instances)
     if recipe.label.threshold.rule == "calibration":
         split = data.calibration_split(recipe, inputs["data"])
         records = [record for record in split if record.labels]

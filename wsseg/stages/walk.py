@@ -16,7 +16,6 @@ from wsseg.progress import bar
 from wsseg.recipe import PropagateConfig
 from wsseg.refiners.random_walk import RandomWalk
 from wsseg.refiners.resize_maps import resize_maps
-from wsseg.stages.files import INSTANCES
 from wsseg.stages.learn_affinity import grid_of
 
 
@@ -27,6 +26,7 @@ def walk_dataset(
     records: Sequence[Record],
     maps: Path,
     folder: Path,
+    instances: Path | None = None,
     batch_size: int = 4,
 ) -> None:
     """Write the walked maps of images that have none yet.
@@ -38,11 +38,12 @@ def walk_dataset(
         records: Images with class maps.
         maps: Folder of these.
         folder: For the walked ones.
+        instances: For a map of each instance; None for none.
         batch_size: Images that the network sees at once.
     """
     folder.mkdir(exist_ok=True)
-    if config.instances:
-        (folder.parent / INSTANCES).mkdir(exist_ok=True)
+    if instances:
+        instances.mkdir(exist_ok=True)
     left = [record for record in records if not (folder / f"{record.id}.npz").exists()]
     grid = grid_of(model, config.method)
     with bar("random walks", len(records), done=len(records) - len(left)) as advance:
@@ -52,10 +53,10 @@ def walk_dataset(
                 given = ClassMaps.load(maps / f"{record.id}.npz")
                 at_cells = on_even_cells(found, grid, size_hw)
                 walked = walk(config, given.maps, at_cells)
-                if config.instances:
+                if instances:
                     whose, each = walked_instances(config, given.maps, at_cells)
                     ids = given.class_ids[whose]
-                    ClassMaps(ids, each, given.size_hw).save(folder.parent / INSTANCES / f"{record.id}.npz")
+                    ClassMaps(ids, each, given.size_hw).save(instances / f"{record.id}.npz")
                 ClassMaps(given.class_ids, walked, given.size_hw).save(folder / f"{record.id}.npz")
                 advance()
 

@@ -5,16 +5,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wsseg.errors import InputError
 from wsseg.refiners.dense_crf.checks import check_values
 from wsseg.refiners.unary import unary_from_probabilities
 
 if TYPE_CHECKING:
     from wsseg.refiners.dense_crf.crf import DenseCRF
 
+LARGEST = 4096
+"""Side of an image, pixels: the graph knows no size beforehand, and lays out the lattice's keys for this one."""
+
 
 def mean_field(crf: "DenseCRF", image: np.ndarray, probs: np.ndarray) -> np.ndarray:
     """Run `crf` on one image, on the device that TensorFlow has: as `numba_backend.mean_field`."""
     check_values(probs)
+    if max(image.shape[:2]) > LARGEST:
+        raise InputError(
+            f"the CRF backend `keras` takes images of at most {LARGEST} pixels a side; got {image.shape[:2]}; "
+            "use the backend `numba`, or a smaller image"
+        )
     logits = -unary_from_probabilities(probs)
     return _graph(crf, probs.shape[-1])(image[None], logits[None])[0].numpy()
 

@@ -13,19 +13,7 @@ if TYPE_CHECKING:
 
 
 def mean_field(crf: "DenseCRF", image: np.ndarray, probs: np.ndarray) -> np.ndarray:
-    """Run `crf` on one image.
-
-    Args:
-        crf: The parameters.
-        image: `(H, W, 3) uint8` RGB.
-        probs: `(H, W, K) float`, K at least 2.
-
-    Returns:
-        `(H, W, K) float32` marginals.
-
-    Raises:
-        InputError: pydensecrf is not installed, or probabilities outside [0, 1] or that do not sum to 1.
-    """
+    """Run `crf` on one image: as `numba_backend.mean_field`; an InputError too where pydensecrf is not installed."""
     try:
         from pydensecrf import densecrf
     except ImportError as error:
