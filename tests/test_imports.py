@@ -3,7 +3,15 @@ import sys
 
 import pytest
 
-LIGHT = ["wsseg", "wsseg.artifacts", "wsseg.datasets", "wsseg.metrics", "wsseg.refiners", "wsseg.report"]
+LIGHT = [
+    "wsseg",
+    "wsseg.artifacts",
+    "wsseg.instances",
+    "wsseg.datasets",
+    "wsseg.metrics",
+    "wsseg.refiners",
+    "wsseg.report",
+]
 # Worker processes import these two.
 LIGHT += ["wsseg.stages.label", "wsseg.stages.score_labels"]
 

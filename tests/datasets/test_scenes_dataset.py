@@ -156,3 +156,20 @@ def test_masks_open_as_palette_images(root):
     with Image.open(root / "train" / "masks" / "train_00000.png") as image:
         assert image.mode == "P"
         assert image.getpalette()[3:6] == [128, 0, 0]
+
+
+def test_instances_are_the_rendered_objects(root):
+    dataset = datasets.create("scenes", split="train", root=root, **SMALL)
+    for index, record in enumerate(dataset):
+        objects = render(0, "train", index, 48).objects
+        found = dataset.read_instances(record)
+        assert [CLASSES[number - 1] for number in found.class_ids] == [item.label for item in objects]
+        assert found.boxes_xyxy.tolist() == [list(item.box_xyxy) for item in objects]
+        assert found.masks.sum(axis=(1, 2)).tolist() == [item.area for item in objects]
+
+
+def test_without_masks_there_are_no_instances_either(root):
+    dataset = datasets.create("scenes", split="train", root=root, **SMALL).without_masks()
+    assert all(record.instances is None for record in dataset)
+    with pytest.raises(InputError, match="has no instances"):
+        dataset.read_instances(dataset[0])

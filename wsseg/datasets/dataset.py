@@ -1,7 +1,7 @@
 """A dataset: a sequence of records, and how to read their images, labels and masks."""
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import overload
 
@@ -12,6 +12,7 @@ from wsseg.catalogue import nearest
 from wsseg.datasets.mask_ids import ILLEGAL, mask_id_table
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
+from wsseg.instances import Instances, instances_of_maps
 from wsseg.loading.image_files import image_size_hw, read_image
 
 
@@ -26,6 +27,8 @@ class Dataset(Sequence[Record]):
         set_aside: What was left out while the dataset was read, `id -> reason`.
         mask_ids: `(256,) int16`: what a value of the mask files means here (0 = background, 1..K,
             255 = ignore, -1 = illegal); None where the files already use these ids.
+        instance_reader: Reads the objects of a record that has `instances`; None for an 8-bit PNG of instance
+            numbers beside the mask.
 
     Raises:
         InputError: There is no class, a class or an id appears twice, or a label is not in `classes`.
@@ -46,6 +49,7 @@ class Dataset(Sequence[Record]):
         records: Iterable[Record],
         set_aside: Mapping[str, str] | None = None,
         mask_ids: np.ndarray | None = None,
+        instance_reader: Callable[[Record], Instances] | None = None,
     ) -> None:
         self.name = name
         self.split = split
@@ -53,6 +57,7 @@ class Dataset(Sequence[Record]):
         self.set_aside: dict[str, str] = dict(set_aside or {})
         self._records = tuple(records)
         self._mask_ids = mask_id_table(self.classes, self.classes) if mask_ids is None else mask_ids
+        self._instance_reader = instance_reader
         if not self.classes:
             raise InputError(f"dataset `{name}` has no class; give at least one in `classes`")
         if repeated := _first_repeated(self.classes):
@@ -118,13 +123,31 @@ class Dataset(Sequence[Record]):
             )
         return mask.astype(np.uint8)
 
+    def read_instances(self, record: Record) -> Instances:
+        """Read the objects of the image that are of this dataset's classes, with their masks.
+
+        Raises:
+            InputError: The record has no instances, or their file is broken or of another size than the image; the
+                message names the file.
+        """
+        if record.instances is None:
+            raise InputError(
+                f"image `{record.id}` has no instances; dataset `{self.name}` ({self.split}) was asked for them"
+            )
+        if self._instance_reader is not None:
+            return self._instance_reader(record)
+        try:
+            return instances_of_maps(read_mask(record.instances), self.read_mask(record))
+        except InputError as error:
+            raise InputError(f"instances {record.instances} of image {record.image}: {error}") from error
+
     def label_vector(self, record: Record) -> np.ndarray:
         """Return the image-level labels as `(K,) float32` of zeros and ones, in the order of `classes`."""
         return np.array([name in record.labels for name in self.classes], np.float32)
 
     def without_masks(self) -> "Dataset":
-        """Return the same records with `mask=None`: all that a weakly supervised stage gets to see."""
-        return self._with(replace(record, mask=None) for record in self._records)
+        """Return the same records without masks and instances: all that a weakly supervised stage gets to see."""
+        return self._with(replace(record, mask=None, instances=None) for record in self._records)
 
     def subset(self, ids: Iterable[str]) -> "Dataset":
         """Return the records with these ids, in this dataset's order.

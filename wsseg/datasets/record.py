@@ -14,6 +14,7 @@ class Record:
         labels: Names of the classes present, in the dataset's class order.
         mask: The file of its mask, or None. Its values are the file's own ids: read it through
             `Dataset.read_mask`, which turns them into the dataset's.
+        instances: The file that its objects are told apart in, or None: read through `Dataset.read_instances`.
 
     Example:
         >>> Record("cat 1", Path("cat 1.jpg"), ("cat",)).mask is None
@@ -24,3 +25,4 @@ class Record:
     image: Path
     labels: tuple[str, ...]
     mask: Path | None = None
+    instances: Path | None = None

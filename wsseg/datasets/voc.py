@@ -5,6 +5,7 @@
     ROOT/Annotations/ID.xml                                 boxes, for the labels
     ROOT/SegmentationClassAug/ID.png                        masks: VOC's own and SBD's (Hariharan 2011)
     ROOT/SegmentationClass/ID.png                           VOC's own masks
+    ROOT/SegmentationObject/ID.png                          VOC's own masks, the objects told apart
     ROOT/image_labels.csv                                   optional: image,labels
 
 References:

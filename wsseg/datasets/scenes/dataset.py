@@ -54,7 +54,7 @@ def scenes(
         workers: Processes that render; None for up to 4, one a core.
 
     Returns:
-        The dataset; every record has a mask.
+        The dataset; every record has a mask and instances.
 
     Raises:
         InputError: An option is out of range, or `root` holds scenes made with other options.
@@ -90,9 +90,8 @@ def scenes(
         present = {item["label"] for item in objects}
         labels = tuple(label for label in chosen if label in present)
         if labels:
-            records.append(
-                Record(name, folder / "images" / f"{name}.png", labels, folder / "masks" / f"{name}.png")
-            )
+            image, mask, instances = (folder / kind / f"{name}.png" for kind in _KINDS)
+            records.append(Record(name, image, labels, mask, instances))
     return Dataset("scenes", split, chosen, records, mask_ids=table)
 
 
