@@ -17,6 +17,8 @@ SWITCHES = RNG.integers(0, 9, MAPS.shape).astype("int32")
 VALID = (np.arange(18) < np.array([[18], [11]]))[:, None] * np.ones((2, 14, 18), "float32")
 # Channels whose squares add up to more than float16 holds (65,504).
 LARGE = RNG.normal(0, 200, (2, 4, 5, 8)).astype("float32")
+# Left, top, right, bottom of regions of maps of stride 2, some of them beyond the border.
+REGIONS = np.array([[[1, 2, 9, 9], [-3, 4, 7, 30]], [[0, 0, 18, 14], [5, 5, 6, 6]]], "float32")
 
 CASES = [
     ("AdaptiveAveragePooling2D", {"bins": 4}, [MAPS], {}),
@@ -44,6 +46,9 @@ CASES = [
     ("MeanFieldCRF", {"bilateral_weight": 0, "iterations": 2, "room": 3}, [IMAGES.astype("uint8"), MAPS], {}),
     ("MeanShift", {}, [MAPS], {}),
     ("NearestResizeTo", {"shift_hw": (0.25, 0.0)}, [MAPS, LIKE], {}),
+    ("RoIAlign", {"strides": (2,), "output_size": 3}, [MAPS, REGIONS], {}),
+    ("RoIAlign", {"strides": (64, 128), "output_size": 3}, [MAPS, DISTINCT[:, ::2, ::2], 64 * REGIONS], {}),
+    ("RoIPool", {"stride": 2, "output_size": 3}, [DISTINCT, REGIONS], {"unknown_size": False}),
     ("SizeGuard", {"multiple": 2, "remainder": 1, "smallest": 5, "network": "some"}, [MAPS], {}),
     ("SpatialPyramidPooling2D", {}, [DISTINCT], {}),
     ("SpatialPyramidPooling2D", {"bins": (3, 1), "pooling": "average"}, [MAPS], {}),

@@ -31,6 +31,8 @@ LAYERS = {
     "MeanFieldCRF": "wsseg.layers.mean_field_crf:MeanFieldCRF",
     "MeanShift": "wsseg.layers.mean_shift:MeanShift",
     "NearestResizeTo": "wsseg.layers.nearest_resize:NearestResizeTo",
+    "RoIAlign": "wsseg.layers.roi_align:RoIAlign",
+    "RoIPool": "wsseg.layers.roi_pool:RoIPool",
     "SizeGuard": "wsseg.layers.size_guard:SizeGuard",
     "SpatialPyramidPooling2D": "wsseg.layers.spatial_pyramid_pooling:SpatialPyramidPooling2D",
 }

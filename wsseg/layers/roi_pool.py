@@ -1,0 +1,121 @@
+"""RoIPool: the maxima of the bins of regions, coordinates rounded to whole cells (Fast R-CNN)."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from wsseg.errors import InputError
+
+
+@keras.saving.register_keras_serializable(package="wsseg")
+class RoIPool(keras.layers.Layer):
+    """Divide regions of one feature map into bins of whole cells and take each bin's maximum.
+
+    As in Fast R-CNN's code: the region's corners, over the stride, are rounded (halves up) to the first and the *last*
+    cell; bin `i` of `n` covers cells `floor(i side / n)` to `ceil((i + 1) side / n) - 1`, so bins overlap where they do
+    not divide the region. A bin outside the map is 0.
+
+    The maximum over a rectangle is that of four windows whose sides are powers of two: maps of window maxima are made
+    once for all regions.
+
+    Args:
+        stride: Pixels a cell.
+        output_size: Bins a side.
+
+    Raises:
+        InputError: A value below 1.
+
+    Example:
+        >>> import numpy as np
+        >>> features = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
+        >>> region = np.array([[[0.0, 0.0, 4.0, 4.0]]])  # cells 0 and 1 of each axis
+        >>> RoIPool(4, output_size=1)([features, region]).numpy().ravel().tolist()
+        [5.0]
+
+    References:
+        Girshick, Fast R-CNN, ICCV 2015, section 2.1, and its public code.
+    """
+
+    def __init__(self, stride: int, output_size: int = 7, **kwargs: Any):
+        super().__init__(autocast=False, **kwargs)  # float16 is too coarse for coordinates
+        for name, value in (("stride", stride), ("output_size", output_size)):
+            if not isinstance(value, int) or value < 1:
+                raise InputError(f"`{name}` must be a whole number from 1; got {value!r}")
+        self.stride, self.output_size = stride, output_size
+
+    def call(self, inputs):
+        """Read from the map `inputs[0]`, `(B, h, w, C)` of known size, the regions `inputs[1]`, `(B, R, 4)` xyxy."""
+        features, rois = inputs
+        height, width = features.shape[1:3]
+        if height is None or width is None:
+            raise InputError("RoIPool needs a map whose size is known; build the network with `input_size`")
+        tables, exponents = _window_maxima(features)
+        corners = ops.cast(
+            ops.floor(ops.stop_gradient(ops.cast(rois, "float32")) / self.stride + 0.5), "int32"
+        )
+        top, bottom = self._bins(corners[..., 1], corners[..., 3], height)
+        left, right = self._bins(corners[..., 0], corners[..., 2], width)
+        level_h, level_w = _log2(bottom - top), _log2(right - left)  # (B, R, n)
+        batch, channels = ops.shape(features)[0], features.shape[-1]
+        table = (level_h[..., :, None] * exponents + level_w[..., None, :]) * batch
+        table = (table + ops.cast(ops.arange(batch), "int32")[:, None, None, None]) * (height * width)
+        cells = ops.reshape(tables, (-1, channels))
+        best = None
+        for row in (top, bottom - _power(level_h)):
+            for column in (left, right - _power(level_w)):
+                inside = ops.clip(row, 0, height - 1)[..., :, None] * width
+                place = table + inside + ops.clip(column, 0, width - 1)[..., None, :]
+                found = ops.take(cells, place, axis=0)
+                best = found if best is None else ops.maximum(best, found)
+        empty = (bottom <= top)[..., :, None] | (right <= left)[..., None, :]
+        return ops.cast(ops.where(empty[..., None], 0.0, best), self.compute_dtype)
+
+    def _bins(self, first, last, side: int):
+        """Return the first cell of each bin and the one after its last, `(B, R, output_size)` int32."""
+        length = ops.maximum(last - first + 1, 1)[..., None]
+        bins = ops.arange(self.output_size, dtype="int32")
+        start = first[..., None] + ops.floor_divide(bins * length, self.output_size)
+        stop = first[..., None] - ops.floor_divide(-(bins + 1) * length, self.output_size)
+        return ops.clip(start, 0, side), ops.clip(stop, 0, side)
+
+    def compute_output_shape(self, input_shape):
+        """Return `(B, R, output_size, output_size, C)`."""
+        features, rois = input_shape
+        return (*rois[:2], self.output_size, self.output_size, features[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().get_config() | {"stride": self.stride, "output_size": self.output_size}
+
+
+def _window_maxima(features):
+    """Return the maxima over windows of 2^i x 2^j cells that start at each cell, `(I, J, B, h, w, C)`, and J."""
+    height, width = features.shape[1:3]
+    rows = [features]
+    while 2 ** len(rows) <= height:
+        rows.append(_doubled(rows[-1], 2 ** (len(rows) - 1), 1))
+    table = []
+    for one in rows:
+        columns = [one]
+        while 2 ** len(columns) <= width:
+            columns.append(_doubled(columns[-1], 2 ** (len(columns) - 1), 2))
+        table.append(ops.stack(columns))
+    return ops.stack(table), width.bit_length()
+
+
+def _doubled(windows, step: int, axis: int):
+    """Return the maxima of each window and the one `step` further on, which at the end is the window itself."""
+    size = windows.shape[axis]
+    index = ops.minimum(ops.arange(size) + step, size - 1)
+    return ops.maximum(windows, ops.take(windows, index, axis=axis))
+
+
+def _log2(number):
+    """Return the largest exponent whose power of two is at most `number`; 0 for less than 2."""
+    powers = ops.cast([2**i for i in range(1, 16)], "int32")
+    return ops.sum(ops.cast(number[..., None] >= powers, "int32"), axis=-1)
+
+
+def _power(exponent):
+    return ops.left_shift(ops.ones_like(exponent), exponent)
