@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from references import regions
+from references.torchvision_regions import BINS, SAMPLES, STRIDE, inputs
 
 from wsseg.errors import InputError
 from wsseg.layers.roi_align import RoIAlign, levels_of
@@ -100,3 +101,17 @@ def test_wrong_strides_are_named():
     for strides in ([], [3], [8, 4], [4, 4], [4.0]):
         with pytest.raises(InputError, match="ascending powers of two"):
             RoIAlign(strides)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("align", RoIAlign([STRIDE], BINS)),
+        ("align_3", RoIAlign([STRIDE], BINS, samples=3)),
+        ("pool", RoIPool(STRIDE, BINS)),
+    ],
+)
+def test_regions_equal_torchvisions(name, layer):
+    features, rois = inputs()
+    with np.load(SAMPLES) as samples:
+        np.testing.assert_allclose(layer([features, rois]).numpy(), samples[name], atol=1e-5)

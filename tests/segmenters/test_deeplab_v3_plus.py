@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from wsseg import backbones, segmenters
+from wsseg.backbones.placement import place
 from wsseg.errors import InputError
 from wsseg.saved_models import load_model
-from wsseg.segmenters.placement import place
 
 
 def build(**options):

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 
 from wsseg.backbones.alignment import grids
+from wsseg.backbones.placement import place
 from wsseg.layers.bilinear_resize import BilinearResizeTo
-from wsseg.segmenters.placement import place
 
 
 def on_one_grid(network: keras.Model, level: str, onto: str, tensor: Any, name: str) -> Any:

@@ -71,26 +71,54 @@ def scale_and_crop(
         Image `(crop, crop, 3)` float32, bilinear, filled with `FILL_RGB`; labels `(crop, crop, 2)` float32:
         the nearest class id, filled with 255, and the validity, 1 inside the image.
     """
-    size = tf.cast(tf.shape(image)[:2], tf.float32)
-    scale = long_side / tf.reduce_max(size)
-    scaled = tf.maximum(tf.cast(tf.round(size * scale), tf.int32), 1)
-    image = tf.image.resize(image, scaled, antialias=True)
-    mask = tf.image.resize(mask, scaled, method="nearest")
+    scaled, window, padding = _window(tf.shape(image)[:2], long_side, offset_yx, crop)
+    image = _filled_image(image, scaled, window, padding, crop)
+    mask = tf.image.resize(mask, scaled, method="nearest")[window]
+    valid = tf.pad(tf.ones_like(mask, tf.float32), padding)
+    labels = tf.pad(tf.cast(mask, tf.float32) - IGNORE, padding) + IGNORE
+    return image, tf.ensure_shape(tf.concat([labels, valid], axis=-1), (crop, crop, 2))
+
+
+def scale_and_crop_objects(
+    image: tf.Tensor, masks: tf.Tensor, long_side: tf.Tensor, offset_yx: tf.Tensor, crop: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Do as `scale_and_crop` with the masks of objects, which may overlap.
+
+    Args:
+        image: `(H, W, 3)` uint8.
+        masks: `(H, W, M)` uint8 of zeros and ones.
+        long_side: As of `scale_and_crop`.
+        offset_yx: As of `scale_and_crop`.
+        crop: Side of the square, pixels.
+
+    Returns:
+        Image `(crop, crop, 3)` float32; masks `(crop, crop, M + 1)` uint8, nearest: the last is the validity.
+    """
+    scaled, window, padding = _window(tf.shape(image)[:2], long_side, offset_yx, crop)
+    image = _filled_image(image, scaled, window, padding, crop)
+    count = masks.shape[-1]
+    masks = tf.image.resize(masks, scaled, method="nearest")[window]
+    masks = tf.concat([masks, tf.ones_like(masks[..., :1])], axis=-1)
+    return image, tf.ensure_shape(tf.pad(masks, padding), (crop, crop, count + 1))
+
+
+def _window(size, long_side, offset_yx, crop: int) -> tuple:
+    """Return the scaled size, the window of it that the crop sees, and what is filled up around that."""
+    size = tf.cast(size, tf.float32)
+    scaled = tf.maximum(tf.cast(tf.round(size * (long_side / tf.reduce_max(size))), tf.int32), 1)
     room = scaled - crop
     start = tf.cast(offset_yx * tf.cast(tf.maximum(room, 0) + 1, tf.float32), tf.int32)
     stop = tf.minimum(start + crop, scaled)
-    image = image[start[0] : stop[0], start[1] : stop[1]]
-    mask = mask[start[0] : stop[0], start[1] : stop[1]]
     before = tf.cast(offset_yx * tf.cast(tf.maximum(-room, 0) + 1, tf.float32), tf.int32)
-    after = crop - before - tf.shape(mask)[:2]
-    padding = tf.stack([before, after], axis=1)
-    padding = tf.concat([padding, [[0, 0]]], axis=0)
+    after = crop - before - (stop - start)
+    padding = tf.concat([tf.stack([before, after], axis=1), [[0, 0]]], axis=0)
+    return scaled, (slice(start[0], stop[0]), slice(start[1], stop[1])), padding
+
+
+def _filled_image(image, scaled, window, padding, crop: int):
     fill = tf.constant(FILL_RGB)
-    image = tf.pad(image - fill, padding) + fill
-    valid = tf.pad(tf.ones_like(mask, tf.float32), padding)
-    labels = tf.pad(tf.cast(mask, tf.float32) - IGNORE, padding) + IGNORE
-    image = tf.ensure_shape(image, (crop, crop, 3))
-    return image, tf.ensure_shape(tf.concat([labels, valid], axis=-1), (crop, crop, 2))
+    image = tf.image.resize(image, scaled, antialias=True)[window]
+    return tf.ensure_shape(tf.pad(image - fill, padding) + fill, (crop, crop, 3))
 
 
 def jitter_layers(strength: float, seed: int) -> list:

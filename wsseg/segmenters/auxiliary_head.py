@@ -3,9 +3,9 @@
 import keras
 from keras import layers
 
+from wsseg.backbones.placement import place
 from wsseg.layers.aspp import convolution
 from wsseg.layers.bilinear_resize import BilinearResizeTo
-from wsseg.segmenters.placement import place
 
 LEVEL = "level_4"
 """The output of ResNet's fourth stage, its last but one (Zhao et al. 2017, section 3.3: `res4b22`)."""

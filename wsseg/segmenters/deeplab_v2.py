@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from wsseg import backbones
+from wsseg.backbones.placement import place
 from wsseg.backbones.vgg_atrous import STRIDE, vgg_atrous
 from wsseg.backbones.vgg_dense import as_convolutions, read_dense
 from wsseg.errors import InputError
@@ -15,7 +16,6 @@ from wsseg.layers.bilinear_resize import BilinearResizeTo
 from wsseg.layers.bilinear_zoom import BilinearZoomTo
 from wsseg.layers.legal_sizes import BACKBONE_SIZES
 from wsseg.segmenters.atrous_rates import checked_rates
-from wsseg.segmenters.placement import place
 from wsseg.segmenters.segmenter import Graph
 
 HIDDEN_CHANNELS = 1024  # of fc6 and fc7 on VGG-16, section 4.1.2

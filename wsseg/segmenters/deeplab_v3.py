@@ -6,12 +6,12 @@ from keras import layers
 
 from wsseg import backbones
 from wsseg.backbones.multi_grid import has_multi_grid
+from wsseg.backbones.placement import place
 from wsseg.layers.aspp import aspp
 from wsseg.layers.bilinear_resize import BilinearResizeTo
 from wsseg.layers.legal_sizes import BACKBONE_SIZES
 from wsseg.segmenters.atrous_rates import pyramid_rates
 from wsseg.segmenters.auxiliary_head import auxiliary_head
-from wsseg.segmenters.placement import place
 from wsseg.segmenters.segmenter import Graph
 
 MULTI_GRID = (1, 2, 4)  # section 4.3: the best of those tried, with the pyramid

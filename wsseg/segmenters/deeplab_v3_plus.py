@@ -5,11 +5,11 @@ from pathlib import Path
 from keras import layers
 
 from wsseg import backbones
+from wsseg.backbones.placement import place
 from wsseg.layers.aspp import aspp, convolution
 from wsseg.layers.bilinear_resize import BilinearResizeTo
 from wsseg.layers.legal_sizes import BACKBONE_SIZES
 from wsseg.segmenters.atrous_rates import pyramid_rates
-from wsseg.segmenters.placement import place
 from wsseg.segmenters.segmenter import Graph
 
 LOW_LEVEL_CHANNELS = 48  # section 4.1

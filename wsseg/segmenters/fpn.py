@@ -6,13 +6,12 @@ import keras
 from keras import layers
 
 from wsseg import backbones
+from wsseg.backbones.placement import place
+from wsseg.backbones.pyramid import one_a_stride, pyramid
 from wsseg.layers.bilinear_resize import BilinearResizeTo
 from wsseg.layers.legal_sizes import BACKBONE_SIZES
-from wsseg.layers.nearest_resize import NearestResizeTo
-from wsseg.segmenters.placement import place
 from wsseg.segmenters.segmenter import Graph
 
-FINEST = 4  # stride at which the levels are added
 GROUPS, CHANNELS_A_GROUP = 32, 4  # of group normalisation: 32 of the paper's 128 channels
 
 
@@ -43,53 +42,30 @@ def fpn(
         Kirillov et al., Panoptic Feature Pyramid Networks, CVPR 2019, section 3.1 and figure 3. Lin et al.,
         Feature Pyramid Networks for Object Detection, CVPR 2017, section 3.
     """
-    strides = backbones.level_strides(backbone)
+    strides = one_a_stride(backbone)
     network = backbones.create(backbone, max(strides.values()), weights=weights, input_size=input_size)
-    levels = _one_a_stride(strides)
-    pyramid = _pyramid(network, levels, channels)
-    parts = [_head(network, pyramid, levels[: index + 1], head_channels) for index in range(len(levels))]
+    levels = list(strides)
+    features = pyramid(network, levels, channels)
+    parts = [_head(network, features, levels[: index + 1], head_channels) for index in range(len(levels))]
     image = network.inputs[0]
     scores = layers.Conv2D(num_classes, 1, dtype="float32", name="scores")(layers.Add(name="head_sum")(parts))
     to_image = BilinearResizeTo(**place(network, levels[0]), name="logits", dtype="float32")
     return Graph(image, to_image([scores, image]), network, sizes=BACKBONE_SIZES)
 
 
-def _one_a_stride(strides: dict[str, int]) -> list[str]:
-    """Return the names of the levels from stride 4 on, the finest first."""
-    found: dict[int, str] = {}
-    for level in sorted(strides):
-        if strides[level] >= FINEST:
-            found.setdefault(strides[level], level)
-    return list(found.values())
-
-
-def _pyramid(network: keras.Model, levels: list[str], channels: int) -> dict[str, keras.KerasTensor]:
-    """Add the top-down pathway; return each level's features, `(B, h, w, channels)`."""
-    pyramid, merged, above = {}, None, None
-    for level in reversed(levels):
-        number = level.removeprefix("level_")
-        lateral = layers.Conv2D(channels, 1, name=f"lateral_{number}")(network.output[level])
-        if merged is not None:
-            resize = NearestResizeTo(**place(network, above, level), name=f"top_down_{number}")
-            lateral = layers.Add(name=f"merge_{number}")([lateral, resize([merged, lateral])])
-        merged, above = lateral, level
-        pyramid[level] = layers.Conv2D(channels, 3, padding="same", name=f"smooth_{number}")(merged)
-    return pyramid
-
-
 def _head(
-    network: keras.Model, pyramid: dict[str, keras.KerasTensor], levels: list[str], channels: int
+    network: keras.Model, features: dict[str, keras.KerasTensor], levels: list[str], channels: int
 ) -> keras.KerasTensor:
     """Bring the last of `levels` to the size of the first, convolving before each doubling."""
     *finer, level = levels
     prefix = f"head_{level.removeprefix('level_')}"
     if not finer:
-        return _convolution(pyramid[level], channels, f"{prefix}_0")
-    tensor = pyramid[level]
+        return _convolution(features[level], channels, f"{prefix}_0")
+    tensor = features[level]
     for step, target in enumerate(reversed(finer)):
         tensor = _convolution(tensor, channels, f"{prefix}_{step}")
         resize = BilinearResizeTo(**place(network, level, target), name=f"{prefix}_{step}_double")
-        tensor, level = resize([tensor, pyramid[target]]), target
+        tensor, level = resize([tensor, features[target]]), target
     return tensor
 
 

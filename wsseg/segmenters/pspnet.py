@@ -5,12 +5,12 @@ from pathlib import Path
 from keras import layers
 
 from wsseg import backbones
+from wsseg.backbones.placement import place
 from wsseg.layers.aspp import convolution
 from wsseg.layers.bilinear_resize import BilinearResizeTo
 from wsseg.layers.legal_sizes import BACKBONE_SIZES
 from wsseg.layers.pyramid_pooling import pyramid_pooling
 from wsseg.segmenters.auxiliary_head import auxiliary_head
-from wsseg.segmenters.placement import place
 from wsseg.segmenters.segmenter import Graph
 
 

@@ -27,7 +27,7 @@ def fcn_resnet(
 
     Unlike Long et al.'s FCN it has no skips: a 3x3 convolution to a quarter of the channels and a 1x1 to the
     classes, upsampled bilinearly to the image. Features are resized by half-pixel centres and not moved to
-    where their cells look (`wsseg.segmenters.placement`): the weights were trained without.
+    where their cells look (`wsseg.backbones.placement`): the weights were trained without.
 
     Args:
         num_classes: Background included.

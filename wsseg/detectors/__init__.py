@@ -1,0 +1,78 @@
+"""Detectors: images to boxes, and to a mask in each."""
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wsseg.catalogue import nearest
+from wsseg.errors import InputError
+
+if TYPE_CHECKING:
+    from wsseg.detectors.rcnn import RCNN
+
+DETECTORS: dict[str, Mapping[str, Any]] = {
+    "faster_rcnn": {"mask_channels": None},
+    "mask_rcnn": {"pooling": "align"},
+}
+"""Name -> the arguments of `wsseg.detectors.builder.rcnn` that make this variant; not options."""
+
+
+def create(name: str, /, **options: Any) -> "RCNN":
+    """Build a detector by name.
+
+    Args:
+        name: A key of `DETECTORS`: faster_rcnn or mask_rcnn (becomes the model's name, unless `options` has another).
+        options: What its builder takes: `num_classes` (background included), `input_size` (`(H, W)`, fixed), and, each
+            with a default, `backbone`, `weights` (of the backbone: None, "imagenet", or a weights file), `pyramid` ...;
+            see `wsseg.detectors.builder`. None stands for the default.
+
+    Returns:
+        A `keras.Model`; see `wsseg.detectors.rcnn.RCNN` for what it takes and gives.
+
+    Raises:
+        InputError: No detector or option of that name (the message names the nearest), or a value that it can't take.
+
+    Example:
+        >>> model = create("mask_rcnn", backbone="mobilenet_0.25", num_classes=3, input_size=(64, 64), channels=8,
+        ...                head_channels=8, mask_channels=8, proposals=16, detections=5)
+        >>> import numpy as np
+        >>> found = model.predict(np.zeros((1, 64, 64, 3)), verbose=0)
+        >>> {part: values.shape for part, values in sorted(found.items())}
+        {'boxes': (1, 5, 4), 'classes': (1, 5), 'masks': (1, 5, 28, 28), 'scores': (1, 5)}
+    """
+    from wsseg.detectors.builder import rcnn
+    from wsseg.detectors.rcnn import RCNN
+
+    if name not in DETECTORS:
+        raise InputError(f"unknown detector `{name}`; {nearest(name, DETECTORS)}")
+    model_name = options.pop("name", None)
+    chosen = {option: value for option, value in options.items() if value is not None}
+    takes = options_of(name)
+    for option in chosen:
+        if option not in takes:
+            raise InputError(f"detector `{name}` has no option `{option}`; {nearest(option, takes)}")
+    chosen = takes | {
+        key: tuple(value) if isinstance(value, list) else value for key, value in chosen.items()
+    }
+    weights: str | Path | None = chosen.pop("weights")
+    for required in ("num_classes", "input_size"):
+        if chosen[required] is None:
+            raise InputError(f"detector `{name}` needs `{required}`")
+    parts, backbone = rcnn(**chosen, **DETECTORS[name], weights=weights)
+    chosen["backbone"] = backbone  # the full name: of a MobileNet with its width
+    if chosen["freeze_norms"] is None:
+        chosen["freeze_norms"] = weights is not None
+    return RCNN(parts, name, chosen, model_name)
+
+
+def options_of(name: str) -> dict[str, Any]:
+    """Return the options of a detector with their defaults; those that have none as None."""
+    from wsseg.detectors.builder import rcnn
+
+    parameters = inspect.signature(rcnn).parameters
+    return {
+        option: None if parameter.default is parameter.empty else parameter.default
+        for option, parameter in parameters.items()
+        if option not in DETECTORS[name]
+    }

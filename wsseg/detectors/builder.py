@@ -1,0 +1,161 @@
+"""Build the parts of Faster and Mask R-CNN."""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+import keras
+from keras import layers
+
+from wsseg import backbones
+from wsseg.backbones.pyramid import one_a_stride, pyramid
+from wsseg.detectors.anchors import RATIOS, anchors
+from wsseg.detectors.heads import box_head, mask_head, proposal_head
+from wsseg.detectors.rcnn import Parts
+from wsseg.errors import InputError
+from wsseg.layers.roi_align import RoIAlign
+from wsseg.layers.roi_pool import RoIPool
+
+BOX_SIDE, MASK_SIDE = 7, 14
+"""Bins a side of what the heads see (He et al. 2017, figure 4, right)."""
+
+
+def rcnn(
+    num_classes: int,
+    input_size: tuple[int, int],
+    backbone: str = "resnet50",
+    weights: str | Path | None = None,
+    use_pyramid: bool = True,
+    pooling: Literal["align", "pool"] = "align",
+    output_stride: int = 16,
+    channels: int = 256,
+    head_channels: int = 1024,
+    mask_channels: int | None = 256,
+    anchor_sides: tuple[float, ...] | None = None,
+    ratios: tuple[float, ...] = RATIOS,
+    proposals: int = 1000,
+    regions: int = 512,
+    least_score: float = 0.05,
+    nms: float = 0.5,
+    detections: int = 100,
+    freeze_norms: bool | None = None,
+) -> tuple[Parts, str]:
+    """Build Faster R-CNN or, with a head that draws each region's mask, 28 x 28, Mask R-CNN.
+
+    On a pyramid: levels of stride 4 up to the backbone's last, and one more for the proposals, every other cell of the
+    last; RoIAlign; two dense layers of 1,024. With ResNet-50 of torchvision's form and 91 classes it has the 41,755,286
+    parameters of torchvision's `fasterrcnn_resnet50_fpn`, or the 44,401,393 of `maskrcnn_resnet50_fpn`, batch norms not
+    counted (there they are constants).
+
+    On one map: the backbone's last features at `output_stride`. Faster R-CNN was published with VGG-16, RoIPool and
+    4,096 channels: `use_pyramid=False, pooling="pool", backbone="vgg16", head_channels=4096, channels=512`.
+
+    Args:
+        num_classes: Background included.
+        input_size: `(H, W)`, multiples of 32.
+        backbone: A network of `wsseg.backbones`.
+        weights: Of the backbone: None, "imagenet", or a weights file.
+        use_pyramid: A pyramid rather than one map.
+        pooling: align: RoIAlign; pool: RoIPool, of one map only.
+        output_stride: Of the one map.
+        channels: Of the pyramid and of the proposals' convolution.
+        head_channels: Of the dense layers.
+        mask_channels: Of the mask head; None for no masks.
+        anchor_sides: Sides of the anchors over the stride; None for (8,) of a pyramid and (8, 16, 32) of one map.
+        ratios: Width over height of the anchors.
+        proposals: Regions looked at when detecting; twice as many when training, to draw from.
+        regions: Regions an image that the heads learn from.
+        least_score: Below it there is no detection.
+        nms: Overlap (IoU) from which of two boxes of one class the better one stays.
+        detections: The most of one image.
+        freeze_norms: Batch norms of the backbone keep their statistics and scales; None where it has weights.
+
+    Returns:
+        The parts, and the backbone's full name.
+
+    Raises:
+        InputError: A value that the network can't take.
+
+    References:
+        Ren et al., Faster R-CNN, NeurIPS 2015. Lin et al., Feature Pyramid Networks, CVPR 2017, section 4. He et al.,
+        Mask R-CNN, ICCV 2017.
+    """
+    options = {
+        "num_classes": num_classes, "channels": channels, "head_channels": head_channels, "proposals": proposals,
+        "regions": regions, "detections": detections, "mask_channels": 1 if mask_channels is None else mask_channels,
+    }  # fmt: skip
+    for name, value in options.items():
+        least = 2 if name == "num_classes" else 1
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise InputError(f"`{name}` must be a whole number from {least}; got {value!r}")
+    for name, value in (("least_score", least_score), ("nms", nms)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise InputError(f"`{name}` must be a number from 0 to 1; got {value!r}")
+    if pooling not in ("align", "pool"):
+        raise InputError(f"`pooling` must be align or pool; got {pooling!r}")
+    if pooling == "pool" and use_pyramid:
+        raise InputError(
+            "`pooling: pool` reads one feature map; give `use_pyramid: false` too, or use `align`"
+        )
+    size = _checked_size(input_size)
+    if use_pyramid:
+        trunk, network, strides, pooled = _pyramid_trunk(backbone, weights, size, channels)
+        sides = anchor_sides or (8.0,)
+    else:
+        network = backbones.create(backbone, output_stride, weights=weights, input_size=size)
+        level = max(network.output)
+        trunk = keras.Model(network.inputs, [network.output[level]], name="trunk")
+        strides = pooled = (output_stride,)
+        sides = anchor_sides or (8.0, 16.0, 32.0)
+    if freeze_norms or (freeze_norms is None and weights is not None):
+        for layer in network.layers:
+            if isinstance(layer, layers.BatchNormalization):
+                layer.trainable = False
+    made = anchors(size, strides, sides, ratios)
+    each = len(sides) * len(ratios)
+    for stride, one, features in zip(strides, made, trunk.outputs):
+        cells = features.shape[1] * features.shape[2]
+        if len(one) != cells * each:
+            raise InputError(
+                f"`input_size` {size} has no whole number of cells of {stride} pixels on {backbone}"
+            )
+    width = trunk.outputs[0].shape[-1]
+    parts = Parts(
+        trunk,
+        tuple(layer.name for layer in network.layers),
+        made,
+        len(pooled),
+        proposal_head(width, channels, each),
+        RoIPool(strides[0], BOX_SIDE, name="pool_boxes")
+        if pooling == "pool"
+        else RoIAlign(pooled, BOX_SIDE, name="align_boxes"),
+        box_head(BOX_SIDE, width, head_channels, num_classes),
+    )
+    if mask_channels is not None:
+        align = RoIAlign(pooled, MASK_SIDE, name="align_masks")
+        parts = dataclasses.replace(
+            parts, pool_masks=align, mask_head=mask_head(MASK_SIDE, width, mask_channels, num_classes)
+        )
+    return parts, network.name
+
+
+def _checked_size(input_size) -> tuple[int, int]:
+    size = tuple(input_size) if isinstance(input_size, tuple | list) else ()
+    if len(size) != 2 or any(not isinstance(side, int) or side < 32 or side % 32 for side in size):
+        raise InputError(
+            f"`input_size` must be (height, width), multiples of 32; got {input_size!r}; try (512, 512): images of "
+            "other sizes are fitted in by `wsseg.detectors.inference`"
+        )
+    return size
+
+
+def _pyramid_trunk(backbone: str, weights, size: tuple[int, int], channels: int):
+    """Return the trunk, its backbone, the strides of its maps, and those of the maps that regions are read from."""
+    levels = one_a_stride(backbone)
+    network = backbones.create(backbone, max(levels.values()), weights=weights, input_size=size)
+    features = pyramid(network, list(levels), channels)
+    maps = [features[level] for level in levels]
+    last = layers.MaxPooling2D(1, strides=2, padding="same", name="one_level_more")(maps[-1])
+    strides = tuple(levels.values())
+    trunk = keras.Model(network.inputs, [*maps, last], name="trunk")
+    return trunk, network, (*strides, 2 * strides[-1]), strides

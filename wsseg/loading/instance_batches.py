@@ -1,0 +1,125 @@
+"""Training batches of images with their objects by tf.data: boxes, classes and masks."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.record import Record
+from wsseg.errors import InputError
+from wsseg.instances import Instances
+from wsseg.loading.augment import FILL_RGB, Crops, flip_layer, jitter_layers, scale_and_crop_objects
+
+
+class InstanceBatches:
+    """Augmented square crops with their objects, an epoch at a time.
+
+    Args:
+        dataset: What to read.
+        read_instances: Record -> its objects, with masks; where they come from is the caller's decision, and nothing
+            else here can open them. Crowds are left out.
+        crop: Side of the square crop, pixels.
+        long_side: Range that the image's long side is scaled to at random, pixels.
+        batch_size: Images a step; the last, smaller batch of an epoch is dropped unless it is the only one.
+        seed: Of order and augmentation, together with the epoch.
+        jitter: Strength of the photometric jitter in [0, 1].
+        mirror: As of `TrainingBatches`.
+        most: Objects of one image; of more, the largest.
+        least_pixels: What is left of an object in the crop below which it is none; it becomes background.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        read_instances: Callable[[Record], Instances],
+        crop: int,
+        long_side: tuple[int, int],
+        batch_size: int,
+        seed: int,
+        jitter: float = 0.0,
+        mirror: str = "horizontal",
+        most: int = 50,
+        least_pixels: int = 16,
+    ):
+        self.dataset, self.records = dataset, list(dataset)
+        if not self.records:
+            raise InputError(f"dataset `{dataset.name}` ({dataset.split}) has no image to train on")
+        self._read_instances, self.crop, self.long_side = read_instances, crop, tuple(long_side)
+        self.batch_size = min(batch_size, len(self.records))
+        self.seed, self.jitter, self.mirror = seed, jitter, mirror
+        self.most, self.least_pixels = most, least_pixels
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return len(self.records) // self.batch_size
+
+    def _read(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        record = self.records[index]
+        image = self.dataset.read_image(record)
+        found = self._read_instances(record)
+        found = found.where(~found.crowd)
+        area = found.masks.sum(axis=(1, 2))
+        largest = np.sort(np.argsort(-area, kind="stable")[: self.most])
+        masks = np.zeros((*image.shape[:2], self.most), np.uint8)
+        classes = np.zeros(self.most, np.int32)
+        masks[..., : len(largest)] = np.moveaxis(found.masks[largest], 0, -1)
+        classes[: len(largest)] = found.class_ids[largest]
+        return image, masks, classes
+
+    def epoch(self, number: int) -> tf.data.Dataset:
+        """Return the batches of one epoch.
+
+        Args:
+            number: Counted from 0.
+
+        Returns:
+            Dictionaries, as detectors are trained on: `images (B, c, c, 3) float32`, `boxes (B, M, 4) float32` xyxy,
+            `classes (B, M) int32`, 0 where there is no object, `masks (B, M, c, c) uint8`.
+        """
+        crops = Crops.draw(len(self.records), self.long_side, self.seed, number)
+        data = tf.data.Dataset.from_tensor_slices((crops.order, crops.long_side, crops.offset_yx))
+
+        def load(index, long_side, offset_yx):
+            types = (tf.uint8, tf.uint8, tf.int32)
+            image, masks, classes = tf.numpy_function(self._read, [index], types, stateful=False)
+            image.set_shape((None, None, 3))
+            masks.set_shape((None, None, self.most))
+            classes.set_shape((self.most,))
+            image, masks = scale_and_crop_objects(image, masks, long_side, offset_yx, self.crop)
+            return {"images": image, "segmentation_masks": masks}, classes
+
+        # Layers keep a random state, so they run in one sequential map; an epoch's set starts from its seed.
+        layer_seed = int(np.random.default_rng([self.seed, number, 1]).integers(2**30))
+        flip, jitter = flip_layer(self.mirror, layer_seed), jitter_layers(self.jitter, layer_seed)
+
+        def augment(inputs, classes):
+            inputs = flip(inputs, training=True)
+            images, masks = inputs["images"], tf.cast(inputs["segmentation_masks"], tf.uint8)
+            for layer in jitter:
+                images = layer(images, training=True)
+            images = tf.where(masks[..., -1:] > 0, images, tf.constant(FILL_RGB))
+            masks = tf.transpose(masks[..., :-1], (0, 3, 1, 2))
+            left = tf.reduce_sum(tf.cast(masks, tf.int32), axis=(2, 3)) >= self.least_pixels
+            classes = tf.where(left, classes, 0)
+            boxes = tf.where((classes > 0)[..., None], boxes_of(masks), 0.0)
+            return {"images": images, "boxes": boxes, "classes": classes, "masks": masks}
+
+        data = data.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        data = data.batch(self.batch_size, drop_remainder=True)
+        return data.map(augment).prefetch(2)
+
+
+def boxes_of(masks: tf.Tensor) -> tf.Tensor:
+    """Return the smallest boxes `(..., 4)` float32 xyxy around masks `(..., H, W)`, from edge to edge."""
+    sides = []
+    for axis in (-2, -1):  # what is left when the rows are gone: columns, so left and right first
+        there = tf.reduce_max(masks, axis=axis) > 0
+        size = there.shape[-1]
+        place = tf.range(size)
+        first = tf.reduce_min(tf.where(there, place, size), axis=-1)
+        last = tf.reduce_max(tf.where(there, place, -1), axis=-1) + 1
+        sides.append((first, last))
+    (left, right), (top, bottom) = sides
+    return tf.cast(tf.stack([left, top, right, bottom], axis=-1), tf.float32)
