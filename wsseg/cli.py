@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from wsseg.datasets import command as datasets_command
 from wsseg.errors import InputError
 from wsseg.stages import STAGES, plan
 from wsseg.stages.evaluate_maps import options as evaluate_maps_options
@@ -83,11 +84,25 @@ def build_parser() -> argparse.ArgumentParser:
     for name in STAGES:
         command = add_run(name, f"run the stage `{name}` alone; its inputs must be done")
         if name == "evaluate":
-            command.description += "; or, with --predictions, score a folder of masks made by anybody"
-            command.add_argument("--predictions", type=Path, help="folder of predicted masks, ID.png")
-            command.add_argument("--truth", type=Path, help="folder of true masks, ID.png")
-            command.add_argument("--classes", nargs="+", help="foreground class names, mask ids 1, 2, ...")
+            command.description += "; or, with --predictions, score masks or detections made by anybody"
+            command.add_argument(
+                "--predictions",
+                type=Path,
+                help="folder of predicted masks, ID.png; or detections: a COCO results file, or a folder of "
+                "one file an image",
+            )
+            command.add_argument(
+                "--truth",
+                type=Path,
+                help="folder of true masks, ID.png; of detections, a COCO annotation file",
+            )
+            command.add_argument(
+                "--classes", nargs="+", help="foreground class names of masks, for ids 1, 2, ..."
+            )
     add("options", "list every option of a recipe", show_options)
+    datasets_command.add_arguments(
+        add("datasets", "list the datasets and their options, or check one's files", datasets_command.run)
+    )
     imported = add("import-weights", "turn torchvision's weights into a file to start from", import_file)
     imported.add_argument("file", type=Path, help="a state dict: .safetensors, .pth or .pt (needs PyTorch)")
     imported.add_argument(
@@ -170,6 +185,7 @@ def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
     from wsseg.config import load_recipe
     from wsseg.stages import engine, run_folder
     from wsseg.stages.evaluate_folder import score_folders
+    from wsseg.stages.evaluate_instances import score_instances
     from wsseg.stages.table import print_table
 
     only = None if arguments.command == "run" else arguments.command
@@ -178,6 +194,9 @@ def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
             raise InputError(
                 "--predictions takes no recipe and no recipe options; give --truth and --classes"
             )
+        if arguments.truth and arguments.truth.suffix == ".json":
+            score_instances(arguments.predictions, arguments.truth, arguments.classes)
+            return
         score_folders(arguments.predictions, arguments.truth, arguments.classes)
         return
     source = (arguments.recipe, overrides)

@@ -9,7 +9,7 @@ class DatasetConfig:
     """Which images, labels and (for scoring only) masks.
 
     Attributes:
-        name: A dataset of `wsseg.datasets`: scenes, voc or folder.
+        name: A dataset of `wsseg.datasets`; `wsseg datasets list` lists them with their options.
         root: Its folder. Not part of a run's identity: data may move.
         classes: The foreground classes in mask-id order, or None for all that the dataset has.
         train: Split whose images are trained on.

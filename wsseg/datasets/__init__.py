@@ -15,6 +15,9 @@ __all__ = ["DATASETS", "Dataset", "Record", "create"]
 DATASETS = {
     "scenes": "wsseg.datasets.scenes.dataset:scenes",
     "voc": "wsseg.datasets.voc:voc",
+    "pascal_context": "wsseg.datasets.pascal_context:pascal_context",
+    "coco": "wsseg.datasets.coco:coco",
+    "cityscapes": "wsseg.datasets.cityscapes:cityscapes",
     "folder": "wsseg.datasets.folder:folder",
 }
 
@@ -29,7 +32,8 @@ def create(
     """Return a dataset by name.
 
     Args:
-        name: A key of `DATASETS`: scenes (built in, no download), voc or folder (images and a CSV).
+        name: A key of `DATASETS`: scenes (built in, no download), voc (PASCAL VOC 2012, with SBD), pascal_context,
+            coco (or data in its format), cityscapes, or folder (images and a CSV).
         split: Which part of it, such as train or val.
         root: Its folder; scenes has a cache folder of its own if None.
         classes: The foreground classes in mask-id order; None for all that the dataset has.

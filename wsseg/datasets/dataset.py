@@ -7,9 +7,9 @@ from typing import overload
 
 import numpy as np
 
-from wsseg.artifacts import IGNORE, digest, read_mask
+from wsseg.artifacts import digest, read_mask
 from wsseg.catalogue import nearest
-from wsseg.datasets.mask_ids import ILLEGAL, mask_id_table
+from wsseg.datasets.mask_ids import mask_id_table, translate
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
 from wsseg.instances import Instances, instances_of_maps
@@ -25,10 +25,13 @@ class Dataset(Sequence[Record]):
         classes: The foreground classes, in mask-id order.
         records: The records; ids must differ.
         set_aside: What was left out while the dataset was read, `id -> reason`.
-        mask_ids: `(256,) int16`: what a value of the mask files means here (0 = background, 1..K,
-            255 = ignore, -1 = illegal); None where the files already use these ids.
+        mask_ids: `(V,) int16`: what a value of the mask files means here (0 = background, 1..K,
+            255 = ignore, -1 = illegal, as is a value from V); None where the files already use these ids.
         instance_reader: Reads the objects of a record that has `instances`; None for an 8-bit PNG of instance
             numbers beside the mask.
+        mask_reader: Reads the values of the mask of a record that has one, `(H, W)` of whole numbers; None for an
+            8-bit PNG. Datasets go to worker processes: a reader must be quick to pickle.
+        left_out: Objects that were left out of images which are kept, `object -> reason`.
 
     Raises:
         InputError: There is no class, a class or an id appears twice, or a label is not in `classes`.
@@ -50,14 +53,18 @@ class Dataset(Sequence[Record]):
         set_aside: Mapping[str, str] | None = None,
         mask_ids: np.ndarray | None = None,
         instance_reader: Callable[[Record], Instances] | None = None,
+        mask_reader: Callable[[Record], np.ndarray] | None = None,
+        left_out: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.split = split
         self.classes = tuple(classes)
         self.set_aside: dict[str, str] = dict(set_aside or {})
+        self.left_out: dict[str, str] = dict(left_out or {})
         self._records = tuple(records)
         self._mask_ids = mask_id_table(self.classes, self.classes) if mask_ids is None else mask_ids
         self._instance_reader = instance_reader
+        self._mask_reader = mask_reader
         if not self.classes:
             raise InputError(f"dataset `{name}` has no class; give at least one in `classes`")
         if repeated := _first_repeated(self.classes):
@@ -107,21 +114,14 @@ class Dataset(Sequence[Record]):
             raise InputError(
                 f"image `{record.id}` has no mask; dataset `{self.name}` ({self.split}) was asked for one"
             )
-        stored = read_mask(record.mask)
+        stored = read_mask(record.mask) if self._mask_reader is None else self._mask_reader(record)
         size_hw = image_size_hw(record.image)
         if stored.shape != size_hw:
             raise InputError(
                 f"mask {record.mask} is {stored.shape[1]} x {stored.shape[0]} pixels but its image "
                 f"{record.image} is {size_hw[1]} x {size_hw[0]} (width x height); they must be equal"
             )
-        mask = self._mask_ids[stored]
-        if (mask == ILLEGAL).any():
-            wrong = int(stored[mask == ILLEGAL][0])
-            raise InputError(
-                f"mask {record.mask} holds the value {wrong}; expected 0 (background), class ids "
-                f"{_ranges(self._mask_ids)} or {IGNORE} (ignore)"
-            )
-        return mask.astype(np.uint8)
+        return translate(stored, self._mask_ids, f"mask {record.mask}")
 
     def read_instances(self, record: Record) -> Instances:
         """Read the objects of the image that are of this dataset's classes, with their masks.
@@ -135,7 +135,13 @@ class Dataset(Sequence[Record]):
                 f"image `{record.id}` has no instances; dataset `{self.name}` ({self.split}) was asked for them"
             )
         if self._instance_reader is not None:
-            return self._instance_reader(record)
+            found, size_hw = self._instance_reader(record), image_size_hw(record.image)
+            if found.size_hw != size_hw:
+                raise InputError(
+                    f"instances {record.instances} are of {found.size_hw[1]} x {found.size_hw[0]} pixels but their "
+                    f"image {record.image} is {size_hw[1]} x {size_hw[0]} (width x height); they must be equal"
+                )
+            return found
         try:
             return instances_of_maps(read_mask(record.instances), self.read_mask(record))
         except InputError as error:
@@ -201,8 +207,3 @@ def _first_repeated(names: Iterable[str]) -> str | None:
 def _near(name: str, known: set[str]) -> str:
     hint = nearest(name, known)
     return hint if len(hint) < 200 else f"it has {len(known)} images, such as `{min(known)}`"
-
-
-def _ranges(mask_ids: np.ndarray) -> str:
-    legal = [value for value in range(1, IGNORE) if mask_ids[value] != ILLEGAL]
-    return f"{legal[0]}..{legal[-1]}"

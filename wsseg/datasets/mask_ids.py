@@ -43,3 +43,41 @@ def mask_id_table(
             raise InputError(f"unknown class `{name}` in `classes`; {nearest(name, stored)}")
         table[stored.index(name) + 1] = position + 1
     return table
+
+
+def translate(stored: np.ndarray, table: np.ndarray, source: str) -> np.ndarray:
+    """Turn the values of a mask file into a dataset's ids.
+
+    Args:
+        stored: `(H, W)` of whole numbers.
+        table: `(V,) int16`: what each value means, -1 where it may not be; values from V may not be either.
+        source: What the values are of, for the message: `mask FILE`.
+
+    Returns:
+        `(H, W) uint8`: 0 = background, 1..K, 255 = ignore.
+
+    Raises:
+        InputError: A value is not legal; the message names it and `source`.
+
+    Example:
+        >>> translate(np.array([[0, 2], [3, 255]]), mask_id_table(("bird", "cat", "dog"), ("dog",)), "mask a.png")
+        array([[  0,   0],
+               [  1, 255]], dtype=uint8)
+    """
+    if stored.dtype == np.uint8 and len(table) > IGNORE:
+        mask = table[stored]
+    else:
+        within = (stored >= 0) & (stored < len(table))
+        mask = np.where(within, table[np.where(within, stored, 0)], ILLEGAL)
+    if (mask == ILLEGAL).any():
+        wrong = stored[mask == ILLEGAL][0]
+        raise InputError(f"{source} holds the value {wrong}; expected {_legal(table)}")
+    return mask.astype(np.uint8)
+
+
+def _legal(table: np.ndarray) -> str:
+    values = [int(value) for value in np.flatnonzero(table != ILLEGAL) if value not in (0, IGNORE)]
+    ids = f"class ids {values[0]}..{values[-1]}" if values else "no class id"
+    first = "0 (background), " if table[0] == 0 else "0, " if table[0] != ILLEGAL else ""
+    last = f" or {IGNORE} (ignore)" if len(table) > IGNORE and table[IGNORE] == IGNORE else ""
+    return first + ids + last

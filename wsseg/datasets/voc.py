@@ -8,6 +8,8 @@
     ROOT/SegmentationObject/ID.png                          VOC's own masks, the objects told apart
     ROOT/image_labels.csv                                   optional: image,labels
 
+SBD's masks also come as it is published, in .mat files: see `sbd` and `wsseg.datasets.sbd`.
+
 References:
     Everingham et al., The PASCAL Visual Object Classes Challenge 2012 (VOC2012) Development Kit.
     Hariharan et al., Semantic Contours from Inverse Detectors, ICCV 2011 (the additional masks).
@@ -18,12 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
-from wsseg.artifacts import read_mask
 from wsseg.catalogue import nearest
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.label_table import read_label_table
 from wsseg.datasets.mask_ids import mask_id_table
 from wsseg.datasets.record import Record
+from wsseg.datasets.sbd import sbd_folder, trainaug_ids
+from wsseg.datasets.voc_truth import AUGMENTED_MASKS, VocTruth, read_values
 from wsseg.errors import InputError
 
 VOC_CLASSES = (
@@ -43,17 +46,20 @@ def voc(
     labels: str = "auto",
     other_objects: str = "background",
     difficult: bool = True,
+    sbd: str | Path | None = None,
 ) -> Dataset:
     """Return a split of VOC 2012, or of a devkit-shaped folder with part of its images.
 
-    Masks come from `SegmentationClassAug` where that folder exists, else from `SegmentationClass`; an image
-    without a mask file is kept, with `mask=None`. Images with none of the classes are not part of the
-    dataset; images whose label or file is missing are set aside.
+    Masks come from `SegmentationClassAug` where that folder exists, else from `SegmentationClass`, else from SBD;
+    an image without a mask file is kept, with `mask=None`. Objects come from `SegmentationObject` together with
+    `SegmentationClass`, whatever the masks come from, else from SBD. Images with none of the classes are not part of
+    the dataset; images whose label or file is missing are set aside.
 
     Args:
         split: The name of a list in `ImageSets/Segmentation`: train, val or trainaug. `train` means trainaug
-            (10,582 images) where `trainaug.txt` and `SegmentationClassAug` both exist, else the 1,464 of
-            `train.txt`; `train_only` is `train.txt` in any case.
+            (10,582 images) where `trainaug.txt` and `SegmentationClassAug` both exist, or `sbd` is given, else the
+            1,464 of `train.txt`; `train_only` is `train.txt` in any case. Without `trainaug.txt`, `sbd` makes it of
+            the lists of both.
         root: The devkit's `VOC2012` folder.
         classes: Some of the 20 classes, in mask-id order; None for all, in VOC's order.
         labels: Where image-level labels come from: `xml` (the boxes in Annotations), `csv`
@@ -62,6 +68,7 @@ def voc(
         other_objects: With `classes`, what the other objects' pixels become: background or ignore.
         difficult: Count boxes marked difficult as labels. IRN and PSA take every box of the XML,
             difficult ones included, and so does this by default.
+        sbd: SBD's folder `benchmark_RELEASE/dataset`: its .mat files are read for images without a PNG.
 
     Returns:
         The dataset.
@@ -72,16 +79,15 @@ def voc(
     root = _devkit(root)
     chosen = VOC_CLASSES if classes is None else classes
     table = mask_id_table(VOC_CLASSES, chosen, other_objects)
-    mask_folder = _mask_folder(root)
-    ids = _read_ids(root, split, augmented=mask_folder is not None and mask_folder.name.endswith("Aug"))
-    source = _label_source(root, labels, mask_folder)
+    truth = VocTruth(root, table, None if sbd is None else sbd_folder(Path(sbd).expanduser()))
+    ids = _read_ids(root, split, truth)
+    source = _label_source(root, labels, truth)
     listed = read_label_table(root / LABEL_TABLE).labels if source == "csv" else {}
     records: list[Record] = []
     set_aside: dict[str, str] = {}
     for name in ids:
         image = root / "JPEGImages" / f"{name}.jpg"
-        mask = mask_folder / f"{name}.png" if mask_folder else None
-        mask = mask if mask and mask.exists() else None
+        mask = truth.mask_file(name)
         try:
             if not image.exists():
                 raise InputError(f"image {image} does not exist, but the split lists it")
@@ -105,14 +111,23 @@ def voc(
             )
         kept = tuple(label for label in chosen if label in present)
         if kept:
-            records.append(Record(name, image, kept, mask))
+            records.append(Record(name, image, kept, mask, truth.objects_file(name)))
     if not records:
         raise InputError(
             f"no image of split `{split}` of {root} can be used: {len(ids)} listed, {len(set_aside)} set "
             "aside"
             + (f" (first: {next(iter(set_aside.values()))})" if set_aside else f", none with any of {chosen}")
         )
-    return Dataset("voc", split, chosen, records, set_aside, table)
+    return Dataset(
+        "voc",
+        split,
+        chosen,
+        records,
+        set_aside,
+        table,
+        truth.read_instances,
+        truth.read_mask if sbd else None,
+    )
 
 
 def _devkit(root: Path | None) -> Path:
@@ -130,31 +145,42 @@ def _devkit(root: Path | None) -> Path:
     return root
 
 
-def _mask_folder(root: Path) -> Path | None:
-    folders = (root / "SegmentationClassAug", root / "SegmentationClass")
-    return next((folder for folder in folders if folder.is_dir()), None)
-
-
-def _read_ids(root: Path, split: str, augmented: bool) -> list[str]:
+def _read_ids(root: Path, split: str, truth: VocTruth) -> list[str]:
     folder = root / "ImageSets" / "Segmentation"
     lists = {path.stem: path for path in folder.glob("*.txt")}
-    if split == "train" and augmented and "trainaug" in lists:
-        path = lists["trainaug"]
-    elif split == "train_only" and "train" in lists:
-        path = lists["train"]
-    elif split in lists:
-        path = lists[split]
-    else:
+    masks = truth.mask_folder
+    augmented = "trainaug" in lists and masks is not None and masks.name == AUGMENTED_MASKS
+    if split == "train" and (augmented or truth.sbd):
+        split = "trainaug"
+    if split == "trainaug" and split not in lists and truth.sbd and {"train", "val"} <= set(lists):
+        return trainaug_ids(truth.sbd, read_list(lists["train"]), read_list(lists["val"]))
+    name = "train" if split == "train_only" else split
+    if name not in lists:
         raise InputError(f"{folder} has no list {split}.txt; {nearest(split, lists)}")
+    return read_list(lists[name])
+
+
+def read_list(path: Path) -> list[str]:
+    """Read one image id a line, each once, in the order of the file.
+
+    Raises:
+        InputError: The file cannot be read or is empty.
+    """
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}); expected a text file, one image id a line"
+        ) from error
     # Some releases of trainaug.txt have rows "/JPEGImages/ID.jpg /SegmentationClassAug/ID.png".
-    rows = [row.split()[0] for row in path.read_text().splitlines() if row.strip()]
+    rows = [row.split()[0] for row in text.splitlines() if row.strip()]
     ids = [Path(row).stem if "/" in row else row for row in rows]
     if not ids:
         raise InputError(f"{path} is empty; expected one image id a line")
     return list(dict.fromkeys(ids))
 
 
-def _label_source(root: Path, labels: str, mask_folder: Path | None) -> str:
+def _label_source(root: Path, labels: str, truth: VocTruth) -> str:
     if labels not in _LABEL_SOURCES:
         raise InputError(
             f"`labels` of dataset `voc` must not be `{labels}`; {nearest(labels, _LABEL_SOURCES)}"
@@ -162,7 +188,7 @@ def _label_source(root: Path, labels: str, mask_folder: Path | None) -> str:
     there = {
         "csv": (root / LABEL_TABLE).is_file(),
         "xml": (root / "Annotations").is_dir(),
-        "masks": mask_folder is not None,
+        "masks": truth.mask_folder is not None or truth.sbd is not None,
     }
     if labels == "auto":
         if not (there["csv"] or there["xml"]):
@@ -197,5 +223,5 @@ def _labels_of_boxes(path: Path, difficult: bool) -> set[str]:
 
 
 def _labels_of_mask(path: Path) -> set[str]:
-    values = np.unique(read_mask(path))
+    values = np.unique(read_values(path))
     return {VOC_CLASSES[value - 1] for value in values if 1 <= value <= len(VOC_CLASSES)}

@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from wsseg.errors import InputError
 from wsseg.report.figures import DOTS_PER_INCH, ThresholdCurve, history_figure, threshold_figure
 from wsseg.report.overlay import legend
 from wsseg.report.pictures import data_uri, picture_uri
+from wsseg.report.precision_recall_figure import precision_recall_figure
 from wsseg.report.search_figure import search_figure
 
 
@@ -76,6 +77,21 @@ class ScoreRow:
             rule=scores.get("rule"),
             supervision=scores.get("supervision"),
         )
+
+
+@dataclass(frozen=True)
+class ObjectScores:
+    """How well objects were found: one table and one figure.
+
+    Attributes:
+        title: What is scored on which images, such as "masks, val".
+        scores: As `wsseg.metrics.InstanceAveragePrecision.result` returns them.
+        precision: Class name -> precision over recall, as its `precision_at_recalls` returns them; empty for no figure.
+    """
+
+    title: str
+    scores: Mapping[str, Any]
+    precision: Mapping[str, np.ndarray | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -144,12 +160,14 @@ class Gallery:
         columns: Headings, such as image, class maps, pseudo-mask, ground truth.
         rows: In any order.
         note: How the rows were picked.
+        legend: `(name, "#rrggbb")` of the colours in the pictures; None for those of the classes.
     """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Row]
     note: str = ""
+    legend: Sequence[tuple[str, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -162,6 +180,7 @@ class Page:
         class_names: In id order, the background first.
         stages: In order of running.
         scores: Rows of the score table.
+        objects: Scores of detections.
         curves: Training histories.
         thresholds: Threshold curves.
         search: Trials of the CRF search, see `search_figure`.
@@ -176,6 +195,7 @@ class Page:
     facts: Sequence[tuple[str, str]] = ()
     stages: Sequence[StageRow] = ()
     scores: Sequence[ScoreRow] = ()
+    objects: Sequence[ObjectScores] = ()
     curves: Sequence[Curve] = ()
     thresholds: Sequence[ThresholdCurve] = ()
     search: Sequence[Mapping[str, Any]] = ()
@@ -231,6 +251,11 @@ def write_page(path: Path, page: Page) -> None:
         colours=dict(legend(page.class_names)),
         curves=[(c.title, _drawn(lambda dark, c=c: history_figure(c.columns, dark))) for c in page.curves],
         thresholds=[(t.title, _drawn(lambda dark, t=t: threshold_figure(t, dark))) for t in page.thresholds],
+        precision=[
+            (o.title, _drawn(lambda dark, o=o: precision_recall_figure(o.precision, dark)))
+            for o in page.objects
+            if any(curve is not None for curve in o.precision.values())
+        ],
         search=_drawn(lambda dark: search_figure(page.search, dark)) if page.search else None,
     )
     write_atomically(Path(path), lambda file: file.write(html.encode()))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wsseg.artifacts import read_mask
 from wsseg.errors import InputError
-from wsseg.metrics import ConfusionMatrix
+from wsseg.metrics import BoundaryScores, ConfusionMatrix
 from wsseg.progress import bar
 
 
@@ -19,7 +19,7 @@ def score_folders(predictions: Path | None, truth: Path | None, classes: Sequenc
         classes: Foreground class names: mask id 1 is the first.
 
     Returns:
-        The scores, as `ConfusionMatrix.scores` names them, and `images`.
+        The scores, as `ConfusionMatrix.scores` and `BoundaryScores.result` name them, and `images`.
 
     Raises:
         InputError: A folder is missing or empty, a mask is missing or of another size, or ids do not fit.
@@ -38,7 +38,8 @@ def score_folders(predictions: Path | None, truth: Path | None, classes: Sequenc
             f"{len(missing)} of {len(files)} masks of {truth} have no prediction in {predictions}, such as "
             f"{missing[0]}"
         )
-    total = ConfusionMatrix(len(classes) + 1)
+    names = ("background", *classes)
+    total, outlines = ConfusionMatrix(len(names)), BoundaryScores(len(names))
     with bar("scoring", len(files)) as advance:
         for file in files:
             predicted, true = read_mask(predictions / file.name), read_mask(file)
@@ -49,9 +50,10 @@ def score_folders(predictions: Path | None, truth: Path | None, classes: Sequenc
                 )
             try:
                 total.update(predicted, true)
+                outlines.update(predicted, true)
             except InputError as error:
                 raise InputError(f"{file.name}: {error}; are --classes complete?") from error
             advance()
-    scores = {"images": len(files)} | total.scores(("background", *classes))
+    scores = {"images": len(files)} | total.scores(names) | outlines.result(names)
     print(json.dumps(scores, indent=2))
     return scores

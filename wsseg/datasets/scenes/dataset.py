@@ -1,4 +1,4 @@
-"""The scenes as files: rendered once into a folder, then read like any other dataset."""
+"""Drawn scenes of six classes, built in: rendered once into a folder, then read like any other dataset."""
 
 import dataclasses
 import os

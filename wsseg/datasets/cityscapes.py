@@ -1,0 +1,156 @@
+"""Cityscapes: street scenes with fine or coarse masks, and objects told apart.
+
+    ROOT/leftImg8bit/SPLIT/CITY/NAME_leftImg8bit.png
+    ROOT/gtFine/SPLIT/CITY/NAME_gtFine_labelIds.png       8 bits: ids of the 34 labels
+    ROOT/gtFine/SPLIT/CITY/NAME_gtFine_instanceIds.png    16 bits: see `wsseg.datasets.cityscapes_truth`
+    ROOT/gtFine/SPLIT/CITY/NAME_gtFine_polygons.json      what was drawn, for the image-level labels
+    ROOT/gtCoarse/...                                     the same with gtCoarse in the names
+
+SPLIT is train (2,975 images), val (500) or test (1,525, whose annotations are not public), and with coarse annotations
+also train_extra (19,998).
+
+References:
+    Cordts et al., The Cityscapes Dataset for Semantic Urban Scene Understanding, CVPR 2016; cityscapesScripts.
+"""
+
+from pathlib import Path
+
+from wsseg.catalogue import nearest
+from wsseg.datasets.cityscapes_truth import (
+    CITYSCAPES_CLASSES,
+    CityscapesInstances,
+    label_id_table,
+    labels_of_mask,
+    labels_of_polygons,
+)
+from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.record import Record
+from wsseg.errors import InputError
+from wsseg.progress import bar
+
+IMAGES = "leftImg8bit"
+FOLDERS = {"fine": "gtFine", "coarse": "gtCoarse"}
+
+
+def cityscapes(
+    split: str = "train",
+    root: Path | None = None,
+    classes: tuple[str, ...] | None = None,
+    annotations: str = "fine",
+    labels: str = "polygons",
+    other_objects: str = "background",
+    allow_unlabelled: bool = False,
+) -> Dataset:
+    """Return a split of Cityscapes.
+
+    Its 19 evaluated classes are mask ids 1..19: Cityscapes' train id plus 1. It knows no background, so with all 19
+    no pixel is 0; the other labels are ignored (255). An image without annotations is set aside, unless
+    `allow_unlabelled` keeps it, without a mask where that is missing. Images with none of the classes are not part of
+    the dataset.
+
+    Args:
+        split: train, val, test, or train_extra with coarse annotations: a folder of leftImg8bit.
+        root: The folder with leftImg8bit and gtFine or gtCoarse in it.
+        classes: Some of the 19 classes, in mask-id order; None for all, in the order of their train ids.
+        annotations: fine or coarse.
+        labels: Where image-level labels come from: `polygons` (the names of what was drawn; something drawn may
+            lie behind something else), or `masks` (the classes in the mask: pixel labels, so not weak
+            supervision; every mask is read when the dataset is opened).
+        other_objects: With `classes`, what the other evaluated classes' pixels become: background or ignore.
+        allow_unlabelled: Keep images with none of the classes or without annotations, as those of test are.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        InputError: A folder is missing (the message says which), no image can be used, or an option is wrong.
+    """
+    if root is None:
+        raise InputError("dataset `cityscapes` needs `root`: the folder with leftImg8bit and gtFine in it")
+    if annotations not in FOLDERS:
+        raise InputError(f"`annotations` of dataset `cityscapes` must be fine or coarse; got {annotations!r}")
+    if labels not in ("polygons", "masks"):
+        raise InputError(f"`labels` of dataset `cityscapes` must be polygons or masks; got {labels!r}")
+    chosen = CITYSCAPES_CLASSES if classes is None else classes
+    table = label_id_table(chosen, other_objects)
+    kind = FOLDERS[annotations]
+    images = _images(root, split, kind, allow_unlabelled)
+    records: list[Record] = []
+    set_aside: dict[str, str] = {}
+    with bar(f"reading labels of {split}", len(images)) as advance:
+        for image in images:
+            name = image.name.removesuffix(f"_{IMAGES}.png")
+            folder = root / kind / split / image.parent.name
+            mask, instances, polygons = (
+                folder / f"{name}_{kind}_{part}"
+                for part in ("labelIds.png", "instanceIds.png", "polygons.json")
+            )
+            try:
+                if not folder.is_dir():
+                    raise InputError(f"{folder} does not exist: the images of this city have no annotations")
+                source = polygons if labels == "polygons" else mask
+                if not source.exists():
+                    raise InputError(f"{source} does not exist, so the image has no labels")
+                present = labels_of_polygons(source) if labels == "polygons" else labels_of_mask(source)
+            except InputError as error:
+                if not allow_unlabelled:
+                    set_aside[name] = str(error)
+                    continue
+                present = frozenset()
+            finally:
+                advance()
+            kept = tuple(label for label in chosen if label in present)
+            if kept or allow_unlabelled:
+                # Objects without a mask beside them are half an annotation: they are not offered.
+                there = instances if mask.exists() and instances.exists() else None
+                records.append(Record(name, image, kept, mask if mask.exists() else None, there))
+    if not records:
+        why = f" (first: {next(iter(set_aside.values()))})" if set_aside else ""
+        raise InputError(
+            f"no image of split `{split}` of {root} can be used: of {len(images)}, {len(set_aside)} set aside{why}, "
+            "the others with none of the classes; `allow_unlabelled` keeps images without labels, such as those of test"
+        )
+    return Dataset(
+        "cityscapes", split, chosen, records, set_aside, table, instance_reader=CityscapesInstances(table)
+    )
+
+
+def splits_with(root: Path, kind: str) -> list[str]:
+    """Return the splits that should have annotations of a kind, gtFine or gtCoarse.
+
+    All that have images, less test and those that have annotations of the other kind alone.
+    """
+    other = next(folder for folder in FOLDERS.values() if folder != kind)
+    return [
+        split
+        for split in _folders(root / IMAGES)
+        if split not in ("test", "demoVideo")
+        and ((root / kind / split).is_dir() or not (root / other / split).is_dir())
+    ]
+
+
+def _images(root: Path, split: str, kind: str, without: bool) -> list[Path]:
+    """Return the images of a split; `without` tells whether annotations may be missing."""
+    splits = _folders(root / IMAGES)
+    if not splits:
+        raise InputError(
+            f"{root} has no folder {IMAGES} with splits in it; give the folder that holds {IMAGES} and {kind}"
+        )
+    if split not in splits:
+        raise InputError(f"{root / IMAGES} has no split `{split}`; {nearest(split, splits)}")
+    if not (root / kind / split).is_dir() and not without:
+        other = next((name for name, folder in FOLDERS.items() if (root / folder / split).is_dir()), None)
+        hint = f"`annotations: {other}` are there" if other else "`allow_unlabelled` takes the images alone"
+        raise InputError(
+            f"{root / kind / split} does not exist, so split `{split}` has no annotations; {hint}"
+        )
+    images = sorted((root / IMAGES / split).glob(f"*/*_{IMAGES}.png"))
+    if not images:
+        raise InputError(f"{root / IMAGES / split} holds no image CITY/NAME_{IMAGES}.png")
+    return images
+
+
+def _folders(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))

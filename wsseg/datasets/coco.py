@@ -1,0 +1,219 @@
+"""COCO's objects, its stuff, or data of one's own in COCO's format.
+
+    ROOT/annotations/instances_SPLITYEAR.json      objects of 80 categories (ids 1..90 with gaps)
+    ROOT/annotations/stuff_SPLITYEAR.json          stuff of 91 categories, 92..182, and 183: other
+    ROOT/annotations/stuff_SPLITYEAR_pixelmaps/ID.png   stuff's masks, also directly in ROOT: the values are these ids
+    ROOT/SPLITYEAR/ID.jpg                          the images, also in ROOT/images
+
+SPLIT is train or val, YEAR is 2017 (118,287 and 5,000 images) or 2014 (82,783 and 40,504).
+
+References:
+    Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014; Caesar et al., COCO-Stuff, CVPR 2018.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from wsseg.artifacts import IGNORE
+from wsseg.catalogue import nearest
+from wsseg.datasets.coco_index import CocoIndex, read_index
+from wsseg.datasets.coco_truth import CocoTruth
+from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.mask_ids import ILLEGAL
+from wsseg.datasets.record import Record
+from wsseg.errors import InputError
+
+YEARS = (2017, 2014)
+STUFF_OTHER = "other"
+"""The stuff category of all pixels that are things: the background of a mask of stuff."""
+
+
+def coco(
+    split: str = "train",
+    root: Path | None = None,
+    classes: tuple[str, ...] | None = None,
+    year: int | None = None,
+    masks: str = "instances",
+    other_objects: str = "background",
+    allow_unlabelled: bool = False,
+    annotations: str | None = None,
+    images: str | None = None,
+) -> Dataset:
+    """Return a split of COCO, or of other data in its format.
+
+    Mask id k + 1 is the k-th category in order of id, so gaps between the ids are closed. Image-level labels are the
+    categories of an image's annotations, crowds included. Masks of objects are drawn when one is read: a smaller object
+    in front of a larger one, a crowd 255 where there is no object; parts outside the image are cut off.
+
+    Images whose file is missing are set aside, as is a second file of the same stem; objects without an area or with a
+    broken outline are listed in `left_out`. Images with none of the classes are not part of the dataset.
+
+    Args:
+        split: train or val; what stands before the year in the file names.
+        root: The folder with annotations and the images' folders in it.
+        classes: Some category names, in mask-id order; None for all.
+        year: 2017 or 2014; None for the later one that there are annotations of.
+        masks: `instances` (things, each told apart) or `stuff` (grass, sky ...: masks from the pixel maps, where things
+            are background and unlabelled pixels are ignored; no instances).
+        other_objects: With `classes`, what the other categories' pixels become: background or ignore.
+        allow_unlabelled: Keep images with none of the classes, as the detection scores of COCO do.
+        annotations: The annotation file within `root`, where it has another name than COCO's.
+        images: The images' folder within `root`, where it has another name than COCO's.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        InputError: A file or folder is missing, the annotations are broken or contradict themselves (the message names
+            the file and the entry), or an option is wrong.
+    """
+    if root is None:
+        raise InputError("dataset `coco` needs `root`: the folder with annotations and train2017 in it")
+    if masks not in ("instances", "stuff"):
+        raise InputError(f"`masks` of dataset `coco` must be instances or stuff; got {masks!r}")
+    if year is not None and year not in YEARS:
+        raise InputError(f"`year` of dataset `coco` must be 2017 or 2014; got {year!r}")
+    name = f"{split}{year or _year(root, split, masks)}"
+    path = root / (annotations or f"annotations/{masks}_{name}.json")
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; {_hint(root, masks)}")
+    index = read_index(path, segmentations=masks == "instances")
+    offered = {
+        identity: label
+        for identity, label in index.categories.items()
+        if masks == "instances" or label != STUFF_OTHER
+    }
+    chosen = tuple(offered.values()) if classes is None else classes
+    ids = _mask_ids(offered, chosen, other_objects)
+    folder = _image_folder(root, name if images is None else images)
+    maps = _pixel_maps(root, name) if masks == "stuff" else None
+    records, set_aside = _records(index, path, folder, maps, chosen, allow_unlabelled)
+    if not records:
+        why = f" (first: {next(iter(set_aside.values()))})" if set_aside else ""
+        raise InputError(
+            f"no image of {path} can be used: of {len(index.images)}, {len(set_aside)} set aside{why}, the others "
+            "with none of the classes"
+        )
+    if masks == "stuff":
+        return Dataset(
+            "coco", split, chosen, records, set_aside, _stuff_table(index, ids), left_out=index.left_out
+        )
+    truth = CocoTruth(path, ids)
+    return Dataset(
+        "coco",
+        split,
+        chosen,
+        records,
+        set_aside,
+        instance_reader=truth.read_instances,
+        mask_reader=truth.read_mask,
+        left_out=index.left_out,
+    )
+
+
+def annotated_splits(root: Path, masks: str = "instances", year: int | None = None) -> list[str]:
+    """Return the splits that there are annotations of, train first."""
+    for one in YEARS if year is None else (year,):
+        files = (root / "annotations").glob(f"{masks}_*{one}.json")
+        splits = {path.stem.removeprefix(f"{masks}_").removesuffix(str(one)) for path in files}
+        if splits:
+            return sorted(splits, key=lambda split: (split != "train", split))
+    return []
+
+
+def _records(
+    index: CocoIndex,
+    path: Path,
+    folder: Path,
+    maps: Path | None,
+    classes: tuple[str, ...],
+    allow_unlabelled: bool,
+) -> tuple[list[Record], dict[str, str]]:
+    files = _files(folder)
+    map_files = None if maps is None else _files(maps)
+    set_aside = dict.fromkeys(
+        index.repeated, "another image has the same name without folder and extension; rename one"
+    )
+    records: list[Record] = []
+    for identity, image in index.images.items():
+        present = {index.categories[found.category] for found in image.objects}
+        labels = tuple(label for label in classes if label in present)
+        if not labels and not allow_unlabelled:
+            continue
+        file = folder / image.file_name
+        if image.file_name not in files and not file.is_file():
+            set_aside[identity] = f"image {file} does not exist, but {path.name} lists it"
+        elif map_files is not None:
+            there = f"{identity}.png" in map_files
+            records.append(Record(identity, file, labels, maps / f"{identity}.png" if there else None))
+        else:
+            records.append(Record(identity, file, labels, path if index.segmented else None, path))
+    return records, set_aside
+
+
+def _mask_ids(offered: dict[int, str], classes: tuple[str, ...], other_objects: str) -> dict[int, int]:
+    if other_objects not in ("background", "ignore"):
+        raise InputError(f"`other_objects` must be background or ignore; got {other_objects!r}")
+    for label in classes:
+        if label not in offered.values():
+            raise InputError(f"unknown class `{label}` in `classes`; {nearest(label, offered.values())}")
+    if len(classes) >= IGNORE:
+        raise InputError(
+            f"{len(classes)} classes are too many for 8-bit masks; choose up to 254 in `classes`"
+        )
+    other = 0 if other_objects == "background" else IGNORE
+    return {
+        identity: classes.index(label) + 1 if label in classes else other
+        for identity, label in offered.items()
+    }
+
+
+def _stuff_table(index: CocoIndex, ids: dict[int, int]) -> np.ndarray:
+    table = np.full(256, ILLEGAL, np.int16)
+    table[0] = table[IGNORE] = IGNORE  # 0: unlabelled
+    for identity, label in index.categories.items():
+        if not 0 < identity < IGNORE:
+            raise InputError(f"the category id {identity} of `{label}` does not fit an 8-bit pixel map")
+        table[identity] = ids.get(identity, 0)  # not among them: other
+    return table
+
+
+def _year(root: Path, split: str, masks: str) -> int:
+    there = (year for year in YEARS if (root / "annotations" / f"{masks}_{split}{year}.json").is_file())
+    return next(there, YEARS[0])
+
+
+def _hint(root: Path, masks: str) -> str:
+    found = sorted(path.name for path in (root / "annotations").glob("*.json"))
+    if not found:
+        return f"{root / 'annotations'} holds no JSON file; give the folder that holds annotations as `root`"
+    return (
+        f"{root / 'annotations'} holds {', '.join(found[:6])}; COCO's test images have no public annotations"
+    )
+
+
+def _image_folder(root: Path, name: str) -> Path:
+    for folder in (root / name, root / "images" / name):
+        if folder.is_dir():
+            return folder
+    raise InputError(
+        f"{root / name} does not exist; it should hold the images (another folder: option `images`)"
+    )
+
+
+def _pixel_maps(root: Path, name: str) -> Path:
+    folder = f"stuff_{name}_pixelmaps"
+    for place in (root / "annotations" / folder, root / folder):
+        if place.is_dir():
+            return place
+    raise InputError(
+        f"{root / 'annotations' / folder} does not exist; unpack stuff_{name}_pixelmaps.zip there"
+    )
+
+
+def _files(folder: Path) -> set[str]:
+    """Return the names in a folder: one listing is much faster than asking for 118,000 files."""
+    with os.scandir(folder) as entries:
+        return {entry.name for entry in entries}

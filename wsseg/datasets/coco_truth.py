@@ -1,0 +1,101 @@
+"""Masks and objects of COCO images, drawn from the annotations when they are asked for."""
+
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsseg.artifacts import IGNORE
+from wsseg.datasets.coco_index import CocoImage, CocoObject, read_index
+from wsseg.datasets.record import Record
+from wsseg.errors import InputError
+from wsseg.instances import Instances
+from wsseg.run_length import decode_mask
+
+
+@dataclass(frozen=True)
+class CocoTruth:
+    """Reads masks and objects from an annotation file.
+
+    It holds the file's name and not its content, so that worker processes are sent little; each reads the file once.
+
+    Attributes:
+        path: The annotation file.
+        ids: Category id to the dataset's: 1..K, or 0 or 255 of other objects.
+    """
+
+    path: Path
+    ids: Mapping[int, int]
+
+    def read_mask(self, record: Record) -> np.ndarray:
+        """Draw an image's objects into one mask.
+
+        Where objects overlap, the smaller is in front, and of two as large the later one. A crowd of one of the
+        classes is ignored (255) where there is no other object.
+
+        Returns:
+            `(H, W) uint8` in the dataset's ids.
+
+        Raises:
+            InputError: A mask of the image is broken; the message names the file.
+        """
+        image = self._image(record)
+        mask = np.zeros(image.size_hw, np.uint8)
+        drawn = [(found, pixels) for found, pixels in self._drawn(image, record) if pixels.any()]
+        for found, pixels in drawn:
+            if found.crowd and self.ids[found.category]:
+                mask[pixels] = IGNORE
+        single = [
+            (pixels.sum(), self.ids[found.category], pixels) for found, pixels in drawn if not found.crowd
+        ]
+        for _, number, pixels in sorted(single, key=lambda item: -int(item[0])):
+            mask[pixels] = number
+        return mask
+
+    def read_instances(self, record: Record) -> Instances:
+        """Return the objects of the dataset's classes in the order of the file, with their own boxes, clipped.
+
+        Raises:
+            InputError: A mask of the image is broken; the message names the file.
+        """
+        image = self._image(record)
+        kept = [found for found in image.objects if 0 < self.ids[found.category] < IGNORE]
+        masks = None
+        if read_index(self.path).segmented:
+            masks = np.zeros((len(kept), *image.size_hw), bool)
+            for row, found in enumerate(kept):
+                masks[row] = self._pixels(found, image, record)
+        return Instances(
+            [self.ids[found.category] for found in kept],
+            np.array([found.box_xyxy for found in kept], np.float32),
+            image.size_hw,
+            masks,
+            crowd=np.array([found.crowd for found in kept], bool),
+        )
+
+    def _image(self, record: Record) -> CocoImage:
+        images = read_index(self.path).images
+        if record.id not in images:
+            raise InputError(
+                f"{self.path} no longer lists the image `{record.id}`; it has changed: open it again"
+            )
+        return images[record.id]
+
+    def _drawn(self, image: CocoImage, record: Record) -> Iterator[tuple[CocoObject, np.ndarray]]:
+        for found in image.objects:
+            yield found, self._pixels(found, image, record)
+
+    def _pixels(self, found: CocoObject, image: CocoImage, record: Record) -> np.ndarray:
+        try:
+            return decode_mask(_as_json(found.segmentation), image.size_hw)
+        except InputError as error:
+            raise InputError(f"{self.path}: an object of image `{record.id}`: {error}") from error
+
+
+def _as_json(segmentation: Any) -> Any:
+    if isinstance(segmentation, list):
+        return [list(polygon) if isinstance(polygon, array) else polygon for polygon in segmentation]
+    return segmentation

@@ -1,0 +1,264 @@
+"""PASCAL-Context: every pixel of VOC 2010's training and validation images named, in its 59- or 33-class form.
+
+    ROOT/trainval/ID.mat                    LabelMap: (H, W), ids of labels.txt
+    ROOT/labels.txt                         "1: accordion": all names, 459 of them; beside trainval or in it
+    ROOT/59_labels.txt, ROOT/33_labels.txt  "1: aeroplane": the names of each form, in its order
+    VOC/JPEGImages/ID.jpg                   VOC 2010's devkit: ROOT itself, ROOT/VOC2010, or the option `voc`
+    VOC/ImageSets/Main/{train,val}.txt      4,998 and 5,105 ids
+    ROOT/image_labels.csv                   optional: image,labels
+
+The names of the forms are looked up in labels.txt, less their spaces. Three of the 59 are spelt otherwise there:
+diningtable is table, bedcloth is bedclothes, clothes is cloth. The authors also publish both forms as ready PNGs
+(59_context_labels, 33_context_labels), which are not read. That the 33 names need no other spelling is not confirmed: a
+name that labels.txt lacks is an error that says so.
+
+References:
+    Mottaghi et al., The Role of Context for Object Detection and Semantic Segmentation in the Wild, CVPR 2014.
+    Shelhamer et al., Fully Convolutional Networks for Semantic Segmentation, PAMI 2017 (the usual division: the lists
+    of ImageSets/Main; and the spellings, of its data layer).
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from wsseg.catalogue import nearest
+from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.label_table import read_label_table
+from wsseg.datasets.mask_ids import mask_id_table
+from wsseg.datasets.mat_files import read_id_map, read_mat
+from wsseg.datasets.record import Record
+from wsseg.datasets.voc import LABEL_TABLE, read_list
+from wsseg.errors import InputError
+from wsseg.progress import bar
+
+FORMS = (59, 33)
+_SPELT = {"diningtable": "table", "bedcloth": "bedclothes", "clothes": "cloth"}
+_LABEL_SOURCES = ("auto", "csv", "masks")
+
+
+def pascal_context(
+    split: str = "train",
+    root: Path | None = None,
+    classes: tuple[str, ...] | None = None,
+    form: int = 59,
+    voc: str | Path | None = None,
+    labels: str = "auto",
+    other_objects: str = "background",
+    allow_unlabelled: bool = False,
+) -> Dataset:
+    """Return a split of PASCAL-Context.
+
+    There are no objects told apart. Images whose file, mask or label is missing are set aside, images with none of
+    the classes are not part of the dataset.
+
+    Args:
+        split: train or val, or another list of the folder that the lists are read from.
+        root: The folder with trainval, labels.txt and 59_labels.txt or 33_labels.txt.
+        classes: Some classes of the form, in mask-id order; None for all, in the order of its file.
+        form: 59 or 33: which of the two lists of classes.
+        voc: The devkit's folder VOC2010; None where its folders are in `root` or in `root`/VOC2010.
+        labels: Where image-level labels come from: `csv` (`ROOT/image_labels.csv`), `masks` (the classes in the
+            mask: the dataset comes with no others; every .mat file is read when it is opened), or `auto`: csv
+            where that file exists. That masks are read must be said, since it is pixel labels that are opened.
+        other_objects: What the pixels of all other names become: background (the protocol of 60 classes) or
+            ignore (the one of 59).
+        allow_unlabelled: Keep images with none of the classes: they hold background only.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        InputError: A folder, list or name is missing (the message says which), or an option is wrong.
+    """
+    if root is None:
+        raise InputError(
+            "dataset `pascal_context` needs `root`: the folder with trainval and labels.txt in it"
+        )
+    if form not in FORMS:
+        raise InputError(f"`form` of dataset `pascal_context` must be 59 or 33; got {form!r}")
+    if not (root / "trainval").is_dir():
+        raise InputError(
+            f"{root} has no folder trainval (of trainval.tar.gz), with a file ID.mat for every image"
+        )
+    names = read_names(_file(root, "labels.txt"))
+    ids = {name: number for number, name in names.items()}
+    stored = form_names(root, form, ids)
+    chosen = tuple(stored) if classes is None else classes
+    table = _id_table(names, stored, chosen, other_objects)
+    devkit = devkit_folder(root, voc)
+    listed = read_list(_list(devkit, split))
+    source = _label_source(root, labels)
+    known = read_label_table(root / LABEL_TABLE).labels if source == "csv" else {}
+    records: list[Record] = []
+    set_aside: dict[str, str] = {}
+    with bar(
+        f"reading labels of {split}" if source == "masks" else f"listing {split}", len(listed)
+    ) as advance:
+        for name in listed:
+            image, mask = devkit / "JPEGImages" / f"{name}.jpg", root / "trainval" / f"{name}.mat"
+            try:
+                for path in (image, mask):
+                    if not path.exists():
+                        raise InputError(f"{path} does not exist, but the split lists it")
+                if source == "csv" and name not in known:
+                    raise InputError(f"image `{name}` has no row in {root / LABEL_TABLE}")
+                present = set(known[name]) if source == "csv" else _names_in(mask, stored)
+            except InputError as error:
+                set_aside[name] = str(error)
+                continue
+            finally:
+                advance()
+            for label in sorted(present - set(stored)):
+                raise InputError(
+                    f"{root / LABEL_TABLE}: image `{name}` has the label `{label}`; {nearest(label, stored)}"
+                )
+            kept = tuple(label for label in chosen if label in present)
+            if kept or allow_unlabelled:
+                records.append(Record(name, image, kept, mask))
+    if not records:
+        why = f" (first: {next(iter(set_aside.values()))})" if set_aside else ""
+        raise InputError(
+            f"no image of split `{split}` of {root} can be used: {len(listed)} listed, {len(set_aside)} set "
+            f"aside{why}, the others with none of the classes; are the lists those of VOC 2010?"
+        )
+    return Dataset("pascal_context", split, chosen, records, set_aside, table, mask_reader=read_label_map)
+
+
+def read_label_map(record: Record) -> np.ndarray:
+    """Return a record's LabelMap: `(H, W)` of the ids of labels.txt."""
+    return read_id_map(read_mat(record.mask, "LabelMap"), f"LabelMap of {record.mask}")
+
+
+def read_names(path: Path) -> dict[int, str]:
+    """Read lines `id: name`.
+
+    Raises:
+        InputError: The file is missing or has other lines; the message names it and the line.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({error}); expected lines such as `2: aeroplane`") from error
+    names: dict[int, str] = {}
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            identity, _, name = line.partition(":")
+            name = "".join(name.split())
+            if not identity.strip().isdecimal() or not name:
+                raise InputError(
+                    f"{path}, line {number}: expected `id: name`, as in `2: aeroplane`; got {line!r}"
+                )
+            names[int(identity)] = name
+    if not names:
+        raise InputError(f"{path} is empty; expected lines such as `2: aeroplane`")
+    return names
+
+
+def form_names(root: Path, form: int, ids: dict[str, int]) -> dict[str, int]:
+    """Return the names of a form in the order of its file, and their ids in labels.txt.
+
+    Raises:
+        InputError: The file is missing, or labels.txt lacks one of its names.
+    """
+    path = _file(root, f"{form}_labels.txt", f"{form}_context_labels.txt")
+    found = {}
+    for _, name in sorted(read_names(path).items()):
+        spelt = name if name in ids else _SPELT.get(name, name)
+        if spelt not in ids:
+            raise InputError(f"{path} names `{name}`, which labels.txt does not; {nearest(name, ids)}")
+        found[name] = ids[spelt]
+    return found
+
+
+def devkit_folder(root: Path, voc: str | Path | None) -> Path:
+    """Return the folder of VOC 2010's images and lists.
+
+    Raises:
+        InputError: It is not where it is looked for.
+    """
+    places = [root, root / "VOC2010", root / "VOCdevkit" / "VOC2010"]
+    if voc is not None:
+        places = [Path(voc).expanduser(), Path(voc).expanduser() / "VOC2010"]
+    for place in places:
+        if (place / "JPEGImages").is_dir():
+            return place
+    raise InputError(
+        f"{places[0]} has no folder JPEGImages; give the devkit's folder VOC2010 as the option `voc`"
+    )
+
+
+def lists_folder(devkit: Path) -> Path:
+    """Return the folder of the lists: ImageSets/Main, or Segmentation where there is no Main.
+
+    Raises:
+        InputError: There is neither.
+    """
+    for name in ("Main", "Segmentation"):
+        if (devkit / "ImageSets" / name).is_dir():
+            return devkit / "ImageSets" / name
+    raise InputError(
+        f"{devkit} has no folder ImageSets/Main, with the lists train.txt and val.txt of VOC 2010"
+    )
+
+
+def _list(devkit: Path, split: str) -> Path:
+    folder = lists_folder(devkit)
+    lists = {path.stem: path for path in folder.glob("*.txt") if "_" not in path.stem}
+    if split not in lists:
+        raise InputError(f"{folder} has no list {split}.txt; {nearest(split, lists)}")
+    return lists[split]
+
+
+def _file(root: Path, *names: str) -> Path:
+    places = [folder / name for name in names for folder in (root, root / "trainval")]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise InputError(f"{places[0]} does not exist; it is one of the files of PASCAL-Context")
+    return found
+
+
+def _id_table(
+    names: dict[int, str], stored: dict[str, int], classes: tuple[str, ...], other_objects: str
+) -> np.ndarray:
+    small = mask_id_table(tuple(stored), classes, other_objects)  # of the form's own numbers, 1..59
+    other = 0 if other_objects == "background" else 255
+    table = np.full(
+        max(names) + 1, other, np.int16
+    )  # 0, which the files are not known to hold, is like any other
+    for position, number in enumerate(stored.values(), 1):
+        table[number] = small[position]
+    return table
+
+
+def _label_source(root: Path, labels: str) -> str:
+    if labels not in _LABEL_SOURCES:
+        raise InputError(
+            f"`labels` of dataset `pascal_context` must not be `{labels}`; {nearest(labels, _LABEL_SOURCES)}"
+        )
+    there = (root / LABEL_TABLE).is_file()
+    if labels == "csv" and not there:
+        raise InputError(f"`labels: csv` needs {LABEL_TABLE} in {root}, which is not there")
+    if labels == "auto" and not there:
+        raise InputError(
+            f"{root} has no {LABEL_TABLE} to take image-level labels from, and the dataset itself has them in its "
+            "masks only; `labels: masks` takes them from there"
+        )
+    return "csv" if labels == "auto" else labels
+
+
+def _names_in(path: Path, stored: dict[str, int]) -> set[str]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from error
+    present = _ids_in(path, status.st_mtime_ns, status.st_size)
+    return {name for name, number in stored.items() if number in present}
+
+
+@lru_cache(maxsize=20_000)
+def _ids_in(path: Path, mtime_ns: int, size: int) -> frozenset[int]:
+    """Remember what is in a file, as a run opens a split several times: thousands of files of some milliseconds."""
+    ids = read_id_map(read_mat(path, "LabelMap"), f"LabelMap of {path}")
+    return frozenset(np.unique(ids).tolist())

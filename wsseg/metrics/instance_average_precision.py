@@ -1,0 +1,221 @@
+"""COCO's average precision and recall of objects, by boxes or by masks. NumPy and pycocotools."""
+
+import contextlib
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from wsseg.catalogue import nearest
+from wsseg.errors import InputError
+from wsseg.instances import Instances
+from wsseg.run_length import encode_masks
+
+ROWS = (
+    "ap",
+    "ap50",
+    "ap75",
+    "ap_small",
+    "ap_medium",
+    "ap_large",
+    "ar1",
+    "ar10",
+    "ar100",
+    "ar_small",
+    "ar_medium",
+    "ar_large",
+)
+"""COCO's twelve numbers, in its order. Small is below 32 x 32 pixels, large above 96 x 96."""
+
+DECIMALS = 12
+"""COCO's code adds a tiny number to what it divides by, and a perfect score comes out as 0.9999999999999998."""
+
+KINDS = {"masks": "segm", "boxes": "bbox"}
+
+
+class InstanceAveragePrecision:
+    """COCO's scores over any number of images, by its own code.
+
+    AP is the precision averaged over 101 recalls, the classes and the ten IoUs 0.50, 0.55, ..., 0.95; AR is the recall
+    that so many detections an image reach, averaged over classes and IoUs. Conventions:
+        - A class without a true object has no score (None) and is left out of the means, whatever is detected
+          as it; if that is so of all classes, or of an object size, the mean is None (COCO prints -1).
+        - A detection on a crowd is not counted at all, neither is a crowd that is not found. So are detections
+          and objects of another size in the rows of small, medium and large objects.
+        - The area that decides the size is that of the true mask (in the box rows too, as in COCO's files), of the
+          box where there is no mask. Of a detection it is that of the mask in mask rows, of the box in box rows.
+        - At most 100 detections an image and class are looked at, the surest.
+
+    Args:
+        class_names: K names: class ids 1..K, as in `Instances`.
+        kind: What has to overlap: masks or boxes.
+
+    Raises:
+        InputError: There is no such kind, or no class.
+
+    Example:
+        >>> score = InstanceAveragePrecision(["cat"], kind="boxes")
+        >>> true = Instances([1, 1], [[0, 0, 9, 9], [20, 0, 30, 9]], (40, 40))
+        >>> score.update("a", Instances([1], [[0, 0, 9, 9]], (40, 40), scores=[0.9]), true)
+        >>> result = score.result()
+        >>> round(result["ap"], 3), result["ar100"], result["ap_large"]  # 51 of 101 recalls are reached
+        (0.505, 0.5, None)
+
+    References:
+        Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014; the rows are those of cocodataset.org,
+        "Detection Evaluation", computed by `pycocotools.cocoeval`.
+    """
+
+    def __init__(self, class_names: Sequence[str], kind: str = "masks"):
+        if kind not in KINDS:
+            raise InputError(f"there is no kind `{kind}` of average precision; {nearest(kind, KINDS)}")
+        if not class_names or isinstance(class_names, str):
+            raise InputError(f"`class_names` must be a list of names; got {class_names!r}")
+        self.class_names, self.kind = tuple(class_names), kind
+        self._images: dict[str, tuple[int, tuple[int, int]]] = {}  # number and size
+        self._true: list[dict[str, Any]] = []
+        self._predicted: list[dict[str, Any]] = []
+        self._evaluated: dict[str, Any] | None = None
+
+    def update(
+        self, image_id: str, predicted: Instances, true: Instances, true_areas: np.ndarray | None = None
+    ) -> None:
+        """Add one image; each image once, those without an object too.
+
+        Args:
+            image_id: The image.
+            predicted: With scores; with masks, if masks are scored.
+            true: With masks, if masks are scored.
+            true_areas: `(N,)`: areas of the true objects in pixels, if a file states them; None to measure them.
+
+        Raises:
+            InputError: The image was added before, or scores or masks are missing, a score is not finite, a class id
+                is outside 1..K, or the sizes differ. Nothing is added then.
+        """
+        if image_id in self._images:
+            raise InputError(f"image `{image_id}` was added before; add each image once")
+        self._check(image_id, predicted, true)
+        areas = _areas(true, "masks") if true_areas is None else np.asarray(true_areas, np.float64)
+        if areas.shape != (len(true),):
+            raise InputError(f"`true_areas` must be ({len(true)},), one a true object; got {areas.shape}")
+        self._images[image_id] = len(self._images) + 1, true.size_hw
+        self._true += self._annotations(image_id, true, areas, len(self._true))
+        found = self._annotations(image_id, predicted, _areas(predicted, self.kind), len(self._predicted))
+        for annotation, score in zip(found, predicted.scores.tolist()):
+            annotation["score"] = score
+        self._predicted += found
+        self._evaluated = None
+
+    def _check(self, image_id: str, predicted: Instances, true: Instances) -> None:
+        if predicted.scores is None or not np.isfinite(predicted.scores).all():
+            raise InputError(f"image `{image_id}`: each predicted object needs a finite score")
+        if predicted.size_hw != true.size_hw:
+            raise InputError(
+                f"image `{image_id}`: the prediction is of (H, W) {predicted.size_hw}, the truth of {true.size_hw}"
+            )
+        for name, instances in (("predicted", predicted), ("true", true)):
+            if self.kind == "masks" and instances.masks is None and len(instances):
+                raise InputError(f"image `{image_id}`: the {name} objects have no masks; score `boxes`")
+            wrong = instances.class_ids[
+                (instances.class_ids < 1) | (instances.class_ids > len(self.class_names))
+            ]
+            if len(wrong):
+                raise InputError(
+                    f"image `{image_id}`: the {name} objects have class id {wrong[0]}; expected "
+                    f"1..{len(self.class_names)}"
+                )
+
+    def _annotations(
+        self, image_id: str, instances: Instances, areas: np.ndarray, before: int
+    ) -> list[dict[str, Any]]:
+        """COCO's annotations, numbered from 1: its code takes a match with number 0 for none."""
+        boxes = instances.boxes_xyxy.astype(np.float64)
+        boxes[:, 2:] -= boxes[:, :2]
+        runs = encode_masks(instances.masks) if self.kind == "masks" and len(instances) else None
+        return [
+            {
+                "id": before + row + 1,
+                "image_id": self._images[image_id][0],
+                "category_id": int(instances.class_ids[row]),
+                "bbox": boxes[row].tolist(),
+                "area": float(areas[row]),
+                "iscrowd": int(instances.crowd[row]),
+                **({"segmentation": runs[row]} if runs is not None else {}),
+            }
+            for row in range(len(instances))
+        ]
+
+    def result(self) -> dict[str, Any]:
+        """Return the scores.
+
+        Returns:
+            COCO's twelve numbers (`ROWS`), in [0, 1] or None; `by_class`: name -> `ap`, `ap50` and `objects` (true
+            ones without crowds); `kind`, `images`, `objects`, `crowds` and `detections`.
+        """
+        evaluated = self._evaluate()
+        objects = np.bincount(
+            [a["category_id"] - 1 for a in self._true if not a["iscrowd"]], minlength=len(self.class_names)
+        )
+        precision = evaluated["precision"][:, :, :, 0, 2]  # of all sizes, 100 detections
+        by_class = {
+            name: {
+                "ap": _mean(precision[:, :, place]),
+                "ap50": _mean(precision[0, :, place]),
+                "objects": int(objects[place]),
+            }
+            for place, name in enumerate(self.class_names)
+        }
+        return evaluated["rows"] | {
+            "by_class": by_class,
+            "kind": self.kind,
+            "images": len(self._images),
+            "objects": int(objects.sum()),
+            "crowds": len(self._true) - int(objects.sum()),
+            "detections": len(self._predicted),
+        }
+
+    def precision_at_recalls(self) -> dict[str, np.ndarray | None]:
+        """Return the precision over recall at IoU 0.5, for a figure.
+
+        Returns:
+            Class name -> `(101,) float64`: the highest precision at a recall of 0, 0.01, ..., 1 or more, 0 where
+            that recall is not reached; None for a class without a true object.
+        """
+        curves = self._evaluate()["precision"][0, :, :, 0, 2].T
+        return {n: None if c[0] < 0 else c.copy() for n, c in zip(self.class_names, curves)}
+
+    def _evaluate(self) -> dict[str, Any]:
+        if self._evaluated is None:
+            with contextlib.redirect_stdout(io.StringIO()):  # it reports every step
+                scorer = COCOeval(self._as_coco(self._true), self._as_coco(self._predicted), KINDS[self.kind])
+                scorer.evaluate()
+                scorer.accumulate()
+                scorer.summarize()
+            values = [None if value < 0 else round(float(value), DECIMALS) for value in scorer.stats]
+            self._evaluated = {"rows": dict(zip(ROWS, values)), "precision": scorer.eval["precision"]}
+        return self._evaluated
+
+    def _as_coco(self, annotations: list[dict[str, Any]]) -> COCO:
+        files = COCO()
+        files.dataset = {
+            "images": [{"id": n, "height": h, "width": w} for n, (h, w) in self._images.values()],
+            "categories": [{"id": number + 1} for number in range(len(self.class_names))],
+            "annotations": [dict(annotation) for annotation in annotations],  # its code writes into them
+        }
+        files.createIndex()
+        return files
+
+
+def _areas(instances: Instances, kind: str) -> np.ndarray:
+    if kind == "masks" and instances.masks is not None:
+        return np.array([np.count_nonzero(mask) for mask in instances.masks], np.float64)
+    boxes = instances.boxes_xyxy.astype(np.float64)
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+
+def _mean(values: np.ndarray) -> float | None:
+    present = values[values >= 0]
+    return round(float(present.mean()), DECIMALS) if present.size else None
