@@ -1,0 +1,52 @@
+"""The recipe: one frozen dataclass a stage, and the dataset they share."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from wsseg.recipe.classifying import ClassifyConfig, LocalizeConfig
+from wsseg.recipe.data import DatasetConfig, EvaluateConfig, ReportConfig
+from wsseg.recipe.labelling import CRFConfig, CRFSearchConfig, LabelConfig, ThresholdConfig
+from wsseg.recipe.propagating import PropagateConfig
+from wsseg.recipe.segmenting import SegmentConfig
+
+__all__ = [
+    "CRFConfig",
+    "CRFSearchConfig",
+    "ClassifyConfig",
+    "DatasetConfig",
+    "EvaluateConfig",
+    "LabelConfig",
+    "LocalizeConfig",
+    "PropagateConfig",
+    "Recipe",
+    "ReportConfig",
+    "SegmentConfig",
+    "ThresholdConfig",
+]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole run.
+
+    Attributes:
+        name: Of the recipe; a run folder belongs to one recipe.
+        seed: Of every random choice.
+        precision: float32, or mixed_float16 on a GPU.
+        jit: Compile with XLA: auto (on a GPU only), true or false.
+        ceiling: Also train the same segmenter on the true masks, as the upper bound in the table.
+    """
+
+    name: str = "scenes"
+    seed: int = 0
+    precision: Literal["float32", "mixed_float16"] = "float32"
+    jit: Literal["auto"] | bool = "auto"
+    ceiling: bool = False
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    classify: ClassifyConfig = field(default_factory=ClassifyConfig)
+    localize: LocalizeConfig = field(default_factory=LocalizeConfig)
+    propagate: PropagateConfig = field(default_factory=PropagateConfig)
+    label: LabelConfig = field(default_factory=LabelConfig)
+    segment: SegmentConfig = field(default_factory=SegmentConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
