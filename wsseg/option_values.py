@@ -88,7 +88,7 @@ def check_values(recipe: "Recipe") -> None:
     """
     require("name", recipe.name, lambda name: name.strip(), "a name: the run folder's too")
     require("seed", recipe.seed, lambda seed: 0 <= seed < 2**31, "in [0, 2^31)")
-    for name in ("classify", "segment"):
+    for name in ("classify", "segment", "detect"):
         _check_training(name, getattr(recipe, name))
     require("segment.channels", recipe.segment.channels, lambda n: n is None or n >= 1, "at least 1; try 256")
     weight = recipe.segment.auxiliary_weight
@@ -150,8 +150,9 @@ def _check_training(name: str, stage: "SegmentConfig") -> None:
     require(f"{name}.head_multiplier", stage.head_multiplier, lambda x: 0 < x < 1e6, "positive; try 10")
     require(f"{name}.weight_decay", stage.weight_decay, lambda x: 0 <= x < 1e3, "0 or more; try 1e-4")
     require(f"{name}.jitter", stage.jitter, lambda x: 0 <= x <= 1, "in [0, 1]; try 0.3")
-    strides = (8, 16, 32) if name == "classify" else (8, 16, 32, None)
-    require(f"{name}.output_stride", stage.output_stride, lambda n: n in strides, "8, 16 or 32")
+    if name != "detect":
+        strides = (8, 16, 32) if name == "classify" else (8, 16, 32, None)
+        require(f"{name}.output_stride", stage.output_stride, lambda n: n in strides, "8, 16 or 32")
     require(
         f"{name}.long_side",
         list(stage.long_side),

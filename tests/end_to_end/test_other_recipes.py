@@ -133,3 +133,36 @@ def test_a_half_precision_recipe(scenes_cache, command, tmp_path):
         keras.config.set_dtype_policy("float32")
     assert status == 0, output
     assert 0 <= scores_of(tmp_path / "run")["segmenter"]["miou"] <= 1
+
+
+@pytest.mark.slow
+def test_instances_from_labels(scenes_cache, command, tmp_path):
+    detect = {
+        "network": "mask_rcnn",
+        "weights": "classifier",
+        "options": {"channels": 8, "head_channels": 16, "mask_channels": 8, "proposals": 20, "regions": 8},
+        "crop": 64,
+        "long_side": [60, 70],
+        "optimizer": "adamw",
+        "epochs": 1,
+        "objects": 3,
+    }
+    propagate = {
+        "method": "irn",
+        "instances": True,
+        "crop": 64,
+        "long_side": [64, 72],
+        "epochs": 1,
+        "steps": 8,
+    }
+    changes = {"detect": detect, "propagate": propagate, "segment": {"network": "none"}, "ceiling": True}
+    recipe = write_recipe(tmp_path / "instances.yaml", changes)
+    status, output = command("run", recipe, "--run", tmp_path / "run")
+    assert status == 0, output
+    assert "pseudo-instances" in output and "ceiling" in output
+    scores = json.loads((tmp_path / "run/6_evaluate_detectors/instance_scores.json").read_text())
+    assert set(scores) == {"pseudo_instances", "detector", "ceiling"}
+    page = (tmp_path / "run/7_report/report.html").read_text()
+    assert "Objects" in page and "missed" in page
+    status, output = command("run", recipe, "--run", tmp_path / "run")
+    assert status == 0 and output.count("done already, skipped") == len(plan(load_recipe(recipe)))

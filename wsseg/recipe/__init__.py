@@ -5,6 +5,7 @@ from typing import Literal
 
 from wsseg.recipe.classifying import ClassifyConfig, LocalizeConfig
 from wsseg.recipe.data import DatasetConfig, EvaluateConfig, ReportConfig
+from wsseg.recipe.detecting import DetectConfig
 from wsseg.recipe.labelling import CRFConfig, CRFSearchConfig, LabelConfig, ThresholdConfig
 from wsseg.recipe.propagating import PropagateConfig
 from wsseg.recipe.segmenting import SegmentConfig
@@ -14,6 +15,7 @@ __all__ = [
     "CRFSearchConfig",
     "ClassifyConfig",
     "DatasetConfig",
+    "DetectConfig",
     "EvaluateConfig",
     "LabelConfig",
     "LocalizeConfig",
@@ -34,7 +36,7 @@ class Recipe:
         seed: Of every random choice.
         precision: float32, or mixed_float16 on a GPU.
         jit: Compile with XLA: auto (on a GPU only), true or false.
-        ceiling: Also train the same segmenter on the true masks, as the upper bound in the table.
+        ceiling: Also train the same segmenter (and detector) on the true masks, as the upper bound in the table.
     """
 
     name: str = "scenes"
@@ -48,5 +50,6 @@ class Recipe:
     propagate: PropagateConfig = field(default_factory=PropagateConfig)
     label: LabelConfig = field(default_factory=LabelConfig)
     segment: SegmentConfig = field(default_factory=SegmentConfig)
+    detect: DetectConfig = field(default_factory=DetectConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     report: ReportConfig = field(default_factory=ReportConfig)

@@ -13,7 +13,7 @@ class SegmentConfig:
     Attributes:
         supervision: pseudo_masks (of the label stage), or masks: the fully supervised ceiling, the only
             setting under which the training split's masks are read.
-        network: A segmenter of `wsseg.segmenters`; `wsseg models` lists them.
+        network: A segmenter of `wsseg.segmenters`; `wsseg models` lists them. none: no segmenter is trained.
         backbone: A network of `wsseg.backbones`; None for the classify stage's with `weights: classifier`, else
             for the network's own.
         output_stride: 32, 16 or 8; None for the network's own.

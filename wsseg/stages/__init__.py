@@ -92,6 +92,20 @@ STAGES = {
         (),
         ("train_masks",),
     ),
+    "detect": Stage(
+        "5_detect",
+        "wsseg.stages.detect:run",
+        ("seed", "precision", "dataset", "detect"),
+        ("label",),
+        ("train",),
+    ),
+    "detect_ceiling": Stage(
+        "5_detect_ceiling",
+        "wsseg.stages.detect:run_ceiling",
+        ("seed", "precision", "dataset", "detect"),
+        (),
+        ("train_masks",),
+    ),
     "evaluate": Stage(
         "6_evaluate",
         "wsseg.stages.evaluate:run",
@@ -108,11 +122,29 @@ STAGES = {
         ("propagate", "label", "segment", "ceiling"),
         ("train_masks", "val_masks"),
     ),
+    "evaluate_detectors": Stage(
+        "6_evaluate_detectors",
+        "wsseg.stages.evaluate_detectors:run",
+        ("dataset", "detect.network", "detect.size"),
+        ("label", "detect", "detect_ceiling"),
+        ("train_masks", "val_masks"),
+    ),
     "report": Stage(
         "7_report",
         "wsseg.stages.report:run",
         ("name", "report", "dataset"),
-        ("classify", "localize", "propagate", "label", "segment", "ceiling", "evaluate"),
+        (
+            "classify",
+            "localize",
+            "propagate",
+            "label",
+            "segment",
+            "ceiling",
+            "detect",
+            "detect_ceiling",
+            "evaluate",
+            "evaluate_detectors",
+        ),
         ("train_masks", "val_masks"),
     ),
 }
@@ -130,14 +162,23 @@ def plan(recipe: Recipe) -> list[str]:
     if recipe.segment.supervision == "masks":
         first = ["classify"] if recipe.segment.weights == "classifier" else []
         return [*first, "segment", "evaluate", "report"]
-    return [name for name in STAGES if name != "ceiling" or recipe.ceiling]
+    left_out = set()
+    if recipe.segment.network == "none":
+        left_out |= {"segment", "ceiling"}
+    if recipe.detect.network == "none":
+        left_out |= {"detect", "detect_ceiling", "evaluate_detectors"}
+    if not recipe.ceiling:
+        left_out |= {"ceiling", "detect_ceiling"}
+    return [name for name in STAGES if name not in left_out]
 
 
 def inputs_of(recipe: Recipe, name: str) -> list[str]:
     """Name the stages of this recipe whose directories a stage reads."""
     stages = plan(recipe)
     inputs = [other for other in STAGES[name].inputs if other in stages]
-    if name in ("segment", "ceiling") and recipe.segment.weights == "classifier":
+    trained = {"segment": recipe.segment, "ceiling": recipe.segment}
+    trained |= {"detect": recipe.detect, "detect_ceiling": recipe.detect}
+    if name in trained and trained[name].weights == "classifier":
         inputs.append("classify")
     if name == "evaluate" and recipe.propagate.method != "none" and "localize" in stages:
         inputs.insert(0, "localize")

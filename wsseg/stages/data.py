@@ -102,14 +102,15 @@ def fingerprint(recipe: Recipe, part: str) -> str | None:
 
 
 def identity_of(dataset: Dataset) -> str:
-    """Hash what is in a dataset, and the sizes of its mask files: a corrected mask is scored anew."""
+    """Hash what is in a dataset, and the sizes of its mask and instance files: a corrected mask is scored anew."""
     sizes = []
     for record in dataset:
-        if record.mask is not None:
-            try:
-                sizes.append(record.mask.stat().st_size)
-            except OSError:
-                sizes.append(None)  # gone; `checked` sets the image aside and says so
+        for path in (record.mask, record.instances):
+            if path is not None:
+                try:
+                    sizes.append(path.stat().st_size)
+                except OSError:
+                    sizes.append(None)  # gone; `checked` sets the image aside and says so
     return digest([dataset.fingerprint(), sizes]) if sizes else dataset.fingerprint()
 
 

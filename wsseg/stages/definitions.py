@@ -15,6 +15,7 @@ NOT_IDENTITY = {
     "classify": ("weights",),
     "segment": ("weights",),
     "propagate": ("weights",),
+    "detect": ("weights",),
 }
 
 
@@ -51,7 +52,7 @@ class Definitions:
         for section in stage.sections:
             if self._matters(section):
                 definition["options"][section] = self._section(section)
-        for section in ("classify", "propagate", "segment"):
+        for section in ("classify", "propagate", "segment", "detect"):
             if section in stage.sections:
                 weights = getattr(self.recipe, section).weights
                 definition["data"][f"{section}.weights"] = data.weights_fingerprint(weights)

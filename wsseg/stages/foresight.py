@@ -1,20 +1,13 @@
 """What a late stage would fail on, found before the first one runs."""
 
-import functools
 import json
-from typing import Any
 
 from wsseg.catalogue import nearest
 from wsseg.errors import InputError
-from wsseg.layers.legal_sizes import LegalSizes
 from wsseg.option_values import require
 from wsseg.recipe import Recipe
 from wsseg.stages import data, plan
-
-OWN_OPTIONS = ("weights", "backbone", "output_stride", "channels")
-"""Options of segmenters that are options of the segment stage itself."""
-
-SET_BY_STAGE = ("num_classes", "input_size", "name")
+from wsseg.stages.foresight_of_networks import OWN_OPTIONS, SET_BY_STAGE, check_detector, sizes_of
 
 
 def check_parts(recipe: Recipe) -> None:
@@ -25,7 +18,7 @@ def check_parts(recipe: Recipe) -> None:
     """
     from wsseg import backbones, classifiers, explainers, segmenters
 
-    named = {"segment.network": (recipe.segment.network, segmenters.SEGMENTERS)}
+    named = {"segment.network": (recipe.segment.network, (*segmenters.SEGMENTERS, "none"))}
     networks = {} if recipe.segment.backbone is None else {"segment.backbone": recipe.segment.backbone}
     if "classify" in plan(recipe):
         named["classify.head"] = (recipe.classify.head, classifiers.CLASSIFIERS)
@@ -42,8 +35,10 @@ def check_parts(recipe: Recipe) -> None:
     if "classify" in plan(recipe):
         check_classifier(recipe)
         check_propagate(recipe)
-    check_loss(recipe)
-    check_segmenter(recipe)
+    if recipe.segment.network != "none":
+        check_loss(recipe)
+        check_segmenter(recipe)
+    check_detector(recipe)
     supervised = recipe.segment.supervision == "masks"
     if supervised or recipe.ceiling:
         train = data.open_split(recipe, recipe.dataset.train, masks=True)
@@ -219,34 +214,3 @@ def check_segmenter(recipe: Recipe) -> None:
         sizes.check((config.crop, config.crop), config.network)
     except InputError as error:
         raise InputError(f"`segment.crop`: {error}") from error
-
-
-@functools.lru_cache(maxsize=32)
-def sizes_of(section: str, network: str, options: str) -> LegalSizes | None:
-    """Build a network on the CPU, for its errors and for the image sizes that it takes.
-
-    Args:
-        section: The recipe's: classify or segment.
-        network: Its name.
-        options: All but `num_classes`, as JSON.
-
-    Returns:
-        The sizes of a segmenter; None for a classifier.
-
-    Raises:
-        InputError: It can't be built so.
-    """
-    import keras
-
-    from wsseg import classifiers, segmenters
-
-    chosen: dict[str, Any] = json.loads(options)
-    create = {"classify": classifiers.create, "segment": segmenters.create}[section]
-    try:
-        with keras.device("cpu"):
-            return getattr(create(network, num_classes=2, **chosen), "sizes", None)
-    except InputError as error:
-        raise InputError(f"`{section}`: {error}") from error
-    except (TypeError, ValueError) as error:
-        given = {option: value for option, value in chosen.items() if value is not None}
-        raise InputError(f"`{section}`: `{network}` can't be built with {given}: {error}") from error

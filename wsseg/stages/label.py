@@ -12,15 +12,15 @@ from wsseg.datasets import Dataset
 from wsseg.errors import InputError
 from wsseg.recipe import LabelConfig, Recipe
 from wsseg.refiners.thresholds import otsu_level
-from wsseg.stages import Outcome, data
+from wsseg.stages import Outcome, data, pseudo_instances
 from wsseg.stages.crf_search import search_crf
-from wsseg.stages.files import CALIBRATION, MAPS, MASKS, THRESHOLD
+from wsseg.stages.files import CALIBRATION, INSTANCES, MAPS, MASKS, THRESHOLD
 from wsseg.stages.processes import in_processes
 from wsseg.stages.pseudo_masks import processes, score_levels, with_crf, write_pseudo_mask
 
 
 def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
-    """Label every training image; write `masks/ID.png` and `threshold.json`.
+    """Label every training image; write `masks/ID.png`, `threshold.json` and, of instance maps, `instances/ID.json`.
 
     No mask of the training split is read: the records have none. An image without a label becomes all
     background. A file that is there already is kept.
@@ -42,6 +42,8 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     counts = {"images": len(train), "level": threshold["level"], "rule": threshold["rule"]}
     if left and len(shares) == len(train):
         counts["foreground_share"] = round(float(np.mean(shares)), 4)
+    if (inputs["propagate"] / INSTANCES).is_dir():
+        counts["instances"] = pseudo_instances.write_all(config, threshold["level"], train, inputs, out)
     line = f"{len(train)} pseudo-masks, background level {threshold['level']:.2f} ({threshold['rule']})"
     if "crf" in threshold:
         line += ", CRF " + ", ".join(f"{name} {value:g}" for name, value in threshold["crf"].items())

@@ -15,6 +15,7 @@ from wsseg.report.overlay import overlay, overlay_class_maps
 from wsseg.report.page import Curve, Gallery, Page, Row, ScoreRow, StageRow, Tile, write_page
 from wsseg.stages import Outcome, data
 from wsseg.stages.files import CEILING_PREDICTIONS, CRF_SEARCH, IMAGE_SCORES, MAPS, MASKS, PREDICTIONS, SCORES
+from wsseg.stages.report_objects import object_galleries, object_scores
 from wsseg.stages.table import number
 
 PAGE = "report.html"
@@ -41,7 +42,13 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
         for key, title in TITLES.items()
         if scores.get(key) and not (supervised and key == "ceiling")
     ]
-    histories = (("classify", "classifier"), ("segment", "segmenter"), ("ceiling", "ceiling"))
+    histories = (
+        ("classify", "classifier"),
+        ("segment", "segmenter"),
+        ("ceiling", "ceiling"),
+        ("detect", "detector"),
+        ("detect_ceiling", "detector's ceiling"),
+    )
     page = Page(
         title=recipe.name,
         class_names=("background", *train.classes),
@@ -51,6 +58,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
             for name, manifest in manifests.items()
         ],
         scores=rows,
+        objects=object_scores(inputs),
         curves=[
             Curve(title, read_history(inputs[name] / "history.csv"))
             for name, title in histories
@@ -58,7 +66,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
         ],
         thresholds=threshold_curves(evaluated, scores, recipe),
         search=search_trials(inputs),
-        galleries=galleries(recipe, inputs, train, val, images),
+        galleries=[*galleries(recipe, inputs, train, val, images), *object_galleries(recipe, inputs, val)],
         set_aside=sorted({item for manifest in manifests.values() for item in manifest.set_aside.items()}),
         notes=list(scores["conventions"].items()),
         recipe=yaml.safe_dump(to_plain(recipe), sort_keys=False),
@@ -84,10 +92,12 @@ def facts(
             "Supervision",
             "image-level labels" if segment.supervision != "masks" else "true masks (fully supervised)",
         ),
-        ("Segmenter", f"{network}, loss {segment.loss}"),
+        ("Segmenter", f"{network}, loss {segment.loss}" if segment.network != "none" else "none"),
         ("Seed", str(recipe.seed)),
         ("Versions", versions),
     ]
+    if recipe.detect.network != "none":
+        result.insert(3, ("Detector", recipe.detect.network))
     if "classify" in manifests:
         value = number(manifests["classify"].counts["val_map"])
         result.insert(
@@ -164,9 +174,10 @@ def galleries(
         )
         if (inputs["evaluate"] / folder).is_dir()
     ]
-    rows = [_val_row(record, val, folders) for record in worst_first(val, folders[0][2], count)]
-    columns = ("image", *(title for title, _, _ in folders), "true mask")
-    result.append(Gallery("Validation images", columns, rows, note))
+    if folders:
+        rows = [_val_row(record, val, folders) for record in worst_first(val, folders[0][2], count)]
+        columns = ("image", *(title for title, _, _ in folders), "true mask")
+        result.append(Gallery("Validation images", columns, rows, note))
     return result
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from wsseg.artifacts import read_json
 from wsseg.stages import STAGES
+from wsseg.stages.files import INSTANCE_SCORES
 
 ROWS = (
     ("class_maps", "class maps"),
@@ -42,15 +43,35 @@ def print_table(run: Path) -> None:
             f"{level:.2f} ({row['rule']})" if level is not None else "",
         )
     console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, 140)  # a log has no width of its own
+    objects = object_table(run)
+    if objects:
+        console.print(objects)
+    if not table.rows and objects:
+        return
     if not table.rows:
         print("No image has a mask, so nothing is scored; the report shows what was made.")
         return
-    if not console.is_terminal:
-        console.width = max(console.width, 140)  # a log has no width of its own
     console.print(table)
     weak, full = scores.get("segmenter"), scores.get("ceiling")
     if weak and full and weak["supervision"] != "masks" and weak["miou"] is not None and full["miou"]:
         print(f"The segmenter reaches {weak['miou'] / full['miou']:.2f} of its ceiling.")
+
+
+def object_table(run: Path):
+    """Return the table of COCO's scores of a run that trains a detector, or None."""
+    from rich.table import Table
+
+    path = run / STAGES["evaluate_detectors"].folder / INSTANCE_SCORES
+    rows = read_json(path) if path.exists() else {}
+    table = Table("objects", "split", "images", "of", "AP", "AP50", "AP75", "AR100")
+    for name, row in rows.items():
+        for kind in ("masks", "boxes"):
+            if kind in row:
+                values = (number(row[kind][key]) for key in ("ap", "ap50", "ap75", "ar100"))
+                table.add_row(name.replace("_", "-"), row["split"], str(row["images"]), kind, *values)
+    return table if rows else None
 
 
 def number(value: float | None) -> str:

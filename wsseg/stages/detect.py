@@ -1,0 +1,115 @@
+"""Stage 5 of instances: train a detector on the pseudo-instances, or, as the ceiling, on the true ones."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from wsseg import detectors
+from wsseg.datasets import Dataset, Record
+from wsseg.errors import InputError
+from wsseg.instance_files import read_instances
+from wsseg.instances import Instances
+from wsseg.loading.instance_batches import InstanceBatches
+from wsseg.progress import bar
+from wsseg.recipe import Recipe
+from wsseg.report.figures import read_history
+from wsseg.saved_models import load_model
+from wsseg.stages import Outcome, classify, data
+from wsseg.stages.classifier_weights import start_from_classifier
+from wsseg.stages.files import INSTANCES
+from wsseg.training import optimizers
+from wsseg.training.device import prepare, use_jit
+from wsseg.training.model_files import save_model
+from wsseg.training.resumable_fit import remove_checkpoints, resumable_fit
+
+MODEL = "detector.keras"
+
+
+def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+    """Train the recipe's detector on `4_label/instances`; write `detector.keras` and `history.csv`.
+
+    The records have neither masks nor instances, so none of the training split's can be read.
+    """
+    train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"])
+    folder = inputs["label"] / INSTANCES
+    return train_detector(
+        recipe, inputs, out, train, lambda record: read_instances(folder / f"{record.id}.json"), set_aside
+    )
+
+
+def run_ceiling(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+    """Train the same detector with the same budget on the true instances: the upper bound."""
+    train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"], masks=True)
+    known = [record.id for record in train if record.instances is not None]
+    if not known:
+        raise InputError(f"no image of split `{recipe.dataset.train}` has instances to train on")
+    train = train.subset(known)
+    return train_detector(recipe, inputs, out, train, train.read_instances, set_aside)
+
+
+def train_detector(
+    recipe: Recipe,
+    inputs: Mapping[str, Path],
+    out: Path,
+    train: Dataset,
+    instances: Callable[[Record], Instances],
+    set_aside: dict[str, str],
+) -> Outcome:
+    """Train on the objects that `instances` gives for each record."""
+    config = recipe.detect
+    if not (out / MODEL).exists():
+        prepare(recipe)
+        keras.utils.set_random_seed(recipe.seed)
+        model = build(recipe, inputs, len(train.classes) + 1)
+        batches = InstanceBatches(
+            train,
+            instances,
+            config.crop,
+            config.long_side,
+            config.batch_size,
+            recipe.seed,
+            config.jitter,
+            config.mirror,
+            config.objects,
+        )
+        steps = config.epochs * batches.steps
+        optimizer = optimizers.create(
+            config.optimizer,
+            config.learning_rate,
+            steps,
+            head=model.head_variables,
+            head_multiplier=config.head_multiplier,
+            weight_decay=config.weight_decay,
+        )
+        model.compile(optimizer=optimizer, jit_compile=use_jit(recipe))
+        with bar("training the detector", steps, "steps") as advance:
+            resumable_fit(model, batches, config.epochs, recipe.seed, out, advance)
+        save_model(model, out / MODEL)
+    remove_checkpoints(out)
+    last = read_history(out / "history.csv")["loss"][-1]
+    counts = {"images": len(train), "epochs": config.epochs, "loss": last}
+    line = f"{config.network}, {len(train)} images, {config.epochs} epochs, loss {last:.3f}"
+    return Outcome(line, counts, set_aside)
+
+
+def build(recipe: Recipe, inputs: Mapping[str, Path], num_classes: int) -> keras.Model:
+    """Build the recipe's detector with its initial weights."""
+    config = recipe.detect
+    options: dict[str, Any] = {"weights": config.weights, "backbone": config.backbone}
+    classifier = None
+    if config.weights == "classifier":
+        classifier = load_model(inputs["classify"] / classify.MODEL)
+        options = {"backbone": classifier.backbone}
+    model = detectors.create(
+        config.network,
+        num_classes=num_classes,
+        input_size=(config.crop, config.crop),
+        **options,
+        **config.options,
+    )
+    if classifier is not None:
+        own = [layer for layer in model.trunk.layers if layer.name in model.backbone_layers]
+        start_from_classifier(own, classifier, "detect", model.network)
+    return model

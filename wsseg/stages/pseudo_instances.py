@@ -1,0 +1,91 @@
+"""Instance maps to pseudo-instances: the objects of an image that only its labels are known of."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from wsseg.artifacts import ClassMaps
+from wsseg.datasets import Dataset, Record
+from wsseg.instance_files import write_instances
+from wsseg.instances import Instances
+from wsseg.loading.image_files import read_image
+from wsseg.recipe import LabelConfig
+from wsseg.refiners.labelling import label_image
+from wsseg.stages.files import INSTANCES
+from wsseg.stages.processes import in_processes
+from wsseg.stages.pseudo_masks import dense_crf, processes
+
+
+def write_all(
+    config: LabelConfig, level: float, train: Dataset, inputs: Mapping[str, Path], out: Path
+) -> int:
+    """Write `instances/ID.json` of the training images that have none yet.
+
+    Returns:
+        How many instances were written.
+    """
+    folder, maps = out / INSTANCES, inputs["propagate"] / INSTANCES
+    folder.mkdir(exist_ok=True)
+    left = [record for record in train if not (folder / f"{record.id}.json").exists()]
+    jobs = (
+        (_write, config, level, record, train.classes, maps, folder / f"{record.id}.json") for record in left
+    )
+    return sum(in_processes(jobs, "pseudo-instances", len(train), len(train) - len(left), processes(config)))
+
+
+def _write(
+    config: LabelConfig, level: float, record: Record, classes: tuple[str, ...], maps: Path, path: Path
+) -> int:
+    found = pseudo_instances(
+        config, level, record.image, maps / f"{record.id}.npz" if record.labels else None
+    )
+    write_instances(path, found, record.id, classes)
+    return len(found)
+
+
+def pseudo_instances(config: LabelConfig, level: float, image: Path, maps: Path | None) -> Instances:
+    """Label an image by instance rather than by class, CRF included.
+
+    Every pixel goes to the instance whose map says most there, or to the background, as pseudo-masks are made of
+    class maps. An instance without a pixel is none.
+
+    Args:
+        config: Background form and CRF.
+        level: The background level, as chosen for the pseudo-masks.
+        image: The photograph.
+        maps: The image's instance maps, or None where it has no label.
+
+    Returns:
+        The instances; the score of each is its map's mean inside its mask.
+
+    References:
+        Ahn et al., CVPR 2019, section 3.4. There the score is the map's maximum, which is 1 where each map is divided
+        by its own.
+    """
+    photograph = read_image(image)
+    none = np.zeros((0, *photograph.shape[:2]), bool)
+    given = None if maps is None else ClassMaps.load(maps)
+    if given is None or not len(given.class_ids):
+        return Instances.of_masks(none, [], scores=np.zeros(0))
+    numbers = np.arange(1, len(given.class_ids) + 1)
+    labels = label_image(
+        photograph,
+        replace(given, class_ids=numbers),
+        config.background,
+        level,
+        dense_crf(config.crf),
+        config.crf.unary,
+    )
+    there = [number for number in numbers if (labels == number).any()]
+    masks = np.array([labels == number for number in there], bool).reshape(-1, *none.shape[1:])
+    scores = [_mean_inside(given.maps[number - 1], mask) for number, mask in zip(there, masks)]
+    return Instances.of_masks(masks, [given.class_ids[number - 1] for number in there], np.array(scores))
+
+
+def _mean_inside(one: np.ndarray, mask: np.ndarray) -> float:
+    """Return the mean of a coarse map over a mask of the image: the pixels' cells."""
+    rows = np.arange(mask.shape[0]) * one.shape[0] // mask.shape[0]
+    columns = np.arange(mask.shape[1]) * one.shape[1] // mask.shape[1]
+    return float(one[np.ix_(rows, columns)][mask].mean())
