@@ -18,8 +18,8 @@ def mean_field(crf: "DenseCRF", image: np.ndarray, probs: np.ndarray) -> np.ndar
         from pydensecrf import densecrf
     except ImportError as error:
         raise InputError(
-            f"the CRF backend `pydensecrf` cannot be imported ({error}); `pip install pydensecrf2` "
-            "builds it on Python 3.11 and 3.12 and needs a C++ compiler"
+            f"the CRF backend `pydensecrf` cannot be imported ({error}); `pip install wsseg[pydensecrf]` "
+            "builds it and needs a C++ compiler; the default `numba` gives the same labels without"
         ) from error
     check_values(probs)
     unary = unary_from_probabilities(probs)
