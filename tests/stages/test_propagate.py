@@ -10,7 +10,9 @@ from small_run.recipe import write_recipe
 from wsseg import classifiers
 from wsseg.artifacts import ClassMaps, read_mask
 from wsseg.config import load_recipe
+from wsseg.recipe import PropagateConfig
 from wsseg.stages import data, propagate
+from wsseg.stages.walk import walk
 from wsseg.training.model_files import save_model
 
 OPTIONS = {
@@ -87,7 +89,21 @@ def test_instances_are_parts_of_their_classes(run):
         given = ClassMaps.load(folder / f"localize/maps/{record.id}.npz")
         found = ClassMaps.load(folder / f"propagate/instances/{record.id}.npz")
         assert set(found.class_ids) == set(given.class_ids) and found.maps.shape[1:] == (16, 16)
-        np.testing.assert_allclose(found.maps.max(axis=(1, 2)), 1, atol=1e-3)
+        largest = found.maps.max(axis=(1, 2))
+        for name in set(found.class_ids):
+            np.testing.assert_allclose(largest[found.class_ids == name].max(), 1, atol=1e-3)
+
+
+def test_instances_of_a_class_share_its_largest_value():
+    seen = np.zeros((8, 8, 1), np.float32)
+    seen[..., 0] = -20  # no boundary: nothing is weakened, and values spread alike
+    maps = np.zeros((3, 8, 8), np.float32)
+    maps[0, 1, 1], maps[1, 6, 6], maps[2, 1, 6] = 1.0, 0.25, 0.25
+    config = PropagateConfig(method="irn", steps=1, radius=2)
+    each = walk(config, maps, seen).max(axis=(1, 2))
+    np.testing.assert_allclose(each, 1, rtol=1e-5)
+    together = walk(config, maps, seen, np.array([0, 0, 1])).max(axis=(1, 2))
+    np.testing.assert_allclose(together, [1, 0.25, 1], rtol=1e-4)
 
 
 def test_what_was_there_is_kept(run):

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from skimage.measure import label
 
 from wsseg.artifacts import ClassMaps
 from wsseg.datasets import Dataset, Record
@@ -61,8 +62,7 @@ def pseudo_instances(config: LabelConfig, level: float, image: Path, maps: Path 
         The instances; the score of each is its map's mean inside its mask.
 
     References:
-        Ahn et al., CVPR 2019, section 3.4. There the score is the map's maximum, which is 1 where each map is divided
-        by its own.
+        Ahn et al., CVPR 2019, section 3.4. There the score is the map's maximum, and there is no CRF.
     """
     photograph = read_image(image)
     none = np.zeros((0, *photograph.shape[:2]), bool)
@@ -79,9 +79,29 @@ def pseudo_instances(config: LabelConfig, level: float, image: Path, maps: Path 
         config.crf.unary,
     )
     there = [number for number in numbers if (labels == number).any()]
-    masks = np.array([labels == number for number in there], bool).reshape(-1, *none.shape[1:])
+    masks = np.array([without_crumbs(labels == number) for number in there], bool).reshape(
+        -1, *none.shape[1:]
+    )
     scores = [_mean_inside(given.maps[number - 1], mask) for number, mask in zip(there, masks)]
     return Instances.of_masks(masks, [given.class_ids[number - 1] for number in there], np.array(scores))
+
+
+def without_crumbs(mask: np.ndarray, least: float = 0.1) -> np.ndarray:
+    """Drop the pieces of a mask that are small beside its largest one: a few stray pixels would make a large box.
+
+    Args:
+        mask: `(H, W) bool`.
+        least: Area of a piece over the largest one's, below which it goes. Pieces of more stay: an object may be cut in
+            two by what lies over it.
+
+    Example:
+        >>> without_crumbs(np.array([[1, 1, 1, 0, 1]], bool), least=0.5).astype(int).tolist()
+        [[1, 1, 1, 0, 0]]
+    """
+    pieces = label(mask, connectivity=2)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return (sizes >= least * sizes.max())[pieces] & mask
 
 
 def _mean_inside(one: np.ndarray, mask: np.ndarray) -> float:
