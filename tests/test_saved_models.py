@@ -30,6 +30,20 @@ def test_loads_a_plain_model_of_our_layers_in_a_fresh_process(tmp_path):
     assert found.stdout.strip() == "(None, 3)"
 
 
+def test_loads_a_detector_in_a_fresh_process(tmp_path):
+    import subprocess
+    import sys
+
+    from wsseg import detectors
+
+    options = {"channels": 8, "head_channels": 8, "mask_channels": 8, "proposals": 8, "detections": 3}
+    path = str(tmp_path / "model.keras")
+    detectors.create("mask_rcnn", backbone="plain", num_classes=2, input_size=(32, 32), **options).save(path)
+    code = f"from wsseg.saved_models import load_model; print(load_model({path!r}).input_size)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "(32, 32)"
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"absent\.keras does not exist; give a .keras file"):
         load_model(tmp_path / "absent.keras")

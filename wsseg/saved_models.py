@@ -13,7 +13,7 @@ def load_model(path: str | Path) -> keras.Model:
     """Load a model for inference, in Keras' safe mode.
 
     Args:
-        path: A `.keras` file: of a run (`1_classify/classifier.keras`, `5_segment/segmenter.keras`) or
+        path: A `.keras` file: of a run (`1_classify/classifier.keras`, `5_segment/segmenter.keras`, `5_detect/detector.keras`) or
             anybody's.
 
     Returns:
@@ -22,7 +22,9 @@ def load_model(path: str | Path) -> keras.Model:
     Raises:
         InputError: The file is missing, broken, or holds layers that are not registered.
     """
-    from wsseg.segmenters import segmenter  # noqa: F401  importing a class registers it with Keras
+    # Importing a class registers it with Keras.
+    from wsseg.detectors import rcnn  # noqa: F401
+    from wsseg.segmenters import segmenter  # noqa: F401
 
     for name in classifiers.CLASSIFIERS:
         catalogue.load(classifiers.CLASSIFIERS, name, "model")
