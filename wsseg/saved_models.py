@@ -13,8 +13,8 @@ def load_model(path: str | Path) -> keras.Model:
     """Load a model for inference, in Keras' safe mode.
 
     Args:
-        path: A `.keras` file: of a run (`1_classify/classifier.keras`, `5_segment/segmenter.keras`, `5_detect/detector.keras`) or
-            anybody's.
+        path: A `.keras` file: of a run (`1_classify/classifier.keras`, `5_segment/segmenter.keras`,
+            `5_detect/detector.keras`) or anybody's.
 
     Returns:
         The model, not compiled.
