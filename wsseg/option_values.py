@@ -99,7 +99,11 @@ def check_values(recipe: "Recipe") -> None:
         lambda n: n is None or n >= 32,
         "at least 32, or null for no limit; try 1536",
     )
-    for name in ("localize", "segment"):
+    require("relabel.rounds", recipe.relabel.rounds, lambda n: n >= 0, "0 for none, or more; try 1")
+    require(
+        "relabel.confidence", recipe.relabel.confidence, lambda x: 0 <= x < 1, "in [0, 1); 0 for all pixels"
+    )
+    for name in ("localize", "relabel", "segment"):
         require(
             f"{name}.scales",
             getattr(recipe, name).scales,
@@ -112,6 +116,7 @@ def check_values(recipe: "Recipe") -> None:
     for name, crf in (
         ("label.crf", recipe.label.crf),
         ("propagate.crf", recipe.propagate.crf),
+        ("relabel.crf", recipe.relabel.crf),
         ("segment.crf", recipe.segment.crf),
     ):
         require(
@@ -139,7 +144,20 @@ def check_values(recipe: "Recipe") -> None:
         lambda levels: all(0 <= x <= 1 for x in levels),
         "in [0, 1]",
     )
+    _check_supervision(recipe)
     _check_level(recipe)
+
+
+def _check_supervision(recipe: "Recipe") -> None:
+    config = recipe.supervision
+    for option, holds, wanted in (
+        ("width", lambda n: n >= 1, "at least 1 pixel; try 3"),
+        ("loosened", lambda x: 0 <= x <= 10, "0 or more; try 0.1"),
+        ("masks_share", lambda x: 0 <= x <= 1, "in [0, 1]; try 0.1"),
+        ("label_noise", lambda x: 0 <= x < 1, "in [0, 1); 0 for none; try 0.2"),
+        ("clean_folds", lambda n: n >= 2, "at least 2; try 3"),
+    ):
+        require(f"supervision.{option}", getattr(config, option), holds, wanted)
 
 
 def _check_training(name: str, stage: "SegmentConfig") -> None:

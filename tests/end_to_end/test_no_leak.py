@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from wsseg.artifacts import Manifest, read_mask
+from wsseg.config import load_recipe
 from wsseg.datasets import Dataset
 from wsseg.saved_models import load_model
 from wsseg.stages import STAGES
+from wsseg.stages.supervision import with_given_masks
 
 BLIND = ("classify", "localize", "propagate", "label", "segment")
 
@@ -51,3 +53,56 @@ def test_without_usable_training_masks_scoring_says_which_is_broken(finished, un
     run = finished.copy(tmp_path / "run", "6_evaluate", "7_report", "data")
     status, output = command("evaluate", "--run", run, "--dataset.root", unmasked, "--ceiling", "false")
     assert status == 2 and "no image of split `train` can be used" in output and "mask" in output
+
+
+def test_of_the_training_masks_only_given_ones_are_opened(
+    finished, unmasked, scenes_cache, command, tmp_path, monkeypatch
+):
+    """A fifth of the masks are there and given; the others, still garbage or gone, change nothing."""
+    words = ["--supervision.masks_share", "0.2"]
+    drawn = {record.id for record in with_given_masks(load_recipe(finished.recipe, words))}
+    root = shutil.copytree(unmasked, tmp_path / "scenes")
+    whole = next(scenes_cache.glob("scenes-*")) / "train/masks"
+    for name in drawn:
+        shutil.copy(whole / f"{name}.png", root / "train/masks")
+    read, opened = Dataset.read_mask, []
+    monkeypatch.setattr(
+        Dataset, "read_mask", lambda self, record: opened.append(record.id) or read(self, record)
+    )
+    run = finished.copy(tmp_path / "run", "data")
+    status, output = command("label", "--run", run, "--dataset.root", root, *words)
+    assert status == 0, output
+    assert len(drawn) == 5 and sorted(opened) == sorted(drawn)
+    for path in (finished.folder / "4_label/masks").iterdir():
+        source = whole / path.name if path.stem in drawn else path
+        assert np.array_equal(read_mask(run / "4_label/masks" / path.name), read_mask(source))
+    opened.clear()
+    status, output = command("segment", "--run", run, "--dataset.root", root, "--segment.epochs", "1")
+    assert status == 0 and opened == [], output
+
+
+def test_simulated_annotations_are_all_that_the_label_stage_has_of_masks(
+    finished, unmasked, command, tmp_path, monkeypatch
+):
+    """The same scribbles from files, where masks are garbage, make the same pseudo-masks."""
+    words = ["--supervision.annotations", "scribbles"]
+    run = finished.copy(tmp_path / "run")
+    status, output = command("label", "--run", run, *words, "--supervision.simulated", "true")
+    assert status == 0 and "scribbles in 24 images" in output, output
+    made = run / "4_label/annotations"
+    assert len(list(made.iterdir())) == 24
+
+    def refuse(self, record):
+        raise AssertionError(f"the mask of {record.id} was read")
+
+    monkeypatch.setattr(Dataset, "read_mask", refuse)
+    again = finished.copy(tmp_path / "again", "data")
+    words += ["--supervision.annotations_root", made, "--dataset.root", unmasked]
+    status, output = command("label", "--run", again, *words)
+    assert status == 0, output
+    changed = 0
+    for path in (run / "4_label/masks").iterdir():
+        mask = read_mask(path)
+        assert np.array_equal(mask, read_mask(again / "4_label/masks" / path.name))
+        changed += not np.array_equal(mask, read_mask(finished.folder / "4_label/masks" / path.name))
+    assert changed > 12  # they do say something

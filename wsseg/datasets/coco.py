@@ -110,6 +110,7 @@ def coco(
         instance_reader=truth.read_instances,
         mask_reader=truth.read_mask,
         left_out=index.left_out,
+        box_reader=truth.read_boxes,
     )
 
 

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,20 +61,26 @@ class CocoTruth:
         Raises:
             InputError: A mask of the image is broken; the message names the file.
         """
-        image = self._image(record)
-        kept = [found for found in image.objects if 0 < self.ids[found.category] < IGNORE]
+        image, kept = self._image(record), self._kept(record)
         masks = None
         if read_index(self.path).segmented:
             masks = np.zeros((len(kept), *image.size_hw), bool)
             for row, found in enumerate(kept):
                 masks[row] = self._pixels(found, image, record)
+        return replace(self.read_boxes(record), masks=masks)
+
+    def read_boxes(self, record: Record) -> Instances:
+        """Return the same objects without their masks, which are not read."""
+        image, kept = self._image(record), self._kept(record)
         return Instances(
             [self.ids[found.category] for found in kept],
             np.array([found.box_xyxy for found in kept], np.float32),
             image.size_hw,
-            masks,
             crowd=np.array([found.crowd for found in kept], bool),
         )
+
+    def _kept(self, record: Record) -> list[CocoObject]:
+        return [found for found in self._image(record).objects if 0 < self.ids[found.category] < IGNORE]
 
     def _image(self, record: Record) -> CocoImage:
         images = read_index(self.path).images

@@ -32,6 +32,7 @@ class Dataset(Sequence[Record]):
         mask_reader: Reads the values of the mask of a record that has one, `(H, W)` of whole numbers; None for an
             8-bit PNG. Datasets go to worker processes: a reader must be quick to pickle.
         left_out: Objects that were left out of images which are kept, `object -> reason`.
+        box_reader: Reads the boxes of a record's objects, without opening a mask; None where boxes are not known.
 
     Raises:
         InputError: There is no class, a class or an id appears twice, or a label is not in `classes`.
@@ -55,6 +56,7 @@ class Dataset(Sequence[Record]):
         instance_reader: Callable[[Record], Instances] | None = None,
         mask_reader: Callable[[Record], np.ndarray] | None = None,
         left_out: Mapping[str, str] | None = None,
+        box_reader: Callable[[Record], Instances] | None = None,
     ) -> None:
         self.name = name
         self.split = split
@@ -65,6 +67,7 @@ class Dataset(Sequence[Record]):
         self._mask_ids = mask_id_table(self.classes, self.classes) if mask_ids is None else mask_ids
         self._instance_reader = instance_reader
         self._mask_reader = mask_reader
+        self._box_reader = box_reader
         if not self.classes:
             raise InputError(f"dataset `{name}` has no class; give at least one in `classes`")
         if repeated := _first_repeated(self.classes):
@@ -74,13 +77,16 @@ class Dataset(Sequence[Record]):
                 f"dataset `{name}`: two images have the id `{repeated}` (their file names without the "
                 "extension are equal); rename one of them"
             )
+        self._check_labels()
+
+    def _check_labels(self) -> None:
         known = set(self.classes)
         for record in self._records:
             for label in record.labels:
                 if label not in known:
                     raise InputError(
                         f"image `{record.id}` has the label `{label}`, which is not among the classes of "
-                        f"dataset `{name}`; {nearest(label, self.classes)}"
+                        f"dataset `{self.name}`; {nearest(label, self.classes)}"
                     )
 
     def __len__(self) -> int:
@@ -147,6 +153,21 @@ class Dataset(Sequence[Record]):
         except InputError as error:
             raise InputError(f"instances {record.instances} of image {record.image}: {error}") from error
 
+    @property
+    def knows_boxes(self) -> bool:
+        """Whether `read_boxes` can be called; also of a dataset without masks, as boxes are weak supervision."""
+        return self._box_reader is not None
+
+    def read_boxes(self, record: Record) -> Instances:
+        """Read the boxes of the image's objects that are of this dataset's classes, crowds included; no masks.
+
+        Raises:
+            InputError: The dataset knows no boxes, or their file is broken; the message names it.
+        """
+        if self._box_reader is None:
+            raise InputError(f"dataset `{self.name}` knows no boxes")
+        return self._box_reader(record)
+
     def label_vector(self, record: Record) -> np.ndarray:
         """Return the image-level labels as `(K,) float32` of zeros and ones, in the order of `classes`."""
         return np.array([name in record.labels for name in self.classes], np.float32)
@@ -154,6 +175,24 @@ class Dataset(Sequence[Record]):
     def without_masks(self) -> "Dataset":
         """Return the same records without masks and instances: all that a weakly supervised stage gets to see."""
         return self._with(replace(record, mask=None, instances=None) for record in self._records)
+
+    def with_labels(self, labels: Mapping[str, Sequence[str]]) -> "Dataset":
+        """Return the same records with other labels.
+
+        Args:
+            labels: Of each image, by its id, in any order; those of other images are not read.
+
+        Raises:
+            InputError: An image has none, or one is not among the classes.
+        """
+        if missing := [record.id for record in self._records if record.id not in labels]:
+            raise InputError(f"no labels of image `{missing[0]}` in dataset `{self.name}` ({self.split})")
+        other = self._with(
+            replace(record, labels=tuple(sorted(labels[record.id], key=_place(self.classes))))
+            for record in self._records
+        )
+        other._check_labels()
+        return other
 
     def subset(self, ids: Iterable[str]) -> "Dataset":
         """Return the records with these ids, in this dataset's order.
@@ -193,6 +232,11 @@ class Dataset(Sequence[Record]):
         other._records = tuple(records)
         other.set_aside = dict(self.set_aside)
         return other
+
+
+def _place(classes: Sequence[str]) -> Callable[[str], int]:
+    places = {name: place for place, name in enumerate(classes)}
+    return lambda name: places.get(name, len(places))
 
 
 def _first_repeated(names: Iterable[str]) -> str | None:

@@ -15,7 +15,6 @@ References:
     Hariharan et al., Semantic Contours from Inverse Detectors, ICCV 2011 (the additional masks).
 """
 
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from wsseg.datasets.label_table import read_label_table
 from wsseg.datasets.mask_ids import mask_id_table
 from wsseg.datasets.record import Record
 from wsseg.datasets.sbd import sbd_folder, trainaug_ids
+from wsseg.datasets.voc_boxes import VocBoxes, annotated_objects
 from wsseg.datasets.voc_truth import AUGMENTED_MASKS, VocTruth, read_values
 from wsseg.errors import InputError
 
@@ -112,6 +112,7 @@ def voc(
         kept = tuple(label for label in chosen if label in present)
         if kept:
             records.append(Record(name, image, kept, mask, truth.objects_file(name)))
+    boxes = root / "Annotations"
     if not records:
         raise InputError(
             f"no image of split `{split}` of {root} can be used: {len(ids)} listed, {len(set_aside)} set "
@@ -127,6 +128,7 @@ def voc(
         table,
         truth.read_instances,
         truth.read_mask if sbd else None,
+        box_reader=VocBoxes(boxes, chosen, difficult).read if boxes.is_dir() else None,
     )
 
 
@@ -208,18 +210,7 @@ def _label_source(root: Path, labels: str, truth: VocTruth) -> str:
 
 
 def _labels_of_boxes(path: Path, difficult: bool) -> set[str]:
-    """Return the names of the objects of an annotation file (not of their parts, which have names too)."""
-    try:
-        tree = ElementTree.parse(path)
-    except FileNotFoundError:
-        raise InputError(f"annotation {path} does not exist") from None
-    except ElementTree.ParseError as error:
-        raise InputError(f"annotation {path} is not valid XML ({error})") from error
-    found = set()
-    for item in tree.getroot().findall("object"):
-        if difficult or (item.findtext("difficult") or "0").strip() != "1":
-            found.add((item.findtext("name") or "").strip())
-    return found
+    return {(item.findtext("name") or "").strip() for item in annotated_objects(path, difficult)}
 
 
 def _labels_of_mask(path: Path) -> set[str]:

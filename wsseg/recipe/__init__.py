@@ -8,7 +8,9 @@ from wsseg.recipe.data import DatasetConfig, EvaluateConfig, ReportConfig
 from wsseg.recipe.detecting import DetectConfig
 from wsseg.recipe.labelling import CRFConfig, CRFSearchConfig, LabelConfig, ThresholdConfig
 from wsseg.recipe.propagating import PropagateConfig
+from wsseg.recipe.relabelling import RelabelConfig
 from wsseg.recipe.segmenting import SegmentConfig
+from wsseg.recipe.supervising import SupervisionConfig
 
 __all__ = [
     "CRFConfig",
@@ -21,8 +23,10 @@ __all__ = [
     "LocalizeConfig",
     "PropagateConfig",
     "Recipe",
+    "RelabelConfig",
     "ReportConfig",
     "SegmentConfig",
+    "SupervisionConfig",
     "ThresholdConfig",
 ]
 
@@ -45,10 +49,12 @@ class Recipe:
     jit: Literal["auto"] | bool = "auto"
     ceiling: bool = False
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    supervision: SupervisionConfig = field(default_factory=SupervisionConfig)
     classify: ClassifyConfig = field(default_factory=ClassifyConfig)
     localize: LocalizeConfig = field(default_factory=LocalizeConfig)
     propagate: PropagateConfig = field(default_factory=PropagateConfig)
     label: LabelConfig = field(default_factory=LabelConfig)
+    relabel: RelabelConfig = field(default_factory=RelabelConfig)
     segment: SegmentConfig = field(default_factory=SegmentConfig)
     detect: DetectConfig = field(default_factory=DetectConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)

@@ -26,6 +26,9 @@ class ClassifyConfig:
         learning_rate: At the first step; it falls to 0 by the poly rule, power 0.9.
         head_multiplier: Learning rate of the head over the backbone's.
         weight_decay: Decoupled decay a step, times the learning rate.
+        loss: cross_entropy (mean sigmoid, or softmax where the head is), or generalised: for labels that are partly
+            wrong (`wsseg.losses.generalised_label_loss`).
+        loss_options: What the generalised loss takes (`q`).
     """
 
     head: str = "gap"
@@ -44,6 +47,8 @@ class ClassifyConfig:
     learning_rate: float = 0.01
     head_multiplier: float = 1.0
     weight_decay: float = 1e-4
+    loss: Literal["cross_entropy", "generalised"] = "cross_entropy"
+    loss_options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

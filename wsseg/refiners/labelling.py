@@ -22,6 +22,7 @@ def label_image(
     unary: str = "labels",
     confidence: float = 0.7,
     confident: tuple[float, float] | None = None,
+    possible: np.ndarray | None = None,
 ) -> np.ndarray:
     """Label every pixel of an image by its highest class map, or as background.
 
@@ -43,6 +44,10 @@ def label_image(
             there is confident background). IRN: (0.30, 0.05) constant; PSA: (4, 32) power. Each is labelled
             as above, CRF included; foreground of the first is kept, background of both is background,
             everything else is 255.
+        possible: `(C + 1, H, W) bool`: the labels that a pixel may have, background first, of which there must be one
+            (`wsseg.refiners.possible_labels`); None for any. Maps are 0 where their class cannot be, before the
+            background's score is made of them; the CRF starts from probabilities of 0 there, and its answer is the
+            highest of the possible.
 
     Returns:
         `(H, W) uint8`: 0 = background, the classes' mask ids, 255 = unsure (only with `confident`).
@@ -73,16 +78,26 @@ def label_image(
             f"{np.shape(image)}; was the dataset changed after the localize stage?"
         )
     maps = resize_maps(class_maps.maps, class_maps.size_hw)
+    if possible is not None:
+        if possible.shape != (len(ids), *maps.shape[1:]) or not possible.any(0).all():
+            raise InputError(
+                f"`possible` must be (C + 1, H, W) {(len(ids), *maps.shape[1:])} with a label for each pixel; got "
+                f"{possible.shape}"
+            )
+        maps = np.where(possible[1:], maps, np.float32(0))
 
     def labelled(at_level: float) -> np.ndarray:
         scores = with_background(maps, background, at_level)
-        labels = scores.argmax(0)
+        labels = _highest(scores, possible, 0)
         if crf is not None:
             if unary == "labels":
                 probabilities = probabilities_from_labels(labels, len(ids), confidence)
             else:
                 probabilities = _normalised(scores).transpose(1, 2, 0)
-            labels = crf(image, probabilities).argmax(-1)
+            if possible is not None:
+                probabilities = _restricted(probabilities, possible.transpose(1, 2, 0))
+            refined = crf(image, probabilities)
+            labels = _highest(refined, None if possible is None else possible.transpose(1, 2, 0), -1)
         return ids[labels]
 
     if confident is None:
@@ -111,6 +126,19 @@ def _mask_ids(class_maps: ClassMaps) -> np.ndarray:
             f"got {ids.tolist()}"
         )
     return np.concatenate([[0], ids]).astype(np.uint8)
+
+
+def _highest(scores: np.ndarray, possible: np.ndarray | None, axis: int) -> np.ndarray:
+    """Return the place of the highest score among the possible labels; scores are not negative."""
+    return (scores if possible is None else np.where(possible, scores, -1)).argmax(axis)
+
+
+def _restricted(probabilities_hwk: np.ndarray, possible_hwk: np.ndarray) -> np.ndarray:
+    """Take the impossible labels' probability away; where none is left, the possible ones share alike."""
+    kept = np.where(possible_hwk, probabilities_hwk, np.float32(0))
+    total = kept.sum(-1, keepdims=True)
+    alike = possible_hwk / possible_hwk.sum(-1, keepdims=True, dtype=np.float32)
+    return np.where(total > 0, kept / np.where(total > 0, total, 1), alike).astype(np.float32)
 
 
 def _normalised(scores_khw: np.ndarray) -> np.ndarray:

@@ -78,11 +78,18 @@ STAGES = {
         ("propagate",),
         ("train", "calibration_masks"),
     ),
+    "relabel": Stage(
+        "4_relabel",
+        "wsseg.stages.relabel:run",
+        ("seed", "precision", "dataset", "relabel", "segment"),
+        ("label",),
+        ("train",),
+    ),
     "segment": Stage(
         "5_segment",
         "wsseg.stages.segment:run",
         ("seed", "precision", "dataset", "segment"),
-        ("label",),
+        ("label", "relabel"),
         ("train",),
     ),
     "ceiling": Stage(
@@ -119,7 +126,7 @@ STAGES = {
             "segment.max_side",
             "segment.crf",
         ),
-        ("propagate", "label", "segment", "ceiling"),
+        ("propagate", "label", "relabel", "segment", "ceiling"),
         ("train_masks", "val_masks"),
     ),
     "evaluate_detectors": Stage(
@@ -138,6 +145,7 @@ STAGES = {
             "localize",
             "propagate",
             "label",
+            "relabel",
             "segment",
             "ceiling",
             "detect",
@@ -164,11 +172,16 @@ def plan(recipe: Recipe) -> list[str]:
         return [*first, "segment", "evaluate", "report"]
     left_out = set()
     if recipe.segment.network == "none":
-        left_out |= {"segment", "ceiling"}
+        left_out |= {"relabel", "segment", "ceiling"}
     if recipe.detect.network == "none":
         left_out |= {"detect", "detect_ceiling", "evaluate_detectors"}
+    if recipe.relabel.rounds == 0:
+        left_out |= {"relabel"}
     if not recipe.ceiling:
         left_out |= {"ceiling", "detect_ceiling"}
+    if recipe.supervision.masks_share and recipe.supervision.rest == "ignore":
+        left_out |= {"localize", "propagate"}
+        left_out |= set() if recipe.segment.weights == "classifier" else {"classify"}
     return [name for name in STAGES if name not in left_out]
 
 
@@ -176,10 +189,13 @@ def inputs_of(recipe: Recipe, name: str) -> list[str]:
     """Name the stages of this recipe whose directories a stage reads."""
     stages = plan(recipe)
     inputs = [other for other in STAGES[name].inputs if other in stages]
-    trained = {"segment": recipe.segment, "ceiling": recipe.segment}
+    trained = {"relabel": recipe.segment, "segment": recipe.segment, "ceiling": recipe.segment}
     trained |= {"detect": recipe.detect, "detect_ceiling": recipe.detect}
     if name in trained and trained[name].weights == "classifier":
         inputs.append("classify")
+    labelled = ("label", "relabel", "evaluate")
+    if recipe.supervision.clean_labels != "none" and name in labelled and "classify" in stages:
+        inputs += [] if "classify" in inputs else ["classify"]  # it writes the corrected labels
     if name == "evaluate" and recipe.propagate.method != "none" and "localize" in stages:
         inputs.insert(0, "localize")
     return inputs

@@ -6,7 +6,7 @@ from typing import Any
 from wsseg.artifacts import digest
 from wsseg.config import to_plain
 from wsseg.recipe import Recipe
-from wsseg.stages import STAGES, data, inputs_of, plan
+from wsseg.stages import STAGES, data, inputs_of, plan, supervision
 
 # Where the data lies and how many processes work do not change what comes out; of weights the content counts.
 NOT_IDENTITY = {
@@ -17,6 +17,9 @@ NOT_IDENTITY = {
     "propagate": ("weights",),
     "detect": ("weights",),
 }
+
+# Options that came later say nothing while they do nothing: so runs from before them stand.
+LATER = {"classify": {"loss": "cross_entropy", "loss_options": {}}}
 
 
 class Definitions:
@@ -36,8 +39,14 @@ class Definitions:
         value: Any = self._plain
         for part in dotted.split("."):
             value = value[part]
-        left_out = NOT_IDENTITY.get(dotted, ())
-        return {k: v for k, v in value.items() if k not in left_out} if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        later = LATER.get(dotted, {})
+        left_out = {
+            *NOT_IDENTITY.get(dotted, ()),
+            *(k for k, default in later.items() if value[k] == default),
+        }
+        return {k: v for k, v in value.items() if k not in left_out}
 
     def _matters(self, section: str) -> bool:
         """Tell whether options of another stage, that this one reads too, decide anything in this recipe."""
@@ -52,6 +61,8 @@ class Definitions:
         for section in stage.sections:
             if self._matters(section):
                 definition["options"][section] = self._section(section)
+        definition["options"] |= supervision.options_of(self.recipe, name)
+        definition["data"] |= supervision.data_of(self.recipe, name)
         for section in ("classify", "propagate", "segment", "detect"):
             if section in stage.sections:
                 weights = getattr(self.recipe, section).weights

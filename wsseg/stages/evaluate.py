@@ -14,10 +14,12 @@ from wsseg.recipe import Recipe
 from wsseg.saved_models import load_model
 from wsseg.segmenters.inference import Predictor
 from wsseg.stages import Outcome, data, segment
-from wsseg.stages.files import CEILING_PREDICTIONS, IMAGE_SCORES, PREDICTIONS, SCORES, THRESHOLD
+from wsseg.stages.files import CEILING_PREDICTIONS, IMAGE_SCORES, MASKS, PREDICTIONS, SCORES, THRESHOLD
 from wsseg.stages.label import choose_level, chosen
 from wsseg.stages.pseudo_masks import dense_crf
-from wsseg.stages.score_labels import add, described, score_class_maps, score_pseudo_masks
+from wsseg.stages.score_labels import add, described, score_class_maps, score_masks, score_pseudo_masks
+from wsseg.stages.supervision import described as described_supervision
+from wsseg.stages.supervision import training_data
 from wsseg.training.device import prepare
 
 
@@ -27,14 +29,14 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     This stage alone, and full supervision, opens the training split's masks. What it finds on them (the
     oracle) is printed beside the honest choice and used by nothing.
     """
-    train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"], masks=True)
+    train, set_aside = training_data(recipe, inputs, masks=True)
     val, val_set_aside = data.checked(recipe, recipe.dataset.val, inputs["data"], masks=True)
     scores: dict[str, Any] = dict.fromkeys(
-        ("class_maps", "walked_maps", "pseudo_masks", "segmenter", "ceiling")
+        ("class_maps", "walked_maps", "pseudo_masks", "relabelled_masks", "segmenter", "ceiling")
     )
     images: dict[str, Any] = {}
     curve: dict[str, Any] = {}
-    if "label" in inputs:
+    if "propagate" in inputs:  # else there are true masks alone
         threshold = read_json(inputs["label"] / THRESHOLD)
         recipe = replace(recipe, label=chosen(recipe.label, threshold))
         if any(record.mask is not None for record in train):
@@ -50,6 +52,11 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
             scores["pseudo_masks"], curve["pseudo_masks"] = score_pseudo_masks(
                 recipe, train, inputs, threshold, images
             )
+            if "relabel" in inputs:
+                folder = inputs["relabel"] / MASKS
+                scores["relabelled_masks"] = score_masks(
+                    train, folder, images.setdefault("relabelled_masks", {})
+                )
     supervised = recipe.segment.supervision == "masks"
     for name, stage, folder in (
         ("ceiling" if supervised else "segmenter", "segment", PREDICTIONS),
@@ -98,6 +105,7 @@ def conventions(recipe: Recipe) -> dict[str, str]:
         + ("; the segmenter is scored on that split too" if threshold.split == recipe.dataset.val else ""),
     }
     return {
+        "supervision": described_supervision(recipe),
         "dataset": f"{recipe.dataset.name}, classes {', '.join(recipe.dataset.classes or ('all',))}, "
         f"options {recipe.dataset.options}",
         "ignored": "pixels whose true mask is 255 are not scored; a prediction of 255 counts as a miss",
@@ -108,9 +116,15 @@ def conventions(recipe: Recipe) -> dict[str, str]:
         "walked_maps": f"the class maps after {recipe.propagate.method}'s random walk; no CRF"
         if recipe.propagate.method != "none"
         else "none",
-        "pseudo_masks": f"image-level labels given; CRF {recipe.label.crf.preset}"
+        "pseudo_masks": f"{described_supervision(recipe)} given; CRF {recipe.label.crf.preset}"
         + (f" with {recipe.label.crf.parameters}; " if recipe.label.crf.parameters else "; ")
-        + ("unsure pixels count as misses" if recipe.label.unsure else "every pixel labelled"),
+        + ("unsure pixels count as misses" if recipe.label.unsure else "every pixel labelled")
+        + ("; images with a given mask are not scored" if recipe.supervision.masks_share else ""),
+        "relabelled_masks": f"image-level labels given; {recipe.relabel.rounds} rounds, scales "
+        f"{list(recipe.relabel.scales)}, mirrored too; CRF {recipe.relabel.crf.preset}; below a probability of "
+        f"{recipe.relabel.confidence:g} unsure, which counts as a miss"
+        if recipe.relabel.rounds
+        else "none",
         "segmenter": f"no labels given; scales {list(segmenter.scales)}, flip {segmenter.flip}, "
         f"fused by {segmenter.fusion}; CRF {segmenter.crf.preset}"
         + (

@@ -8,6 +8,7 @@ from wsseg.option_values import require
 from wsseg.recipe import Recipe
 from wsseg.stages import data, plan
 from wsseg.stages.foresight_of_networks import OWN_OPTIONS, SET_BY_STAGE, check_detector, sizes_of
+from wsseg.stages.foresight_of_supervision import check_supervision
 
 
 def check_parts(recipe: Recipe) -> None:
@@ -39,6 +40,7 @@ def check_parts(recipe: Recipe) -> None:
         check_loss(recipe)
         check_segmenter(recipe)
     check_detector(recipe)
+    check_supervision(recipe)
     supervised = recipe.segment.supervision == "masks"
     if supervised or recipe.ceiling:
         train = data.open_split(recipe, recipe.dataset.train, masks=True)

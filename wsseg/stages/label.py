@@ -12,9 +12,11 @@ from wsseg.datasets import Dataset
 from wsseg.errors import InputError
 from wsseg.recipe import LabelConfig, Recipe
 from wsseg.refiners.thresholds import otsu_level
-from wsseg.stages import Outcome, data, pseudo_instances
+from wsseg.stages import Outcome, data, pseudo_instances, supervision
+from wsseg.stages.annotations import annotation_of, write_annotations
 from wsseg.stages.crf_search import search_crf
 from wsseg.stages.files import CALIBRATION, INSTANCES, MAPS, MASKS, THRESHOLD
+from wsseg.stages.given_masks import write_given_masks
 from wsseg.stages.processes import in_processes
 from wsseg.stages.pseudo_masks import processes, score_levels, with_crf, write_pseudo_mask
 
@@ -22,31 +24,52 @@ from wsseg.stages.pseudo_masks import processes, score_levels, with_crf, write_p
 def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Label every training image; write `masks/ID.png`, `threshold.json` and, of instance maps, `instances/ID.json`.
 
-    No mask of the training split is read: the records have none. An image without a label becomes all
+    No mask of the training split is read: the records have none. (The section `supervision` may have masks given, which
+    `given_masks` copies, or annotations simulated, which `annotations` does.) An image without a label becomes all
     background. A file that is there already is kept.
     """
     config = recipe.label
-    train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"])
+    train, set_aside = supervision.training_data(recipe, inputs)
+    (out / MASKS).mkdir(exist_ok=True)
+    given, reasons = write_given_masks(recipe, train, out)
+    set_aside = set_aside | reasons
+    if "propagate" not in inputs:
+        return Outcome(f"{len(given)} true masks, no pseudo-masks", {"given_masks": len(given)}, set_aside)
     maps = inputs["propagate"] / MAPS
     if not (out / THRESHOLD).exists():
         write_json(out / THRESHOLD, choose(recipe, inputs, train, out))
     threshold = read_json(out / THRESHOLD)
     config = chosen(config, threshold)
-    (out / MASKS).mkdir(exist_ok=True)
+    counts = {"images": len(train), "level": threshold["level"], "rule": threshold["rule"]}
+    counts |= {"given_masks": len(given)} if given else {}
+    if recipe.supervision.annotations != "labels":
+        rest = train.subset(record.id for record in train if record.id not in given)
+        counts["annotated"], reasons = write_annotations(recipe, rest, out)
+        set_aside = set_aside | reasons
     left = [record for record in train if not (out / MASKS / f"{record.id}.png").exists()]
     jobs = (
-        (write_pseudo_mask, config, threshold["level"], record, maps, out / MASKS / f"{record.id}.png")
+        (
+            write_pseudo_mask,
+            config,
+            threshold["level"],
+            record,
+            maps,
+            out / MASKS / f"{record.id}.png",
+            annotation_of(out, record),
+        )
         for record in left
     )
     shares = in_processes(jobs, "pseudo-masks", len(train), len(train) - len(left), processes(config))
-    counts = {"images": len(train), "level": threshold["level"], "rule": threshold["rule"]}
     if left and len(shares) == len(train):
         counts["foreground_share"] = round(float(np.mean(shares)), 4)
     if (inputs["propagate"] / INSTANCES).is_dir():
         counts["instances"] = pseudo_instances.write_all(config, threshold["level"], train, inputs, out)
-    line = f"{len(train)} pseudo-masks, background level {threshold['level']:.2f} ({threshold['rule']})"
+    line = f"{len(train) - len(given)} pseudo-masks, background level {threshold['level']:.2f} ({threshold['rule']})"
     if "crf" in threshold:
         line += ", CRF " + ", ".join(f"{name} {value:g}" for name, value in threshold["crf"].items())
+    line += f", {len(given)} true masks" if given else ""
+    if "annotated" in counts:
+        line += f", {recipe.supervision.annotations} in {counts['annotated']} images"
     return Outcome(line, counts, set_aside)
 
 

@@ -17,6 +17,7 @@ from wsseg.saved_models import load_model
 from wsseg.stages import Outcome, data
 from wsseg.stages.classify import MODEL
 from wsseg.stages.files import CALIBRATION, MAPS
+from wsseg.stages.supervision import training_data
 from wsseg.training.device import prepare
 
 
@@ -28,7 +29,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """
     config = recipe.localize
     prepare(recipe)
-    train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"])
+    train, set_aside = training_data(recipe, inputs)
     model = load_model(inputs["classify"] / MODEL)
     if config.output_stride not in (None, model.output_stride):
         model = model.at_output_stride(config.output_stride)

@@ -7,6 +7,7 @@ from typing import Any
 from wsseg.recipe import Recipe
 from wsseg.stages import Outcome, data
 from wsseg.stages.files import CALIBRATION, INSTANCES, MAPS
+from wsseg.stages.supervision import training_data
 
 LABELS, MODEL = "labels", "affinity.keras"
 
@@ -25,7 +26,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     from wsseg.stages.learn_affinity import learn_affinity
     from wsseg.stages.walk import walk_dataset
 
-    train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"])
+    train, set_aside = training_data(recipe, inputs)
     labelled = [record for record in train if record.labels]
     config, maps = recipe.propagate, inputs["localize"] / MAPS
     write_confident_labels(config, labelled, maps, out / LABELS, recipe.label.workers)

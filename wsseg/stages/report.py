@@ -13,7 +13,7 @@ from wsseg.recipe import Recipe
 from wsseg.report.figures import ThresholdCurve, read_history
 from wsseg.report.overlay import overlay, overlay_class_maps
 from wsseg.report.page import Curve, Gallery, Page, Row, ScoreRow, StageRow, Tile, write_page
-from wsseg.stages import Outcome, data
+from wsseg.stages import Outcome, data, supervision
 from wsseg.stages.files import CEILING_PREDICTIONS, CRF_SEARCH, IMAGE_SCORES, MAPS, MASKS, PREDICTIONS, SCORES
 from wsseg.stages.report_objects import object_galleries, object_scores
 from wsseg.stages.table import number
@@ -23,6 +23,7 @@ TITLES = {
     "class_maps": "class maps",
     "walked_maps": "walked maps",
     "pseudo_masks": "pseudo-masks",
+    "relabelled_masks": "relabelled masks",
     "segmenter": "segmenter",
     "ceiling": "ceiling",
 }
@@ -34,7 +35,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     scores = read_json(evaluated / SCORES)
     images = read_json(evaluated / IMAGE_SCORES)
     manifests = {name: Manifest.load(folder) for name, folder in inputs.items() if name != "data"}
-    train, _ = data.checked(recipe, recipe.dataset.train, inputs["data"], masks=True)
+    train, _ = supervision.training_data(recipe, inputs, masks=True)
     val, _ = data.checked(recipe, recipe.dataset.val, inputs["data"], masks=True)
     supervised = recipe.segment.supervision == "masks"
     rows = [
@@ -88,10 +89,7 @@ def facts(
     )
     result = [
         ("Dataset", f"{recipe.dataset.name}: {len(train)} {train.split} and {len(val)} {val.split} images"),
-        (
-            "Supervision",
-            "image-level labels" if segment.supervision != "masks" else "true masks (fully supervised)",
-        ),
+        ("Supervision", supervision.described(recipe)),
         ("Segmenter", f"{network}, loss {segment.loss}" if segment.network != "none" else "none"),
         ("Seed", str(recipe.seed)),
         ("Versions", versions),
@@ -161,7 +159,7 @@ def galleries(
     result = []
     count = recipe.report.images
     note = "Half of them the worst of the split by their own mIoU, the rest spread evenly over the ranks."
-    if "label" in inputs:
+    if "propagate" in inputs:
         scores = images.get("pseudo_masks", {})
         rows = [_train_row(record, train, inputs, scores) for record in worst_first(train, scores, count)]
         columns = ("image", "class maps", "pseudo-mask", "true mask")
@@ -169,7 +167,7 @@ def galleries(
     folders = [
         (title, inputs["evaluate"] / folder, images.get(key, {}))
         for title, folder, key in (
-            ("prediction", PREDICTIONS, "segmenter" if "label" in inputs else "ceiling"),
+            ("prediction", PREDICTIONS, "ceiling" if recipe.segment.supervision == "masks" else "segmenter"),
             ("ceiling", CEILING_PREDICTIONS, "ceiling"),
         )
         if (inputs["evaluate"] / folder).is_dir()

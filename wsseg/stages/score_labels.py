@@ -12,6 +12,7 @@ from wsseg.metrics import ConfusionMatrix
 from wsseg.recipe import Recipe
 from wsseg.refiners import LevelSweep, label_image
 from wsseg.stages.files import MAPS, MASKS
+from wsseg.stages.given_masks import given_ids
 from wsseg.stages.processes import in_processes
 from wsseg.stages.pseudo_masks import score_levels
 
@@ -69,29 +70,38 @@ def score_pseudo_masks(
     inputs: Mapping[str, Path],
     threshold: Mapping[str, Any],
     images: dict[str, Any],
-) -> tuple[dict[str, Any], list[tuple[float, float]]]:
-    """Score the pseudo-masks, and make them again at the oracle's levels."""
-    scored = [record for record in train if record.mask is not None]
-    total = ConfusionMatrix(len(train.classes) + 1)
-    rows = images.setdefault("pseudo_masks", {})
-    for record in scored:
-        rows[record.id] = add(
-            total, read_mask(inputs["label"] / MASKS / f"{record.id}.png"), train.read_mask(record)
-        )
-    result = described(total, train, len(scored))
+) -> tuple[dict[str, Any] | None, list[tuple[float, float]]]:
+    """Score the pseudo-masks, and make them again at the oracle's levels.
+
+    Images that came with their true mask are left out; None where there are no others.
+    """
+    given = given_ids(inputs["label"])
+    train = train.subset(record.id for record in train if record.id not in given)
+    if not len(train):
+        return None, []
+    result = score_masks(train, inputs["label"] / MASKS, images.setdefault("pseudo_masks", {}))
     result |= {"threshold": threshold["level"], "rule": threshold["rule"], "oracle": None}
-    levels = recipe.evaluate.oracle_levels
+    levels, maps = recipe.evaluate.oracle_levels, inputs["propagate"] / MAPS
     curve = []
-    if levels and total.pixels:
+    if levels and result["miou"] is not None:
         again = sorted(
             {*levels, threshold["level"]} if recipe.label.unsure else set(levels) - {threshold["level"]}
         )
-        curve = score_levels(recipe.label, again, train, inputs["propagate"] / MAPS, "oracle levels")
+        curve = score_levels(recipe.label, again, train, maps, "oracle levels", inputs["label"])
         if not recipe.label.unsure:
             curve = sorted([*curve, (threshold["level"], result["miou"])])
         level, best = max(curve, key=lambda point: point[1])
         result["oracle"] = {"threshold": level, "miou": best}
     return result, curve
+
+
+def score_masks(train: Dataset, folder: Path, rows: dict[str, Any]) -> dict[str, Any]:
+    """Score masks `folder/ID.png` of the images whose true mask is known; each image's own mIoU goes into `rows`."""
+    scored = [record for record in train if record.mask is not None]
+    total = ConfusionMatrix(len(train.classes) + 1)
+    for record in scored:
+        rows[record.id] = add(total, read_mask(folder / f"{record.id}.png"), train.read_mask(record))
+    return described(total, train, len(scored))
 
 
 def add(total: ConfusionMatrix, prediction: np.ndarray, truth: np.ndarray) -> float | None:

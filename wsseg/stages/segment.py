@@ -20,6 +20,7 @@ from wsseg.saved_models import load_model
 from wsseg.stages import Outcome, classify, data
 from wsseg.stages.classifier_weights import start_from_classifier
 from wsseg.stages.files import MASKS
+from wsseg.stages.given_masks import given_ids
 from wsseg.training import optimizers
 from wsseg.training.device import prepare, use_jit
 from wsseg.training.model_files import save_model
@@ -31,15 +32,21 @@ MODEL = "segmenter.keras"
 def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train the recipe's segmenter; write `segmenter.keras` and `history.csv`.
 
-    On pseudo-masks the records have no masks, so none of the training split's can be read.
+    On pseudo-masks the records have no masks, so none of the training split's can be read; the true masks that the
+    section `supervision` gives lie among them.
     """
     if recipe.segment.supervision == "masks":
         return run_ceiling(recipe, inputs, out)
     train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"])
-    folder = inputs["label"] / MASKS
-    return train_segmenter(
-        recipe, inputs, out, train, lambda record: read_mask(folder / f"{record.id}.png"), set_aside
-    )
+    if recipe.supervision.rest == "ignore":
+        train = train.subset(given_ids(inputs["label"]))
+    masks = masks_in(inputs.get("relabel", inputs["label"]) / MASKS)
+    return train_segmenter(recipe, inputs, out, train, masks, set_aside)
+
+
+def masks_in(folder: Path) -> Callable[[Record], np.ndarray]:
+    """Return what reads a record's mask from a folder of `ID.png`."""
+    return lambda record: read_mask(folder / f"{record.id}.png")
 
 
 def run_ceiling(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:

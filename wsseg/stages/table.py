@@ -10,6 +10,7 @@ ROWS = (
     ("class_maps", "class maps"),
     ("walked_maps", "walked maps"),
     ("pseudo_masks", "pseudo-masks"),
+    ("relabelled_masks", "relabelled masks"),
     ("segmenter", "segmenter"),
     ("ceiling", "ceiling (true masks)"),
 )

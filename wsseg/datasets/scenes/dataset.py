@@ -14,6 +14,7 @@ from wsseg.artifacts import digest, read_json, write_json, write_mask
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.mask_ids import mask_id_table
 from wsseg.datasets.record import Record
+from wsseg.datasets.scenes.boxes import SceneBoxes
 from wsseg.datasets.scenes.generator import VERSION, render
 from wsseg.datasets.scenes.heads import CLASSES
 from wsseg.errors import InputError
@@ -92,7 +93,8 @@ def scenes(
         if labels:
             image, mask, instances = (folder / kind / f"{name}.png" for kind in _KINDS)
             records.append(Record(name, image, labels, mask, instances))
-    return Dataset("scenes", split, chosen, records, mask_ids=table)
+    reader = SceneBoxes(folder / _INDEX, chosen, size)
+    return Dataset("scenes", split, chosen, records, mask_ids=table, box_reader=reader.read)
 
 
 def _cache_folder() -> Path:

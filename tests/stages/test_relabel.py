@@ -1,0 +1,133 @@
+"""Self-training: the training images labelled anew by a segmenter that is held to their labels."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+from small_run import network
+from small_run.recipe import write_recipe
+
+from wsseg.artifacts import read_mask, write_mask
+from wsseg.config import load_recipe
+from wsseg.datasets import Dataset
+from wsseg.errors import InputError
+from wsseg.recipe import RelabelConfig
+from wsseg.refiners import DenseCRF
+from wsseg.saved_models import load_model
+from wsseg.stages import data, plan, relabel, segment
+from wsseg.stages.evaluate import conventions
+from wsseg.stages.relabel import relabelled
+
+IMAGE = np.zeros((2, 3, 3), np.uint8)
+
+
+def test_only_the_classes_of_the_image_are_left():
+    # Background, cat, dog; the dog is likeliest everywhere, but the image has a cat alone.
+    probabilities = np.array([[[0.3, 0.1, 0.6], [0.1, 0.3, 0.6], [0.0, 0.0, 1.0]]] * 2)
+    mask = relabelled(IMAGE, probabilities, np.array([1, 0]), None, 0)
+    assert mask.tolist() == [[0, 1, 0]] * 2 and mask.dtype == np.uint8
+    assert relabelled(IMAGE, probabilities, np.array([0, 1]), None, 0).tolist() == [[2, 2, 2]] * 2
+    assert not relabelled(IMAGE, probabilities, np.array([0, 0]), None, 0).any()
+
+
+def test_what_is_unsure_among_these_becomes_255():
+    probabilities = np.array([[[0.3, 0.1, 0.6], [0.1, 0.3, 0.6], [0.2, 0.3, 0.5]]] * 2)
+    # Of background and cat: 0.75, 0.75 and 0.6.
+    assert relabelled(IMAGE, probabilities, np.array([1, 0]), None, 0.7).tolist() == [[0, 1, 255]] * 2
+
+
+def test_the_crf_sees_the_present_classes_alone():
+    seen = []
+
+    def crf(image, probabilities):
+        seen.append(probabilities)
+        return probabilities[..., ::-1]
+
+    probabilities = np.full((2, 3, 4), 0.25)
+    mask = relabelled(IMAGE, probabilities * [1, 1, 1, 2], np.array([0, 0, 1]), crf, 0)
+    assert seen[0].shape == (2, 3, 2) and seen[0].dtype == np.float32
+    np.testing.assert_allclose(seen[0], np.broadcast_to([1 / 3, 2 / 3], (2, 3, 2)), rtol=1e-6)
+    assert not mask.any()  # the stand-in exchanges the two
+    assert (relabelled(IMAGE, probabilities * [1, 1, 1, 2], np.array([0, 0, 1]), DenseCRF(), 0) == 3).all()
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    network.register()
+    monkeypatch.setenv("WSSEG_CACHE", str(tmp_path / "cache"))
+    changes = {
+        "dataset": {"options": {"size": 64, "train_images": 6, "val_images": 3}},
+        "relabel": {"rounds": 2, "crf": {"preset": "none"}},
+        "segment": {"epochs": 1},
+    }
+    recipe = load_recipe(write_recipe(tmp_path / "small.yaml", changes))
+    train, _ = data.checked(recipe, "train", tmp_path / "data", masks=True)
+    for folder in ("label/masks", "relabel"):
+        (tmp_path / folder).mkdir(parents=True)
+    for record in train:
+        write_mask(tmp_path / f"label/masks/{record.id}.png", train.read_mask(record))
+    inputs = {"data": tmp_path / "data", "label": tmp_path / "label"}
+    monkeypatch.setattr(Dataset, "read_mask", lambda *_: pytest.fail("a mask of the training split was read"))
+    return recipe, train, inputs, tmp_path / "relabel"
+
+
+def test_each_round_learns_from_the_masks_of_the_one_before(run, monkeypatch):
+    recipe, train, inputs, out = run
+    learnt = []
+    train_segmenter = relabel.train_segmenter
+
+    def spied(recipe, inputs, folder, train, masks, set_aside):
+        learnt.append([masks(record) for record in train])
+        return train_segmenter(recipe, inputs, folder, train, masks, set_aside)
+
+    monkeypatch.setattr(relabel, "train_segmenter", spied)
+    outcome = relabel.run(recipe, inputs, out)
+    assert outcome.counts == {"images": 6, "rounds": 2}
+    for place, record in enumerate(train):
+        given, first = (
+            read_mask(path / f"masks/{record.id}.png") for path in (inputs["label"], out / "round_1")
+        )
+        np.testing.assert_array_equal(learnt[0][place], given)
+        np.testing.assert_array_equal(learnt[1][place], first)
+        final = read_mask(out / f"masks/{record.id}.png")
+        there = {train.classes[number - 1] for number in np.unique(final) if number}
+        assert final.shape == (64, 64) and there <= set(record.labels)
+    one, other = (load_model(out / f"round_{number}" / segment.MODEL) for number in (1, 2))
+    assert not np.array_equal(one.get_weights()[0], other.get_weights()[0])
+
+    # Resumed with all but one mask there, only that one is made, by the network that was saved.
+    kept = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
+    lost = out / f"masks/{train[0].id}.png"
+    before = read_mask(lost)
+    lost.unlink()
+    keras.utils.set_random_seed(1)
+    relabel.run(recipe, inputs, out)
+    np.testing.assert_array_equal(read_mask(lost), before)
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items() if path != lost)
+
+
+def test_the_segmenter_learns_from_the_new_masks(run, monkeypatch):
+    recipe, train, inputs, out = run
+    seen = {}
+    monkeypatch.setattr(segment, "train_segmenter", lambda *args: seen.update(mask=args[4](train[0])))
+    (out / "masks").mkdir()
+    write_mask(out / f"masks/{train[0].id}.png", np.full((64, 64), 3, np.uint8))
+    segment.run(recipe, inputs | {"relabel": out}, out)
+    assert (seen["mask"] == 3).all()
+    segment.run(recipe, inputs, out)
+    np.testing.assert_array_equal(seen["mask"], read_mask(inputs["label"] / f"masks/{train[0].id}.png"))
+
+
+def test_it_is_a_stage_only_if_there_are_rounds(run, tmp_path):
+    recipe, *_ = run
+    assert plan(recipe)[3:6] == ["label", "relabel", "segment"]
+    assert "2 rounds" in conventions(recipe)["relabelled_masks"]
+    without = dataclasses.replace(recipe, relabel=RelabelConfig())
+    assert "relabel" not in plan(without) and conventions(without)["relabelled_masks"] == "none"
+    for changes, message in (
+        ({"rounds": -1}, "`relabel.rounds` must be 0"),
+        ({"confidence": 1}, "`relabel.confidence`"),
+    ):
+        with pytest.raises(InputError, match=message):
+            load_recipe(write_recipe(tmp_path / "bad.yaml", {"relabel": changes}))

@@ -1,0 +1,69 @@
+"""Boxes of VOC images, from the devkit's XML files."""
+
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsseg.datasets.record import Record
+from wsseg.errors import InputError
+from wsseg.instances import Instances
+from wsseg.loading.image_files import image_size_hw
+
+
+@dataclass(frozen=True)
+class VocBoxes:
+    """Reads the boxes of an image.
+
+    Attributes:
+        folder: The devkit's `Annotations`.
+        classes: The dataset's, in mask-id order.
+        difficult: Whether boxes marked difficult count.
+    """
+
+    folder: Path
+    classes: tuple[str, ...]
+    difficult: bool = True
+
+    def read(self, record: Record) -> Instances:
+        """Return the boxes of the dataset's classes, from edge to edge.
+
+        The XML counts pixels from 1 and names the last one inside: xmin 1 and xmax 1 is the first column, 0 to 1 here.
+
+        Raises:
+            InputError: The XML is missing or broken, or a box has no area; the message names the file.
+        """
+        path = self.folder / f"{record.id}.xml"
+        ids, boxes = [], []
+        for item in annotated_objects(path, self.difficult):
+            name = (item.findtext("name") or "").strip()
+            if name not in self.classes:
+                continue
+            try:
+                left, top, right, bottom = (
+                    float(item.findtext(f"bndbox/{side}") or "") for side in ("xmin", "ymin", "xmax", "ymax")
+                )
+            except ValueError:
+                raise InputError(f"annotation {path}: a `{name}` has no bndbox of four numbers") from None
+            if not (left <= right and top <= bottom):
+                raise InputError(
+                    f"annotation {path}: the box {left, top, right, bottom} of a `{name}` is empty"
+                )
+            ids.append(self.classes.index(name) + 1)
+            boxes.append((left - 1, top - 1, right, bottom))
+        return Instances(ids, boxes, image_size_hw(record.image))
+
+
+def annotated_objects(path: Path, difficult: bool) -> list[ElementTree.Element]:
+    """Return the objects of an annotation file (not their parts, which have names and boxes too).
+
+    Raises:
+        InputError: The file is missing or broken.
+    """
+    try:
+        tree = ElementTree.parse(path)
+    except FileNotFoundError:
+        raise InputError(f"annotation {path} does not exist") from None
+    except ElementTree.ParseError as error:
+        raise InputError(f"annotation {path} is not valid XML ({error})") from error
+    objects = tree.getroot().findall("object")
+    return [item for item in objects if difficult or (item.findtext("difficult") or "0").strip() != "1"]

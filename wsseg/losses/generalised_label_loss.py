@@ -1,0 +1,57 @@
+"""Generalised cross-entropy of image-level labels that are partly wrong."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from wsseg.option_values import require
+
+
+@keras.saving.register_keras_serializable(package="wsseg")
+class GeneralisedLabelLoss(keras.losses.Loss):
+    """(1 - p^q) / q, p the probability of what the label says, meant over images and classes.
+
+    Of several labels an image, each class is a problem of its own: p is the sigmoid of the logit where the label is
+    present, and 1 less it where absent. Of one label an image, p is the softmax probability of its class. Between the
+    cross-entropy (q -> 0) and the absolute error (q = 1): labels that the network does not believe at all hardly pull.
+
+    Args:
+        q: In (0, 1]; 0.7 in the paper, for softmax.
+        single_label: Whether an image has one label.
+        name: Of the loss.
+
+    Raises:
+        InputError: `q` out of range.
+
+    References:
+        Zhang and Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels,
+        NeurIPS 2018, section 3.2 (softmax; a class at a time is ours).
+
+    Example:
+        >>> import numpy as np
+        >>> loss = GeneralisedLabelLoss(q=0.5)
+        >>> round(float(loss(np.array([[1.0]]), np.log([[1 / 3]]))), 4)  # p = 1/4: (1 - 1/2) / (1/2)
+        1.0
+    """
+
+    def __init__(
+        self, q: float = 0.7, single_label: bool = False, name: str = "generalised_label_loss", **kwargs: Any
+    ):
+        super().__init__(name=name, **kwargs)
+        require("q", q, lambda x: 0 < x <= 1, "in (0, 1]; try 0.7")
+        self.q, self.single_label = float(q), bool(single_label)
+
+    def call(self, y_true, y_pred):
+        """Return `(B,)` the cost of each image, of labels `(B, K)` 0 or 1 and logits `(B, K)`."""
+        logits = ops.cast(y_pred, "float32")
+        labels = ops.cast(y_true, "float32")
+        if self.single_label:
+            log_p = ops.sum(labels * ops.log_softmax(logits, axis=-1), axis=-1, keepdims=True)
+        else:
+            log_p = ops.log_sigmoid((2 * labels - 1) * logits)
+        return ops.mean(-ops.expm1(self.q * log_p) / self.q, axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().get_config() | {"q": self.q, "single_label": self.single_label}

@@ -1,0 +1,85 @@
+"""Between label and segment: self-training with the image-level labels."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from wsseg.artifacts import write_mask
+from wsseg.datasets import Dataset
+from wsseg.progress import bar
+from wsseg.recipe import Recipe
+from wsseg.refiners import DenseCRF
+from wsseg.saved_models import load_model
+from wsseg.segmenters.inference import Predictor
+from wsseg.stages import Outcome
+from wsseg.stages.files import MASKS
+from wsseg.stages.pseudo_masks import dense_crf
+from wsseg.stages.segment import MODEL, masks_in, train_segmenter
+from wsseg.stages.supervision import training_data
+
+
+def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+    """Train a segmenter on the pseudo-masks, label the training images with it, and so on; write `masks/ID.png`.
+
+    What the segmenter sees in an image is held to the classes of its labels, which the segmenter itself is not given:
+    that is where the new masks can be better than those it learnt from. No mask of the training split is read.
+
+    References:
+        Lee, Pseudo-label, ICML workshop 2013; Wei et al., STC, TPAMI 2017, section 3.3 (predictions restricted to the
+        image's labels train the next network).
+    """
+    config = recipe.relabel
+    train, set_aside = training_data(recipe, inputs)
+    given = inputs["label"] / MASKS
+    for number in range(1, config.rounds + 1):
+        last = number == config.rounds
+        folder = out / f"round_{number}"
+        folder.mkdir(exist_ok=True)
+        masks = (out if last else folder) / MASKS
+        masks.mkdir(exist_ok=True)
+        done = train_segmenter(recipe, inputs, folder, train, masks_in(given), {})
+        label_anew(recipe, train, folder / MODEL, masks, number)
+        given = masks
+    line = f"{config.rounds} rounds, {len(train)} masks; the last segmenter's {done.line.rpartition(', ')[2]}"
+    return Outcome(line, {"images": len(train), "rounds": config.rounds}, set_aside)
+
+
+def label_anew(recipe: Recipe, train: Dataset, model: Path, masks: Path, number: int) -> None:
+    """Label the training images that have no mask in the folder yet."""
+    config = recipe.relabel
+    left = [record for record in train if not (masks / f"{record.id}.png").exists()]
+    if not left:
+        return
+    predictor = Predictor(load_model(model), config.scales, max_side=recipe.segment.max_side)
+    crf = dense_crf(config.crf)
+    with bar(f"labelling anew, round {number}", len(train), done=len(train) - len(left)) as advance:
+        for record, probabilities in predictor(train, left):
+            present = train.label_vector(record)
+            mask = relabelled(train.read_image(record), probabilities, present, crf, config.confidence)
+            write_mask(masks / f"{record.id}.png", mask)
+            advance()
+
+
+def relabelled(
+    image: np.ndarray, probabilities: np.ndarray, present: np.ndarray, crf: DenseCRF | None, confidence: float
+) -> np.ndarray:
+    """Make one mask of a segmenter's probabilities and an image's labels.
+
+    Args:
+        image: `(H, W, 3) uint8`.
+        probabilities: `(H, W, K + 1)` float, background first.
+        present: `(K,)`: 1 for the classes of the image.
+        crf: On the probabilities of the classes that are present, and the background.
+        confidence: As of `RelabelConfig`.
+
+    Returns:
+        `(H, W) uint8`: 0 = background, 1..K, 255 = unsure.
+    """
+    ids = np.flatnonzero(np.append(1, present))
+    kept = np.maximum(probabilities[..., ids], 1e-6)  # where all of them are 0 none is preferred
+    kept = (kept / kept.sum(axis=-1, keepdims=True)).astype(np.float32)
+    if crf is not None and len(ids) > 1:
+        kept = crf(image, kept)
+    mask = ids[kept.argmax(axis=-1)].astype(np.uint8)
+    return np.where(kept.max(axis=-1) < confidence, np.uint8(255), mask)
