@@ -85,7 +85,9 @@ def test_on_the_same_objects_detector_and_ceiling_are_the_same(run):
     assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
     assert outcome.counts["images"] == 8 and np.isfinite(outcome.counts["loss"])
     history = (inputs["detect"] / "history.csv").read_text().splitlines()
-    assert len(history) == 3 and {"masks", "boxes", "classes", "objectness"} <= set(history[0].split(","))
+    assert len(history) == 3 and {"masks_loss", "boxes_loss", "classes_loss", "objectness_loss"} <= set(
+        history[0].split(",")
+    )
     assert not list(inputs["detect"].glob("*checkpoint*"))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from wsseg.backbones import plain
+from wsseg.backbones import hub, plain
 from wsseg.backbones.multi_grid import check_multi_grid, multiply_rates
 from wsseg.backbones.output_stride import copy_weights, rewritten_config
 from wsseg.backbones.table import MOBILENET_WIDTHS, NETWORKS, Network
@@ -27,7 +27,7 @@ PREPROCESSING = "image_preprocessing"  # name of the layer
 
 def create(
     name: str,
-    output_stride: int = 32,
+    output_stride: int | None = None,
     weights: str | Path | None = None,
     input_size: tuple[int, int] | None = None,
     multi_grid: tuple[int, int, int] | None = None,
@@ -45,11 +45,12 @@ def create(
 
     Two builds with the same arguments have the same layers, names and order of weights, so a network can
     be rebuilt from `(name, output_stride)` with `weights=None` and then take its saved weights. The
-    model's `name` is the full name (`mobilenet_0.75`), which `create` takes.
+    `full_name` of the model (`mobilenet_0.75`) is one that `create` takes.
 
     Args:
-        name: One of `NAMES` (`plain` is our own, of stride 8 only); also `mobilenet_<width>` for another width.
-        output_stride: 32, 16 or 8.
+        name: One of `NAMES` (`plain` is our own, of stride 8 only); also `mobilenet_<width>` for another width, and
+            `hub:` with a vision transformer of keras-hub (`wsseg.backbones.hub`, which has its own rules).
+        output_stride: 32, 16 or 8; None for 32.
         weights: None for random ones; "imagenet" (Keras downloads and caches them); or the path of a
             weights file of the same network of `keras.applications`, made with or without its top.
         input_size: `(H, W)` in pixels, or None for any.
@@ -72,6 +73,9 @@ def create(
     """
     if multi_grid is not None:
         check_multi_grid(multi_grid, name)
+    if hub.is_hub(name):
+        return hub.create(name, output_stride, weights, input_size, options)
+    output_stride = 32 if output_stride is None else output_stride
     if name == "plain":
         return _plain(output_stride, weights, input_size, options)
     network, arguments = _resolve(name, weights, options)
@@ -104,6 +108,11 @@ def create(
     return backbone
 
 
+def full_name(network: keras.Model) -> str:
+    """Return the name that `create` takes to build a backbone again, or a model made of it that has its name."""
+    return getattr(network, "full_name", network.name)
+
+
 def _plain(
     output_stride: int,
     weights: str | Path | None,
@@ -124,7 +133,7 @@ def _plain(
     return network
 
 
-def level_strides(name: str, output_stride: int = 32) -> dict[str, int]:
+def level_strides(name: str, output_stride: int | None = None) -> dict[str, int]:
     """Return the stride of each level of a backbone.
 
     Args:
@@ -138,6 +147,9 @@ def level_strides(name: str, output_stride: int = 32) -> dict[str, int]:
         >>> level_strides("convnext_tiny", 16)
         {'level_2': 4, 'level_3': 8, 'level_4': 16, 'level_5': 16}
     """
+    if hub.is_hub(name):
+        return hub.level_strides(name, output_stride)
+    output_stride = 32 if output_stride is None else output_stride
     if name == "plain":
         return {level: min(2 ** int(level.removeprefix("level_")), plain.STRIDE) for level in plain.LEVELS}
     network, _ = _resolve(name, None, {})

@@ -27,7 +27,9 @@ def features_of(
         `(B, H, W, 3)` RGB in [0, 255] -> `(B, h, w, C)`. Its name is the backbone's full one.
     """
     network = backbones.create(backbone, output_stride, weights=weights, input_size=input_size)
-    return keras.Model(network.inputs[0], network.output["level_5"], name=network.name)
+    features = keras.Model(network.inputs[0], network.output["level_5"], name=network.name)
+    features.full_name = backbones.full_name(network)
+    return features
 
 
 class Classifier(keras.Model):
@@ -78,7 +80,7 @@ class Classifier(keras.Model):
 
         # === Config ===
         size_hw = tuple(image.shape[1:3])
-        self.backbone = network.name  # the full name: of a MobileNet with its width
+        self.backbone = backbones.full_name(network)  # of a MobileNet with its width
         self.num_classes = num_classes
         self.output_stride = output_stride
         self.input_size = None if None in size_hw else size_hw

@@ -136,7 +136,7 @@ def rcnn(
         parts = dataclasses.replace(
             parts, pool_masks=align, mask_head=mask_head(MASK_SIDE, width, mask_channels, num_classes)
         )
-    return parts, network.name
+    return parts, backbones.full_name(network)
 
 
 def _checked_size(input_size) -> tuple[int, int]:

@@ -87,7 +87,9 @@ class RCNN(keras.Model):
         self._anchors, self._pooled = parts.anchors, parts.pooled
         self._seed = keras.random.SeedGenerator(0)
         names = ["objectness", "proposal_boxes", "classes", "boxes", "masks"]
-        self._means = {part: keras.metrics.Mean(name=part) for part in names[: 5 if self.mask_head else 4]}
+        self._means = {
+            part: keras.metrics.Mean(name=f"{part}_loss") for part in names[: 5 if self.mask_head else 4]
+        }
         self.built = True
 
     def build(self, input_shape: Any = None) -> None:

@@ -1,5 +1,6 @@
 """Segmentation networks: images to class scores a pixel."""
 
+import dataclasses
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -105,7 +106,11 @@ def create(name: str, /, **options: Any) -> "Segmenter":
     arguments = {**chosen, **variant.fixed}
     graph = build(**arguments, **({"weights": None if other else weights} if "weights" in takes else {}))
     if chosen.get("backbone") and graph.backbone is not None:
-        chosen["backbone"] = graph.backbone.name  # the full name: of a MobileNet with its width
+        from wsseg import backbones
+
+        chosen["backbone"] = backbones.full_name(graph.backbone)  # of a MobileNet with its width
+        if hasattr(graph.backbone, "sizes"):  # a network of keras-hub takes whole patches only
+            graph = dataclasses.replace(graph, sizes=graph.backbone.sizes)
     model = Segmenter(graph, name, chosen, model_name)
     if other:
         start_from(model, other)

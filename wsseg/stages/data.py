@@ -167,7 +167,7 @@ def weights_fingerprint(weights: str | None) -> str | None:
     """
     import hashlib
 
-    if weights is None or weights in ("imagenet", "classifier"):
+    if weights is None or weights in ("imagenet", "preset", "classifier"):
         return weights
     path = Path(weights).expanduser()
     try:

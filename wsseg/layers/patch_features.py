@@ -1,0 +1,93 @@
+"""A vision transformer of keras-hub as one layer: images in, a map of patch features out."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from wsseg.errors import InputError
+from wsseg.layers.hub_architecture import Architecture
+from wsseg.layers.legal_sizes import LegalSizes
+from wsseg.layers.resampling import resample
+from wsseg.layers.vision_tokens import patch_tokens
+
+
+@keras.saving.register_keras_serializable(package="wsseg")
+class PatchFeatures(keras.layers.Layer):
+    """The patch tokens of a vision transformer, laid out as a feature map.
+
+    A cell covers `output_stride` x `output_stride` pixels of the image. Where that is not the patch's side, the image
+    is first resized (linearly, with antialiasing) so that it is: a network of patch 14 gives a map of stride 16, or of
+    stride 8, from the same weights.
+
+    It is frozen as made; set `trainable = True` to learn it. Position embeddings never learn.
+
+    Args:
+        architecture: As `Architecture.parse` reads it.
+        output_stride: Pixels from cell to cell; None for the patch's side.
+        trainable: Whether it learns.
+
+    Raises:
+        InputError: keras-hub is missing, no such architecture, or an image whose sides are not multiples of
+            `output_stride` (a size that is unknown when the graph is made passes).
+
+    References:
+        Dosovitskiy et al., An Image is Worth 16x16 Words, ICLR 2021. Position embeddings are interpolated as
+        Oquab et al., DINOv2, 2023.
+    """
+
+    def __init__(
+        self, architecture: str, output_stride: int | None = None, trainable: bool = False, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        made = Architecture.parse(architecture)
+        stride = made.patch if output_stride is None else output_stride
+        if not isinstance(stride, int) or stride < 1:
+            raise InputError(
+                f"`output_stride` must be a whole number of pixels; got {stride!r}; try {made.patch}"
+            )
+        self.architecture, self.output_stride = architecture, stride
+        self.family, self.patch, self.channels = made.family, made.patch, made.channels
+        self.encoder = made.build(dtype=self.dtype_policy)
+        self.trainable = trainable  # here, since Keras hands it on to the weights that there are
+        self.sizes = LegalSizes(stride, smallest=stride)
+        # `wsseg.backbones.alignment` reads the place of the cells off these.
+        self.kernel_size = self.strides = (stride, stride)
+        self.padding = "valid"
+
+    def build(self, input_shape):
+        """Do nothing: the network is built with the layer."""
+        self.built = True
+
+    def call(self, images, training=None):
+        """Return the features.
+
+        Args:
+            images: `(B, H, W, 3)`, preprocessed.
+            training: As of any layer; a frozen one infers.
+
+        Returns:
+            `(B, H / output_stride, W / output_stride, C)`.
+        """
+        self._check(images.shape)
+        grid_hw = tuple(side // self.output_stride for side in ops.shape(images)[1:3])
+        if self.output_stride != self.patch:
+            images = resample(images, tuple(n * self.patch for n in grid_hw), "linear", antialias=True)
+        training = bool(training) and self.trainable
+        return patch_tokens(self.family, self.encoder, images, grid_hw, training)
+
+    def compute_output_shape(self, input_shape):
+        """Return `(B, h, w, C)`."""
+        self._check(input_shape)
+        sides = (None if side is None else side // self.output_stride for side in input_shape[1:3])
+        return (input_shape[0], *sides, self.channels)
+
+    def _check(self, shape: Any) -> None:
+        self.sizes.check(tuple(shape[1:3]), f"hub:{self.family} at output stride {self.output_stride}")
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().get_config() | {
+            "architecture": self.architecture,
+            "output_stride": self.output_stride,
+        }
