@@ -98,7 +98,7 @@ def test_original_stride_equals_keras_applications(case):
         np.testing.assert_allclose(levels[level], expected, rtol=1e-4, atol=1e-4 * abs(expected).max())
 
 
-@pytest.mark.parametrize("output_stride", [16, 8])
+@pytest.mark.parametrize("output_stride", [pytest.param(16, marks=pytest.mark.slow), 8])
 def test_dense_features_hold_the_original_ones(case, output_stride):
     name, features, path, images = case
     # The other kind of input size than in the test above.
@@ -116,7 +116,8 @@ def test_dense_features_hold_the_original_ones(case, output_stride):
         )
 
 
-@pytest.mark.parametrize("name", [pytest.param("efficientnet_b0", marks=pytest.mark.slow), "convnext_tiny"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["efficientnet_b0", "convnext_tiny"])
 def test_two_builds_are_named_alike_and_exchange_weights(name, tmp_path):
     # The networks whose layers keras.applications leaves unnamed in part.
     first = backbones.create(name, 16, input_size=(32, 32))

@@ -83,7 +83,8 @@ def test_no_proposals_at_all_are_no_detections(mask_rcnn):
     assert not found["classes"].any() and not found["scores"].any()
 
 
-@pytest.mark.parametrize("name", ["mask_rcnn", pytest.param("faster_rcnn", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mask_rcnn", "faster_rcnn"])
 def test_learns_where_the_rectangles_are(name):
     keras.utils.set_random_seed(0)
     model = detectors.create(name, **(MASKS if name == "mask_rcnn" else SMALL))

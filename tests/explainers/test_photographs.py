@@ -128,6 +128,7 @@ def test_preprocessing_before_the_model(models, photos):
         load_classifier(models / "flat.keras", preprocess="resnet5")
 
 
+@pytest.mark.slow
 def test_an_application_with_weights_by_path(photos, capsys, tmp_path):
     weights = tmp_path / "mobilenet_0.25.weights.h5"
     keras.applications.MobileNet(alpha=0.25, weights=None, classes=1000).save_weights(weights)

@@ -78,6 +78,7 @@ def test_the_model_is_put_back_when_something_fails(model, samples):
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
 
 
+@pytest.mark.slow
 def test_what_ignores_the_model_stays_and_grad_cam_does_not(model, samples):
     results = {}
     for name, make in (("edges", lambda _: BASELINES["edges"]), ("grad_cam", grad_cam)):

@@ -138,6 +138,7 @@ def test_odd_sizes(size_hw):
     np.testing.assert_allclose(found, DenseCRF()(image, probs), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_backend_gives_the_same_with_another_compatibility():
     image, probs = PHOTOGRAPHS[2], blobs(3)
     for compatibility in (0.4, [[0, 1, 2], [1, 0, 0.2], [2, 0.2, -0.5]]):

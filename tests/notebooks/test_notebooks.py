@@ -73,6 +73,7 @@ def test_explain_your_own_model_runs():
     assert all(-1 <= value < 0.95 for value in final.values())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Proactor")
 def test_from_class_maps_to_masks_runs():
     notebook = executed("from_class_maps_to_masks")

@@ -23,8 +23,8 @@ RATES = {
 }
 # Torchvision's four are of 35 to 61 M parameters, and have a file of their own: here they are slow tests.
 FAST = [name for name in SMALL if "resnet" not in name]
-# Of VGG's 13 layers too, as FCN-8s is, which the fast tests train.
-ALIKE = {"segnet", "fcn_32s", "fcn_16s", "parsenet", "deeplab_v1", "deconvnet"}
+# Much like another that the fast tests train.
+ALIKE = {"segnet", "fcn_32s", "fcn_16s", "fcn_8s", "parsenet", "deconvnet", "unet", "deeplab_v3"}
 TORCHVISION = [pytest.param(name, marks=pytest.mark.slow) for name in SMALL if "resnet" in name]
 
 
@@ -47,6 +47,7 @@ def test_loss_on_scenes_falls(name):
     assert min(losses[-2:]) < 0.98 * losses[0]
 
 
+@pytest.mark.slow  # most have a test of it in their own file
 @pytest.mark.parametrize("name", FAST + TORCHVISION)
 def test_saved_and_loaded(name, tmp_path):
     model, side = small(name)

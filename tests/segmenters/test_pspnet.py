@@ -107,6 +107,7 @@ def test_save_and_load_both_heads(tmp_path):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.slow
 def test_training_reduces_the_loss_of_both_heads():
     model = build(**SMALL)
     before = [np.array(v) for v in model.auxiliary.get_layer("auxiliary_scores").weights]

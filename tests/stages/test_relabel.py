@@ -72,6 +72,7 @@ def run(tmp_path, monkeypatch):
     return recipe, train, inputs, tmp_path / "relabel"
 
 
+@pytest.mark.slow
 def test_each_round_learns_from_the_masks_of_the_one_before(run, monkeypatch):
     recipe, train, inputs, out = run
     learnt = []

@@ -13,7 +13,7 @@ from wsseg.config import load_recipe
 from wsseg.errors import InputError
 from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
-from wsseg.stages import data, evaluate, foresight, segment
+from wsseg.stages import data, evaluate, fitting, foresight, segment
 from wsseg.stages.classifier_weights import start_from_classifier
 
 
@@ -85,7 +85,7 @@ def test_the_weight_of_the_second_head(small, tmp_path, monkeypatch, weight):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(losses, "WithAuxiliary", Spied)
-    monkeypatch.setattr(segment, "resumable_fit", stop)
+    monkeypatch.setattr(fitting, "resumable_fit", stop)
     recipe = small(network="pspnet", auxiliary_weight=weight)
     train, _ = data.checked(recipe, recipe.dataset.train, tmp_path / "data", masks=True)
     with pytest.raises(KeyboardInterrupt):

@@ -12,17 +12,16 @@ from wsseg.errors import InputError
 from wsseg.instance_files import read_instances
 from wsseg.instances import Instances
 from wsseg.loading.instance_batches import InstanceBatches
-from wsseg.progress import bar
 from wsseg.recipe import Recipe
 from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome, classify, data
 from wsseg.stages.classifier_weights import start_from_classifier
 from wsseg.stages.files import INSTANCES
-from wsseg.training import optimizers
-from wsseg.training.device import prepare, use_jit
+from wsseg.stages.fitting import fit
+from wsseg.training.device import prepare
 from wsseg.training.model_files import save_model
-from wsseg.training.resumable_fit import remove_checkpoints, resumable_fit
+from wsseg.training.resumable_fit import remove_checkpoints
 
 MODEL = "detector.keras"
 
@@ -74,18 +73,7 @@ def train_detector(
             config.mirror,
             config.objects,
         )
-        steps = config.epochs * batches.steps
-        optimizer = optimizers.create(
-            config.optimizer,
-            config.learning_rate,
-            steps,
-            head=model.head_variables,
-            head_multiplier=config.head_multiplier,
-            weight_decay=config.weight_decay,
-        )
-        model.compile(optimizer=optimizer, jit_compile=use_jit(recipe))
-        with bar("training the detector", steps, "steps") as advance:
-            resumable_fit(model, batches, config.epochs, recipe.seed, out, advance)
+        fit(recipe, config, model, batches, model.head_variables, out, "training the detector")
         save_model(model, out / MODEL)
     remove_checkpoints(out)
     last = read_history(out / "history.csv")["loss"][-1]

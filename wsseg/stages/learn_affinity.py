@@ -12,17 +12,16 @@ from wsseg.artifacts import read_mask
 from wsseg.backbones.alignment import Grid, grids
 from wsseg.datasets import Dataset
 from wsseg.loading.training_batches import TrainingBatches
-from wsseg.progress import bar
 from wsseg.recipe import Recipe
 from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
 from wsseg.stages import classify
 from wsseg.stages.classifier_weights import start_from_classifier
+from wsseg.stages.fitting import fit
 from wsseg.stages.propagate import LABELS, MODEL
-from wsseg.training import optimizers
-from wsseg.training.device import prepare, use_jit
+from wsseg.training.device import prepare
 from wsseg.training.model_files import save_model
-from wsseg.training.resumable_fit import remove_checkpoints, resumable_fit
+from wsseg.training.resumable_fit import remove_checkpoints
 
 LOSSES = {"psa": AffinityLoss, "irn": InterPixelLoss}
 
@@ -57,19 +56,9 @@ def learn_affinity(
             lambda record: read_mask(out / LABELS / f"{record.id}.png"),
             mirror=config.mirror,
         )
-        steps = config.epochs * batches.steps
-        optimizer = optimizers.create(
-            config.optimizer,
-            config.learning_rate,
-            steps,
-            head=[v for layer in new_layers(model) for v in layer.trainable_variables],
-            head_multiplier=config.head_multiplier,
-            weight_decay=config.weight_decay,
-        )
         loss = LOSSES[config.method](grid_of(model, config.method), config.learn_radius)
-        model.compile(optimizer=optimizer, loss=loss, jit_compile=use_jit(recipe))
-        with bar("training the affinity network", steps, "steps") as advance:
-            resumable_fit(model, batches, config.epochs, recipe.seed, out, advance)
+        head = [variable for layer in new_layers(model) for variable in layer.trainable_variables]
+        fit(recipe, config, model, batches, head, out, "training the affinity network", loss)
         if config.method == "irn":
             centre_displacements(model, batches)
         save_model(model, out / MODEL)

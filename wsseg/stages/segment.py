@@ -13,18 +13,17 @@ from wsseg.artifacts import read_mask
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.loading.training_batches import TrainingBatches
-from wsseg.progress import bar
 from wsseg.recipe import Recipe
 from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome, classify, data
 from wsseg.stages.classifier_weights import start_from_classifier
 from wsseg.stages.files import MASKS
+from wsseg.stages.fitting import fit
 from wsseg.stages.given_masks import given_ids
-from wsseg.training import optimizers
-from wsseg.training.device import prepare, use_jit
+from wsseg.training.device import prepare
 from wsseg.training.model_files import save_model
-from wsseg.training.resumable_fit import remove_checkpoints, resumable_fit
+from wsseg.training.resumable_fit import remove_checkpoints
 
 MODEL = "segmenter.keras"
 
@@ -91,18 +90,7 @@ def train_segmenter(
             margin=model.margin,
             maps=maps and functools.partial(maps, num_classes=model.num_classes),
         )
-        steps = config.epochs * batches.steps
-        optimizer = optimizers.create(
-            config.optimizer,
-            config.learning_rate,
-            steps,
-            head=model.head_variables,
-            head_multiplier=config.head_multiplier,
-            weight_decay=config.weight_decay,
-        )
-        trained.compile(optimizer=optimizer, loss=loss, jit_compile=use_jit(recipe))
-        with bar("training the segmenter", steps, "steps") as advance:
-            resumable_fit(trained, batches, config.epochs, recipe.seed, out, advance)
+        fit(recipe, config, trained, batches, model.head_variables, out, "training the segmenter", loss)
         save_model(model, out / MODEL)
     remove_checkpoints(out)
     last = read_history(out / "history.csv")["loss"][-1]

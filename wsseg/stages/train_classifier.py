@@ -17,10 +17,9 @@ from wsseg.losses.generalised_label_loss import GeneralisedLabelLoss
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
 from wsseg.saved_models import load_model
-from wsseg.training import optimizers
-from wsseg.training.device import use_jit
+from wsseg.stages.fitting import fit
 from wsseg.training.model_files import save_model
-from wsseg.training.resumable_fit import remove_checkpoints, resumable_fit
+from wsseg.training.resumable_fit import remove_checkpoints
 
 MODEL = "classifier.keras"
 
@@ -71,18 +70,8 @@ def train_classifier(recipe: Recipe, train: Dataset, out: Path, text: str) -> ke
             mirror=config.mirror,
         )
         trained = model.to_train()
-        steps = config.epochs * batches.steps
-        optimizer = optimizers.create(
-            config.optimizer,
-            config.learning_rate,
-            steps,
-            head=model.head_variables,
-            head_multiplier=config.head_multiplier,
-            weight_decay=config.weight_decay,
-        )
-        trained.compile(optimizer=optimizer, loss=loss_of(recipe, model), jit_compile=use_jit(recipe))
-        with bar(text, steps, "steps") as advance:
-            resumable_fit(trained, Examples(batches, model.example), config.epochs, recipe.seed, out, advance)
+        examples = Examples(batches, model.example)
+        fit(recipe, config, trained, examples, model.head_variables, out, text, loss_of(recipe, model))
         save_model(model, out / MODEL)
     remove_checkpoints(out)
     return load_model(out / MODEL)

@@ -1,0 +1,49 @@
+"""How every stage trains its network: the section's optimizer, a progress bar, a checkpoint an epoch."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from wsseg.progress import bar
+from wsseg.recipe import ClassifyConfig, DetectConfig, PropagateConfig, Recipe, SegmentConfig
+from wsseg.training import optimizers
+from wsseg.training.device import use_jit
+from wsseg.training.resumable_fit import resumable_fit
+
+
+def fit(
+    recipe: Recipe,
+    config: ClassifyConfig | DetectConfig | PropagateConfig | SegmentConfig,
+    model: keras.Model,
+    batches: Any,
+    head: Iterable[keras.Variable],
+    out: Path,
+    text: str,
+    loss: Any = None,
+) -> None:
+    """Train a network as a section of the recipe says, resuming from `out`.
+
+    Args:
+        recipe: Of seed and compilation.
+        config: The section: epochs, optimizer and its rates.
+        model: With its initial weights.
+        batches: What to train on: `steps`, and `epoch(number)` as of `TrainingBatches`.
+        head: Variables that learn at `head_multiplier` times the rate.
+        out: For checkpoints and `history.csv`.
+        text: For the progress display.
+        loss: For `compile`; None for a model that has its own.
+    """
+    steps = config.epochs * batches.steps
+    optimizer = optimizers.create(
+        config.optimizer,
+        config.learning_rate,
+        steps,
+        head=head,
+        head_multiplier=config.head_multiplier,
+        weight_decay=config.weight_decay,
+    )
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=use_jit(recipe))
+    with bar(text, steps, "steps") as advance:
+        resumable_fit(model, batches, config.epochs, recipe.seed, out, advance)
