@@ -18,30 +18,24 @@ def test_loads_anybodys_model_without_compiling(tmp_path):
     assert not loaded.compiled
 
 
-def test_loads_a_plain_model_of_our_layers_in_a_fresh_process(tmp_path):
-    import subprocess
-    import sys
-
-    image = keras.Input((4, 4, 3))
-    path = str(tmp_path / "model.keras")
-    keras.Model(image, MaskedGlobalAveragePooling2D()(image)).save(path)
-    code = f"from wsseg.saved_models import load_model; print(load_model({path!r}).output_shape)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "(None, 3)"
-
-
-def test_loads_a_detector_in_a_fresh_process(tmp_path):
+def test_loads_our_layers_and_a_detector_in_a_fresh_process(tmp_path):
     import subprocess
     import sys
 
     from wsseg import detectors
 
+    image = keras.Input((4, 4, 3))
+    keras.Model(image, MaskedGlobalAveragePooling2D()(image)).save(tmp_path / "layer.keras")
     options = {"channels": 8, "head_channels": 8, "mask_channels": 8, "proposals": 8, "detections": 3}
-    path = str(tmp_path / "model.keras")
-    detectors.create("mask_rcnn", backbone="plain", num_classes=2, input_size=(32, 32), **options).save(path)
-    code = f"from wsseg.saved_models import load_model; print(load_model({path!r}).input_size)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "(32, 32)"
+    detector = detectors.create("mask_rcnn", backbone="plain", num_classes=2, input_size=(32, 32), **options)
+    detector.save(tmp_path / "detector.keras")
+    code = (
+        "import sys; from wsseg.saved_models import load_model; "
+        "print(load_model(sys.argv[1]).output_shape, load_model(sys.argv[2]).input_size)"
+    )
+    paths = [str(tmp_path / name) for name in ("layer.keras", "detector.keras")]
+    found = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "(None, 3) (32, 32)"
 
 
 def test_missing_file(tmp_path):

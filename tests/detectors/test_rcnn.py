@@ -62,7 +62,7 @@ def test_the_first_faster_rcnn_has_the_parts_of_the_paper():
 
 
 def test_outputs_have_the_stated_form(mask_rcnn):
-    found = mask_rcnn.predict(batch(np.random.default_rng(0))["images"], verbose=0)
+    found = mask_rcnn.predict_on_batch(batch(np.random.default_rng(0))["images"])
     assert {name: value.shape for name, value in found.items()} == {
         "boxes": (4, 6, 4), "scores": (4, 6), "classes": (4, 6), "masks": (4, 6, 28, 28),
     }  # fmt: skip
@@ -74,6 +74,7 @@ def test_outputs_have_the_stated_form(mask_rcnn):
     assert ((boxes[..., 2:] > boxes[..., :2]).all(axis=-1) == there).all()
 
 
+@pytest.mark.slow
 def test_no_proposals_at_all_are_no_detections(mask_rcnn):
     other = mask_rcnn.at_size((64, 96))
     for dense in ("rpn_boxes",):
@@ -125,7 +126,7 @@ def test_saved_and_loaded_it_detects_the_same(mask_rcnn, tmp_path):
     mask_rcnn.save(tmp_path / "model.keras")
     restored = load_model(tmp_path / "model.keras")
     images = batch(np.random.default_rng(1))["images"]
-    found, again = (model.predict(images, verbose=0) for model in (mask_rcnn, restored))
+    found, again = (model.predict_on_batch(images) for model in (mask_rcnn, restored))
     for part, values in found.items():
         np.testing.assert_array_equal(values, again[part])
     assert restored.get_config() == mask_rcnn.get_config()
@@ -155,14 +156,14 @@ def test_images_of_any_size_are_fitted_in(mask_rcnn):
     images = [
         random.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((64, 96), (31, 200), (200, 31))
     ]
-    for image, found in zip(images, detect(mask_rcnn, images, batch_size=2)):
+    for image, found in zip(images, detect(mask_rcnn, images, batch_size=4)):
         height, width = image.shape[:2]
         assert found.size_hw == (height, width)
         assert (found.boxes_xyxy >= 0).all() and (found.boxes_xyxy <= [width, height, width, height]).all()
         assert found.masks.shape == (len(found), height, width)
     # At the input's own size nothing is changed: the boxes are the network's.
-    first = next(detect(mask_rcnn, images[:1]))
-    raw = mask_rcnn.predict(images[0][None].astype("float32"), verbose=0)
+    first = next(detect(mask_rcnn, images[:1], batch_size=4))
+    raw = mask_rcnn.predict_on_batch(np.stack([images[0]] * 4).astype("float32"))
     there = raw["classes"][0] > 0
     np.testing.assert_allclose(first.boxes_xyxy, raw["boxes"][0][there], atol=1e-3)
     with pytest.raises(InputError, match=r"must be \(H, W, 3\) uint8"):

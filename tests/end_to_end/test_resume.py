@@ -81,6 +81,7 @@ def test_killed_while_localizing(finished, command, tmp_path):
             assert all(np.array_equal(expected[name], found[name]) for name in expected.files), path
 
 
+@pytest.mark.slow
 def test_killed_before_the_last_renaming(finished, command, tmp_path):
     """All is written, the folder alone has not its name yet: nothing is computed again."""
     run = finished.copy(tmp_path / "run", *FOLDERS[3:])

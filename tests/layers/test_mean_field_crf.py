@@ -42,8 +42,8 @@ def graph_of(layer, classes, **how):
     ("preset", "classes"),
     [
         pytest.param("irn", 2, marks=pytest.mark.slow),
-        pytest.param("psa", 5, marks=pytest.mark.slow),
-        ("deeplab_v2", 21),
+        ("psa", 5),
+        pytest.param("deeplab_v2", 21, marks=pytest.mark.slow),
         pytest.param("toco", 3, marks=pytest.mark.slow),
     ],
 )
