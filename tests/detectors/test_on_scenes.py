@@ -13,7 +13,7 @@ RECIPE = Path(__file__).parents[2] / "pipelines/recipes/scenes_instances.yaml"
 @pytest.mark.slow
 @pytest.mark.timeout(5400)
 def test_masks_from_labels_and_from_true_objects(tmp_path):
-    """About 20 minutes on two cores; AP50 of masks on the validation split, from true objects and from labels alone."""
+    """Over half an hour on two cores; AP50 of masks (val), from true objects and from labels alone."""
     assert main(["run", str(RECIPE), "--run", str(tmp_path / "run")]) == 0
     scores = read_json(tmp_path / "run/6_evaluate_detectors/instance_scores.json")
     full, weak = (scores[name]["masks"]["ap50"] for name in ("ceiling", "detector"))

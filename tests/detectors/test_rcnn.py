@@ -77,9 +77,8 @@ def test_outputs_have_the_stated_form(mask_rcnn):
 @pytest.mark.slow
 def test_no_proposals_at_all_are_no_detections(mask_rcnn):
     other = mask_rcnn.at_size((64, 96))
-    for dense in ("rpn_boxes",):
-        layer = other.rpn.get_layer(dense)
-        layer.bias.assign(np.tile([0, 0, -200, -200], 3))  # every proposal shrinks to nothing
+    # Every proposal shrinks to nothing.
+    other.rpn.get_layer("rpn_boxes").bias.assign(np.tile([0, 0, -200, -200], 3))
     found = other.predict(np.zeros((1, 64, 96, 3)), verbose=0)
     assert not found["classes"].any() and not found["scores"].any()
 

@@ -124,7 +124,7 @@ def walked_instances(
     Returns:
         `(N,)` int: the class map that each comes from; `(N, h', w')` float32 in [0, 1]. The largest value of a class's
         instances is 1: divided each by its own, what glows faintly in the background would be as strong as an object
-        (0.79 instead of 0.81 of AP50 on the scenes' training images).
+        (0.75 instead of 0.81 of AP50 on 160 of the scenes' training images).
     """
     maps = resize_maps(maps, seen.shape[:2])
     whose, parts = parted(maps, cluster(seen[..., 1:]))
