@@ -99,6 +99,8 @@ def check_values(recipe: "Recipe") -> None:
         lambda n: n is None or n >= 32,
         "at least 32, or null for no limit; try 1536",
     )
+    if recipe.relabel.epochs is not None:
+        require("relabel.epochs", recipe.relabel.epochs, lambda n: n >= 1, "1 or more, or null for `segment.epochs`")
     require("relabel.rounds", recipe.relabel.rounds, lambda n: n >= 0, "0 for none, or more; try 1")
     require(
         "relabel.confidence", recipe.relabel.confidence, lambda x: 0 <= x < 1, "in [0, 1); 0 for all pixels"

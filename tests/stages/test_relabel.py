@@ -23,17 +23,25 @@ IMAGE = np.zeros((2, 3, 3), np.uint8)
 
 
 def test_only_the_classes_of_the_image_are_left():
-    # Background, cat, dog; the dog is likeliest everywhere, but the image has a cat alone.
-    probabilities = np.array([[[0.3, 0.1, 0.6], [0.1, 0.3, 0.6], [0.0, 0.0, 1.0]]] * 2)
+    # Background, cat, dog; the image has a cat alone, so what looks like a dog is a cat.
+    probabilities = np.array([[[0.6, 0.1, 0.3], [0.3, 0.1, 0.6], [0.0, 0.0, 1.0]]] * 2)
     mask = relabelled(IMAGE, probabilities, np.array([1, 0]), None, 0)
-    assert mask.tolist() == [[0, 1, 0]] * 2 and mask.dtype == np.uint8
-    assert relabelled(IMAGE, probabilities, np.array([0, 1]), None, 0).tolist() == [[2, 2, 2]] * 2
+    assert mask.tolist() == [[0, 1, 1]] * 2 and mask.dtype == np.uint8
+    assert relabelled(IMAGE, probabilities, np.array([0, 1]), None, 0).tolist() == [[0, 2, 2]] * 2
     assert not relabelled(IMAGE, probabilities, np.array([0, 0]), None, 0).any()
 
 
+def test_present_classes_inherit_what_absent_ones_have_in_proportion_to_their_own():
+    # Background, cat, cow, dog; no cow: 0.3 for cat and 0.1 for dog become 0.6 and 0.2.
+    probabilities = np.array([[[0.2, 0.3, 0.4, 0.1]]])
+    image, present = IMAGE[:1, :1], np.array([1, 0, 1])
+    assert relabelled(image, probabilities, present, None, 0.59).tolist() == [[1]]
+    assert relabelled(image, probabilities, present, None, 0.61).tolist() == [[255]]
+
+
 def test_what_is_unsure_among_these_becomes_255():
-    probabilities = np.array([[[0.3, 0.1, 0.6], [0.1, 0.3, 0.6], [0.2, 0.3, 0.5]]] * 2)
-    # Of background and cat: 0.75, 0.75 and 0.6.
+    probabilities = np.array([[[0.8, 0.1, 0.1], [0.1, 0.9, 0.0], [0.4, 0.3, 0.3]]] * 2)
+    # Of background and cat: 0.8, 0.9 and 0.6.
     assert relabelled(IMAGE, probabilities, np.array([1, 0]), None, 0.7).tolist() == [[0, 1, 255]] * 2
 
 
@@ -44,12 +52,12 @@ def test_the_crf_sees_the_present_classes_alone():
         seen.append(probabilities)
         return probabilities[..., ::-1]
 
-    probabilities = np.full((2, 3, 4), 0.25)
-    mask = relabelled(IMAGE, probabilities * [1, 1, 1, 2], np.array([0, 0, 1]), crf, 0)
+    probabilities = np.full((2, 3, 4), [0.2, 0.2, 0.2, 0.4])
+    mask = relabelled(IMAGE, probabilities, np.array([0, 0, 1]), crf, 0)
     assert seen[0].shape == (2, 3, 2) and seen[0].dtype == np.float32
-    np.testing.assert_allclose(seen[0], np.broadcast_to([1 / 3, 2 / 3], (2, 3, 2)), rtol=1e-6)
+    np.testing.assert_allclose(seen[0], np.broadcast_to([0.2, 0.8], (2, 3, 2)), rtol=1e-6)
     assert not mask.any()  # the stand-in exchanges the two
-    assert (relabelled(IMAGE, probabilities * [1, 1, 1, 2], np.array([0, 0, 1]), DenseCRF(), 0) == 3).all()
+    assert (relabelled(IMAGE, probabilities, np.array([0, 0, 1]), DenseCRF(), 0) == 3).all()
 
 
 @pytest.fixture
@@ -58,8 +66,8 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setenv("WSSEG_CACHE", str(tmp_path / "cache"))
     changes = {
         "dataset": {"options": {"size": 64, "train_images": 6, "val_images": 3}},
-        "relabel": {"rounds": 2, "crf": {"preset": "none"}},
-        "segment": {"epochs": 1},
+        "relabel": {"rounds": 2, "epochs": 1, "crf": {"preset": "none"}},
+        "segment": {"epochs": 2},
     }
     recipe = load_recipe(write_recipe(tmp_path / "small.yaml", changes))
     train, _ = data.checked(recipe, "train", tmp_path / "data", masks=True)
@@ -79,6 +87,7 @@ def test_each_round_learns_from_the_masks_of_the_one_before(run, monkeypatch):
     train_segmenter = relabel.train_segmenter
 
     def spied(recipe, inputs, folder, train, masks, set_aside):
+        assert recipe.segment.epochs == 1
         learnt.append([masks(record) for record in train])
         return train_segmenter(recipe, inputs, folder, train, masks, set_aside)
 
@@ -129,6 +138,7 @@ def test_it_is_a_stage_only_if_there_are_rounds(run, tmp_path):
     for changes, message in (
         ({"rounds": -1}, "`relabel.rounds` must be 0"),
         ({"confidence": 1}, "`relabel.confidence`"),
+        ({"epochs": 0}, "`relabel.epochs` must be 1"),
     ):
         with pytest.raises(InputError, match=message):
             load_recipe(write_recipe(tmp_path / "bad.yaml", {"relabel": changes}))

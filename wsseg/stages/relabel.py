@@ -1,6 +1,7 @@
 """Between label and segment: self-training with the image-level labels."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,18 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train a segmenter on the pseudo-masks, label the training images with it, and so on; write `masks/ID.png`.
 
     What the segmenter sees in an image is held to the classes of its labels, which the segmenter itself is not given:
-    that is where the new masks can be better than those it learnt from. No mask of the training split is read.
+    that is where the new masks can be better than those it learnt from. What it takes for a class that the image does
+    not have is foreground all the same, and goes to the classes that the image has: a dog's body that looks like a
+    sheep's is no background. No mask of the training split is read.
 
     References:
         Lee, Pseudo-label, ICML workshop 2013; Wei et al., STC, TPAMI 2017, section 3.3 (predictions restricted to the
-        image's labels train the next network).
+        image's labels train the next network). That the present classes inherit the absent ones' share is ours;
+        benchmarks/WEAK_SUPERVISION.md has what it is worth.
     """
     config = recipe.relabel
+    if config.epochs is not None:
+        recipe = replace(recipe, segment=replace(recipe.segment, epochs=config.epochs))
     train, set_aside = training_data(recipe, inputs)
     given = inputs["label"] / MASKS
     for number in range(1, config.rounds + 1):
@@ -70,16 +76,20 @@ def relabelled(
         image: `(H, W, 3) uint8`.
         probabilities: `(H, W, K + 1)` float, background first.
         present: `(K,)`: 1 for the classes of the image.
-        crf: On the probabilities of the classes that are present, and the background.
+        crf: On the probabilities of the background and the classes that are present.
         confidence: As of `RelabelConfig`.
 
     Returns:
         `(H, W) uint8`: 0 = background, 1..K, 255 = unsure.
     """
     ids = np.flatnonzero(np.append(1, present))
-    kept = np.maximum(probabilities[..., ids], 1e-6)  # where all of them are 0 none is preferred
+    if len(ids) == 1:
+        return np.zeros(image.shape[:2], np.uint8)
+    kept = np.maximum(probabilities[..., ids], 1e-6)  # where all that are present are 0, none of them is preferred
+    foreground = np.maximum(probabilities[..., 1:].sum(axis=-1, keepdims=True), 1e-6)
+    kept[..., 1:] *= foreground / kept[..., 1:].sum(axis=-1, keepdims=True)
     kept = (kept / kept.sum(axis=-1, keepdims=True)).astype(np.float32)
-    if crf is not None and len(ids) > 1:
+    if crf is not None:
         kept = crf(image, kept)
     mask = ids[kept.argmax(axis=-1)].astype(np.uint8)
     return np.where(kept.max(axis=-1) < confidence, np.uint8(255), mask)
