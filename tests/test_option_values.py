@@ -21,6 +21,8 @@ POWER = ["--label.background=power", "--label.threshold.level=4", "--evaluate.or
             "`segment.auxiliary_weight` must be 0 or more; try 0.4; got -0.1",
         ),
         ("segment.auxiliary_weight", ".nan", "`segment.auxiliary_weight` must be 0 or more"),
+        ("segment.teacher.weight", "-1", "`segment.teacher.weight` must be 0 for no teacher"),
+        ("segment.teacher.momentum", "1", r"`segment.teacher.momentum` must be in \[0, 1\)"),
         ("segment.max_side", "16", "`segment.max_side` must be at least 32, or null for no limit"),
         ("classify.learning_rate", "0", "`classify.learning_rate` must be positive; try 0.01; got 0.0"),
         ("classify.learning_rate", ".nan", "`classify.learning_rate` must be positive"),

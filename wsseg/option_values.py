@@ -99,8 +99,17 @@ def check_values(recipe: "Recipe") -> None:
         lambda n: n is None or n >= 32,
         "at least 32, or null for no limit; try 1536",
     )
+    teacher = recipe.segment.teacher
+    require(
+        "segment.teacher.weight", teacher.weight, lambda x: 0 <= x < 1e3, "0 for no teacher, or more; try 1"
+    )
+    for option, wanted in (("momentum", "try 0.99"), ("confidence", "try 0.8"), ("warm_up", "try 0.25")):
+        value = getattr(teacher, option)
+        require(f"segment.teacher.{option}", value, lambda x: 0 <= x < 1, f"in [0, 1); {wanted}")
     if recipe.relabel.epochs is not None:
-        require("relabel.epochs", recipe.relabel.epochs, lambda n: n >= 1, "1 or more, or null for `segment.epochs`")
+        require(
+            "relabel.epochs", recipe.relabel.epochs, lambda n: n >= 1, "1 or more; null: `segment.epochs`"
+        )
     require("relabel.rounds", recipe.relabel.rounds, lambda n: n >= 0, "0 for none, or more; try 1")
     require(
         "relabel.confidence", recipe.relabel.confidence, lambda x: 0 <= x < 1, "in [0, 1); 0 for all pixels"

@@ -113,6 +113,17 @@ def test_labels_go_with_their_images(tmp_path):
         np.testing.assert_allclose(images[:, 16, 16, 0] / 20, np.argmax(labels, -1), atol=1e-3)
 
 
+def test_image_labels_come_with_masks(coded):
+    plain = arrays(batches_with_masks(coded, jitter=0.4), 1)
+    full = batches_with_masks(coded, jitter=0.4, image_labels=True)
+    known = {tuple(coded.label_vector(record)) for record in coded}
+    for (images, masks), ((same, valid, labels), same_masks) in zip(plain, full.epoch(1)):
+        np.testing.assert_array_equal(images, same)
+        np.testing.assert_array_equal(masks, same_masks)
+        assert (masks[valid.numpy() == 0] == 255).all() and set(np.unique(valid)) <= {0, 1}
+        assert {tuple(vector) for vector in labels.numpy()} <= known
+
+
 def test_jitter_changes_colours_not_masks(coded):
     plain, jittered = arrays(batches_with_masks(coded), 1), arrays(batches_with_masks(coded, jitter=0.5), 1)
     for (images, masks), (changed, same) in zip(plain, jittered):

@@ -91,6 +91,10 @@ def test_networks_that_can_be_trained(options):
         ({"loss": "expansion"}, "`segment.loss`: `expansion` says which classes there are, not where"),
         ({"loss": "constrain_to_boundary"}, "`segment.loss`: `constrain_to_boundary` needs what a CRF makes"),
         (
+            {"loss": "weight_map", "teacher": "{weight: 1}"},
+            "`segment.loss: weight_map` makes its maps of whole masks beforehand",
+        ),
+        (
             {"loss": "focal", "loss_options": "{gama: 2}"},
             "`segment.loss_options`: loss `focal` has no option `gama`; did you mean `gamma`",
         ),

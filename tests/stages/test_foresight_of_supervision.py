@@ -79,12 +79,20 @@ MASKED = ("dataset.train=val", "dataset.val=train")
         ),
         (supervised("rest=ignore"), "`supervision.rest: ignore` needs `supervision.masks_share`"),
         (
+            (*MASKED, *supervised("rest=unlabelled", "masks_share=0.5")),
+            "`supervision.rest: unlabelled` needs `segment.teacher.weight`",
+        ),
+        (
             (*MASKED, *supervised("rest=ignore", "masks_share=0.5", "annotations=points", "simulated=true")),
             "`supervision.annotations: points` are of no use with `supervision.rest: ignore`",
         ),
         (
             (*MASKED, "segment.supervision=masks", *supervised("masks_share=0.5")),
             "trains on all true masks and needs no section `supervision`",
+        ),
+        (
+            (*MASKED, "segment.supervision=masks", "segment.teacher.weight=1"),
+            "the true masks of `segment.supervision: masks` leave nothing",
         ),
         (
             (*MASKED, "relabel.rounds=1", *supervised("masks_share=0.5")),

@@ -125,6 +125,8 @@ def test_masks_that_cannot_be_used_where_there_is_nothing_else(recipe, photograp
 def test_the_plan_without_pseudo_masks(recipe):
     words = ["supervision.masks_share=0.1", "supervision.rest=ignore", "ceiling=true"]
     assert plan(recipe(*words)) == ["label", "segment", "ceiling", "evaluate", "report"]
+    words[1] = "supervision.rest=unlabelled"
+    assert plan(recipe(*words)) == ["label", "segment", "ceiling", "evaluate", "report"]
     assert plan(recipe(*words, "segment.weights=classifier"))[:3] == ["classify", "label", "segment"]
     assert inputs_of(recipe(*words), "label") == []
     assert plan(recipe("supervision.masks_share=0.1")) == WEAK
@@ -231,4 +233,5 @@ def test_the_supervision_in_words(recipe):
     )
     assert said("masks_share=0.1").endswith("; the true masks of a share of 0.1 of the images that have one")
     assert said("masks_share=0.1", "rest=ignore").startswith("the true masks")
+    assert said("masks_share=0.1", "rest=unlabelled").endswith("; the other images without labels")
     assert supervision.described(recipe("segment.supervision=masks")) == "true masks (fully supervised)"

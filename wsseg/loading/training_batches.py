@@ -34,6 +34,7 @@ class TrainingBatches:
             lack them; the images show what is there, mirrored beyond the image's own borders.
         maps: With "masks": crop's mask `(c, c) uint8` -> `(c, c, M) float32`, maps that the loss needs beside the
             mask (`wsseg.losses.create`).
+        image_labels: With "masks": give beside each image where it is no padding, and its image-level labels.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class TrainingBatches:
         mirror: str = "horizontal",
         margin: int = 0,
         maps: Callable[[np.ndarray], np.ndarray] | None = None,
+        image_labels: bool = False,
     ):
         self.dataset, self.records = dataset, list(dataset)
         if not self.records:
@@ -57,7 +59,7 @@ class TrainingBatches:
         self.crop, self.long_side, self.jitter, self.seed = crop, tuple(long_side), jitter, seed
         self.batch_size = min(batch_size, len(self.records))
         self.target, self._read_mask, self.erase, self.mirror = target, read_mask, erase, mirror
-        self.margin, self.maps = margin, maps
+        self.margin, self.maps, self.image_labels = margin, maps, image_labels
         self._map_channels = 0 if maps is None else maps(np.zeros((2, 2), np.uint8)).shape[-1]
 
     @property
@@ -84,7 +86,8 @@ class TrainingBatches:
         Returns:
             Of float32, with target "labels": `((images (B, c, c, 3), valid (B, c, c)), labels (B, K))`; with
             target "masks": `(images, masks (B, c, c) int32)`, 255 where unsure or padded. With `maps` the masks
-            are `(B, c, c, 1 + M)` float32, class ids first; with a `margin` their sides are `c - 2 margin`.
+            are `(B, c, c, 1 + M)` float32, class ids first; with a `margin` their sides are `c - 2 margin`. With
+            `image_labels` the images come as `(images, valid (B, c, c), labels (B, K))`.
         """
         crops = Crops.draw(len(self.records), self.long_side, self.seed, number, self.erase)
         labels = np.stack([self.dataset.label_vector(record) for record in self.records])[crops.order]
@@ -123,9 +126,10 @@ class TrainingBatches:
                 inner = slice(self.margin, self.crop - self.margin)
                 masks = masks[:, inner, inner]
                 labels = tf.round(masks[..., :1])
+                inputs = (images, valid, vector) if self.image_labels else images
                 if self.maps is not None:
-                    return images, tf.concat([labels, masks[..., 2:]], axis=-1)
-                return images, tf.cast(labels[..., 0], tf.int32)
+                    return inputs, tf.concat([labels, masks[..., 2:]], axis=-1)
+                return inputs, tf.cast(labels[..., 0], tf.int32)
             return (images, valid), vector
 
         data = data.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

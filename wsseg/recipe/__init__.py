@@ -9,7 +9,7 @@ from wsseg.recipe.detecting import DetectConfig
 from wsseg.recipe.labelling import CRFConfig, CRFSearchConfig, LabelConfig, ThresholdConfig
 from wsseg.recipe.propagating import PropagateConfig
 from wsseg.recipe.relabelling import RelabelConfig
-from wsseg.recipe.segmenting import SegmentConfig
+from wsseg.recipe.segmenting import SegmentConfig, TeacherConfig
 from wsseg.recipe.supervising import SupervisionConfig
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "ReportConfig",
     "SegmentConfig",
     "SupervisionConfig",
+    "TeacherConfig",
     "ThresholdConfig",
 ]
 

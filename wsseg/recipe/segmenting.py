@@ -7,6 +7,23 @@ from wsseg.recipe.labelling import CRFConfig
 
 
 @dataclass(frozen=True)
+class TeacherConfig:
+    """A mean teacher, which labels unsure pixels as training goes on: see `wsseg.training.mean_teacher`.
+
+    Attributes:
+        weight: Of the loss on what the teacher labels, beside that on the masks; 0 for no teacher.
+        momentum: Of the average of weights that the teacher is, a step.
+        confidence: Pixels for whose class the teacher has a lower probability stay unsure.
+        warm_up: Share of the training's steps in which the teacher does not label yet.
+    """
+
+    weight: float = 0.0
+    momentum: float = 0.99
+    confidence: float = 0.8
+    warm_up: float = 0.25
+
+
+@dataclass(frozen=True)
 class SegmentConfig:
     """Train a segmenter.
 
@@ -37,6 +54,8 @@ class SegmentConfig:
         loss_options: What the loss takes (`gamma` of focal ...).
         auxiliary_weight: Of the second head's loss beside the first's, in networks that have one (PSPNet: 0.4;
             torchvision's reference training: 0.5).
+        teacher: Labels the pixels whose mask is 255: what `label.unsure` leaves open, and images that
+            `supervision.rest: unlabelled` leaves without a mask. Not for the ceiling, whose masks leave nothing open.
         scales: Image scales that are fused when predicting.
         flip: Also the mirrored image when predicting.
         fusion: How scales and mirror images are fused: mean of the probabilities, or max of the scores (as in
@@ -66,6 +85,7 @@ class SegmentConfig:
     loss: str = "balanced"
     loss_options: dict[str, Any] = field(default_factory=dict)
     auxiliary_weight: float = 0.4
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
     scales: tuple[float, ...] = (1.0,)
     flip: bool = True
     fusion: Literal["mean", "max"] = "mean"

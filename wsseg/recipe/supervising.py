@@ -26,8 +26,9 @@ class SupervisionConfig:
             height.
         masks_share: Share in [0, 1] of the training images with a mask that come with it: the label stage takes these
             masks as they are. Drawn by the recipe's seed; a larger share holds the smaller one; 1 for all there are.
-        rest: With `masks_share`, what becomes of the other images: pseudo_masks, or ignore (they are left out, and no
-            class maps are made).
+        rest: With `masks_share`, what becomes of the other images: pseudo_masks (of their labels), unlabelled (the
+            segmenter gets them without a mask, for `segment.teacher` to label; their labels are of no use), or ignore
+            (they are left out). Class maps are made for the first alone.
         label_noise: Rate in [0, 1) at which image-level labels of the training images are made wrong, by the recipe's
             seed: see `wsseg.datasets.label_noise`. For studies only.
         clean_labels: none, or confidence: labels of the training images that classifiers trained on the others
@@ -42,7 +43,7 @@ class SupervisionConfig:
     width: int = 3
     loosened: float = 0.0
     masks_share: float = 0.0
-    rest: Literal["pseudo_masks", "ignore"] = "pseudo_masks"
+    rest: Literal["pseudo_masks", "unlabelled", "ignore"] = "pseudo_masks"
     label_noise: float = 0.0
     clean_labels: Literal["none", "confidence"] = "none"
     clean_folds: int = 3

@@ -179,7 +179,7 @@ def plan(recipe: Recipe) -> list[str]:
         left_out |= {"relabel"}
     if not recipe.ceiling:
         left_out |= {"ceiling", "detect_ceiling"}
-    if recipe.supervision.masks_share and recipe.supervision.rest == "ignore":
+    if recipe.supervision.masks_share and recipe.supervision.rest != "pseudo_masks":
         left_out |= {"localize", "propagate"}
         left_out |= set() if recipe.segment.weights == "classifier" else {"classify"}
     return [name for name in STAGES if name not in left_out]

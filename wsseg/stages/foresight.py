@@ -160,6 +160,11 @@ def check_loss(recipe: Recipe) -> None:
             losses.check_classes(loss, num_classes(recipe))
     except InputError as error:
         raise InputError(f"`segment.loss_options`: {error}") from error
+    if recipe.segment.teacher.weight and hasattr(loss, "maps"):
+        raise InputError(
+            f"`segment.loss: {name}` makes its maps of whole masks beforehand, and `segment.teacher` labels pixels "
+            "while training; try `loss: cross_entropy`"
+        )
 
 
 def num_classes(recipe: Recipe) -> int:

@@ -26,26 +26,40 @@ def check_supervision(recipe: Recipe) -> None:
             "`relabel.rounds` labels the training images anew by their labels alone, and would lose what `supervision` "
             "gives beside these; leave one out"
         )
+    _check_teacher(recipe)
     _check_masks(recipe)
     _check_annotations(recipe)
     _check_labels(recipe)
     _check_loss(recipe)
 
 
+def _check_teacher(recipe: Recipe) -> None:
+    config = recipe.segment
+    if not config.teacher.weight:
+        return
+    if config.supervision == "masks":
+        raise InputError(
+            "`segment.teacher` labels what masks leave open, and the true masks of `segment.supervision: masks` leave "
+            "nothing; leave one out"
+        )
+
+
 def _check_masks(recipe: Recipe) -> None:
     config = recipe.supervision
-    if config.rest == "ignore":
+    if config.rest != "pseudo_masks":
+        rest = f"`supervision.rest: {config.rest}`"
         if not config.masks_share:
-            raise InputError("`supervision.rest: ignore` needs `supervision.masks_share`; try 0.1")
+            raise InputError(f"{rest} needs `supervision.masks_share`; try 0.1")
         if config.annotations != "labels":
             raise InputError(
-                f"`supervision.annotations: {config.annotations}` are of no use with `supervision.rest: ignore`; "
-                "leave one out"
+                f"`supervision.annotations: {config.annotations}` are of no use with {rest}; leave one out"
             )
         if recipe.detect.network != "none":
-            raise InputError(
-                "`supervision.rest: ignore` makes no pseudo-instances to train `detect.network` on; leave one out"
-            )
+            raise InputError(f"{rest} makes no pseudo-instances to train `detect.network` on; leave one out")
+    if config.rest == "unlabelled" and not recipe.segment.teacher.weight:
+        raise InputError(
+            "`supervision.rest: unlabelled` needs `segment.teacher.weight`, as nothing else labels these images; try 1"
+        )
     if config.masks_share and not _has_masks(recipe):
         raise InputError(
             f"`supervision.masks_share` needs masks, and no image of split `{recipe.dataset.train}` has one"

@@ -39,7 +39,7 @@ def write_given_masks(recipe: Recipe, train: Dataset, out: Path) -> tuple[set[st
                 except InputError as error:
                     reasons[record.id] = f"drawn to come with its mask, but {error}"
             advance()
-    if not kept and recipe.supervision.rest == "ignore":
+    if not kept and recipe.supervision.rest != "pseudo_masks":
         raise InputError(
             f"none of the {len(given)} given masks can be used: {next(iter(reasons.values()), '')}"
         )

@@ -5,12 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from keras import ops
 
 from wsseg.artifacts import write_mask
 from wsseg.datasets import Dataset
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
 from wsseg.refiners import DenseCRF
+from wsseg.refiners.held_to_labels import held_to_labels
 from wsseg.saved_models import load_model
 from wsseg.segmenters.inference import Predictor
 from wsseg.stages import Outcome
@@ -25,13 +27,11 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
 
     What the segmenter sees in an image is held to the classes of its labels, which the segmenter itself is not given:
     that is where the new masks can be better than those it learnt from. What it takes for a class that the image does
-    not have is foreground all the same, and goes to the classes that the image has: a dog's body that looks like a
-    sheep's is no background. No mask of the training split is read.
+    not have is foreground all the same (`wsseg.refiners.held_to_labels`). No mask of the training split is read.
 
     References:
         Lee, Pseudo-label, ICML workshop 2013; Wei et al., STC, TPAMI 2017, section 3.3 (predictions restricted to the
-        image's labels train the next network). That the present classes inherit the absent ones' share is ours;
-        benchmarks/WEAK_SUPERVISION.md has what it is worth.
+        image's labels train the next network).
     """
     config = recipe.relabel
     if config.epochs is not None:
@@ -85,10 +85,7 @@ def relabelled(
     ids = np.flatnonzero(np.append(1, present))
     if len(ids) == 1:
         return np.zeros(image.shape[:2], np.uint8)
-    kept = np.maximum(probabilities[..., ids], 1e-6)  # where all that are present are 0, none of them is preferred
-    foreground = np.maximum(probabilities[..., 1:].sum(axis=-1, keepdims=True), 1e-6)
-    kept[..., 1:] *= foreground / kept[..., 1:].sum(axis=-1, keepdims=True)
-    kept = (kept / kept.sum(axis=-1, keepdims=True)).astype(np.float32)
+    kept = ops.convert_to_numpy(held_to_labels(probabilities, present))[..., ids]
     if crf is not None:
         kept = crf(image, kept)
     mask = ids[kept.argmax(axis=-1)].astype(np.uint8)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from wsseg import losses, segmenters
-from wsseg.artifacts import read_mask
+from wsseg.artifacts import IGNORE, read_mask
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.loading.training_batches import TrainingBatches
@@ -22,6 +22,7 @@ from wsseg.stages.files import MASKS
 from wsseg.stages.fitting import fit
 from wsseg.stages.given_masks import given_ids
 from wsseg.training.device import prepare
+from wsseg.training.mean_teacher import MeanTeacher
 from wsseg.training.model_files import save_model
 from wsseg.training.resumable_fit import remove_checkpoints
 
@@ -40,7 +41,22 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     if recipe.supervision.rest == "ignore":
         train = train.subset(given_ids(inputs["label"]))
     masks = masks_in(inputs.get("relabel", inputs["label"]) / MASKS)
+    if recipe.supervision.rest == "unlabelled":
+        masks = unsure_but(given_ids(inputs["label"]), masks, train)
     return train_segmenter(recipe, inputs, out, train, masks, set_aside)
+
+
+def unsure_but(
+    given: set[str], masks: Callable[[Record], np.ndarray], train: Dataset
+) -> Callable[[Record], np.ndarray]:
+    """Return what reads a record's mask where one is given, and else makes one of 255 alone."""
+
+    def read(record: Record) -> np.ndarray:
+        if record.id in given:
+            return masks(record)
+        return np.full(train.read_image(record).shape[:2], IGNORE, np.uint8)
+
+    return read
 
 
 def masks_in(folder: Path) -> Callable[[Record], np.ndarray]:
@@ -55,7 +71,7 @@ def run_ceiling(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcom
     if not with_masks:
         raise InputError(f"no image of split `{recipe.dataset.train}` has a mask to train on")
     train = train.subset(with_masks)
-    return train_segmenter(recipe, inputs, out, train, train.read_mask, set_aside)
+    return train_segmenter(recipe, inputs, out, train, train.read_mask, set_aside, ceiling=True)
 
 
 def train_segmenter(
@@ -65,8 +81,19 @@ def train_segmenter(
     train: Dataset,
     masks: Callable[[Record], np.ndarray],
     set_aside: dict[str, str],
+    ceiling: bool = False,
 ) -> Outcome:
-    """Train on the masks that `masks` gives for each record, `(H, W) uint8`, 255 ignored."""
+    """Train on the masks that `masks` gives for each record, `(H, W) uint8`, 255 ignored.
+
+    Args:
+        recipe: Its section `segment` says how.
+        inputs: The folder of the classify stage, where weights come from it.
+        out: For the segmenter and its history.
+        train: The images.
+        masks: Reads a record's mask.
+        set_aside: Images that cannot be used, for the outcome.
+        ceiling: Whether the masks are the true ones, which leave a teacher nothing to label.
+    """
     config = recipe.segment
     if not (out / MODEL).exists():
         prepare(recipe)
@@ -77,6 +104,7 @@ def train_segmenter(
         trained = model.with_auxiliary()
         if trained is not model:
             loss = losses.WithAuxiliary(loss, model.num_classes, config.auxiliary_weight)
+        taught = bool(config.teacher.weight) and not ceiling
         batches = TrainingBatches(
             train,
             config.crop,
@@ -89,8 +117,14 @@ def train_segmenter(
             mirror=config.mirror,
             margin=model.margin,
             maps=maps and functools.partial(maps, num_classes=model.num_classes),
+            image_labels=taught,
         )
+        if taught:
+            hold = recipe.supervision.rest == "pseudo_masks"
+            trained = MeanTeacher(model, trained, config.teacher, config.epochs * batches.steps, hold)
         fit(recipe, config, trained, batches, model.head_variables, out, "training the segmenter", loss)
+        if taught:
+            trained.finish()
         save_model(model, out / MODEL)
     remove_checkpoints(out)
     last = read_history(out / "history.csv")["loss"][-1]

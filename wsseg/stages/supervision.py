@@ -136,4 +136,6 @@ def described(recipe: Recipe) -> str:
         parts.append(f"the true masks of a share of {config.masks_share:g} of the images that have one")
         if config.rest == "ignore":
             parts.append("the other images left out")
+        if config.rest == "unlabelled":
+            parts.append("the other images without labels")
     return "; ".join(parts)

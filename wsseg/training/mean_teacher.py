@@ -1,0 +1,134 @@
+"""A segmenter that learns, where a mask is unsure, from the running average of itself."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from wsseg.artifacts import IGNORE
+from wsseg.recipe import TeacherConfig
+from wsseg.refiners.held_to_labels import held_to_labels
+from wsseg.segmenters.segmenter import Segmenter
+
+
+class MeanTeacher(keras.Model):
+    r"""What to `fit` in a segmenter's place; it gives the same segmenter, trained.
+
+    The teacher is the segmenter with the exponential moving average of its weights. At each step it labels the pixels
+    of the batch whose mask is 255; where it is confident the student, which sees the images with rectangles of each
+    other pasted into them (CutMix), has to label them alike: $L(masks) + w\, s\, L(teacher)$, where $L$ is the
+    segmenter's loss, a mean over known pixels, and $s$ is the share of the unsure pixels that the teacher labels. So
+    unsure pixels of pseudo-masks are labelled as training goes on, and images without any mask (255 everywhere) train
+    too. At the end `finish` gives the segmenter the teacher's weights.
+
+    Args:
+        segmenter: The network. It is the student.
+        trained: What of it is trained: `segmenter.with_auxiliary()`.
+        config: The options.
+        steps: Of the whole training.
+        hold: Whether the teacher is held to the image-level labels (`held_to_labels`).
+
+    References:
+        Tarvainen and Valpola, Mean teachers are better role models, NeurIPS 2017, section 3 (average, its momentum
+        rising as 1 - 1 / (step + 1)).
+        French et al., Semi-supervised semantic segmentation needs strong, varied perturbations, BMVC 2020, section 3
+        (CutMix of images and of the teacher's results, rectangles of half the image; masks are mixed alike here).
+        Sohn et al., FixMatch, NeurIPS 2020, equation 4 (labels above a confidence, weighed by their share).
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        trained: keras.Model,
+        config: TeacherConfig,
+        steps: int,
+        hold: bool,
+    ):
+        super().__init__(name=f"{segmenter.name}_with_teacher")
+        self.segmenter, self.trained, self.config, self.hold = segmenter, trained, config, hold
+        self.warm_up = round(config.warm_up * steps)
+        self.teacher = type(segmenter).from_config(segmenter.get_config())
+        self.teacher.set_weights(segmenter.get_weights())
+        self.teacher.trainable = False
+        self.random = keras.random.SeedGenerator(0)  # its state is set anew each epoch
+        self.mean_loss = keras.metrics.Mean(name="loss")
+        self.mean_share = keras.metrics.Mean(name="labelled_by_teacher")
+        self.built = True
+
+    def call(self, images: Any, training: bool | None = None) -> Any:
+        """Return the student's logits."""
+        return self.trained(images, training=training)
+
+    def train_step(self, data: tuple) -> dict[str, Any]:
+        """Make one step.
+
+        Args:
+            data: `((images (B, H, W, 3), valid (B, H, W), labels (B, K)), masks (B, h, w))`, as of `TrainingBatches`
+                with `image_labels`.
+        """
+        (images, valid, labels), masks = data
+        margin = self.segmenter.margin
+        inside = slice(margin, images.shape[1] - margin)
+        unsure = (masks == IGNORE) & (valid[:, inside, inside] > 0)
+        guesses = tf.where(unsure, self.guesses(images, labels), IGNORE)
+        guesses = tf.cond(
+            self.optimizer.iterations >= self.warm_up,
+            lambda: guesses,
+            lambda: tf.fill(tf.shape(masks), IGNORE),
+        )
+        share = tf.reduce_sum(tf.cast(guesses != IGNORE, tf.float32)) / tf.maximum(
+            tf.reduce_sum(tf.cast(unsure, tf.float32)), 1
+        )
+        box = self.rectangles(images)
+        images = mixed(images, box[..., None])
+        masks, guesses = (mixed(ids, box[:, inside, inside]) for ids in (masks, guesses))
+        with tf.GradientTape() as tape:
+            logits = self.trained(images, training=True)
+            loss = self.loss(masks, logits) + self.config.weight * share * self.loss(guesses, logits)
+            scaled = self.optimizer.scale_loss(loss)
+        variables = self.trained.trainable_variables
+        self.optimizer.apply(tape.gradient(scaled, variables), variables)
+        self.follow()
+        self.mean_loss.update_state(loss)
+        self.mean_share.update_state(share)
+        return {"loss": self.mean_loss.result(), "labelled_by_teacher": self.mean_share.result()}
+
+    def guesses(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Let the teacher label all pixels: `(B, h, w)` int32, 255 where it is not confident."""
+        found = tf.nn.softmax(tf.cast(self.teacher(images, training=False), tf.float32))
+        if self.hold:
+            found = held_to_labels(found, labels[:, None, None])
+        ids = tf.argmax(found, axis=-1, output_type=tf.int32)
+        return tf.where(tf.reduce_max(found, axis=-1) >= self.config.confidence, ids, IGNORE)
+
+    def rectangles(self, images: tf.Tensor) -> tf.Tensor:
+        """Draw a rectangle of half the area for each image: `(B, H, W)` bool, True inside."""
+        count, height, width = images.shape[0] or tf.shape(images)[0], images.shape[1], images.shape[2]
+        drawn = keras.random.uniform((3, count), seed=self.random)
+        tall = 0.5 ** drawn[0]  # log-uniform in (0.5, 1]
+        inside = []
+        for side, share, place in ((height, tall, drawn[1]), (width, 0.5 / tall, drawn[2])):
+            centres = (tf.range(side, dtype=tf.float32) + 0.5) / side
+            first = (1 - share) * place
+            inside.append((centres >= first[:, None]) & (centres < (first + share)[:, None]))
+        return inside[0][:, :, None] & inside[1][:, None, :]
+
+    def follow(self) -> None:
+        """Move the teacher's weights towards the student's, and take over the statistics of batch normalisation.
+
+        These are running means already; averaged once more they would lag behind the weights.
+        """
+        step = tf.cast(self.optimizer.iterations, tf.float32)
+        momentum = tf.minimum(self.config.momentum, 1 - 1 / (step + 1))
+        learnt = {id(variable) for variable in self.trained.trainable_variables}
+        for mean, own in zip(self.teacher.weights, self.segmenter.weights):
+            mean.assign(own + momentum * (mean - own) if id(own) in learnt else own)
+
+    def finish(self) -> None:
+        """Give the segmenter the teacher's weights."""
+        self.segmenter.set_weights(self.teacher.get_weights())
+
+
+def mixed(values: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
+    """Put into each image of a batch, inside its rectangle, what the next image has there (CutMix)."""
+    return tf.where(box, tf.roll(values, -1, axis=0), values)
