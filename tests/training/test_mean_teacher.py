@@ -107,7 +107,7 @@ def test_the_teacher_is_the_average_of_the_students_weights():
             momentum * m + (1 - momentum) * w if average else w
             for m, w, average in zip(means, model.segmenter.get_weights(), averaged)
         ]
-    for mean, found, student in zip(means, model.teacher.get_weights(), model.segmenter.get_weights()):
+    for mean, found in zip(means, model.teacher.get_weights()):
         np.testing.assert_allclose(found, mean, atol=1e-5)
     assert any(np.abs(m - w).max() > 1e-3 for m, w in zip(means, model.segmenter.get_weights()))
     model.finish()
