@@ -21,6 +21,7 @@ POWER = ["--label.background=power", "--label.threshold.level=4", "--evaluate.or
             "`segment.auxiliary_weight` must be 0 or more; try 0.4; got -0.1",
         ),
         ("segment.auxiliary_weight", ".nan", "`segment.auxiliary_weight` must be 0 or more"),
+        ("localize.absent", "2", r"`localize.absent` must be in \[0, 1\]"),
         ("segment.teacher.weight", "-1", "`segment.teacher.weight` must be 0 for no teacher"),
         ("segment.teacher.momentum", "1", r"`segment.teacher.momentum` must be in \[0, 1\)"),
         ("segment.max_side", "16", "`segment.max_side` must be at least 32, or null for no limit"),

@@ -121,6 +121,9 @@ def check_values(recipe: "Recipe") -> None:
             lambda scales: scales and all(0 < scale <= 16 for scale in scales),
             "positive, and at most 16; try [0.5, 1.0, 1.5]",
         )
+    require(
+        "localize.absent", recipe.localize.absent, lambda x: 0 <= x <= 1, "in [0, 1]; 0 for none; try 0.5"
+    )
     require("classify.erase", recipe.classify.erase, lambda x: 0 <= x < 1, "in [0, 1); 0 for none; try 0.5")
     for option in ("map_stride", "batch_size"):
         require(f"localize.{option}", getattr(recipe.localize, option), lambda n: n >= 1, "at least 1")

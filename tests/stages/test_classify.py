@@ -25,11 +25,15 @@ def recipe(tmp_path, monkeypatch):
     """Return the small recipe on eight scenes with another head."""
     monkeypatch.setenv("WSSEG_CACHE", str(tmp_path / "cache"))
 
-    def build(head, explainer=None, stride=None, **changes):
+    def build(head, explainer=None, stride=None, absent=0.0, **changes):
         dataset = {"options": {"size": 64, "train_images": 8, "val_images": 4}}
         sections = {
             "classify": {"head": head} | changes,
-            "localize": {"explainer": explainer or EXPLAINER[head], "output_stride": stride},
+            "localize": {
+                "explainer": explainer or EXPLAINER[head],
+                "output_stride": stride,
+                "absent": absent,
+            },
         }
         return load_recipe(write_recipe(tmp_path / "small.yaml", {"dataset": dataset} | sections))
 
@@ -100,6 +104,11 @@ def test_trained_and_localized(recipe, tmp_path, head):
             "acol",
             {"explainer": "cam"},
             "`localize.explainer: cam` does not suit `classify.head: acol`; try acol",
+        ),
+        (
+            "gap",
+            {"explainer": "grad_cam", "absent": 0.5},
+            "`localize.absent` compares the maps of all classes",
         ),
         (
             "nin",

@@ -45,6 +45,43 @@ def test_padding_of_a_whole_cell_has_no_say():
     assert without_padding(padded, (50, 33), 4).max() == 0
 
 
+class Constant:
+    """Stands for an explainer: the map of class c is c + 1 everywhere, but twice that in the left half."""
+
+    map_stride = 4
+
+    def raw(self, images, targets):
+        size = (len(images), targets.shape[1], images.shape[1] // 4, images.shape[2] // 4)
+        maps = np.where(targets < 0, 0, targets + 1.0)[..., None, None] * np.ones(size)
+        maps[..., : size[3] // 2] *= 2
+        return maps.astype(np.float32)
+
+
+def test_maps_go_by_what_looks_like_absent_classes(tmp_path):
+    """Classes 1 and 2 of three: of the third, 3 or 6, half goes to them in the proportion 1 : 2."""
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "one.png")
+    dataset = Dataset("one", "train", tuple("abc"), [Record("one", tmp_path / "one.png", ("a", "b"))])
+    sums = {}
+
+    class Spied(Constant):
+        def raw(self, images, targets):
+            sums["maps"] = super().raw(images, targets)
+            sums["maps"][:, 2, :, 8:] = 30  # where the absent class is strong
+            return sums["maps"]
+
+    write_maps(Spied(), dataset, tmp_path / "maps", 1, absent=0.5)
+    found = ClassMaps.load(tmp_path / "maps/one.npz")
+    assert found.class_ids.tolist() == [1, 2]
+    # Left: 2 + 3 * 1 / 3 and 4 + 3 * 2 / 3; right: 1 + 15 / 3 and 2 + 15 * 2 / 3; scaled each by its maximum.
+    for row, (left, right) in zip(found.maps, [(3, 6), (6, 12)]):
+        np.testing.assert_allclose(row[:, :8], left / right, rtol=2e-3)
+        np.testing.assert_allclose(row[:, 8:], 1, rtol=2e-3)
+    write_maps(Constant(), dataset, tmp_path / "plain", 1)
+    np.testing.assert_allclose(
+        ClassMaps.load(tmp_path / "plain/one.npz").maps[:, 0, -1], [0.5, 0.5], rtol=2e-3
+    )
+
+
 class Brightness:
     """Stands for an explainer: the map of every class is the image's own brightness."""
 
