@@ -108,7 +108,7 @@ def test_trained_and_localized(recipe, tmp_path, head):
         (
             "gap",
             {"explainer": "grad_cam", "absent": 0.5},
-            "`localize.absent` compares the maps of all classes",
+            "`localize.absent` adds up the maps of several classes",
         ),
         (
             "nin",

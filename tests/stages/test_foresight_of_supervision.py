@@ -99,6 +99,33 @@ MASKED = ("dataset.train=val", "dataset.val=train")
             "`relabel.rounds` labels the training images anew",
         ),
         (
+            (*MASKED, "segment.weights=classifier", *supervised("rest=ignore", "masks_share=0.5")),
+            "`segment.weights: classifier` would bring them into the segmenter",
+        ),
+        (
+            ("segment.teacher.weight=1",),
+            "`segment.teacher` labels what masks leave open, and these pseudo-masks",
+        ),
+        (
+            (*MASKED, "propagate.instances=true", *supervised("annotations=points", "simulated=true")),
+            "`propagate.instances` makes instances of labels alone",
+        ),
+        (supervised("width=9"), "`supervision.width` is of simulated annotations"),
+        (supervised("clean_folds=4"), "`supervision.clean_folds` needs `supervision.clean_labels"),
+        (
+            (*MASKED, *supervised("rest=ignore", "masks_share=0.5", "label_noise=0.1")),
+            "`supervision.label_noise` is about labels that nothing in this recipe learns from",
+        ),
+        (
+            (
+                *MASKED,
+                "segment.supervision=masks",
+                "segment.weights=classifier",
+                *supervised("label_noise=0.1"),
+            ),
+            "`supervision.label_noise` is of no use with `segment.supervision: masks`",
+        ),
+        (
             ("classify.options={activation: softmax}", *supervised("label_noise=0.1")),
             "`supervision.label_noise` takes each class as present or absent",
         ),

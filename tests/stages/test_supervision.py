@@ -12,7 +12,7 @@ from wsseg.config import load_recipe
 from wsseg.datasets import Dataset
 from wsseg.datasets.label_noise import noisy_labels
 from wsseg.errors import InputError
-from wsseg.stages import STAGES, data, engine, inputs_of, plan, supervision
+from wsseg.stages import STAGES, data, engine, inputs_of, plan, segment, supervision
 from wsseg.stages.definitions import Definitions
 from wsseg.stages.given_masks import given_ids, write_given_masks
 
@@ -77,9 +77,33 @@ def test_corrected_labels_replace_the_noisy_ones(recipe, tmp_path):
     write_json(tmp_path / "corrected_labels.json", {record.id: ["dog"] for record in noisy})
     corrected, _ = supervision.training_data(cleaned, inputs | {"classify": tmp_path})
     assert set(labels_of(corrected).values()) == {("dog",)}
-    for stage in ("localize", "propagate", "label", "evaluate", "report"):
+    for stage in ("localize", "propagate", "label", "segment", "evaluate", "report"):
         assert "classify" in inputs_of(cleaned, stage), stage
     assert inputs_of(recipe("supervision.label_noise=0.4"), "label") == ["propagate"]
+
+
+def test_a_teacher_is_held_to_the_labels_that_the_run_goes_by(recipe, tmp_path, monkeypatch):
+    noisy, seen = recipe("supervision.label_noise=0.4"), {}
+    monkeypatch.setattr(segment, "train_segmenter", lambda *args: seen.update(train=args[3]))
+    segment.run(noisy, {"data": tmp_path / "data", "label": tmp_path}, tmp_path)
+    assert labels_of(seen["train"]) == noisy_labels(data.open_split(noisy, "train"), 0.4, 0)
+
+
+def test_runs_from_before_an_option_stand_while_it_does_nothing(recipe):
+    weak = ("ceiling=true", "relabel.rounds=1")
+    plain, changed = (
+        Definitions(recipe(*weak, *words))
+        for words in ((), ("segment.teacher.weight=1", "localize.absent=0.5", "relabel.epochs=2"))
+    )
+    for stage, section, option in (
+        ("localize", "localize", "absent"),
+        ("relabel", "relabel", "epochs"),
+        ("segment", "segment", "teacher"),
+    ):
+        assert option not in plain.of(stage)["options"][section]
+        assert option in changed.of(stage)["options"][section]
+    # The ceiling's masks leave a teacher nothing to label.
+    assert plain.of("ceiling")["options"] == changed.of("ceiling")["options"]
 
 
 def test_given_masks_are_nested_and_no_other_is_opened(recipe, photographs, tmp_path, monkeypatch):
@@ -127,7 +151,6 @@ def test_the_plan_without_pseudo_masks(recipe):
     assert plan(recipe(*words)) == ["label", "segment", "ceiling", "evaluate", "report"]
     words[1] = "supervision.rest=unlabelled"
     assert plan(recipe(*words)) == ["label", "segment", "ceiling", "evaluate", "report"]
-    assert plan(recipe(*words, "segment.weights=classifier"))[:3] == ["classify", "label", "segment"]
     assert inputs_of(recipe(*words), "label") == []
     assert plan(recipe("supervision.masks_share=0.1")) == WEAK
 

@@ -63,8 +63,8 @@ class LocalizeConfig:
             smaller one gives finer maps from the same weights.
         map_stride: Stored maps have 1/map_stride of the image's size (IRN: 4).
         absent: Share of what the maps of classes that an image does not have show, which goes to the maps of those
-            that it has (`wsseg.refiners.absent_evidence`); 0 for none. Only with cam and acol, whose maps are on one
-            scale for all classes. For classes that look alike in part, such as animals.
+            that it has (`wsseg.refiners.absent_evidence`); 0 for none. Only with cam, whose maps are on one scale for
+            all classes. For classes that look alike in part, such as animals.
         batch_size: Images a step; those of one batch share a padded shape.
     """
 

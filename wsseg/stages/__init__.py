@@ -180,8 +180,7 @@ def plan(recipe: Recipe) -> list[str]:
     if not recipe.ceiling:
         left_out |= {"ceiling", "detect_ceiling"}
     if recipe.supervision.masks_share and recipe.supervision.rest != "pseudo_masks":
-        left_out |= {"localize", "propagate"}
-        left_out |= set() if recipe.segment.weights == "classifier" else {"classify"}
+        left_out |= {"classify", "localize", "propagate"}
     return [name for name in STAGES if name not in left_out]
 
 
@@ -193,7 +192,7 @@ def inputs_of(recipe: Recipe, name: str) -> list[str]:
     trained |= {"detect": recipe.detect, "detect_ceiling": recipe.detect}
     if name in trained and trained[name].weights == "classifier":
         inputs.append("classify")
-    labelled = ("label", "relabel", "evaluate")
+    labelled = ("label", "relabel", "segment", "evaluate")
     if recipe.supervision.clean_labels != "none" and name in labelled and "classify" in stages:
         inputs += [] if "classify" in inputs else ["classify"]  # it writes the corrected labels
     if name == "evaluate" and recipe.propagate.method != "none" and "localize" in stages:

@@ -5,7 +5,7 @@ from typing import Any
 
 from wsseg.artifacts import digest
 from wsseg.config import to_plain
-from wsseg.recipe import Recipe
+from wsseg.recipe import Recipe, TeacherConfig
 from wsseg.stages import STAGES, data, inputs_of, plan, supervision
 
 # Where the data lies and how many processes work do not change what comes out; of weights the content counts.
@@ -19,7 +19,12 @@ NOT_IDENTITY = {
 }
 
 # Options that came later say nothing while they do nothing: so runs from before them stand.
-LATER = {"classify": {"loss": "cross_entropy", "loss_options": {}}}
+LATER = {
+    "classify": {"loss": "cross_entropy", "loss_options": {}},
+    "localize": {"absent": 0.0},
+    "relabel": {"epochs": None},
+    "segment": {"teacher": to_plain(TeacherConfig())},
+}
 
 
 class Definitions:
@@ -74,6 +79,7 @@ class Definitions:
             definition["data"]["train_masks"] = self._fingerprint("train_masks")
         if name == "ceiling":
             definition["options"]["segment"]["supervision"] = "masks"
+            definition["options"]["segment"].pop("teacher", None)  # the true masks leave it nothing to label
         for other in inputs_of(self.recipe, name):
             definition["inputs"][other] = digest(self.of(other))
         return definition

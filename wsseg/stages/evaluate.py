@@ -112,7 +112,8 @@ def conventions(recipe: Recipe) -> dict[str, str]:
         "mean": "over background and classes; a class absent from truth and prediction is left out",
         "threshold": level[threshold.rule],
         "class_maps": f"image-level labels given; {localize.explainer}, scales {list(localize.scales)}, flip "
-        f"{localize.flip}; {recipe.label.background} background; no CRF",
+        f"{localize.flip}; {recipe.label.background} background; no CRF"
+        + (f"; {localize.absent:g} of what the maps of absent classes show" if localize.absent else ""),
         "walked_maps": f"the class maps after {recipe.propagate.method}'s random walk; no CRF"
         if recipe.propagate.method != "none"
         else "none",
@@ -125,7 +126,8 @@ def conventions(recipe: Recipe) -> dict[str, str]:
         f"{recipe.relabel.confidence:g} unsure, which counts as a miss"
         if recipe.relabel.rounds
         else "none",
-        "segmenter": f"no labels given; scales {list(segmenter.scales)}, flip {segmenter.flip}, "
+        "segmenter": ("trained with a mean teacher; " if segmenter.teacher.weight else "")
+        + f"no labels given; scales {list(segmenter.scales)}, flip {segmenter.flip}, "
         f"fused by {segmenter.fusion}; CRF {segmenter.crf.preset}"
         + (
             f"; images reduced to {segmenter.max_side} pixels, masks at full size"

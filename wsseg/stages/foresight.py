@@ -77,10 +77,10 @@ def check_classifier(recipe: Recipe) -> None:
         raise InputError(
             f"`localize.explainer: {localize.explainer}` does not suit `classify.head: {config.head}`; try {own}"
         )
-    if localize.absent and localize.explainer not in ("acol", "cam"):
+    if localize.absent and localize.explainer != "cam":
         raise InputError(
-            f"`localize.absent` compares the maps of all classes, and those of `localize.explainer: "
-            f"{localize.explainer}` are scaled each by itself; leave it out, or try {own}"
+            "`localize.absent` adds up the maps of several classes, and those of `localize.explainer: "
+            f"{localize.explainer}` are scaled each by itself; leave it out, or try cam"
         )
     stride = localize.output_stride
     if "rate" in further and stride is not None and stride > config.output_stride:

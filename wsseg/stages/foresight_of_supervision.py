@@ -6,8 +6,8 @@ from wsseg.annotations import MARKS
 from wsseg.annotations.box_table import read_box_table
 from wsseg.errors import InputError
 from wsseg.option_values import require
-from wsseg.recipe import Recipe
-from wsseg.stages import data
+from wsseg.recipe import Recipe, SupervisionConfig
+from wsseg.stages import data, plan
 
 
 def check_supervision(recipe: Recipe) -> None:
@@ -42,6 +42,12 @@ def _check_teacher(recipe: Recipe) -> None:
             "`segment.teacher` labels what masks leave open, and the true masks of `segment.supervision: masks` leave "
             "nothing; leave one out"
         )
+    confident = recipe.relabel.confidence if recipe.relabel.rounds else 0
+    if not (recipe.label.unsure or confident or recipe.supervision.rest == "unlabelled"):
+        raise InputError(
+            "`segment.teacher` labels what masks leave open, and these pseudo-masks leave nothing open; add "
+            "`label.unsure`, such as 0.1, or leave it out"
+        )
 
 
 def _check_masks(recipe: Recipe) -> None:
@@ -56,6 +62,11 @@ def _check_masks(recipe: Recipe) -> None:
             )
         if recipe.detect.network != "none":
             raise InputError(f"{rest} makes no pseudo-instances to train `detect.network` on; leave one out")
+        if recipe.segment.weights == "classifier":
+            raise InputError(
+                f"{rest} leaves out labels, and `segment.weights: classifier` would bring them into the segmenter; try "
+                "`segment.weights: null`"
+            )
     if config.rest == "unlabelled" and not recipe.segment.teacher.weight:
         raise InputError(
             "`supervision.rest: unlabelled` needs `segment.teacher.weight`, as nothing else labels these images; try 1"
@@ -69,6 +80,15 @@ def _check_masks(recipe: Recipe) -> None:
 def _check_annotations(recipe: Recipe) -> None:
     config = recipe.supervision
     kind, root = config.annotations, config.annotations_root
+    if not config.simulated:
+        for option, given in (("width", config.width), ("loosened", config.loosened)):
+            if given != getattr(SupervisionConfig, option):
+                raise InputError(f"`supervision.{option}` is of simulated annotations; add `simulated: true`")
+    if kind != "labels" and recipe.propagate.instances:
+        raise InputError(
+            f"`propagate.instances` makes instances of labels alone, and would ignore the {kind} of "
+            "`supervision.annotations`; leave one out"
+        )
     if kind == "labels":
         for option, given in (("simulated", config.simulated), ("annotations_root", root is not None)):
             if given:
@@ -123,7 +143,17 @@ def _check_labels(recipe: Recipe) -> None:
                 f"`supervision.{option}` takes each class as present or absent, `classify.options.activation: softmax` "
                 "one label an image; leave one out"
             )
+        if given and "classify" not in plan(recipe):
+            raise InputError(
+                f"`supervision.{option}` is about labels that nothing in this recipe learns from; leave it out"
+            )
+        if given and recipe.segment.supervision == "masks":
+            raise InputError(
+                f"`supervision.{option}` is of no use with `segment.supervision: masks`; leave one out"
+            )
     if config.clean_labels == "none":
+        if config.clean_folds != SupervisionConfig.clean_folds:
+            raise InputError("`supervision.clean_folds` needs `supervision.clean_labels: confidence`")
         return
     count = len(data.open_split(recipe, recipe.dataset.train))
     if config.clean_folds > count:

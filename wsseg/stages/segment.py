@@ -21,6 +21,7 @@ from wsseg.stages.classifier_weights import start_from_classifier
 from wsseg.stages.files import MASKS
 from wsseg.stages.fitting import fit
 from wsseg.stages.given_masks import given_ids
+from wsseg.stages.supervision import training_data
 from wsseg.training.device import prepare
 from wsseg.training.mean_teacher import MeanTeacher
 from wsseg.training.model_files import save_model
@@ -37,7 +38,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """
     if recipe.segment.supervision == "masks":
         return run_ceiling(recipe, inputs, out)
-    train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"])
+    train, set_aside = training_data(recipe, inputs)
     if recipe.supervision.rest == "ignore":
         train = train.subset(given_ids(inputs["label"]))
     masks = masks_in(inputs.get("relabel", inputs["label"]) / MASKS)
