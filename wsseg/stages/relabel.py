@@ -12,8 +12,8 @@ from wsseg.datasets import Dataset
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
 from wsseg.refiners import DenseCRF
-from wsseg.refiners.held_to_labels import held_to_labels
 from wsseg.saved_models import load_model
+from wsseg.segmenters.held_to_labels import held_to_labels
 from wsseg.segmenters.inference import Predictor
 from wsseg.stages import Outcome
 from wsseg.stages.files import MASKS
@@ -27,7 +27,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
 
     What the segmenter sees in an image is held to the classes of its labels, which the segmenter itself is not given:
     that is where the new masks can be better than those it learnt from. What it takes for a class that the image does
-    not have is foreground all the same (`wsseg.refiners.held_to_labels`). No mask of the training split is read.
+    not have is foreground all the same (`wsseg.segmenters.held_to_labels`). No mask of the training split is read.
 
     References:
         Lee, Pseudo-label, ICML workshop 2013; Wei et al., STC, TPAMI 2017, section 3.3 (predictions restricted to the

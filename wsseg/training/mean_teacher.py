@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from wsseg.artifacts import IGNORE
 from wsseg.recipe import TeacherConfig
-from wsseg.refiners.held_to_labels import held_to_labels
+from wsseg.segmenters.held_to_labels import held_to_labels
 from wsseg.segmenters.segmenter import Segmenter
 
 

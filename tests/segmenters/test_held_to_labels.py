@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wsseg.refiners.held_to_labels import held_to_labels
+from wsseg.segmenters.held_to_labels import held_to_labels
 
 
 def held(probabilities, present):
