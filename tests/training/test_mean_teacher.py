@@ -86,11 +86,10 @@ def test_the_loss_of_a_step_is_that_of_masks_and_confident_guesses(hold, monkeyp
     student.set_weights(model.segmenter.get_weights())
     logits = student(view, training=True).numpy()
     expected = cross_entropy(own, logits) + 0.5 * share * cross_entropy(further, logits)
-    logs = model.train_step((((images, valid, labels)), masks))
+    logs = model.train_step(((images, valid, labels), masks))
     assert float(logs["loss"]) == pytest.approx(expected, rel=1e-4)
-    assert float(logs["labelled_by_teacher"]) == pytest.approx(
-        share, abs=1e-3
-    )  # a pixel may lie at the threshold
+    # A pixel may lie at the threshold.
+    assert float(logs["labelled_by_teacher"]) == pytest.approx(share, abs=1e-3)
 
 
 def test_the_teacher_is_the_average_of_the_students_weights():

@@ -27,9 +27,7 @@ def held_to_labels(probabilities, present):
     """
     probabilities, present = ops.cast(probabilities, "float32"), ops.cast(present, "float32")
     foreground = probabilities[..., 1:]
-    kept = (
-        ops.maximum(foreground, 1e-6) * present
-    )  # where all that are present have 0, none of them is preferred
+    kept = ops.maximum(foreground, 1e-6) * present  # where all of these have 0, none is preferred
     own = ops.sum(kept, axis=-1, keepdims=True)
     kept = kept * ops.sum(foreground, axis=-1, keepdims=True) / ops.maximum(own, 1e-6)
     return ops.concatenate([1 - ops.sum(kept, axis=-1, keepdims=True), kept], axis=-1)

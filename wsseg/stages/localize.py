@@ -80,11 +80,9 @@ def write_maps(
             sums = explain.raw(batch.images, targets)
             sizes_hw = zip(batch.sizes_hw, batch.own_sizes_hw)
             for record, classes, (size_hw, own_hw), maps in zip(batch.records, ids, sizes_hw, sums):
-                inside = without_padding(maps, size_hw, explain.map_stride)
                 if absent:
-                    others = np.delete(inside, classes, axis=0)
-                    inside = with_absent_evidence(inside[classes], others, absent)
-                inside = inside[: len(classes)]
+                    maps = with_absent_evidence(maps[classes], np.delete(maps, classes, axis=0), absent)
+                inside = without_padding(maps[: len(classes)], size_hw, explain.map_stride)
                 inside = inside / (inside.max(axis=(1, 2), keepdims=True) + EPSILON)
                 ClassMaps(classes + 1, inside, own_hw).save(folder / f"{record.id}.npz")
                 advance()

@@ -43,11 +43,11 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
         train = train.subset(given_ids(inputs["label"]))
     masks = masks_in(inputs.get("relabel", inputs["label"]) / MASKS)
     if recipe.supervision.rest == "unlabelled":
-        masks = unsure_but(given_ids(inputs["label"]), masks, train)
+        masks = only_given(given_ids(inputs["label"]), masks, train)
     return train_segmenter(recipe, inputs, out, train, masks, set_aside)
 
 
-def unsure_but(
+def only_given(
     given: set[str], masks: Callable[[Record], np.ndarray], train: Dataset
 ) -> Callable[[Record], np.ndarray]:
     """Return what reads a record's mask where one is given, and else makes one of 255 alone."""
