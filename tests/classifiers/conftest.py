@@ -10,7 +10,7 @@ from wsseg import classifiers
 collect_ignore = ["conftest.py"]
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (2, 64, 96, 3)).astype("float32")
-SMALL = {"gap": {}, "nin": {"channels": 12}, "acol": {"branch_channels": 12}}
+SMALL = {"gap": {}, "nin": {"channels": 12}, "acol": {"branch_channels": 12}, "seam": {}}
 """Head -> options that keep it small."""
 
 

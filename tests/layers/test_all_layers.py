@@ -47,6 +47,7 @@ CASES = [
     ("MeanFieldCRF", {"bilateral_weight": 0, "iterations": 2, "room": 3}, [IMAGES.astype("uint8"), MAPS], {}),
     ("MeanShift", {}, [MAPS], {}),
     ("NearestResizeTo", {"shift_hw": (0.25, 0.0)}, [MAPS, LIKE], {}),
+    ("PixelCorrelation", {"channels": 4}, [MAPS, DISTINCT], {}),
     ("RoIAlign", {"strides": (2,), "output_size": 3}, [MAPS, REGIONS], {}),
     ("RoIAlign", {"strides": (64, 128), "output_size": 3}, [MAPS, DISTINCT[:, ::2, ::2], 64 * REGIONS], {}),
     ("RoIPool", {"stride": 2, "output_size": 3}, [DISTINCT, REGIONS], {"unknown_size": False}),

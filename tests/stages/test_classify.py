@@ -12,7 +12,7 @@ from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
 from wsseg.stages import classify, foresight, localize
 
-EXPLAINER = {"gap": "cam", "nin": "cam", "acol": "acol"}
+EXPLAINER = {"gap": "cam", "nin": "cam", "acol": "acol", "seam": "seam"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -99,6 +99,11 @@ def test_trained_and_localized(recipe, tmp_path, head):
             "gap",
             {"explainer": "acol"},
             "`localize.explainer: acol` does not suit `classify.head: gap`; try cam",
+        ),
+        (
+            "seam",
+            {"explainer": "acol"},
+            "`localize.explainer: acol` does not suit `classify.head: seam`; try seam",
         ),
         (
             "acol",

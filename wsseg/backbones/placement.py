@@ -5,12 +5,12 @@ import keras
 from wsseg.backbones.alignment import IMAGE, grids
 
 
-def place(network: keras.Model, level: str, onto: str | None = None) -> dict[str, tuple[float, float]]:
+def place(network: keras.Model, level: str | None, onto: str | None = None) -> dict[str, tuple[float, float]]:
     """Return the arguments of a `BilinearResizeTo` (or nearest) that draws a level of a backbone.
 
     Args:
         network: A backbone (`wsseg.backbones.create`).
-        level: Whose features (or what was made of them at the same size) are resized.
+        level: Whose features (or what was made of them at the same size) are resized; None for the image.
         onto: The level whose size they get; None for the image's.
 
     Returns:
@@ -19,7 +19,7 @@ def place(network: keras.Model, level: str, onto: str | None = None) -> dict[str
         where the strides divide the image's size.
     """
     found = grids(network)
-    of = found[id(network.output[level])]
+    of = IMAGE if level is None else found[id(network.output[level])]
     to = IMAGE if onto is None else found[id(network.output[onto])]
     pairs = zip(to.displacement_hw, of.displacement_hw, of.stride_hw)
     return {

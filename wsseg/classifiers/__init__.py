@@ -13,6 +13,7 @@ CLASSIFIERS = {
     "gap": "wsseg.classifiers.gap:GAPClassifier",
     "nin": "wsseg.classifiers.nin:NINClassifier",
     "acol": "wsseg.classifiers.acol:ACoLClassifier",
+    "seam": "wsseg.classifiers.seam:SEAMClassifier",
 }
 
 

@@ -59,7 +59,7 @@ class ACoLClassifier(Classifier):
         Choe et al., Evaluating Weakly Supervised Object Localization Methods Right, CVPR 2020.
     """
 
-    explainer = "acol"
+    explainers = ("acol",)
 
     def __init__(
         self,

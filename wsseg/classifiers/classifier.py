@@ -47,14 +47,14 @@ class Classifier(keras.Model):
     Attributes:
         backbone: The backbone's full name.
         features: The symbolic features `(B, h, w, C)`.
-        explainer: The explainer of `wsseg.explainers` that the network is published with.
+        explainers: Explainers of `wsseg.explainers` that read class maps off the head: first the published one.
         rate: The atrous rate of the head's 3x3 convolutions; None where it has none.
 
     Raises:
         InputError: An unknown activation, or a number of classes below 1.
     """
 
-    explainer = "cam"
+    explainers: tuple[str, ...] = ("cam",)
     rate: int | None = None
 
     def __init__(

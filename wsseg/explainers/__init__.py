@@ -20,6 +20,7 @@ EXPLAINERS = {
     "score_cam": "wsseg.explainers.score_cam:ScoreCAM",
     "ablation_cam": "wsseg.explainers.ablation_cam:AblationCAM",
     "acol": "wsseg.explainers.acol:ACoL",
+    "seam": "wsseg.explainers.seam:SEAM",
     "guided_backprop": "wsseg.explainers.guided_backprop:GuidedBackprop",
     "guided_grad_cam": "wsseg.explainers.guided_grad_cam:GuidedGradCAM",
     "smooth_grad": "wsseg.explainers.smooth_grad:SmoothGrad",

@@ -37,9 +37,9 @@ class CAM(Explainer):
     relative = False
 
     def __init__(self, model: keras.Model, layer: str | None = None, output: str | int | None = None):
-        if isinstance(model, Classifier) and model.explainer != "cam":
+        if isinstance(model, Classifier) and "cam" not in model.explainers:
             raise InputError(
-                f"CAM would be the map of one branch of `{model.name}`; use `{model.explainer}`, which fuses both"
+                f"CAM would be the map of one branch of `{model.name}`; use `{model.explainers[0]}`, which fuses both"
             )
         super().__init__(model, layer, output)
         head = getattr(self.network, "logits_of_features", lambda output: None)(output)

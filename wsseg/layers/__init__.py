@@ -33,6 +33,7 @@ LAYERS = {
     "MeanShift": "wsseg.layers.mean_shift:MeanShift",
     "NearestResizeTo": "wsseg.layers.nearest_resize:NearestResizeTo",
     "PatchFeatures": "wsseg.layers.patch_features:PatchFeatures",
+    "PixelCorrelation": "wsseg.layers.pixel_correlation:PixelCorrelation",
     "RoIAlign": "wsseg.layers.roi_align:RoIAlign",
     "RoIPool": "wsseg.layers.roi_pool:RoIPool",
     "SizeGuard": "wsseg.layers.size_guard:SizeGuard",

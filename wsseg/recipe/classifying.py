@@ -9,9 +9,9 @@ class ClassifyConfig:
     """Train a classifier from image-level labels.
 
     Attributes:
-        head: A classifier of `wsseg.classifiers`: gap, nin or acol.
+        head: A classifier of `wsseg.classifiers`: gap, nin, acol or seam.
         options: What else the head takes (`channels` and `dropout` of nin, `branch_channels` and `erase_threshold` of
-            acol; `activation: softmax` where every image has one label).
+            acol, `view_scale` and `dropout` of seam; `activation: softmax` where every image has one label).
         backbone: A network of `wsseg.backbones`.
         output_stride: 32, 16 or 8: of the features that the class maps are made of.
         weights: None (from scratch), "imagenet", or a weights file.
@@ -56,7 +56,7 @@ class LocalizeConfig:
     """Turn the classifier into class maps.
 
     Attributes:
-        explainer: An explainer of `wsseg.explainers`; acol for the head acol.
+        explainer: An explainer of `wsseg.explainers`; acol for the head acol, seam (or cam) for seam.
         scales: Image scales whose maps are summed (IRN: 1, 0.5, 1.5, 2).
         flip: Also the mirrored image.
         output_stride: Of the classifier while it explains, or None for the one it was trained at; a

@@ -24,9 +24,10 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train the recipe's classifier; write `classifier.keras` and `history.csv`.
 
     The loss is the mean sigmoid cross-entropy over images and classes (the multi-label soft-margin loss of the seeds'
-    codes), or the softmax cross-entropy where the head's activation is softmax; of `acol` the sum of its branches'.
-    `classify.loss: generalised` has a noise-robust one instead. With `supervision.clean_labels` labels are corrected
-    first. The validation split's labels give the mean average precision.
+    codes), or the softmax cross-entropy where the head's activation is softmax; of `acol` the sum of its branches', of
+    `seam` both views' mean, with its own losses beside it. `classify.loss: generalised` has a noise-robust one instead.
+    With `supervision.clean_labels` labels are corrected first. The validation split's labels give the mean average
+    precision.
     """
     prepare(recipe)
     train, set_aside = training_data(recipe, inputs)

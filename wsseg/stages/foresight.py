@@ -71,11 +71,11 @@ def check_classifier(recipe: Recipe) -> None:
             raise InputError(
                 f"`classify.options`: `{config.head}` has no option `{option}`; {nearest(option, further)}"
             )
-    own = load(classifiers.CLASSIFIERS, config.head, "classifier").explainer
+    own = load(classifiers.CLASSIFIERS, config.head, "classifier").explainers
     # Others, such as grad_cam, explain any head: of `acol` the branch whose scores are the model's.
-    if localize.explainer in ("acol", "cam") and localize.explainer != own:
+    if localize.explainer in ("acol", "cam", "seam") and localize.explainer not in own:
         raise InputError(
-            f"`localize.explainer: {localize.explainer}` does not suit `classify.head: {config.head}`; try {own}"
+            f"`localize.explainer: {localize.explainer}` does not suit `classify.head: {config.head}`; try {own[0]}"
         )
     if localize.absent and localize.explainer != "cam":
         raise InputError(
