@@ -168,6 +168,7 @@ def _check_supervision(recipe: "Recipe") -> None:
         ("width", lambda n: n >= 1, "at least 1 pixel; try 3"),
         ("loosened", lambda x: 0 <= x <= 10, "0 or more; try 0.1"),
         ("masks_share", lambda x: 0 <= x <= 1, "in [0, 1]; try 0.1"),
+        ("masks_repeat", lambda n: n >= 1, "1 for as often as others, or more"),
         ("label_noise", lambda x: 0 <= x < 1, "in [0, 1); 0 for none; try 0.2"),
         ("clean_folds", lambda n: n >= 2, "at least 2; try 3"),
     ):

@@ -113,6 +113,18 @@ def test_labels_go_with_their_images(tmp_path):
         np.testing.assert_allclose(images[:, 16, 16, 0] / 20, np.argmax(labels, -1), atol=1e-3)
 
 
+def test_an_epoch_shows_what_it_is_told(coded):
+    """Of the first image, alone 60 x 90, three crops hold it whole: 32 x 48."""
+    shown = [*coded, coded[0], coded[0]]
+    batches = batches_with_masks(coded, shown=shown, batch_size=9, long_side=(48, 48), image_labels=True)
+    (((_, valid, labels), _),) = batches.epoch(0)
+    sizes = [(int(one.any(1).sum()), int(one.any(0).sum())) for one in valid.numpy()]
+    assert len(sizes) == 9 and sizes.count((32, 48)) == 3 and sizes.count((48, 32)) == 1
+    for size, vector in zip(sizes, labels.numpy()):
+        if size == (32, 48):
+            np.testing.assert_array_equal(vector, coded.label_vector(coded[0]))
+
+
 def test_image_labels_come_with_masks(coded):
     plain = arrays(batches_with_masks(coded, jitter=0.4), 1)
     full = batches_with_masks(coded, jitter=0.4, image_labels=True)

@@ -78,6 +78,7 @@ MASKED = ("dataset.train=val", "dataset.val=train")
             "`supervision.masks_share` needs masks, and no image of split `train`",
         ),
         (supervised("rest=ignore"), "`supervision.rest: ignore` needs `supervision.masks_share`"),
+        (supervised("masks_repeat=2"), "`supervision.masks_repeat` shows given masks more often"),
         (
             (*MASKED, *supervised("rest=unlabelled", "masks_share=0.5")),
             "`supervision.rest: unlabelled` needs `segment.teacher.weight`",
@@ -158,6 +159,7 @@ def test_said_before_the_run(recipe, words, message):
     [
         ("width=0", "`supervision.width` must be at least 1 pixel"),
         ("loosened=-1", "`supervision.loosened` must be 0 or more"),
+        ("masks_repeat=0", "`supervision.masks_repeat` must be 1"),
         ("masks_share=1.5", r"`supervision.masks_share` must be in \[0, 1\]"),
         ("label_noise=1", r"`supervision.label_noise` must be in \[0, 1\)"),
         ("clean_folds=1", "`supervision.clean_folds` must be at least 2"),

@@ -84,9 +84,26 @@ def test_corrected_labels_replace_the_noisy_ones(recipe, tmp_path):
 
 def test_a_teacher_is_held_to_the_labels_that_the_run_goes_by(recipe, tmp_path, monkeypatch):
     noisy, seen = recipe("supervision.label_noise=0.4"), {}
-    monkeypatch.setattr(segment, "train_segmenter", lambda *args: seen.update(train=args[3]))
+    monkeypatch.setattr(segment, "train_segmenter", lambda *args, **_: seen.update(train=args[3]))
     segment.run(noisy, {"data": tmp_path / "data", "label": tmp_path}, tmp_path)
     assert labels_of(seen["train"]) == noisy_labels(data.open_split(noisy, "train"), 0.4, 0)
+
+
+def test_given_masks_are_shown_more_often(recipe, tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        segment, "train_segmenter", lambda *args, shown: seen.update(all=args[3], shown=shown)
+    )
+    ids = [record.id for record in data.open_split(recipe(), "train")]
+    given, others = ids[1:3], [ids[0], *ids[3:]]
+    write_json(tmp_path / "given_masks.json", given)
+    more = recipe("supervision.masks_share=0.5", "supervision.masks_repeat=3")
+    segment.run(more, {"data": tmp_path / "data", "label": tmp_path}, tmp_path)
+    assert sorted(record.id for record in seen["shown"]) == sorted(others + 3 * given)
+    assert [record.id for record in seen["all"]] == ids
+    key = "supervision.masks_repeat"
+    assert Definitions(more).of("segment")["options"][key] == 3
+    assert key not in Definitions(recipe("supervision.masks_share=0.5")).of("segment")["options"]
 
 
 def test_runs_from_before_an_option_stand_while_it_does_nothing(recipe):
@@ -255,6 +272,7 @@ def test_the_supervision_in_words(recipe):
         "annotations=boxes", "simulated=true", "loosened=0.1"
     )
     assert said("masks_share=0.1").endswith("; the true masks of a share of 0.1 of the images that have one")
+    assert said("masks_share=0.1", "masks_repeat=4").endswith("have one, shown 4 times as often")
     assert said("masks_share=0.1", "rest=ignore").startswith("the true masks")
     assert said("masks_share=0.1", "rest=unlabelled").endswith("; the other images without labels")
     assert supervision.described(recipe("segment.supervision=masks")) == "true masks (fully supervised)"

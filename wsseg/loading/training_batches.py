@@ -35,6 +35,7 @@ class TrainingBatches:
         maps: With "masks": crop's mask `(c, c) uint8` -> `(c, c, M) float32`, maps that the loss needs beside the
             mask (`wsseg.losses.create`).
         image_labels: With "masks": give beside each image where it is no padding, and its image-level labels.
+        shown: Records of the dataset that an epoch shows, where that is not each of them once.
     """
 
     def __init__(
@@ -52,8 +53,9 @@ class TrainingBatches:
         margin: int = 0,
         maps: Callable[[np.ndarray], np.ndarray] | None = None,
         image_labels: bool = False,
+        shown: Sequence[Record] | None = None,
     ):
-        self.dataset, self.records = dataset, list(dataset)
+        self.dataset, self.records = dataset, list(dataset if shown is None else shown)
         if not self.records:
             raise InputError(f"dataset `{dataset.name}` ({dataset.split}) has no image to train on")
         self.crop, self.long_side, self.jitter, self.seed = crop, tuple(long_side), jitter, seed

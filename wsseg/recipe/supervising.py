@@ -29,6 +29,8 @@ class SupervisionConfig:
         rest: With `masks_share`, what becomes of the other images: pseudo_masks (of their labels), unlabelled (the
             segmenter gets them without a mask, for `segment.teacher` to label; their labels are of no use), or ignore
             (they are left out). Class maps are made for the first alone.
+        masks_repeat: How often an epoch of the segmenter shows an image that comes with its mask, for each time that it
+            shows another: few masks are easily lost among many pseudo-masks.
         label_noise: Rate in [0, 1) at which image-level labels of the training images are made wrong, by the recipe's
             seed: see `wsseg.datasets.label_noise`. For studies only.
         clean_labels: none, or confidence: labels of the training images that classifiers trained on the others
@@ -44,6 +46,7 @@ class SupervisionConfig:
     loosened: float = 0.0
     masks_share: float = 0.0
     rest: Literal["pseudo_masks", "unlabelled", "ignore"] = "pseudo_masks"
+    masks_repeat: int = 1
     label_noise: float = 0.0
     clean_labels: Literal["none", "confidence"] = "none"
     clean_folds: int = 3

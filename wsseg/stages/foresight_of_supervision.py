@@ -67,6 +67,11 @@ def _check_masks(recipe: Recipe) -> None:
                 f"{rest} leaves out labels, and `segment.weights: classifier` would bring them into the segmenter; try "
                 "`segment.weights: null`"
             )
+    if config.masks_repeat > 1 and (not config.masks_share or config.rest == "ignore"):
+        raise InputError(
+            "`supervision.masks_repeat` shows given masks more often than other images: it needs "
+            "`supervision.masks_share` and another `supervision.rest` than ignore"
+        )
     if config.rest == "unlabelled" and not recipe.segment.teacher.weight:
         raise InputError(
             "`supervision.rest: unlabelled` needs `segment.teacher.weight`, as nothing else labels these images; try 1"

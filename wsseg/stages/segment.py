@@ -1,7 +1,7 @@
 """Stage 5: train a segmenter on the pseudo-masks, or, as the ceiling, on the true masks."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,15 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     if recipe.segment.supervision == "masks":
         return run_ceiling(recipe, inputs, out)
     train, set_aside = training_data(recipe, inputs)
+    given = given_ids(inputs["label"])
     if recipe.supervision.rest == "ignore":
-        train = train.subset(given_ids(inputs["label"]))
+        train = train.subset(given)
     masks = masks_in(inputs.get("relabel", inputs["label"]) / MASKS)
     if recipe.supervision.rest == "unlabelled":
-        masks = only_given(given_ids(inputs["label"]), masks, train)
-    return train_segmenter(recipe, inputs, out, train, masks, set_aside)
+        masks = only_given(given, masks, train)
+    repeat = recipe.supervision.masks_repeat
+    shown = [record for record in train for _ in range(repeat if record.id in given else 1)]
+    return train_segmenter(recipe, inputs, out, train, masks, set_aside, shown=shown)
 
 
 def only_given(
@@ -83,6 +86,7 @@ def train_segmenter(
     masks: Callable[[Record], np.ndarray],
     set_aside: dict[str, str],
     ceiling: bool = False,
+    shown: Sequence[Record] | None = None,
 ) -> Outcome:
     """Train on the masks that `masks` gives for each record, `(H, W) uint8`, 255 ignored.
 
@@ -94,6 +98,7 @@ def train_segmenter(
         masks: Reads a record's mask.
         set_aside: Images that cannot be used, for the outcome.
         ceiling: Whether the masks are the true ones, which leave a teacher nothing to label.
+        shown: Images that an epoch shows, where that is not each of them once.
     """
     config = recipe.segment
     if not (out / MODEL).exists():
@@ -119,6 +124,7 @@ def train_segmenter(
             margin=model.margin,
             maps=maps and functools.partial(maps, num_classes=model.num_classes),
             image_labels=taught,
+            shown=shown,
         )
         if taught:
             hold = recipe.supervision.rest == "pseudo_masks"

@@ -66,6 +66,8 @@ def options_of(recipe: Recipe, stage: str) -> dict[str, Any]:
             if config.simulated:
                 names.append("loosened" if config.annotations == "boxes" else "width")
         names += ["masks_share", "rest"] if config.masks_share else []
+    if stage == "segment" and config.masks_repeat > 1:
+        names.append("masks_repeat")
     options = {f"supervision.{name}": getattr(config, name) for name in names}
     drawn = config.label_noise or config.masks_share or config.simulated
     return options | ({"seed": recipe.seed} if stage == "label" and drawn else {})
@@ -133,7 +135,8 @@ def described(recipe: Recipe) -> str:
             )
         parts.append(kind)
     if config.masks_share:
-        parts.append(f"the true masks of a share of {config.masks_share:g} of the images that have one")
+        often = f", shown {config.masks_repeat} times as often" if config.masks_repeat > 1 else ""
+        parts.append(f"the true masks of a share of {config.masks_share:g} of the images that have one{often}")
         if config.rest == "ignore":
             parts.append("the other images left out")
         if config.rest == "unlabelled":
