@@ -7,6 +7,7 @@ from PIL import Image
 from wsseg.artifacts import ClassMaps, read_mask, write_mask
 from wsseg.config import load_recipe
 from wsseg.datasets import Dataset
+from wsseg.errors import InputError
 from wsseg.instance_files import read_instances
 from wsseg.stages import annotations, label, pseudo_masks, supervision
 from wsseg.stages.foresight_of_supervision import check_supervision
@@ -80,6 +81,22 @@ def test_marks_from_files(recipe, inputs, tmp_path):
     assert np.array_equal(masks[1], expected)
     assert outcome.counts["annotated"] == 1 and "scribbles in 1 images" in outcome.line
     assert np.array_equal(read_mask(tmp_path / "label/annotations/1.png"), marks)
+
+
+def test_a_mark_file_that_cannot_be_used_is_set_aside_and_not_all_of_them(recipe, inputs, tmp_path):
+    (tmp_path / "marks").mkdir()
+    write_mask(tmp_path / "marks/0.png", np.full((3, 3), 255, np.uint8))
+    words = ("supervision.annotations=points", f"supervision.annotations_root={tmp_path / 'marks'}")
+    with pytest.raises(InputError, match=r"none of the 1 annotations can be used: .*marks/0.png are 3 x 3"):
+        labelled(recipe(*words), inputs, tmp_path / "label")
+    marks = np.full(SIZE, 255, np.uint8)
+    marks[5, 5] = 0
+    write_mask(tmp_path / "marks/1.png", marks)
+    outcome, masks = labelled(recipe(*words), inputs, tmp_path / "again")
+    assert outcome.counts["annotated"] == 1
+    assert "goes by its labels alone: marks" in outcome.set_aside["0"]
+    assert np.array_equal(masks[0], np.where(np.arange(24) < 12, 2, 0) * np.ones((20, 1)))
+    assert masks[1][5, 5] == 0
 
 
 def test_boxes_from_a_table(recipe, inputs, tmp_path):

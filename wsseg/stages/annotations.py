@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from wsseg.annotations import MARKS
-from wsseg.annotations.box_table import boxes_of, read_box_table
+from wsseg.annotations.box_table import BoxTable, boxes_of, read_box_table
 from wsseg.annotations.boxes import simulated_boxes
 from wsseg.annotations.mark_files import read_marks
 from wsseg.annotations.points import simulated_points
@@ -36,7 +36,11 @@ def write_annotations(recipe: Recipe, train: Dataset, out: Path) -> tuple[int, d
         out: The label stage's folder.
 
     Returns:
-        How many images have annotations, and the reasons of those whose mask cannot be used to simulate any.
+        How many images have annotations, and the reasons of those whose annotation, or the mask to simulate it from,
+        cannot be used; these go by their labels alone.
+
+    Raises:
+        InputError: None of several annotations can be used.
     """
     config, folder = recipe.supervision, out / ANNOTATIONS
     folder.mkdir(exist_ok=True)
@@ -51,8 +55,13 @@ def write_annotations(recipe: Recipe, train: Dataset, out: Path) -> tuple[int, d
         failed = in_processes(jobs, f"simulated {config.annotations}", len(records), 0, recipe.label.workers)
         reasons = {record.id: reason for record, reason in zip(records, failed) if reason}
     else:
-        _copy(config, train, left, paths)
-    return sum(path.exists() for path in paths.values()), reasons
+        reasons = _copy(config, train, left, paths)
+    count = sum(path.exists() for path in paths.values())
+    if reasons and not count:
+        raise InputError(
+            f"none of the {len(reasons)} annotations can be used: {next(iter(reasons.values()))}"
+        )
+    return count, reasons
 
 
 def annotation_of(folder: Path, record: Record) -> Path | None:
@@ -103,22 +112,34 @@ def _simulate(
     return None
 
 
-def _copy(config: SupervisionConfig, train: Dataset, left: list[Record], paths: dict[str, Path]) -> None:
+def _copy(
+    config: SupervisionConfig, train: Dataset, left: list[Record], paths: dict[str, Path]
+) -> dict[str, str]:
     root = None if config.annotations_root is None else Path(config.annotations_root).expanduser()
     table = read_box_table(root, train.classes) if root is not None and config.annotations == "boxes" else {}
+    reasons = {}
     with bar(f"reading {config.annotations}", len(left)) as advance:
         for record in left:
-            if config.annotations in MARKS:
-                source = root / f"{record.id}.png"
-                if source.exists():
-                    size_hw = image_size_hw(record.image)
-                    _write(paths[record.id], record, read_marks(source, len(train.classes), size_hw), None)
+            try:
+                marks, boxes = _read(config, train, record, root, table)
+            except InputError as error:
+                reasons[record.id] = f"goes by its labels alone: {error}"
             else:
-                size_hw = image_size_hw(record.image)
-                boxes = train.read_boxes(record) if root is None else boxes_of(table, record.id, size_hw)
-                if boxes is not None:
-                    _write(paths[record.id], record, None, boxes)
+                if marks is not None or boxes is not None:
+                    _write(paths[record.id], record, marks, boxes)
             advance()
+    return reasons
+
+
+def _read(
+    config: SupervisionConfig, train: Dataset, record: Record, root: Path | None, table: BoxTable
+) -> tuple[np.ndarray | None, Instances | None]:
+    """Read an image's marks or boxes from where the recipe says they are; neither, where it has none."""
+    size_hw = image_size_hw(record.image)
+    if config.annotations in MARKS:
+        source = root / f"{record.id}.png"
+        return read_marks(source, len(train.classes), size_hw) if source.exists() else None, None
+    return None, train.read_boxes(record) if root is None else boxes_of(table, record.id, size_hw)
 
 
 def _write(path: Path, record: Record, marks: np.ndarray | None, boxes: Instances | None) -> None:

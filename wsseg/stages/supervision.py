@@ -136,7 +136,9 @@ def described(recipe: Recipe) -> str:
         parts.append(kind)
     if config.masks_share:
         often = f", shown {config.masks_repeat} times as often" if config.masks_repeat > 1 else ""
-        parts.append(f"the true masks of a share of {config.masks_share:g} of the images that have one{often}")
+        parts.append(
+            f"the true masks of a share of {config.masks_share:g} of the images that have one{often}"
+        )
         if config.rest == "ignore":
             parts.append("the other images left out")
         if config.rest == "unlabelled":
