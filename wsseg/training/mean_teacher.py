@@ -26,7 +26,7 @@ class MeanTeacher(keras.Model):
         trained: What of it is trained: `segmenter.with_auxiliary()`.
         config: The options.
         steps: Of the whole training.
-        hold: Whether the teacher is held to the image-level labels (`held_to_labels`).
+        hold: Whether the teacher is held to the image-level labels, and the classes of the mask (`held_to_labels`).
 
     References:
         Tarvainen and Valpola, Mean teachers are better role models, NeurIPS 2017, section 3 (average, its momentum
@@ -70,7 +70,9 @@ class MeanTeacher(keras.Model):
         margin = self.segmenter.margin
         inside = slice(margin, images.shape[1] - margin)
         unsure = (masks == IGNORE) & (valid[:, inside, inside] > 0)
-        guesses = tf.where(unsure, self.guesses(images, labels), IGNORE)
+        # A mask may hold classes that the labels lack: marks of points, true masks beside wrong labels.
+        held = tf.reduce_max(tf.one_hot(masks, labels.shape[1] + 1), axis=(1, 2))[:, 1:]
+        guesses = tf.where(unsure, self.guesses(images, tf.maximum(labels, held)), IGNORE)
         guesses = tf.cond(
             self.optimizer.iterations >= self.warm_up,
             lambda: guesses,
