@@ -1,14 +1,18 @@
 """SEAM's maps and losses against loops in NumPy, where its gradients go, and the place of the smaller view."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from references import seam
+from references import class_map_heads, seam
 from references.class_map_heads import cells_inside
 
-from wsseg import classifiers, explainers
+from wsseg import backbones, explainers
+from wsseg.backbones.alignment import grids
 from wsseg.classifiers.equivariance import Equivariance
+from wsseg.classifiers.smaller_view import OnImageCells, SmallerView
 from wsseg.classifiers.strongest_class import StrongestClass
 from wsseg.errors import InputError
 from wsseg.explainers.placement import placed
@@ -76,21 +80,68 @@ def test_the_losses(padded):
     assert float(same.losses[0]) == 0
 
 
-def test_the_loss_is_that_of_both_views_and_the_regularisation(model, images, padded):
+@pytest.mark.parametrize("backbone", ["tiny", "mobilenet_0.25"])
+def test_the_loss_is_that_of_both_views_step_by_step(images, padded, build, backbone):
+    """From the image to every loss by the loops, the class maps alone by the network."""
+    model = build("seam", backbone=backbone, view_scale=0.5)
+    grid = explainers.create("cam", model=model).grid
+    margins = [
+        (16 * max(math.ceil(n), 0), 16 * max(math.ceil(-n), 0)) for n in np.array(grid.displacement_hw) / 16
+    ]
+    assert any(map(any, margins))  # both networks look aside
+    wide, smaller_valid = zip(*(seam.smaller_view(*one, 0.5, margins) for one in zip(images, padded)))
+    views = [images, np.array(wide, "float32")]
+    kernel = model.correlation.kernel.numpy()
+    context = keras.Model(model.input, model.refined_maps().get_layer("correlation").input[1])
+    insides = [[INSIDE, np.ones((4, 6), bool)], [looking(v, grid, margins) for v in smaller_valid]]
+    maps, refined, logits = [], [], []
+    for view, inside in zip(views, insides):
+        found = layer_maps(model, view)
+        maps.append(found)
+        pairs = list(zip(found, inside, context(view).numpy()))
+        logits += [class_map_heads.mean_inside(m, cells) for m, cells, _ in pairs]
+        refined.append(
+            [
+                seam.correlated(seam.strongest_class(m, cells), features, kernel, cells)
+                for m, cells, features in pairs
+            ]
+        )
+    place = {"cells_hw": (4, 6), "size_hw": (64, 96), "scale": 0.5, "grid": grid, "margins": margins}
+    maps[1], refined[1] = (
+        [seam.on_image_cells(one, **place) for one in some] for some in (maps[1], refined[1])
+    )
+    each = [
+        seam.losses([m[b] for m in maps], [r[b] for r in refined], LABELS[b], insides[0][b]) for b in range(2)
+    ]
+    cross, low = (np.mean([one[part] for one in each], axis=0) for part in (1, 2))
+    expected = [np.mean([one[0] for one in each]), cross[0], low[0] / 2, cross[1], low[1] / 2]
+
     trained = model.to_train()
     trained.compile(loss=model.training_loss(), run_eagerly=True)
     one = tf.data.Dataset.from_tensors(((images, padded), LABELS)).map(model.example)
     truth = np.concatenate([LABELS, LABELS])
     np.testing.assert_array_equal(next(iter(one))[1], truth)
-    found = float(trained.evaluate(one, verbose=0))
-    logits = trained([images, padded, LABELS]).numpy().astype(float)
-    own = sum(float(loss) for loss in model.equivariance.losses)
-    assert len(model.equivariance.losses) == 5 and own > 0
-    each = np.maximum(logits, 0) - logits * truth + np.log1p(np.exp(-np.abs(logits)))
-    np.testing.assert_allclose(found, each.mean() + own, rtol=1e-4)
-    # The second view's logits are those of the smaller images.
-    small = np.asarray(tf.image.resize(images, (19, 29)))
-    np.testing.assert_allclose(logits[3], model(small)[1], rtol=1e-3, atol=1e-4)
+    total = float(trained.evaluate(one, verbose=0))
+    np.testing.assert_allclose(trained([images, padded, LABELS]), logits, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose([float(loss) for loss in model.equivariance.losses], expected, rtol=2e-3)
+    logits = np.array(logits)
+    costs = np.maximum(logits, 0) - logits * truth + np.log1p(np.exp(-np.abs(logits)))
+    np.testing.assert_allclose(total, costs.mean() + sum(expected), rtol=1e-3)
+
+
+def looking(valid, grid, margins):
+    """Tell which cells of a smaller view look at a valid pixel, to half a pixel."""
+    cells_hw = [math.ceil((side + sum(pair)) / 16) for side, pair in zip(valid.shape, margins)]
+    result = np.zeros(cells_hw, bool)
+    for i in range(cells_hw[0]):
+        for j in range(cells_hw[1]):
+            places = [
+                stride * cell + centre - before
+                for cell, stride, centre, (before, _) in zip((i, j), grid.stride_hw, grid.centre_hw, margins)
+            ]
+            inside = all(-0.5 <= place < side - 0.5 for place, side in zip(places, valid.shape))
+            result[i, j] = inside and valid[tuple(int(place + 0.5) for place in places)] > 0
+    return result
 
 
 @pytest.mark.parametrize(
@@ -124,24 +175,44 @@ def test_where_the_gradients_go(model, images, padded):
     assert tape.gradient(agree, context) == tape.gradient(logits, context) == [None] * 3
 
 
-@pytest.mark.parametrize("backbone", ["tiny", "mobilenet_0.25"])
-def test_the_smaller_views_cells_lie_where_the_images_look(backbone):
-    """A map that is the cell's place in its own image is, enlarged, the place in the whole image."""
-    from wsseg.backbones import alignment, create
+@pytest.mark.parametrize("size", [160, 97])
+@pytest.mark.parametrize("backbone", ["tiny", "mobilenet_0.25", "resnet50"])
+def test_the_smaller_view_shows_all_of_the_image_in_its_place(backbone, size):
+    """A map that is the cell's place in its own view becomes, on the image's cells, the place in the image."""
+    full = backbones.create(backbone, 16)
+    grid = grids(full)[id(full.output["level_5"])]
+    place_of = {"scale": 0.3, "stride_hw": grid.stride_hw, "centre_hw": grid.centre_hw}
+    image = np.zeros((1, size, size, 3), "float32")
+    view, _ = SmallerView(**place_of)(image, image[..., 0])
+    layer = OnImageCells(**place_of)
+    side, cells = int(0.3 * size + 0.5), -(-size // 16)
+    assert view.shape[1] == side + sum(layer.margins[0])
+    stride, centre, before = grid.stride_hw[0], grid.centre_hw[0], layer.margins[0][0]
+    small = stride * np.arange(-(-view.shape[1] // 16)) + centre - before
+    rows = (small[None, :, None, None] * np.ones((1, len(small), len(small), 1))).astype("float32")
+    found = layer(rows, np.zeros((1, cells, cells, 1), "float32"), image).numpy()[0, :, 0, 0]
+    wanted = (stride * np.arange(cells) + centre + 0.5) * side / size - 0.5
+    seen = (
+        stride * np.arange(cells) + centre < size
+    )  # the last cells of a displaced map look beyond the image
+    np.testing.assert_allclose(found[seen], np.clip(wanted[seen], small[0], small[-1]), atol=1e-3)
+    assert small[0] <= 0 and small[-1] >= side - 1
 
-    model = classifiers.create(
-        "seam", backbone=backbone, num_classes=1, input_size=(160, 160), view_scale=0.5
-    )
-    full = create(backbone, 16, input_size=(160, 160))
-    grid = alignment.grids(full)[id(full.output["level_5"])]
-    stride, centre = grid.stride_hw[0], grid.centre_hw[0]
-    pixels = stride * np.arange(5) + centre  # of the smaller view's five cells, in its own pixels
-    small = np.broadcast_to(pixels[:, None, None], (5, 5, 1))[None].astype("float32")
-    found = model.enlarged([small, np.zeros((1, 10, 10, 1), "float32")]).numpy()[0, :, 0, 0]
-    wanted = (stride * np.arange(10) + centre + 0.5) * 0.5 - 0.5
-    between = (wanted >= pixels[0]) & (wanted <= pixels[-1])  # beyond, the last cell is repeated
-    assert between.sum() >= 7
-    np.testing.assert_allclose(found[between], wanted[between], atol=1e-3)
+
+def test_images_without_labels_and_without_cells(model, images):
+    trained = model.to_train()
+    trained([images, np.ones((2, 64, 96), "float32"), 0 * LABELS])
+    agree, *others = (float(loss) for loss in model.equivariance.losses)
+    assert agree == 0 and others == [0, 0, 0, 0]
+    trained([images, np.zeros((2, 64, 96), "float32"), LABELS])
+    assert all(float(loss) == 0 for loss in model.equivariance.losses)
+
+
+def test_a_network_of_one_size_cannot_be_trained(build):
+    fixed = build("seam", input_size=(64, 96))
+    assert fixed.refined_maps().output_shape == (None, 4, 6, 3)
+    with pytest.raises(InputError, match=r"images at two sizes and takes \(64, 96\) only; train one with"):
+        fixed.to_train()
 
 
 def test_explained(model, images):

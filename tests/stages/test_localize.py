@@ -7,6 +7,7 @@ from PIL import Image
 from wsseg.artifacts import ClassMaps
 from wsseg.datasets import Dataset, Record
 from wsseg.loading.reduction import MAX_SIDE
+from wsseg.recipe import LocalizeConfig
 from wsseg.refiners import label_image
 from wsseg.stages.localize import without_padding, write_maps
 
@@ -69,17 +70,20 @@ def test_maps_go_by_what_looks_like_absent_classes(tmp_path):
             sums["maps"][:, 2, :, 8:] = 30  # where the absent class is strong
             return sums["maps"]
 
-    write_maps(Spied(), dataset, tmp_path / "maps", 1, absent=0.5)
+    write_maps(Spied(), dataset, tmp_path / "maps", LocalizeConfig(absent=0.5))
     found = ClassMaps.load(tmp_path / "maps/one.npz")
     assert found.class_ids.tolist() == [1, 2]
     # Left: 2 + 3 * 1 / 3 and 4 + 3 * 2 / 3; right: 1 + 15 / 3 and 2 + 15 * 2 / 3; scaled each by its maximum.
     for row, (left, right) in zip(found.maps, [(3, 6), (6, 12)]):
         np.testing.assert_allclose(row[:, :8], left / right, rtol=2e-3)
         np.testing.assert_allclose(row[:, 8:], 1, rtol=2e-3)
-    write_maps(Constant(), dataset, tmp_path / "plain", 1)
+    write_maps(Constant(), dataset, tmp_path / "plain", LocalizeConfig())
     np.testing.assert_allclose(
         ClassMaps.load(tmp_path / "plain/one.npz").maps[:, 0, -1], [0.5, 0.5], rtol=2e-3
     )
+    write_maps(Constant(), dataset, tmp_path / "range", LocalizeConfig(scaling="range"))
+    for row in ClassMaps.load(tmp_path / "range/one.npz").maps:  # from 1 and 2 to 2 and 4
+        assert (row[:, 8:] == 0).all() and (row[:, :8] > 0.999).all()
 
 
 class Brightness:
@@ -101,7 +105,7 @@ def test_maps_of_a_large_image_cover_the_whole_of_it(tmp_path):
     image[:, 1000:1800] = 255
     Image.fromarray(image).save(tmp_path / "large.png")
     dataset = Dataset("large", "train", ("a", "b"), [Record("large", tmp_path / "large.png", ("b",))])
-    assert write_maps(Brightness(), dataset, tmp_path / "maps", 2) == 1
+    assert write_maps(Brightness(), dataset, tmp_path / "maps", LocalizeConfig(batch_size=2)) == 1
     maps = ClassMaps.load(tmp_path / "maps/large.npz")
     assert maps.maps.shape == (1, 25, MAX_SIDE // 4) and maps.size_hw == image.shape[:2]
     mask = label_image(image, maps, level=0.5)

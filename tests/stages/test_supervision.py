@@ -110,10 +110,14 @@ def test_runs_from_before_an_option_stand_while_it_does_nothing(recipe):
     weak = ("ceiling=true", "relabel.rounds=1")
     plain, changed = (
         Definitions(recipe(*weak, *words))
-        for words in ((), ("segment.teacher.weight=1", "localize.absent=0.5", "relabel.epochs=2"))
+        for words in (
+            (),
+            ("segment.teacher.weight=1", "localize.absent=0.5", "localize.scaling=range", "relabel.epochs=2"),
+        )
     )
     for stage, section, option in (
         ("localize", "localize", "absent"),
+        ("localize", "localize", "scaling"),
         ("relabel", "relabel", "epochs"),
         ("segment", "segment", "teacher"),
     ):

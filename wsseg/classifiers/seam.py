@@ -11,8 +11,9 @@ from wsseg.backbones.placement import place
 from wsseg.classifiers.classifier import Classifier
 from wsseg.classifiers.equivariance import Equivariance
 from wsseg.classifiers.options import require_share
+from wsseg.classifiers.smaller_view import OnImageCells, SmallerView
 from wsseg.classifiers.strongest_class import StrongestClass
-from wsseg.layers.bilinear_rescale import BilinearRescale
+from wsseg.errors import InputError
 from wsseg.layers.bilinear_resize import BilinearResizeTo
 from wsseg.layers.masked_pooling import MaskedGlobalAveragePooling2D
 from wsseg.layers.pixel_correlation import PixelCorrelation
@@ -54,6 +55,7 @@ class SEAMClassifier(Classifier):
         Wang et al., Self-supervised Equivariant Attention Mechanism for Weakly Supervised Semantic Segmentation,
         CVPR 2020, and its public code. There the first layers and batch normalisation are frozen, maps are compared
         at the smaller view's pixels and not at the larger view's cells, and the colours are ImageNet's standard scores.
+        Here the smaller view has a margin, so that cells which are displaced see all of it (`SmallerView`).
     """
 
     explainers = ("seam", "cam")
@@ -115,13 +117,10 @@ class SEAMClassifier(Classifier):
         self.strongest = StrongestClass(name="strongest")
         self.correlation = PixelCorrelation(sum(CONTEXT.values()), name="correlation")
         self.equivariance = Equivariance(name="equivariance")
-        # The small view's cells, put where the image's look.
         grid = grids(full)[id(full.output["level_5"])]
-        shift_hw = (
-            ((centre + 0.5) * view_scale - 0.5 - centre) / stride - 0.5 * view_scale + 0.5
-            for centre, stride in zip(grid.centre_hw, grid.stride_hw)
-        )
-        self.enlarged = BilinearResizeTo(tuple(shift_hw), (view_scale, view_scale), name="enlarged")
+        place_of = {"scale": view_scale, "stride_hw": grid.stride_hw, "centre_hw": grid.centre_hw}
+        self.smaller = SmallerView(**place_of, name="smaller")
+        self.on_image_cells = OnImageCells(**place_of, name="on_image_cells")
         self.refined_maps()  # builds them
 
     def refined_maps(self) -> keras.Model:
@@ -140,21 +139,28 @@ class SEAMClassifier(Classifier):
         Returns:
             A functional model: `[(B, H, W, 3) images, (B, H, W) valid, (B, K) labels in {0, 1}]` -> `(2 B, K)` float32:
             the images', then the smaller views'.
+
+        Raises:
+            InputError: The network takes images of one size only.
         """
+        if self.input_size is not None:
+            raise InputError(
+                f"`{self.name}` learns from images at two sizes and takes {self.input_size} only; train one with "
+                "`input_size=None`, and set its weights in this one"
+            )
         image, valid = self.inputs[0], self._valid()
         labels = keras.Input((self.num_classes,), name="labels", dtype="float32")
-        smaller = BilinearRescale(self.view_scale, name="smaller")(image)
-        views = [(image, self._network.outputs, self.class_maps)]
+        smaller, smaller_valid = self.smaller(image, valid)
         levels = self._network(smaller)
-        views.append((smaller, levels, self._maps_of(levels[0])))
-        logits = [self.pooling(maps, valid) for _, _, maps in views]
-        logits = layers.Activation("linear", dtype="float32", name="logits")(
-            layers.Concatenate(axis=0)(logits)
-        )
-        like = self.class_maps
-        maps = [like, self.enlarged([views[1][2], like])]
-        refined = [self._refined(*view, valid) for view in views]
-        refined[1] = self.enlarged([refined[1], like])
+        views = [
+            (image, self._network.outputs, self.class_maps, valid),
+            (smaller, levels, self._maps_of(levels[0]), smaller_valid),
+        ]
+        logits = layers.Concatenate(axis=0)([self.pooling(maps, inside) for _, _, maps, inside in views])
+        logits = layers.Activation("linear", dtype="float32", name="logits")(logits)
+        maps = [views[0][2], self.on_image_cells(views[1][2], self.class_maps, image)]
+        refined = [self._refined(*view) for view in views]
+        refined[1] = self.on_image_cells(refined[1], self.class_maps, image)
         outputs = self.equivariance(logits, maps, refined, labels, valid)
         return keras.Model([image, valid, labels], outputs, name=f"{self.name}_to_train")
 

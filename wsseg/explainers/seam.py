@@ -18,8 +18,8 @@ class SEAM(Explainer):
     """Refined class maps of a SEAM classifier (Wang et al. 2020, section 3.3).
 
     Each class's map is divided by its maximum before it is spread, so the scales of maps say nothing of how likely a
-    class is; at a cell only the strongest of all classes is spread, of the image or not. `cam` explains the same
-    classifier without the correlation.
+    class is; at a cell only the strongest of all classes is spread, of the image or not. Padding is seen like any other
+    part of the image. `cam` explains the same classifier without the correlation.
 
     Args:
         model: A classifier `seam` of `wsseg.classifiers`.

@@ -66,7 +66,8 @@ class PixelCorrelation(keras.layers.Layer):
         """
         maps, features, *valid = inputs
         embedded = ops.matmul(features, self.kernel)
-        embedded = embedded / (ops.sqrt(ops.sum(embedded**2, axis=-1, keepdims=True) + 1e-12) + EPSILON)
+        norm = ops.sqrt(ops.sum(embedded**2, axis=-1, keepdims=True) + 1e-12)  # which has a gradient at 0
+        embedded = embedded / (norm + EPSILON)
         shape = ops.shape(maps)
         cells = shape[1] * shape[2]
         embedded = ops.reshape(embedded, (shape[0], cells, self.channels))

@@ -62,6 +62,8 @@ class LocalizeConfig:
         output_stride: Of the classifier while it explains, or None for the one it was trained at; a
             smaller one gives finer maps from the same weights.
         map_stride: Stored maps have 1/map_stride of the image's size (IRN: 4).
+        scaling: Of each class's map to [0, 1]: max (divided by its maximum: IRN), or range (its minimum taken off
+            before: PSA, SEAM).
         absent: Share of what the maps of classes that an image does not have show, which goes to the maps of those
             that it has (`wsseg.refiners.absent_evidence`); 0 for none. Only with cam, whose maps are on one scale for
             all classes. For classes that look alike in part, such as animals.
@@ -73,5 +75,6 @@ class LocalizeConfig:
     flip: bool = True
     output_stride: int | None = None
     map_stride: int = 4
+    scaling: Literal["max", "range"] = "max"
     absent: float = 0.0
     batch_size: int = 8

@@ -30,7 +30,7 @@ class SupervisionConfig:
             segmenter gets them without a mask, for `segment.teacher` to label; their labels are of no use), or ignore
             (they are left out). Class maps are made for the first alone.
         masks_repeat: How often an epoch of the segmenter shows an image that comes with its mask, for each time that it
-            shows another: few masks are easily lost among many pseudo-masks.
+            shows another: few masks are easily lost among many pseudo-masks. Epochs grow longer by it.
         label_noise: Rate in [0, 1) at which image-level labels of the training images are made wrong, by the recipe's
             seed: see `wsseg.datasets.label_noise`. For studies only.
         clean_labels: none, or confidence: labels of the training images that classifiers trained on the others

@@ -21,7 +21,7 @@ NOT_IDENTITY = {
 # Options that came later say nothing while they do nothing: so runs from before them stand.
 LATER = {
     "classify": {"loss": "cross_entropy", "loss_options": {}},
-    "localize": {"absent": 0.0},
+    "localize": {"absent": 0.0, "scaling": "max"},
     "relabel": {"epochs": None},
     "segment": {"teacher": to_plain(TeacherConfig())},
 }

@@ -113,6 +113,7 @@ def conventions(recipe: Recipe) -> dict[str, str]:
         "threshold": level[threshold.rule],
         "class_maps": f"image-level labels given; {localize.explainer}, scales {list(localize.scales)}, flip "
         f"{localize.flip}; {recipe.label.background} background; no CRF"
+        + ("; minima taken off" if localize.scaling == "range" else "")
         + (f"; {localize.absent:g} of what the maps of absent classes show" if localize.absent else ""),
         "walked_maps": f"the class maps after {recipe.propagate.method}'s random walk; no CRF"
         if recipe.propagate.method != "none"

@@ -12,7 +12,7 @@ from wsseg.explainers.core import EPSILON
 from wsseg.explainers.multi_scale import MultiScale
 from wsseg.loading.padded_batches import padded_batches
 from wsseg.progress import bar
-from wsseg.recipe import Recipe
+from wsseg.recipe import LocalizeConfig, Recipe
 from wsseg.refiners.absent_evidence import with_absent_evidence
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome, data
@@ -36,30 +36,27 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
         model = model.at_output_stride(config.output_stride)
     explainer = explainers.create(config.explainer, model=model)
     wrapped = MultiScale(explainer, config.scales, config.flip, config.map_stride)
-    made = write_maps(wrapped, train, out / MAPS, config.batch_size, config.absent)
+    made = write_maps(wrapped, train, out / MAPS, config)
     if recipe.label.threshold.rule == "calibration":
         split = data.calibration_split(recipe, inputs["data"])
-        write_maps(wrapped, split, out / CALIBRATION, config.batch_size, config.absent)
+        write_maps(wrapped, split, out / CALIBRATION, config)
     counts = {"images": made, "layer": explainer.layer, "explainer": config.explainer}
     return Outcome(f"class maps of {made} images from layer `{explainer.layer}`", counts, set_aside)
 
 
-def write_maps(
-    explain: MultiScale, dataset: Dataset, folder: Path, batch_size: int, absent: float = 0.0
-) -> int:
+def write_maps(explain: MultiScale, dataset: Dataset, folder: Path, config: LocalizeConfig) -> int:
     """Write the class maps of a dataset's images that are not in `folder` yet.
 
     A map is the multi-scale sum divided by its maximum inside the image plus 1e-5 (IRN), so that each class
-    present reaches 1 somewhere. An image whose long side exceeds `wsseg.loading.reduction.MAX_SIDE` is reduced to
-    it, and its maps have 1/map_stride of the reduced size; they name the image's own size all the same, to which
-    the label stage resizes them.
+    present reaches 1 somewhere; with `scaling: range` its minimum there is taken off first (PSA, SEAM). An image
+    whose long side exceeds `wsseg.loading.reduction.MAX_SIDE` is reduced to it, and its maps have 1/map_stride of the
+    reduced size; they name the image's own size all the same, to which the label stage resizes them.
 
     Args:
         explain: Makes the sums.
         dataset: The images, with their labels.
         folder: For the maps.
-        batch_size: Images a step.
-        absent: As of `LocalizeConfig`.
+        config: Batch size, `absent` and `scaling`.
 
     Returns:
         Number of images with at least one label.
@@ -67,11 +64,11 @@ def write_maps(
     folder.mkdir(exist_ok=True)
     labelled = [record for record in dataset if record.labels]
     left = [record for record in labelled if not (folder / f"{record.id}.npz").exists()]
-    every = np.arange(len(dataset.classes))
+    absent, every = config.absent, np.arange(len(dataset.classes))
     width = len(every) if absent else max((len(record.labels) for record in labelled), default=1)
     done = len(labelled) - len(left)
     with bar("class maps", len(labelled), done=done) as advance:
-        for batch in padded_batches(dataset, left, batch_size):
+        for batch in padded_batches(dataset, left, config.batch_size):
             ids = [np.flatnonzero(dataset.label_vector(record)) for record in batch.records]
             targets = np.full((len(batch.images), width), -1, np.int32)
             for place, classes in enumerate(ids):
@@ -80,9 +77,12 @@ def write_maps(
             sums = explain.raw(batch.images, targets)
             sizes_hw = zip(batch.sizes_hw, batch.own_sizes_hw)
             for record, classes, (size_hw, own_hw), maps in zip(batch.records, ids, sizes_hw, sums):
+                maps = without_padding(maps, size_hw, explain.map_stride)
                 if absent:
                     maps = with_absent_evidence(maps[classes], np.delete(maps, classes, axis=0), absent)
-                inside = without_padding(maps[: len(classes)], size_hw, explain.map_stride)
+                inside = maps[: len(classes)]
+                if config.scaling == "range":
+                    inside = inside - inside.min(axis=(1, 2), keepdims=True)
                 inside = inside / (inside.max(axis=(1, 2), keepdims=True) + EPSILON)
                 ClassMaps(classes + 1, inside, own_hw).save(folder / f"{record.id}.npz")
                 advance()

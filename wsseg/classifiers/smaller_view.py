@@ -1,0 +1,120 @@
+"""A smaller view of an image, and its maps put back on the image's cells."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from wsseg.backbones.alignment import Grid
+from wsseg.layers.bilinear_resize import resize_bilinear
+from wsseg.loading.augment import FILL_RGB
+
+
+def _side(pixels: Any, scale: float) -> Any:
+    """Return `floor(scale pixels + 0.5)`, of an integer or of a scalar tensor."""
+    if isinstance(pixels, int):
+        return max(int(scale * pixels + 0.5), 1)
+    return ops.maximum(ops.cast(scale * ops.cast(pixels, "float32") + 0.5, "int32"), 1)
+
+
+def margins(grid: Grid) -> list[tuple[int, int]]:
+    """Return the pixels to add to a view so that cells which are displaced see all of it.
+
+    They are whole cells, since the cells' places must not move against the view.
+
+    Args:
+        grid: Of the cells.
+
+    Returns:
+        `[(top, bottom), (left, right)]`.
+
+    Example:
+        >>> margins(Grid((16.0, 16.0), (31.0, 0.0)))  # MobileNet's rows, ResNet's columns
+        [(32, 0), (0, 16)]
+    """
+    cells = [displaced / stride for displaced, stride in zip(grid.displacement_hw, grid.stride_hw)]
+    return [
+        (max(int(np.ceil(n)), 0) * int(stride), max(int(np.ceil(-n)), 0) * int(stride))
+        for n, stride in zip(cells, grid.stride_hw)
+    ]
+
+
+class _View(keras.layers.Layer):
+    """What both directions know: the scale and the grid.
+
+    Args:
+        scale: Of the view.
+        stride_hw: Pixels from cell to cell.
+        centre_hw: Pixel that cell 0 looks at.
+    """
+
+    def __init__(
+        self, scale: float, stride_hw: tuple[float, float], centre_hw: tuple[float, float], **kwargs: Any
+    ):
+        super().__init__(**kwargs | {"dtype": "float32"})
+        self.scale, self.grid = scale, Grid(tuple(stride_hw), tuple(centre_hw))
+        self.margins = margins(self.grid)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        own = {"scale": self.scale, "stride_hw": self.grid.stride_hw, "centre_hw": self.grid.centre_hw}
+        return super().get_config() | own
+
+
+@keras.saving.register_keras_serializable(package="wsseg")
+class SmallerView(_View):
+    """Make images and their validity smaller, with a margin in the mean colour for cells that are displaced.
+
+    The validity is moved against the view by the displacement, so that a cell counts where it looks into the image
+    (`MaskedGlobalAveragePooling2D`).
+    """
+
+    def call(self, images, valid):
+        """Make `(B, H', W', 3)` and `(B, H', W')` of images `(B, H, W, 3)` and 1 where they are, `(B, H, W)`."""
+        size_hw = [_side(side, self.scale) for side in ops.shape(images)[1:3]]
+        fill = ops.convert_to_tensor(FILL_RGB, dtype=images.dtype)
+        smaller = ops.pad(resize_bilinear(images, size_hw) - fill, [(0, 0), *self.margins, (0, 0)]) + fill
+        for axis, side in enumerate(size_hw):
+            place = (ops.arange(side, dtype="float32") + 0.5) * (
+                ops.cast(ops.shape(valid)[1 + axis], "float32") / ops.cast(side, "float32")
+            )
+            valid = ops.take(valid, ops.cast(place, "int32"), axis=1 + axis)
+        moved = []
+        for pair, stride, centre in zip(self.margins, self.grid.stride_hw, self.grid.centre_hw):
+            # Where pooling looks for cell 0, half a stride from the border, must lie the pixel that the cell looks at.
+            before = int(np.floor(stride / 2 - (centre - pair[0])))
+            moved.append((before, sum(pair) - before))
+        return smaller, ops.pad(valid, [(0, 0), *moved])
+
+    def compute_output_shape(self, images_shape, valid_shape):
+        """Return both shapes."""
+        sides = [
+            None if side is None else _side(side, self.scale) + sum(pair)
+            for side, pair in zip(images_shape[1:3], self.margins)
+        ]
+        return (images_shape[0], *sides, images_shape[3]), (images_shape[0], *sides)
+
+
+@keras.saving.register_keras_serializable(package="wsseg")
+class OnImageCells(_View):
+    """Read maps of the smaller view at the places where the cells of the image's maps look."""
+
+    def call(self, maps, like, images):
+        """Read `(B, h', w', M)` at the cells of `like`, `(B, h, w, any)`, of the whole images `(B, H, W, 3)`."""
+        for axis in (0, 1):
+            stride, centre = self.grid.stride_hw[axis], self.grid.centre_hw[axis]
+            pixels = ops.shape(images)[1 + axis]
+            ratio = ops.cast(_side(pixels, self.scale), "float32") / ops.cast(pixels, "float32")
+            looked = stride * ops.arange(ops.shape(like)[1 + axis], dtype="float32") + centre
+            looked = (looked + 0.5) * ratio - 0.5 + self.margins[axis][0]
+            cells = ops.shape(maps)[1 + axis]
+            place = ops.clip((looked - centre) / stride, 0.0, ops.cast(cells, "float32") - 1.0)
+            distance = ops.abs(place[:, None] - ops.arange(cells, dtype="float32")[None])
+            weights = ops.maximum(1.0 - distance, 0.0)
+            maps = ops.einsum("yh,bhwc->bywc" if axis == 0 else "xw,bywc->byxc", weights, maps)
+        return maps
+
+    def compute_output_shape(self, maps_shape, like_shape, images_shape):
+        """Return the shape of `like` with the channels of the maps."""
+        return (*like_shape[:3], maps_shape[3])
