@@ -144,6 +144,7 @@ def looking(valid, grid, margins):
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "labels"),
     [(None, [[1, 1, 0], [0, 1, 1]]), ("softmax", [[0, 0, 1], [1, 0, 0]])],
@@ -175,28 +176,30 @@ def test_where_the_gradients_go(model, images, padded):
     assert tape.gradient(agree, context) == tape.gradient(logits, context) == [None] * 3
 
 
-@pytest.mark.parametrize("size", [160, 97])
-@pytest.mark.parametrize("backbone", ["tiny", "mobilenet_0.25", "resnet50"])
-def test_the_smaller_view_shows_all_of_the_image_in_its_place(backbone, size):
+@pytest.mark.parametrize(
+    "backbone", ["tiny", "mobilenet_0.25", pytest.param("resnet50", marks=pytest.mark.slow)]
+)
+def test_the_smaller_view_shows_all_of_the_image_in_its_place(backbone):
     """A map that is the cell's place in its own view becomes, on the image's cells, the place in the image."""
     full = backbones.create(backbone, 16)
     grid = grids(full)[id(full.output["level_5"])]
     place_of = {"scale": 0.3, "stride_hw": grid.stride_hw, "centre_hw": grid.centre_hw}
-    image = np.zeros((1, size, size, 3), "float32")
-    view, _ = SmallerView(**place_of)(image, image[..., 0])
     layer = OnImageCells(**place_of)
-    side, cells = int(0.3 * size + 0.5), -(-size // 16)
-    assert view.shape[1] == side + sum(layer.margins[0])
-    stride, centre, before = grid.stride_hw[0], grid.centre_hw[0], layer.margins[0][0]
-    small = stride * np.arange(-(-view.shape[1] // 16)) + centre - before
-    rows = (small[None, :, None, None] * np.ones((1, len(small), len(small), 1))).astype("float32")
-    found = layer(rows, np.zeros((1, cells, cells, 1), "float32"), image).numpy()[0, :, 0, 0]
-    wanted = (stride * np.arange(cells) + centre + 0.5) * side / size - 0.5
-    seen = (
-        stride * np.arange(cells) + centre < size
-    )  # the last cells of a displaced map look beyond the image
-    np.testing.assert_allclose(found[seen], np.clip(wanted[seen], small[0], small[-1]), atol=1e-3)
-    assert small[0] <= 0 and small[-1] >= side - 1
+    stride, centre, margin = grid.stride_hw[0], grid.centre_hw[0], layer.margins[0]
+    for size in (160, 97):
+        image = np.zeros((1, size, size, 3), "float32")
+        view, _ = SmallerView(**place_of)(image, image[..., 0])
+        side, cells = int(0.3 * size + 0.5), -(-size // 16)
+        assert view.shape[1] == side + sum(margin)
+        small = stride * np.arange(-(-view.shape[1] // 16)) + centre - margin[0]
+        rows = (small[None, :, None, None] * np.ones((1, len(small), len(small), 1))).astype("float32")
+        found = layer(rows, np.zeros((1, cells, cells, 1), "float32"), image).numpy()[0, :, 0, 0]
+        wanted = (stride * np.arange(cells) + centre + 0.5) * side / size - 0.5
+        seen = (
+            stride * np.arange(cells) + centre < size
+        )  # the last cells of a displaced map look beyond the image
+        np.testing.assert_allclose(found[seen], np.clip(wanted[seen], small[0], small[-1]), atol=1e-3)
+        assert small[0] <= 0 and small[-1] >= side - 1
 
 
 def test_images_without_labels_and_without_cells(model, images):
