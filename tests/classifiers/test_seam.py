@@ -229,7 +229,7 @@ def test_explained(model, images):
     plain = explainers.create("cam", model=model).raw(images, [[0, 2], [1, -1]])
     np.testing.assert_allclose(plain[0], layer_maps(model, images)[0].transpose(2, 0, 1)[[0, 2]], atol=1e-4)
     with pytest.raises(
-        InputError, match="`layer`: `seam` refines the class maps `class_maps`; got 'pooling'"
+        InputError, match="`layer`: `seam` explains the class maps `class_maps`; got 'pooling'"
     ):
         explainers.create("seam", model=model, layer="pooling")
     with pytest.raises(InputError, match="class indices only; use `grad_cam`"):

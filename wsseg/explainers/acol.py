@@ -8,16 +8,13 @@ import tensorflow as tf
 
 from wsseg.classifiers.acol import ACoLClassifier
 from wsseg.errors import InputError
-from wsseg.explainers.core import Explainer, Score
-from wsseg.explainers.targets import ClassScores
-
-MAPS = "branch_a_maps"
-"""Layer of branch A's class maps; branch B's cells look at the same places."""
+from wsseg.explainers.core import Score
+from wsseg.explainers.own_maps import OwnMaps, of_classes
 
 ERASE = ("predicted", "explained")
 
 
-class ACoL(Explainer):
+class ACoL(OwnMaps):
     r"""Fused class maps of an ACoL classifier, $M_c = \max(\bar A_c, \bar B_c)$ (Zhang et al. 2018, section 3.2†).
 
     $A_c$ and $B_c$ are the branches' channels of class $c$, and $\bar M = (M - \min M) / (\max M - \min M)$ over
@@ -41,7 +38,12 @@ class ACoL(Explainer):
         Zhang et al., Adversarial Complementary Learning for Weakly Supervised Object Localization, CVPR 2018.
     """
 
-    relative = False
+    head, kind, maps_layer = (
+        "acol",
+        ACoLClassifier,
+        "branch_a_maps",
+    )  # branch B's cells look at the same places
+    does = "fuses the two branches of an"
 
     def __init__(
         self,
@@ -50,45 +52,24 @@ class ACoL(Explainer):
         output: str | int | None = None,
         erase: Literal["predicted", "explained"] = "predicted",
     ):
-        if not isinstance(model, ACoLClassifier):
-            raise InputError(
-                f"`acol` fuses the two branches of an `acol` classifier, and model `{model.name}` is another; train "
-                "one (`classify.head: acol`), or use `grad_cam`, which explains any model"
-            )
-        if layer not in (None, MAPS):
-            raise InputError(
-                f"`layer`: `acol` explains the class maps `{MAPS}`; got {layer!r}; leave it out, or use `grad_cam`"
-            )
         if erase not in ERASE:
             raise InputError(f"`erase` must be predicted or explained; got {erase!r}")
-        super().__init__(model, MAPS, output)
+        super().__init__(model, layer, output)
         self.erase, self.num_classes = erase, model.num_classes
         self._branches = model.branch_maps(given_classes=erase == "explained")
 
     def maps(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
         """Take the wanted classes' maps of both branches, scaled to [0, 1]; return the larger values."""
-        if not isinstance(score.target, ClassScores):
-            raise InputError("`acol` explains class indices only; use `grad_cam`, which explains any score")
-        (image,), (classes,) = inputs, score.arrays
-        classes = tf.broadcast_to(classes, [tf.shape(image)[0], classes.shape[1]])
+        image, classes = self.image_and_classes(inputs, score)
         given: Any = image
         if self.erase == "explained":
             given = [image, tf.reduce_max(tf.one_hot(classes, self.num_classes), axis=1)]  # -1 marks nothing
-        fused = [scaled(maps, tf.maximum(classes, 0)) for maps in self._branches(given, training=False)]
-        return tf.maximum(*fused)
+        return tf.maximum(
+            *(scaled(of_classes(maps, classes)) for maps in self._branches(given, training=False))
+        )
 
 
-def scaled(maps: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-    """Return some classes' maps, each shifted and scaled to [0, 1]; a constant one is 0.
-
-    Args:
-        maps: `(B, h, w, K)`.
-        classes: `(B, T)` int.
-
-    Returns:
-        `(B, T, h, w)` float32.
-    """
-    by_class = tf.transpose(tf.cast(maps, tf.float32), [0, 3, 1, 2])
-    chosen = tf.gather(by_class, classes, axis=1, batch_dims=1)
-    lowest = tf.reduce_min(chosen, axis=(2, 3), keepdims=True)
-    return tf.math.divide_no_nan(chosen - lowest, tf.reduce_max(chosen, axis=(2, 3), keepdims=True) - lowest)
+def scaled(maps: tf.Tensor) -> tf.Tensor:
+    """Shift and scale maps `(B, T, h, w)` each to [0, 1]; a constant one is 0."""
+    lowest = tf.reduce_min(maps, axis=(2, 3), keepdims=True)
+    return tf.math.divide_no_nan(maps - lowest, tf.reduce_max(maps, axis=(2, 3), keepdims=True) - lowest)
