@@ -120,7 +120,7 @@ def test_each_round_learns_from_the_masks_of_the_one_before(run, monkeypatch):
 def test_the_segmenter_learns_from_the_new_masks(run, monkeypatch):
     recipe, train, inputs, out = run
     seen = {}
-    monkeypatch.setattr(segment, "train_segmenter", lambda *args: seen.update(mask=args[4](train[0])))
+    monkeypatch.setattr(segment, "train_segmenter", lambda *args, **_: seen.update(mask=args[4](train[0])))
     (out / "masks").mkdir()
     write_mask(out / f"masks/{train[0].id}.png", np.full((64, 64), 3, np.uint8))
     segment.run(recipe, inputs | {"relabel": out}, out)
