@@ -16,8 +16,8 @@ class SEAM(OwnMaps):
 
     Each class's map is divided by its maximum before it is spread, so the scales of maps say nothing of how likely a
     class is; at a cell only the strongest of all classes is spread, of the image or not. Padding is seen like any other
-    part of the image. Spreading leaves a floor under a map, which `localize.scaling: range` takes off. `cam` explains the
-    same classifier without the correlation.
+    part of the image. Spreading leaves a floor under a map, which `localize.scaling: range` takes off. `cam` explains
+    the same classifier without the correlation.
 
     Args:
         model: A classifier `seam` of `wsseg.classifiers`.
