@@ -7,15 +7,10 @@ import numpy as np
 from keras import ops
 
 from wsseg.backbones.alignment import Grid
+from wsseg.layers.bilinear_rescale import scaled_side
 from wsseg.layers.bilinear_resize import resize_bilinear
+from wsseg.layers.masked_pooling import valid_cells
 from wsseg.loading.augment import FILL_RGB
-
-
-def _side(pixels: Any, scale: float) -> Any:
-    """Return `floor(scale pixels + 0.5)`, of an integer or of a scalar tensor."""
-    if isinstance(pixels, int):
-        return max(int(scale * pixels + 0.5), 1)
-    return ops.maximum(ops.cast(scale * ops.cast(pixels, "float32") + 0.5, "int32"), 1)
 
 
 def margins(grid: Grid) -> list[tuple[int, int]]:
@@ -72,14 +67,11 @@ class SmallerView(_View):
 
     def call(self, images, valid):
         """Make `(B, H', W', 3)` and `(B, H', W')` of images `(B, H, W, 3)` and 1 where they are, `(B, H, W)`."""
-        size_hw = [_side(side, self.scale) for side in ops.shape(images)[1:3]]
+        size_hw = [scaled_side(side, self.scale) for side in ops.shape(images)[1:3]]
         fill = ops.convert_to_tensor(FILL_RGB, dtype=images.dtype)
-        smaller = ops.pad(resize_bilinear(images, size_hw) - fill, [(0, 0), *self.margins, (0, 0)]) + fill
-        for axis, side in enumerate(size_hw):
-            place = (ops.arange(side, dtype="float32") + 0.5) * (
-                ops.cast(ops.shape(valid)[1 + axis], "float32") / ops.cast(side, "float32")
-            )
-            valid = ops.take(valid, ops.cast(place, "int32"), axis=1 + axis)
+        smaller = resize_bilinear(images, size_hw)
+        valid = valid_cells(valid, smaller)[..., 0]
+        smaller = ops.pad(smaller - fill, [(0, 0), *self.margins, (0, 0)]) + fill
         moved = []
         for pair, stride, centre in zip(self.margins, self.grid.stride_hw, self.grid.centre_hw):
             # Where pooling looks for cell 0, half a stride from the border, must lie the pixel that the cell looks at.
@@ -90,7 +82,7 @@ class SmallerView(_View):
     def compute_output_shape(self, images_shape, valid_shape):
         """Return both shapes."""
         sides = [
-            None if side is None else _side(side, self.scale) + sum(pair)
+            None if side is None else scaled_side(side, self.scale) + sum(pair)
             for side, pair in zip(images_shape[1:3], self.margins)
         ]
         return (images_shape[0], *sides, images_shape[3]), (images_shape[0], *sides)
@@ -105,7 +97,7 @@ class OnImageCells(_View):
         for axis in (0, 1):
             stride, centre = self.grid.stride_hw[axis], self.grid.centre_hw[axis]
             pixels = ops.shape(images)[1 + axis]
-            ratio = ops.cast(_side(pixels, self.scale), "float32") / ops.cast(pixels, "float32")
+            ratio = ops.cast(scaled_side(pixels, self.scale), "float32") / ops.cast(pixels, "float32")
             looked = stride * ops.arange(ops.shape(like)[1 + axis], dtype="float32") + centre
             looked = (looked + 0.5) * ratio - 0.5 + self.margins[axis][0]
             cells = ops.shape(maps)[1 + axis]

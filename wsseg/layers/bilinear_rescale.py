@@ -9,6 +9,13 @@ from wsseg.errors import InputError
 from wsseg.layers.bilinear_resize import resize_bilinear
 
 
+def scaled_side(pixels: Any, scale: float) -> Any:
+    """Return `floor(scale pixels + 0.5)`, at least 1, of an integer or of a scalar tensor."""
+    if isinstance(pixels, int):
+        return max(int(scale * pixels + 0.5), 1)
+    return ops.maximum(ops.cast(scale * ops.cast(pixels, "float32") + 0.5, "int32"), 1)
+
+
 @keras.saving.register_keras_serializable(package="wsseg")
 class BilinearRescale(keras.layers.Layer):
     """Resize images to a fraction of their size, bilinearly, half-pixel centres, without a blur before.
@@ -34,18 +41,13 @@ class BilinearRescale(keras.layers.Layer):
             raise InputError(f"`scale` must be a positive number; got {scale!r}; try 0.5")
         self.scale = float(scale)
 
-    def _side(self, n):
-        if isinstance(n, int):
-            return max(int(self.scale * n + 0.5), 1)
-        return ops.maximum(ops.cast(self.scale * ops.cast(n, "float32") + 0.5, "int32"), 1)
-
     def call(self, images):
         """Resize `(B, H, W, C)`."""
-        return resize_bilinear(images, [self._side(n) for n in ops.shape(images)[1:3]])
+        return resize_bilinear(images, [scaled_side(n, self.scale) for n in ops.shape(images)[1:3]])
 
     def compute_output_shape(self, input_shape):
         """Return `(B, H', W', C)`."""
-        sides = [None if n is None else self._side(n) for n in input_shape[1:3]]
+        sides = [None if n is None else scaled_side(n, self.scale) for n in input_shape[1:3]]
         return (input_shape[0], *sides, input_shape[3])
 
     def get_config(self) -> dict[str, Any]:
