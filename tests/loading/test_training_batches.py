@@ -136,6 +136,17 @@ def test_image_labels_come_with_masks(coded):
         assert {tuple(vector) for vector in labels.numpy()} <= known
 
 
+def test_an_image_without_a_mask_is_unsure_everywhere(coded):
+    first = coded[0].id
+
+    def read(record):
+        return coded.read_mask(record) if record.id == first else None
+
+    batches = TrainingBatches(coded, 48, (40, 48), 9, 0, target="masks", read_mask=read)
+    ((_, masks),) = arrays(batches, 0)
+    assert sorted(bool((mask == 255).all()) for mask in masks) == [False] + 6 * [True]
+
+
 def test_jitter_changes_colours_not_masks(coded):
     plain, jittered = arrays(batches_with_masks(coded), 1), arrays(batches_with_masks(coded, jitter=0.5), 1)
     for (images, masks), (changed, same) in zip(plain, jittered):

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from wsseg.artifacts import IGNORE
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
@@ -25,8 +26,8 @@ class TrainingBatches:
         seed: Of order and augmentation, together with the epoch.
         jitter: Strength of the photometric jitter in [0, 1].
         target: "labels" for image-level labels, "masks" for class ids a pixel.
-        read_mask: With "masks": record -> `(H, W) uint8`; where the masks come from is the caller's decision,
-            and nothing else here can open one.
+        read_mask: With "masks": record -> `(H, W) uint8`, or None for 255 everywhere; where the masks come from is
+            the caller's decision, and nothing else here can open one.
         erase: Largest side of a rectangle that is blotted out of each image, as a share of the crop; 0 for
             none.
         mirror: horizontal, or both for scenes without an up and down.
@@ -47,7 +48,7 @@ class TrainingBatches:
         seed: int,
         jitter: float = 0.0,
         target: Literal["labels", "masks"] = "labels",
-        read_mask: Callable[[Record], np.ndarray] | None = None,
+        read_mask: Callable[[Record], np.ndarray | None] | None = None,
         erase: float = 0.0,
         mirror: str = "horizontal",
         margin: int = 0,
@@ -74,7 +75,8 @@ class TrainingBatches:
         image = self.dataset.read_image(record)
         if self._read_mask is None:
             return image, np.zeros((*image.shape[:2], 1), np.uint8)
-        return image, self._read_mask(record)[..., None]
+        mask = self._read_mask(record)
+        return image, np.full((*image.shape[:2], 1), IGNORE, np.uint8) if mask is None else mask[..., None]
 
     def _read_maps(self, labels: np.ndarray) -> np.ndarray:
         return np.asarray(self.maps(labels.astype(np.uint8)), np.float32)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from wsseg import losses, segmenters
-from wsseg.artifacts import IGNORE, read_mask
+from wsseg.artifacts import read_mask
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.loading.training_batches import TrainingBatches
@@ -42,30 +42,20 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     given = given_ids(inputs["label"])
     if recipe.supervision.rest == "ignore":
         train = train.subset(given)
-    masks = masks_in(inputs.get("relabel", inputs["label"]) / MASKS)
-    if recipe.supervision.rest == "unlabelled":
-        masks = only_given(given, masks, train)
+    masks = masks_in(
+        inputs.get("relabel", inputs["label"]) / MASKS,
+        given if recipe.supervision.rest == "unlabelled" else None,
+    )
     repeat = recipe.supervision.masks_repeat
     shown = [record for record in train for _ in range(repeat if record.id in given else 1)]
     return train_segmenter(recipe, inputs, out, train, masks, set_aside, shown=shown)
 
 
-def only_given(
-    given: set[str], masks: Callable[[Record], np.ndarray], train: Dataset
-) -> Callable[[Record], np.ndarray]:
-    """Return what reads a record's mask where one is given, and else makes one of 255 alone."""
-
-    def read(record: Record) -> np.ndarray:
-        if record.id in given:
-            return masks(record)
-        return np.full(train.read_image(record).shape[:2], IGNORE, np.uint8)
-
-    return read
-
-
-def masks_in(folder: Path) -> Callable[[Record], np.ndarray]:
-    """Return what reads a record's mask from a folder of `ID.png`."""
-    return lambda record: read_mask(folder / f"{record.id}.png")
+def masks_in(folder: Path, only: set[str] | None = None) -> Callable[[Record], np.ndarray | None]:
+    """Return what reads a record's mask from a folder of `ID.png`, or gives None for all but `only` these."""
+    return lambda record: (
+        read_mask(folder / f"{record.id}.png") if only is None or record.id in only else None
+    )
 
 
 def run_ceiling(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
@@ -83,7 +73,7 @@ def train_segmenter(
     inputs: Mapping[str, Path],
     out: Path,
     train: Dataset,
-    masks: Callable[[Record], np.ndarray],
+    masks: Callable[[Record], np.ndarray | None],
     set_aside: dict[str, str],
     ceiling: bool = False,
     shown: Sequence[Record] | None = None,
@@ -95,7 +85,7 @@ def train_segmenter(
         inputs: The folder of the classify stage, where weights come from it.
         out: For the segmenter and its history.
         train: The images.
-        masks: Reads a record's mask.
+        masks: Reads a record's mask; None is 255 everywhere.
         set_aside: Images that cannot be used, for the outcome.
         ceiling: Whether the masks are the true ones, which leave a teacher nothing to label.
         shown: Images that an epoch shows, where that is not each of them once.
