@@ -25,7 +25,7 @@ def test_displacement_is_zero_for_a_block_average():
         ("resnet50", 16, 0.0),
         # VGG's five 2 x 2 poolings look half a cell on: 0.5 + 1 + 2 + 4 + 8.
         ("vgg16", 32, 15.5),
-        ("convnext_tiny", 32, 15.5),
+        pytest.param("convnext_tiny", 32, 15.5, marks=pytest.mark.slow),
     ],
 )
 def test_hand_worked_centres(name, output_stride, centre):

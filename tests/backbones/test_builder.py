@@ -55,7 +55,8 @@ def run(model, images):
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(name, marks=pytest.mark.slow) if name == "convnext_tiny" else name for name in CASES
+        pytest.param(name, marks=pytest.mark.slow) if name in ("convnext_tiny", "efficientnet_b0") else name
+        for name in CASES
     ],
 )
 def case(request, tmp_path_factory):

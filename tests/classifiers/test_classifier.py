@@ -120,7 +120,10 @@ def test_mixed_precision(models, images, padded, head, build):
 @pytest.mark.parametrize("head", [head for head in HEADS if head != "seam"])  # which has its own
 @pytest.mark.parametrize(
     ("activation", "labels"),
-    [(None, [[1, 1, 0], [0, 1, 1]]), ("softmax", [[0, 0, 1], [1, 0, 0]])],
+    [
+        (None, [[1, 1, 0], [0, 1, 1]]),
+        pytest.param("softmax", [[0, 0, 1], [1, 0, 0]], marks=pytest.mark.slow),
+    ],
     ids=["several", "one"],
 )
 def test_training_lowers_the_loss(images, head, activation, labels, build):

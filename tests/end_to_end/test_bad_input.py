@@ -101,7 +101,7 @@ def test_a_misspelt_dataset_and_its_options(refused):
         (["--classify.head", "gapp"], "`classify.head`: there is no `gapp`; did you mean `gap`"),
         (["--localize.explainer", "grad_cm"], "`localize.explainer`: there is no `grad_cm`; did you mean"),
         (["--segment.loss", "ballanced"], "`segment.loss`: there is no `ballanced`; did you mean `balanced`"),
-        (["--segment.options", "{rate: 3}"], "`segment.options`: `deeplab_v3_plus` has no option `rate`"),
+        (["--segment.options", "{rate: 3}"], "`segment.options`: `deeplab_v3` has no option `rate`"),
         (
             ["--segment.weights", "classifier", "--segment.backbone", "mobilenet_0.25"],
             "`segment.weights: classifier` needs `segment.backbone` (mobilenet_0.25) to be",

@@ -41,8 +41,8 @@ def graph_of(layer, classes, **how):
 @pytest.mark.parametrize(
     ("preset", "classes"),
     [
-        pytest.param("irn", 2, marks=pytest.mark.slow),
-        ("psa", 5),
+        ("irn", 2),
+        pytest.param("psa", 5, marks=pytest.mark.slow),
         pytest.param("deeplab_v2", 21, marks=pytest.mark.slow),
         pytest.param("toco", 3, marks=pytest.mark.slow),
     ],

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from layers.layer_checks import check_layer
 
 from wsseg.layers.nearest_resize import NearestResizeTo
 
@@ -43,10 +42,3 @@ def test_at_twice_the_size_it_repeats_as_keras_does():
     maps = np.random.default_rng(0).normal(0, 1, (2, 4, 5, 3)).astype("float32")
     expected = keras.layers.UpSampling2D(2, interpolation="nearest")(maps)
     np.testing.assert_array_equal(NearestResizeTo()([maps, np.zeros((2, 8, 10, 1))]), expected)
-
-
-@pytest.mark.parametrize("shift_hw", [(0.0, 0.0), (0.25, -0.5)])
-def test_as_every_layer(shift_hw):
-    maps = np.random.default_rng(0).normal(0, 2, (2, 4, 5, 3)).astype("float32")
-    like = np.zeros((2, 7, 9, 1), "float32")
-    check_layer(lambda **options: NearestResizeTo(shift_hw, **options), maps, like)

@@ -69,11 +69,12 @@ def test_published_structure_on_vgg():
     assert model.get_layer("block5_conv3").dilation_rate == (2, 2)
 
 
-@pytest.mark.parametrize("name", ["single", "fused", "vgg"])
+@pytest.mark.parametrize("name", ["single", "fused", pytest.param("vgg", marks=pytest.mark.slow)])
 def test_any_size(name, request):
     check_any_size(request.getfixturevalue(name))
 
 
+@pytest.mark.slow
 def test_fixed_size_gives_the_same_as_any_size(fused):
     check_same_as_any_size(build(multi_scale=True, input_size=(64, 80)), fused, (64, 80))
 
@@ -117,7 +118,11 @@ def test_head_is_all_that_is_not_the_backbone(fused, vgg):
 
 
 @pytest.mark.parametrize(
-    "options", [{"multi_scale": True}, {"backbone": "vgg16", "channels": 8, "rates": [1, 2]}]
+    "options",
+    [
+        {"multi_scale": True},
+        pytest.param({"backbone": "vgg16", "channels": 8, "rates": [1, 2]}, marks=pytest.mark.slow),
+    ],
 )
 def test_save_and_load(tmp_path, options):
     check_saving(build(**options), tmp_path)
@@ -144,6 +149,7 @@ def test_scales_start_from_a_network_without(tmp_path, single):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.slow
 def test_training_with_all_scales_reduces_the_loss():
     losses = losses_of(build(**SMALL, multi_scale=True), 8)
     assert losses[-1] < 0.7 * losses[0]

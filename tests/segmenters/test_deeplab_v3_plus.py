@@ -60,6 +60,7 @@ def test_rates_go_with_the_output_stride(stride, rates):
     assert tuple(model.get_layer(f"aspp_{i}_depthwise").dilation_rate[0] for i in (1, 2, 3)) == rates
 
 
+@pytest.mark.slow
 def test_rates_can_be_chosen():
     model = build(rates=[1, 2, 4], input_size=(64, 64))
     assert [model.get_layer(f"aspp_{i}_depthwise").dilation_rate for i in (1, 2, 3)] == [

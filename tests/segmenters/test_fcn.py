@@ -145,7 +145,7 @@ def test_head_is_the_sum_of_the_slow_twins(published):
 
 
 @pytest.mark.parametrize(("padding", "side"), [("published", 58), ("same", 64)])
-@pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.parametrize("stride", [8, *(pytest.param(n, marks=pytest.mark.slow) for n in STRIDES if n > 8)])
 def test_mirrored_kernels_and_image_give_mirrored_scores(padding, side, stride):
     # Only so if padding, poolings, upsampling and crops are centred: at sides where no pooling rounds up.
     model = build(stride, padding=padding)

@@ -17,7 +17,9 @@ PARAMETERS = {"fcn_resnet50": 35_322_218, "deeplab_v3_resnet50": 42_004_074}  # 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
-@pytest.fixture(scope="module", params=reference.NAMES)
+@pytest.fixture(
+    scope="module", params=[pytest.param("fcn_resnet50", marks=pytest.mark.slow), "deeplab_v3_resnet50"]
+)
 def model(request):
     return segmenters.create(request.param, num_classes=CLASSES)
 
@@ -64,6 +66,7 @@ def test_saving_keeps_both_heads(model, tmp_path):
     np.testing.assert_array_equal(results(loaded, image)["aux"], results(model, image)["aux"])
 
 
+@pytest.mark.slow
 def test_fixed_size_without_a_second_head():
     model = segmenters.create("fcn_resnet50", num_classes=3, input_size=(64, 97), auxiliary=False)
     assert model.auxiliary is None and model.output_shape == (None, 64, 97, 3)

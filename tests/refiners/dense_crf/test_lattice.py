@@ -69,7 +69,7 @@ def test_chains_are_the_lines_of_neighbours(image):
         assert expected, "there is something to test"
 
 
-@pytest.mark.parametrize("classes", [2, 3, 4])
+@pytest.mark.parametrize("classes", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 4))])
 @pytest.mark.parametrize("name", PRESETS)
 def test_mean_field_equals_the_twin(image, name, classes):
     crf = DenseCRF.preset(name, iterations=3)
