@@ -23,8 +23,8 @@ SMALL = {
     "localize": {"scales": [1.0]},
     "label": {"workers": 1},
     "segment": TRAINING
-    | {"network": "deeplab_v3", "options": {"rates": [2]}, "channels": 16}  # is traced sooner than v3+
-    | {"optimizer": "sgd", "epochs": 2, "batch_size": 2, "flip": False},
+    | {"network": "deeplab_v3", "channels": 16, "optimizer": "sgd"}  # are traced sooner than the defaults
+    | {"epochs": 2, "batch_size": 2, "flip": False},
     "evaluate": {"oracle_levels": [0.3]},
     "report": {"images": 4},
 }
