@@ -18,9 +18,9 @@ def twin(labels, probabilities):
             continue
         t = {j: sum(p(j, i) for i in group) / len(group) for j, group in groups.items()}
         for i in range(len(labels)):
-            passed = [j for j in (0, 1) if p(j, i) >= t[j]]
-            if passed and not (len(passed) == 2 and p(0, i) == p(1, i)):  # a tie speaks for neither
-                result[i][k] = max(passed, key=lambda j: p(j, i))
+            (other,) = {0, 1} - {labels[i][k]}
+            if p(other, i) >= t[other] and p(other, i) > 0.5:
+                result[i][k] = other
     return result
 
 
@@ -47,12 +47,23 @@ def test_it_finds_wrong_labels_of_a_good_classifier():
     assert np.mean(noisy != truth) > 0.15 and np.mean(found != truth) < 0.05
 
 
-def test_both_thresholds_passed_and_none():
+def test_a_label_stays_unless_the_classifier_says_the_other_with_its_usual_confidence():
     labels = np.array([[1], [1], [0], [0]])
-    # t(1) = 0.5, t(0) = 0.5: of 0.5 both pass, and neither is larger; it stays.
+    # t(1) = t(0) = 0.5, but 0.5 speaks for neither.
     assert corrected(labels, np.array([[0.5], [0.5], [0.5], [0.5]]))[:, 0].tolist() == [1, 1, 0, 0]
     # t(1) = 0.8, t(0) = 0.9: 0.6 passes neither.
     assert corrected(labels, np.array([[1.0], [0.6], [0.1], [0.1]]))[:, 0].tolist() == [1, 1, 0, 0]
+    # t(1) = 0.25, t(0) = 0.65: the last 0.4 passes t(1), and is absent all the same; 0.1 passes t(0) = 0.65.
+    assert corrected(labels, np.array([[0.4], [0.1], [0.3], [0.4]]))[:, 0].tolist() == [1, 0, 0, 0]
+
+
+def test_a_classifier_that_knows_nothing_adds_few_labels():
+    rng = np.random.default_rng(2)
+    labels = (rng.random((1000, 4)) < 0.25).astype(int)
+    probabilities = np.clip(rng.normal(0.25, 0.1, labels.shape), 0, 1)
+    assert (
+        corrected(labels, probabilities)[labels == 0].mean() < 0.02
+    )  # by the thresholds alone, half of them
 
 
 def test_bad_input():

@@ -9,13 +9,14 @@ def corrected(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Turn the labels that out-of-fold probabilities contradict with confidence.
 
     Every class is a problem of its own: present or absent. With p(1) = p and p(0) = 1 - p of an image, the threshold
-    t(j) is the mean of p(j) over the images labelled j: a classifier's usual confidence where it is told j. An image
-    counts as confidently j where p(j) >= t(j), and, if it passes both thresholds, where p(j) is also the larger. A
-    label i of an image that is confidently j != i is turned into j: these are the pairs off the diagonal of confident
-    learning's joint. Thresholds adapt to classes that the classifier is unsure of, and to the noise, which makes it
-    unsure. A class that all images have, or none, stays as it is.
+    t(j) is the mean of p(j) over the images labelled j: a classifier's usual confidence where it is told j. A label i
+    of an image is turned into j != i where p(j) >= t(j), so that the pair is off the diagonal of confident learning's
+    joint, and p(j) > 1/2 as well, so that j is also what the classifier says. The thresholds adapt to the classes and
+    to the noise; without the half, a classifier that knows little, whose thresholds lie in the middle of all its
+    values, would add labels at random. A class that all images have, or none, stays as it is.
 
-    It removes right labels too, where the classifier errs with confidence: without noise it can only harm.
+    It removes right labels too, where the classifier errs with confidence: without noise it can only harm, and it needs
+    a classifier that is good on images it has not seen: one that knows nothing drops half of a rare class's labels.
 
     Args:
         labels: `(N, K)` 0 or 1.
@@ -35,8 +36,9 @@ def corrected(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
     References:
         Northcutt, Jiang and Chuang, Confident Learning: Estimating Uncertainty in Dataset Labels, JAIR 2021, sections
-        3.1 (thresholds, confident joint, ties by the larger probability) and 3.2 (pairs off the diagonal) †, where such
-        examples are pruned rather than turned: of two values the other one is known. († quoted from memory.)
+        3.1 (thresholds, confident joint) and 3.2 (pairs off the diagonal; predictions that differ from the label) †,
+        where examples of either are pruned, not those of both turned: of two values the other one is known. († quoted
+        from memory.)
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, np.float64)
     if labels.ndim != 2 or labels.shape != probabilities.shape:
@@ -54,9 +56,6 @@ def corrected(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         present, p = labels[:, k] > 0, probabilities[:, k]
         if present.all() or not present.any():
             continue
-        is_present, is_absent = p >= p[present].mean(), 1 - p >= (1 - p[~present]).mean()
-        both = is_present & is_absent
-        is_present, is_absent = is_present & (~both | (p > 0.5)), is_absent & (~both | (p < 0.5))
-        result[~present & is_present, k] = 1
-        result[present & is_absent, k] = 0
+        result[~present & (p >= p[present].mean()) & (p > 0.5), k] = 1
+        result[present & (1 - p >= (1 - p[~present]).mean()) & (p < 0.5), k] = 0
     return result
