@@ -47,7 +47,8 @@ def classifier(x: np.ndarray, labels: np.ndarray):
         return np.mean(np.logaddexp(0, z) - y * z) + DECAY / 2 * np.sum(weights[:-1] ** 2), gradient
 
     start = np.zeros(x.shape[1] + 1)
-    fitted = np.array([minimize(loss, start, y, jac=True, options={"maxiter": 150}).x for y in labels.T])
+    how = {"jac": True, "method": "L-BFGS-B", "options": {"maxiter": 150}}
+    fitted = np.array([minimize(loss, start, y, **how).x for y in labels.T])
     return lambda new: 1 / (1 + np.exp(-(new @ fitted[:, :-1].T + fitted[:, -1])))
 
 
@@ -80,7 +81,8 @@ def main() -> None:
         turned = result != given
         print(
             f"{rate:4} {np.sum(given != true):6} {np.sum(turned):7} {np.sum(turned & (given != true)):8}"
-            f" {np.sum(result != true):12} {val_map(given):18.3f} {val_map(result):8.3f} {val_map(true):8.3f}"
+            f" {np.sum(result != true):12} {val_map(given):18.3f} {val_map(result):8.3f} {val_map(true):8.3f}",
+            flush=True,
         )
 
 
