@@ -72,7 +72,7 @@ def test_structure_differs_from_keras_as_torchvisions_does():
     assert not any(layer.use_bias for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
+@pytest.mark.parametrize("name", [*TORCHVISION, pytest.param("resnet101_torch", marks=pytest.mark.slow)])
 def test_there_are_no_weights_to_download(name):
     # Keras' own would be of another network, or of another preprocessing.
     with pytest.raises(InputError, match=rf"wsseg import-weights FILE --network {name} --out"):

@@ -61,9 +61,8 @@ def test_a_classifier_that_knows_nothing_adds_few_labels():
     rng = np.random.default_rng(2)
     labels = (rng.random((1000, 4)) < 0.25).astype(int)
     probabilities = np.clip(rng.normal(0.25, 0.1, labels.shape), 0, 1)
-    assert (
-        corrected(labels, probabilities)[labels == 0].mean() < 0.02
-    )  # by the thresholds alone, half of them
+    # By the thresholds alone it would add half of them.
+    assert corrected(labels, probabilities)[labels == 0].mean() < 0.02
 
 
 def test_bad_input():

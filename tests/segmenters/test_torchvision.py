@@ -18,7 +18,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 
 @pytest.fixture(
-    scope="module", params=[pytest.param("fcn_resnet50", marks=pytest.mark.slow), "deeplab_v3_resnet50"]
+    scope="module",
+    params=[
+        pytest.param(name, marks=pytest.mark.slow) if name.startswith("fcn") else name
+        for name in reference.NAMES
+    ],
 )
 def model(request):
     return segmenters.create(request.param, num_classes=CLASSES)
