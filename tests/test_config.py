@@ -103,6 +103,22 @@ def test_what_is_wrong_on_the_command_line_is_not_blamed_on_the_file(tmp_path, w
         recipe_of(tmp_path, "name: mine", *words)
 
 
+def test_a_fault_of_the_file_is_blamed_on_it_whatever_the_command_line_says(tmp_path):
+    with pytest.raises(InputError, match=r"recipe\.yaml: `segment.epochs` must be a whole number; got many"):
+        recipe_of(tmp_path, "segment: {epochs: many}", "--seed", "1")
+
+
+def test_no_recipe_is_left_in_the_next(tmp_path):
+    text = "dataset: {options: {size: 32}}\nlabel: {crf: {parameters: {bilateral_weight: 3}}}\nsegment: {epochs: 3}"
+    changed = recipe_of(tmp_path, text, "--seed", "4", "--dataset.options.seed=1")
+    changed.dataset.options["size"] = 7
+    with pytest.raises(InputError):
+        recipe_of(tmp_path, "segment: {epochs: many}")
+    assert load_recipe() == Recipe()
+    load_recipe().dataset.options["size"] = 7
+    assert load_recipe() == Recipe()
+
+
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(InputError, match=r"absent\.yaml does not exist; the built-in ones"):
         load_recipe(tmp_path / "absent.yaml")

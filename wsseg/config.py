@@ -5,6 +5,7 @@ changes. Options of the command line (`--segment.epochs 3`) win over the file.
 """
 
 import dataclasses
+import functools
 import types
 import typing
 from collections.abc import Mapping
@@ -88,10 +89,14 @@ def load_recipe(path: str | Path | None = None, overrides: list[str] | None = No
         if content is not None:  # an empty file is the defaults
             check_names(content, Recipe, str(path))
             words = ["--config", str(path)]
-            _parse(words, str(path))
     overrides = list(overrides or [])
     _check_override_names(overrides)
-    parsed = _parse([*words, *overrides], "command line")
+    try:
+        parsed = _parse([*words, *overrides], "command line" if overrides else str(path))
+    except InputError:
+        if words and overrides:
+            _parse(words, str(path))  # fails too if the file is to blame
+        raise
     result = Recipe(**{f.name: getattr(parsed, f.name) for f in dataclasses.fields(Recipe)})
     check_values(result)
     return result
@@ -101,11 +106,17 @@ def _parse(words: list[str], where: str) -> Any:
     """Turn words into sections; `where` they were written stands in the error."""
     from jsonargparse import ArgumentError
 
-    reader = parser()
+    reader = _reader()
     try:
         return reader.instantiate(reader.parse_args(words))
     except (ArgumentError, TypeError, ValueError) as error:
         raise InputError(f"{where}: {explained(str(error), Recipe)}") from error
+
+
+@functools.cache
+def _reader() -> Any:
+    """Return the parser that reads all recipes; to make one takes longer than to read with it."""
+    return parser()
 
 
 def _check_override_names(words: list[str]) -> None:

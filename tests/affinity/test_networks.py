@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from wsseg import affinity
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.errors import InputError
 from wsseg.saved_models import load_model
 
@@ -35,6 +36,7 @@ def test_saved_and_loaded(network, tmp_path):
     np.testing.assert_array_equal(load_model(tmp_path / "network.keras")(images), network(images))
 
 
+@shapes_only()
 def test_parameters_of_irnet_on_resnet50_are_the_published_ones():
     # By hand, from the public code's layers, without those of the first convolution's level (32 and 64 channels of 64,
     # their norms, and their places in the two joining convolutions).
@@ -45,6 +47,7 @@ def test_parameters_of_irnet_on_resnet50_are_the_published_ones():
     assert sum(np.prod(v.shape) for v in model.trainable_variables) == edge + way
 
 
+@shapes_only()
 def test_parameters_of_affinity_net_on_resnet50_are_the_published_layers():
     model = affinity.create("psa", backbone="resnet50", output_stride=8, input_size=(64, 64), frozen=True)
     expected = 512 * 64 + 1024 * 128 + 2048 * 256 + 448 * 448

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from wsseg import backbones
 from wsseg.backbones.alignment import Grid, grids
+from wsseg.backbones.shapes_only import shapes_only
 
 
 def test_displacement_is_zero_for_a_block_average():
@@ -28,6 +29,7 @@ def test_displacement_is_zero_for_a_block_average():
         pytest.param("convnext_tiny", 32, 15.5, marks=pytest.mark.slow),
     ],
 )
+@shapes_only()
 def test_hand_worked_centres(name, output_stride, centre):
     network = backbones.create(name, output_stride)
     grid = grids(network)[id(network.output["level_5"])]

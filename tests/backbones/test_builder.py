@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from wsseg import backbones
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.backbones.table import NETWORKS
 from wsseg.errors import InputError
 
@@ -176,6 +177,7 @@ def test_odd_sizes_agree_away_from_the_far_borders(name):
     np.testing.assert_allclose(levels["level_5"][:, :8:4, :8:4], expected, rtol=1e-3, atol=1e-4)
 
 
+@shapes_only()
 def test_alpha_by_name_by_option_and_the_default():
     assert backbones.create("mobilenet_0.5", input_size=(32, 32)).alpha == 0.5
     by_option = backbones.create("mobilenet", alpha=0.25, input_size=(32, 32))
@@ -209,6 +211,7 @@ def test_bad_arguments_are_named(arguments, message):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet101", *(f"efficientnet_b{n}" for n in range(1, 8))])
+@shapes_only()
 def test_large_networks_have_their_levels(name):
     backbone = backbones.create(name, 8, input_size=(64, 64))
     for level, stride in backbones.level_strides(name, 8).items():

@@ -7,6 +7,7 @@ from references.convolutions import atrous
 
 from wsseg import backbones
 from wsseg.backbones.multi_grid import multiply_rates
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.errors import InputError
 
 
@@ -15,7 +16,7 @@ def networks():
     """Return each ResNet-50 at output stride 16 without and with multi-grid."""
     names = ("resnet50", "resnet50_torch")
     # Inside a stateless scope variables have a shape and no memory: graphs only.
-    with keras.StatelessScope(initialize_variables=False):
+    with shapes_only():
         return {
             name: [
                 backbones.create(name, 16, input_size=(64, 96), multi_grid=grid) for grid in (None, (1, 2, 4))

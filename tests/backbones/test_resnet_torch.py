@@ -8,6 +8,7 @@ from references import torchvision_networks as reference
 
 from wsseg import backbones
 from wsseg.backbones.resnet_torch import resnet_torch
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.errors import InputError
 from wsseg.imported_weights.importing import assign, import_weights
 from wsseg.imported_weights.torchvision_tensors import SOURCES
@@ -55,13 +56,13 @@ def test_dense_features_hold_the_originals(backbone):
 @pytest.mark.parametrize(("depth", "parameters"), [(50, 25_557_032), (101, 44_549_160)])
 def test_published_parameter_count(depth, parameters):
     # torchvision's `num_params`. Inside the scope, variables have a shape and no memory.
-    with keras.StatelessScope(initialize_variables=False):
+    with shapes_only():
         model = resnet_torch(depth)
     assert sum(int(np.prod(variable.shape)) for variable in model.trainable_variables) == parameters
 
 
 def test_structure_differs_from_keras_as_torchvisions_does():
-    with keras.StatelessScope(initialize_variables=False):
+    with shapes_only():
         model = resnet_torch(50, classes=7, input_shape=(64, 64, 3))
     assert model.output_shape == (None, 7)
     for stage in (2, 3, 4):  # the 3x3 convolution halves the size

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from wsseg import detectors
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.detectors.inference import detect
 from wsseg.errors import InputError
 from wsseg.saved_models import load_model
@@ -39,6 +40,7 @@ def batch(random, count=4):
     return {"images": images, "boxes": boxes, "classes": classes, "masks": masks}
 
 
+@shapes_only()
 def test_as_many_parameters_as_published():
     """torchvision's `maskrcnn_resnet50_fpn`: 44,401,393, batch norms (26,560 pairs) constants there."""
     model = detectors.create("mask_rcnn", num_classes=91, input_size=(64, 64), backbone="resnet50_torch")
@@ -50,6 +52,7 @@ def test_as_many_parameters_as_published():
     assert model.count_params() - constant - masks == 41_755_286  # fasterrcnn_resnet50_fpn
 
 
+@shapes_only()
 def test_the_first_faster_rcnn_has_the_parts_of_the_paper():
     model = detectors.create(
         "faster_rcnn", num_classes=21, input_size=(64, 64), backbone="vgg16", use_pyramid=False, pooling="pool",

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from wsseg import segmenters
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.backbones.vgg_dense import Affine
 from wsseg.errors import InputError
 from wsseg.saved_models import load_model
@@ -50,6 +51,7 @@ def parameters(width, channels, num_classes):
 
 
 @pytest.mark.parametrize(("width", "channels", "num_classes"), [(1 / 32, 16, 3), (1 / 16, 40, 5)])
+@shapes_only()
 def test_structure(width, channels, num_classes):
     model = build(width=width, channels=channels, num_classes=num_classes, input_size=(224, 224))
     kernels = []
@@ -72,6 +74,7 @@ def test_published_parameters():
 
 
 @pytest.mark.slow  # a gigabyte of weights
+@shapes_only()
 def test_published_network():
     model = build(width=1, channels=4096, num_classes=21, input_size=(224, 224))
     assert model.count_params() == 251_772_245 + 66_816

@@ -7,6 +7,7 @@ from examples.segmenter_checks import check_head, check_mixed_precision_types, c
 
 from wsseg import segmenters
 from wsseg.backbones.alignment import Grid, grids
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.errors import InputError
 
 
@@ -24,6 +25,7 @@ def any_size():
     return build()
 
 
+@shapes_only()
 def test_published_parameters():
     model = build(num_classes=21, channels=1024, input_size=(321, 321))
     fc6, fc7, fc8 = (9 * 512 + 1) * 1024, (1024 + 1) * 1024, (1024 + 1) * 21
@@ -96,6 +98,7 @@ def test_logits_are_float32_in_mixed_precision():
     check_mixed_precision_types(lambda: build(input_size=(64, 64)), fc6="float16")
 
 
+@shapes_only()
 def test_wrong_options():
     with pytest.raises(InputError, match="`backbone` of `deeplab_v1` can only be vgg16; got 'resnet50'"):
         build(backbone="resnet50")

@@ -17,6 +17,7 @@ from references.class_maps import bilinear
 from references.convolutions import atrous
 
 from wsseg import segmenters
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.backbones.vgg_dense import Affine
 from wsseg.errors import InputError
 from wsseg.segmenters import deeplab_v2
@@ -59,7 +60,7 @@ def test_published_counts():
 
 
 def test_published_structure_on_vgg():
-    with keras.StatelessScope(initialize_variables=False):
+    with shapes_only():
         model = build(backbone="vgg16", input_size=(321, 321))
     assert [model.get_layer(f"fc6_{i}").dilation_rate[0] for i in (1, 2, 3, 4)] == [6, 12, 18, 24]
     assert model.get_layer("fc6_1").kernel.shape == (3, 3, 512, 1024)
@@ -159,6 +160,7 @@ def test_mixed_precision():
     check_mixed_precision(lambda: build(**SMALL, multi_scale=True))
 
 
+@shapes_only()
 def test_wrong_options():
     for rates in ([], [6, 0], [1.5], 6):
         with pytest.raises(InputError, match=r"`rates` must be positive integers, one a branch; got .*; try"):

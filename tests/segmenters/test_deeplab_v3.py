@@ -12,6 +12,7 @@ from examples.segmenter_checks import (
 )
 
 from wsseg import segmenters
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.errors import InputError
 
 SMALL = {"backbone": "plain", "output_stride": 8, "rates": (1, 2, 3), "input_size": (64, 64)}
@@ -25,7 +26,7 @@ def build(**options):
 
 def graph(**options):
     """Build a network whose variables take no memory."""
-    with keras.StatelessScope(initialize_variables=False):
+    with shapes_only():
         return segmenters.create("deeplab_v3", num_classes=21, input_size=(64, 64), **options)
 
 
@@ -56,6 +57,7 @@ def test_rates_double_at_output_stride_8():
     assert model.get_layer("aspp_0").input.shape == (None, 8, 8, 2048)
 
 
+@shapes_only()
 def test_multi_grid_and_rates_can_be_chosen():
     model = graph(backbone="resnet50", multi_grid=[1, 1, 1], rates=[1, 2])
     assert [model.get_layer(f"conv5_block{i}_2_conv").dilation_rate[0] for i in (1, 2, 3)] == [2, 2, 2]
@@ -86,6 +88,7 @@ def test_mixed_precision():
     check_mixed_precision(lambda: build(**SMALL))
 
 
+@shapes_only()
 def test_wrong_options():
     with pytest.raises(InputError, match=r"backbone `mobilenet_0.25` has none"):
         build(multi_grid=(1, 2, 4))

@@ -3,9 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from examples.segmenter_checks import check_same_as_any_size, randomise
 
 from wsseg import backbones, segmenters
 from wsseg.backbones.placement import place
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.errors import InputError
 from wsseg.saved_models import load_model
 
@@ -18,7 +20,7 @@ def build(**options):
 
 @pytest.fixture(scope="module")
 def any_size():
-    return build()
+    return randomise(build())
 
 
 @pytest.mark.parametrize("size_hw", [(64, 64), (64, 96), (65, 71), (33, 50)])
@@ -30,15 +32,12 @@ def test_any_size_in_gives_the_same_size_out(any_size, size_hw):
     )
 
 
-@pytest.mark.parametrize("size_hw", [(64, 96), (65, 71)])
+@pytest.mark.parametrize("size_hw", [(64, 96), (66, 70)])  # of an odd size the places are known only if fixed
 def test_fixed_size_gives_the_same_as_any_size(any_size, size_hw):
-    fixed = build(input_size=size_hw)
-    assert fixed.output_shape == (None, *size_hw, 3)
-    fixed.set_weights(any_size.get_weights())
-    images = np.random.default_rng(0).uniform(0, 255, (1, *size_hw, 3)).astype("float32")
-    np.testing.assert_allclose(fixed(images), any_size(images), rtol=1e-4, atol=1e-5)
+    check_same_as_any_size(build(input_size=size_hw), any_size, size_hw)
 
 
+@shapes_only()
 def test_published_structure():
     # ECCV 2018: 256 channels, 48 low-level ones (section 4.1), rates 6, 12, 18 at stride 16, two 3x3 layers.
     model = build(backbone="resnet50", channels=256, num_classes=21, input_size=(64, 64))
@@ -54,6 +53,7 @@ def test_published_structure():
 
 
 @pytest.mark.parametrize(("stride", "rates"), [(8, (12, 24, 36)), (32, (3, 6, 9))])
+@shapes_only()
 def test_rates_go_with_the_output_stride(stride, rates):
     model = build(output_stride=stride, input_size=(64, 64))
     assert model.get_layer("aspp_0").input.shape[1] == 64 // stride
@@ -61,6 +61,7 @@ def test_rates_go_with_the_output_stride(stride, rates):
 
 
 @pytest.mark.slow
+@shapes_only()
 def test_rates_can_be_chosen():
     model = build(rates=[1, 2, 4], input_size=(64, 64))
     assert [model.get_layer(f"aspp_{i}_depthwise").dilation_rate for i in (1, 2, 3)] == [
@@ -73,6 +74,7 @@ def test_rates_can_be_chosen():
         build(rates=[1, 0, 4])
 
 
+@shapes_only()
 def test_levels_are_joined_where_they_look():
     # MobileNet pads after: each stride of 2 moves a cell's centre by one input cell. Level 2 looks at pixel
     # 1 + 2 = 3 first, half-pixel resizing assumes 1.5; level 5 at 1 + 2 + 4 + 8 + 16 = 31, not at 7.5.
@@ -104,6 +106,7 @@ def test_save_and_load(tmp_path, any_size):
     assert loaded.backbone_layers == any_size.backbone_layers
 
 
+@shapes_only()
 def test_wrong_options():
     with pytest.raises(InputError, match="counts the background, so it must be at least 2; got 1"):
         build(num_classes=1)

@@ -8,6 +8,7 @@ from references.caffe_layers import deconvolution
 
 from wsseg import segmenters
 from wsseg.backbones.alignment import grids
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.errors import InputError
 from wsseg.segmenters.fcn import IMAGE_OFFSETS, SKIPS
 
@@ -52,6 +53,7 @@ def same():
 
 
 @pytest.mark.parametrize("padding", ["published", "same"])
+@shapes_only()
 def test_offsets_are_where_the_cells_look(padding):
     # The released networks' crops, 19; 5, 27; 5, 9, 31, follow from the centres of the cells alone.
     model = build(padding=padding, input_size=(224, 224))
@@ -72,6 +74,7 @@ def test_offsets_are_where_the_cells_look(padding):
 POOLED = ("block4_pool", "block3_pool")
 
 
+@shapes_only()
 def test_published_sizes():
     # The released FCN-8s at 500 x 500: 22 cells of pool5, 16 of fc7.
     model = build(padding="published", input_size=(500, 500))
@@ -100,6 +103,7 @@ def test_published_sizes():
 
 
 @pytest.mark.parametrize("padding", ["published", "same"])
+@shapes_only()
 def test_every_size_from_one_pixel_fits_the_crops(padding):
     # Only shapes: every remainder modulo 32, at which all poolings repeat.
     for stride in STRIDES:
@@ -161,6 +165,7 @@ def test_mirrored_kernels_and_image_give_mirrored_scores(padding, side, stride):
     )
 
 
+@shapes_only()
 def test_published_parameters():
     # VGG-16 without its top, fc6 and fc7; 1x1 scores of fc7, pool4, pool3; kernels 4, 4, 16 from all to all classes.
     model = build(num_classes=21, channels=4096, padding="published", input_size=(64, 64))
@@ -177,6 +182,7 @@ def test_published_parameters():
     )
 
 
+@shapes_only()
 def test_on_torchvisions_vgg_only_the_preprocessing_differs():
     model = build(backbone="vgg16_torch")
     assert model.options["backbone"] == "vgg16_torch"
@@ -239,6 +245,7 @@ def test_logits_are_float32_in_mixed_precision():
     check_mixed_precision_types(lambda: build(input_size=(64, 64)), fc6="float16", upscore8="float32")
 
 
+@shapes_only()
 def test_wrong_options():
     with pytest.raises(
         InputError, match="must be vgg16 or vgg16_torch; got 'resnet50'; `fcn_resnet50` is FCN on a ResNet"

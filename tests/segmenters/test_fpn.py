@@ -14,6 +14,7 @@ from examples.segmenter_checks import (
 )
 
 from wsseg import segmenters
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.errors import InputError
 
 
@@ -29,7 +30,7 @@ def any_size():
 
 
 def test_published_count_and_structure():
-    with keras.StatelessScope(initialize_variables=False):
+    with shapes_only():
         model = segmenters.create("fpn", num_classes=150, input_size=(64, 96))
     lateral = (256 + 512 + 1024 + 2048) * 256 + 4 * 256
     smooth = 4 * (9 * 256 * 256 + 256)
@@ -100,6 +101,7 @@ def test_mixed_precision():
     check_mixed_precision(lambda: build(backbone="plain", input_size=(64, 64)))
 
 
+@shapes_only()
 def test_wrong_options():
     with pytest.raises(InputError, match="segmenter `fpn` has no option `output_stride`"):
         build(output_stride=8)

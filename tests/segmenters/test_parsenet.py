@@ -6,6 +6,7 @@ import pytest
 from examples.segmenter_checks import check_head, check_mixed_precision_types, check_saving
 
 from wsseg import segmenters
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.errors import InputError
 
 
@@ -27,6 +28,7 @@ def any_size():
     return model
 
 
+@shapes_only()
 def test_published_parameters():
     # LargeFOV up to fc7, a scale for each channel of both features, and a classifier of both.
     model = build(num_classes=21, channels=1024, input_size=(321, 321))
@@ -88,6 +90,7 @@ def test_logits_are_float32_in_mixed_precision():
     check_mixed_precision_types(lambda: build(input_size=(64, 64)), fused="float16")
 
 
+@shapes_only()
 def test_wrong_options():
     with pytest.raises(InputError, match="`backbone` of `parsenet` can only be vgg16; got 'mobilenet'"):
         build(backbone="mobilenet")

@@ -15,6 +15,7 @@ from examples.segmenter_checks import (
 )
 
 from wsseg import segmenters
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.errors import InputError
 from wsseg.losses import BalancedCrossEntropy
 from wsseg.losses.with_auxiliary import WithAuxiliary
@@ -35,7 +36,7 @@ def any_size():
 
 
 def test_published_count_and_structure():
-    with keras.StatelessScope(initialize_variables=False):
+    with shapes_only():
         model = segmenters.create("pspnet", num_classes=21, input_size=(64, 64))
     # ResNet-50 has 25,636,712 parameters in keras.applications, 2,049,000 of them in its dense layer. Each of
     # four levels: 1x1 to a quarter of 2048 channels, batch norm (four numbers a channel).
@@ -70,6 +71,7 @@ def test_both_heads_side_by_side(any_size):
     assert {id(v) for v in both.variables} >= {id(v) for v in any_size.weights}
 
 
+@shapes_only()
 def test_without_the_second_head(any_size):
     model = build(auxiliary=False)
     assert model.auxiliary is None and model.with_auxiliary() is model
@@ -122,6 +124,7 @@ def test_mixed_precision():
     check_mixed_precision(lambda: build(**SMALL).with_auxiliary(), LOSS)
 
 
+@shapes_only()
 def test_wrong_options():
     with pytest.raises(InputError, match="`output_stride` must be 8, 16 or 32; got 4"):
         build(output_stride=4)

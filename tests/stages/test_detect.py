@@ -34,7 +34,7 @@ DETECT = {
     "crop": 64,
     "long_side": [60, 70],
     "objects": 3,
-    "optimizer": "adamw",
+    "optimizer": "sgd",  # is traced sooner than AdamW
     "learning_rate": 0.003,
     "batch_size": 4,
     "epochs": 2,

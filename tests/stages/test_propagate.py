@@ -22,8 +22,8 @@ OPTIONS = {
     "long_side": [64, 64],
     "epochs": 1,
     "batch_size": 4,
-    "optimizer": "adamw",
-    "learning_rate": 0.01,
+    "optimizer": "sgd",  # is traced sooner than AdamW
+    "learning_rate": 0.001,
     "learn_radius": 3,
     "radius": 3,
     "steps": 16,

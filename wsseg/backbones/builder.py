@@ -11,6 +11,7 @@ import keras
 from wsseg.backbones import hub, plain
 from wsseg.backbones.multi_grid import check_multi_grid, multiply_rates
 from wsseg.backbones.output_stride import copy_weights, rewritten_config
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.backbones.table import MOBILENET_WIDTHS, NETWORKS, Network
 from wsseg.backbones.weights import load_weights, mobilenet_alpha
 from wsseg.catalogue import load, nearest
@@ -85,13 +86,17 @@ def create(
     preprocessed = ImagePreprocessing(network.preprocessing, name=PREPROCESSING)(image)
     full_name = f"mobilenet_{arguments['alpha']}" if "alpha" in arguments else name
 
-    original = _application(network, arguments, weights=None, input_tensor=preprocessed)
-    load_weights(
-        original,
-        weights,
-        full_name,
-        lambda: _application(network, arguments, weights="imagenet", input_shape=(224, 224, 3)),
-    )
+    if weights is None:  # the network made of its config draws the initial values
+        with shapes_only():
+            original = _application(network, arguments, weights=None, input_tensor=preprocessed)
+    else:
+        original = _application(network, arguments, weights=None, input_tensor=preprocessed)
+        load_weights(
+            original,
+            weights,
+            full_name,
+            lambda: _application(network, arguments, weights="imagenet", input_shape=(224, 224, 3)),
+        )
 
     config = original.get_config()
     names = _name_all(config, full_name)
@@ -102,7 +107,8 @@ def create(
     if multi_grid is not None:
         multiply_rates(config, multi_grid, name)
     backbone = keras.Model.from_config(config)
-    copy_weights(original, backbone, names)
+    if weights is not None:
+        copy_weights(original, backbone, names)
     if "alpha" in arguments:
         backbone.alpha = arguments["alpha"]
     return backbone

@@ -1,6 +1,7 @@
 """VGG-16 with some of its layers exchanged: the chain on which FCN and DeepLab's LargeFOV stand."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from keras import layers
 
 from wsseg.backbones.builder import create
 from wsseg.backbones.output_stride import copy_weights
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.backbones.vgg_dense import holds_legacy_dense, load_legacy_convolutions
 from wsseg.errors import InputError
 
@@ -56,7 +58,8 @@ def vgg16(
         InputError: Weights that don't fit.
     """
     legacy = holds_legacy_dense(weights)
-    network = create(backbone, weights=None if legacy else weights)
+    with shapes_only() if weights is None else nullcontext():
+        network = create(backbone, weights=None if legacy else weights)
     if legacy:
         load_legacy_convolutions(network, weights)
     tensors, x = {}, image
@@ -69,7 +72,8 @@ def vgg16(
     level_layers = {level: tensor._keras_history.operation.name for level, tensor in network.output.items()}
     levels = {level: tensors[name] for level, name in level_layers.items()}
     rebuilt = keras.Model(image, levels, name=network.name)
-    copy_weights(network, rebuilt)
+    if weights is not None:
+        copy_weights(network, rebuilt)
     return rebuilt
 
 

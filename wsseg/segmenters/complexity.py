@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from wsseg import segmenters
+from wsseg.backbones.shapes_only import shapes_only
 from wsseg.errors import InputError
 
 
@@ -48,8 +49,7 @@ def cost(name: str, size: int = 512, **options: Any) -> Cost:
     """
     options = {"num_classes": 21} | options
     options.pop("weights", None)
-    # Inside a stateless scope that is never initialised, variables have a shape and no memory.
-    with keras.StatelessScope(initialize_variables=False):
+    with shapes_only():
         try:
             model = segmenters.create(name, **options | {"input_size": (size, size)})
         except InputError:
