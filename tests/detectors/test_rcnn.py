@@ -15,6 +15,8 @@ SMALL = {
     "proposals": 20, "regions": 16, "detections": 6,
 }  # fmt: skip
 MASKS = SMALL | {"mask_channels": 8}
+ONE_MAP = {"use_pyramid": False, "output_stride": 8, "anchor_sides": (2, 4, 8)}  # 16 to 64 pixels
+POOLED = ONE_MAP | {"pooling": "pool"}  # as the first Faster R-CNN
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +88,26 @@ def test_no_proposals_at_all_are_no_detections(mask_rcnn):
     assert not found["classes"].any() and not found["scores"].any()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["mask_rcnn", "faster_rcnn"])
-def test_learns_where_the_rectangles_are(name):
+@pytest.mark.parametrize(
+    ("name", "options"), [("mask_rcnn", MASKS | ONE_MAP), ("faster_rcnn", SMALL | POOLED)]
+)
+def test_of_one_map_it_detects_and_has_losses(name, options):
     keras.utils.set_random_seed(0)
-    model = detectors.create(name, **(MASKS if name == "mask_rcnn" else SMALL))
+    model = detectors.create(name, **options)
+    data = batch(np.random.default_rng(0))
+    assert model(data["images"])["boxes"].shape == (4, 6, 4)
+    losses = model(data, training=True)
+    assert len(losses) == (5 if name == "mask_rcnn" else 4)
+    assert all(np.isfinite(loss) and loss > 0 for loss in losses.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "options"), [("mask_rcnn", MASKS), ("faster_rcnn", SMALL), ("faster_rcnn", SMALL | POOLED)]
+)
+def test_learns_where_the_rectangles_are(name, options):
+    keras.utils.set_random_seed(0)
+    model = detectors.create(name, **options)
     random = np.random.default_rng(0)
     data = batch(random, 8)
     model.compile(keras.optimizers.Adam(0.003))
@@ -128,7 +145,7 @@ def test_saved_and_loaded_it_detects_the_same(mask_rcnn, tmp_path):
     mask_rcnn.save(tmp_path / "model.keras")
     restored = load_model(tmp_path / "model.keras")
     images = batch(np.random.default_rng(1))["images"]
-    found, again = (model.predict_on_batch(images) for model in (mask_rcnn, restored))
+    found, again = (model(images) for model in (mask_rcnn, restored))  # eagerly: sooner than to trace both
     for part, values in found.items():
         np.testing.assert_array_equal(values, again[part])
     assert restored.get_config() == mask_rcnn.get_config()

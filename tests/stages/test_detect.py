@@ -24,6 +24,8 @@ DETECT = {
     "network": "mask_rcnn",
     "weights": "classifier",
     "options": {
+        "use_pyramid": False,  # one map is traced sooner than five
+        "output_stride": 8,
         "channels": 8,
         "head_channels": 16,
         "mask_channels": 8,

@@ -37,8 +37,8 @@ def create(name: str, /, **options: Any) -> "RCNN":
         >>> model = create("mask_rcnn", backbone="mobilenet_0.25", num_classes=3, input_size=(64, 64), channels=8,
         ...                head_channels=8, mask_channels=8, proposals=16, detections=5)
         >>> import numpy as np
-        >>> found = model.predict(np.zeros((1, 64, 64, 3)), verbose=0)
-        >>> {part: values.shape for part, values in sorted(found.items())}
+        >>> found = model(np.zeros((1, 64, 64, 3)))
+        >>> {part: tuple(values.shape) for part, values in sorted(found.items())}
         {'boxes': (1, 5, 4), 'classes': (1, 5), 'masks': (1, 5, 28, 28), 'scores': (1, 5)}
     """
     from wsseg.detectors.builder import rcnn

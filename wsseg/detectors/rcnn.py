@@ -110,6 +110,11 @@ class RCNN(keras.Model):
             self._means[part].update_state(value)
         return sum(y_pred.values())
 
+    def _features(self, images, training) -> list[Any]:
+        """Return the trunk's maps; of a single one Keras makes no list."""
+        found = self.trunk(images, training=training)
+        return list(found) if isinstance(found, list | tuple) else [found]
+
     def _rpn_outputs(self, features):
         """Return objectness logits `(B, N)` and offsets `(B, N, 4)`, one each a feature map."""
         logits, offsets = [], []
@@ -141,7 +146,7 @@ class RCNN(keras.Model):
         true_boxes = ops.cast(inputs["boxes"], "float32")
         true_classes = ops.cast(inputs["classes"], "int32")
         valid = true_classes > 0
-        features = self.trunk(inputs["images"], training=training)
+        features = self._features(inputs["images"], training)
         logits, offsets = self._rpn_outputs(features)
         rois, there = self._proposals(logits, offsets, training=True)
         found = self._rpn_losses(logits, offsets, true_boxes, valid)
@@ -213,7 +218,7 @@ class RCNN(keras.Model):
         return losses.mask_loss(logits, targets[..., 0] >= 0.5, positive)
 
     def _detect(self, images) -> dict[str, Any]:
-        features = self.trunk(images, training=False)
+        features = self._features(images, False)
         rois, there = self._proposals(*self._rpn_outputs(features), training=False)
         logits, moves = self._box_outputs(features, rois)
         scores = ops.softmax(logits, axis=-1)[..., 1:] * ops.cast(there, "float32")[..., None]
