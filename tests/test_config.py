@@ -79,7 +79,7 @@ def test_the_command_line_wins(tmp_path):
         ("localize: {scales: 1.0}", r"`localize.scales` must be a list such as \[1.0, 2.0\]; got 1.0"),
         ("classify: {long_side: [64]}", r"`classify.long_side` must be a list of 2 values; got \[64\]"),
         ("dataset: {classes: [1]}", r"`dataset.classes` must be a list such as \[cat, dog\] or null"),
-        ("jit: perhaps", "`jit` must be auto or true or false; got perhaps"),
+        ("jit: perhaps", "`jit` must be true or false; got perhaps"),
     ],
 )
 def test_what_is_wrong_in_a_file_names_the_file_and_the_option(tmp_path, text, message):

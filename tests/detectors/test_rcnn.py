@@ -16,7 +16,7 @@ SMALL = {
 }  # fmt: skip
 MASKS = SMALL | {"mask_channels": 8}
 ONE_MAP = {"use_pyramid": False, "output_stride": 8, "anchor_sides": (2, 4, 8)}  # 16 to 64 pixels
-POOLED = ONE_MAP | {"pooling": "pool"}  # as the first Faster R-CNN
+POOLED = ONE_MAP | {"pooling": "pool", "head_channels": 32}  # as the first Faster R-CNN
 
 
 @pytest.fixture(scope="module")
@@ -103,15 +103,16 @@ def test_of_one_map_it_detects_and_has_losses(name, options):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "options"), [("mask_rcnn", MASKS), ("faster_rcnn", SMALL), ("faster_rcnn", SMALL | POOLED)]
+    ("name", "options", "epochs"),
+    [("mask_rcnn", MASKS, 25), ("faster_rcnn", SMALL, 25), ("faster_rcnn", SMALL | POOLED, 40)],
 )
-def test_learns_where_the_rectangles_are(name, options):
+def test_learns_where_the_rectangles_are(name, options, epochs):
     keras.utils.set_random_seed(0)
     model = detectors.create(name, **options)
     random = np.random.default_rng(0)
     data = batch(random, 8)
     model.compile(keras.optimizers.Adam(0.003))
-    history = model.fit(data, batch_size=4, epochs=25, verbose=0).history
+    history = model.fit(data, batch_size=4, epochs=epochs, verbose=0).history
     assert history["loss"][-1] < 0.6 * history["loss"][0]
     assert set(history) == {
         "loss",
@@ -129,8 +130,16 @@ def test_learns_where_the_rectangles_are(name, options):
     assert (found.masks is not None) == (name == "mask_rcnn")
 
 
+@pytest.fixture
+def xla_allowed():
+    """Keras compiles nothing where operations are deterministic, as an earlier test's stage may have left them."""
+    from tensorflow.python.framework import config
+
+    config.disable_op_determinism()
+
+
 @pytest.mark.slow
-def test_an_image_without_objects_can_be_learnt_from():
+def test_an_image_without_objects_can_be_learnt_from(xla_allowed):
     keras.utils.set_random_seed(0)
     model = detectors.create("mask_rcnn", **MASKS)
     data = batch(np.random.default_rng(0), 2)

@@ -40,14 +40,15 @@ class Recipe:
         name: Of the recipe; a run folder belongs to one recipe.
         seed: Of every random choice.
         precision: float32, or mixed_float16 on a GPU.
-        jit: Compile with XLA: auto (on a GPU only), true or false.
+        jit: Compile training steps with XLA. Its operations are not the deterministic ones, so that a resumed training
+            equals an undisturbed one only up to rounding.
         ceiling: Also train the same segmenter (and detector) on the true masks, as the upper bound in the table.
     """
 
     name: str = "scenes"
     seed: int = 0
     precision: Literal["float32", "mixed_float16"] = "float32"
-    jit: Literal["auto"] | bool = "auto"
+    jit: bool = False
     ceiling: bool = False
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     supervision: SupervisionConfig = field(default_factory=SupervisionConfig)

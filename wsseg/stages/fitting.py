@@ -9,7 +9,6 @@ import keras
 from wsseg.progress import bar
 from wsseg.recipe import ClassifyConfig, DetectConfig, PropagateConfig, Recipe, SegmentConfig
 from wsseg.training import optimizers
-from wsseg.training.device import use_jit
 from wsseg.training.resumable_fit import resumable_fit
 
 
@@ -44,6 +43,6 @@ def fit(
         head_multiplier=config.head_multiplier,
         weight_decay=config.weight_decay,
     )
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=use_jit(recipe))
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=recipe.jit)
     with bar(text, steps, "steps") as advance:
         resumable_fit(model, batches, config.epochs, recipe.seed, out, advance)
