@@ -34,8 +34,15 @@ def _same_random_weights():
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _no_graphs_left_behind():
-    """Let go of what Keras keeps of a file's models; to collect it is left to Python, as it takes a second a file."""
+def _nothing_left_behind():
+    """Let go of what Keras keeps of a file's models, and of the deterministic operations that a stage asks for.
+
+    To collect the models is left to Python, as it takes a second a file.
+    """
     yield
     if "keras" in sys.modules:
         sys.modules["keras"].utils.clear_session(free_memory=False)
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.framework import config
+
+        config.disable_op_determinism()

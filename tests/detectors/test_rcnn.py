@@ -130,16 +130,8 @@ def test_learns_where_the_rectangles_are(name, options, epochs):
     assert (found.masks is not None) == (name == "mask_rcnn")
 
 
-@pytest.fixture
-def xla_allowed():
-    """Keras compiles nothing where operations are deterministic, as an earlier test's stage may have left them."""
-    from tensorflow.python.framework import config
-
-    config.disable_op_determinism()
-
-
 @pytest.mark.slow
-def test_an_image_without_objects_can_be_learnt_from(xla_allowed):
+def test_an_image_without_objects_can_be_learnt_from():
     keras.utils.set_random_seed(0)
     model = detectors.create("mask_rcnn", **MASKS)
     data = batch(np.random.default_rng(0), 2)
