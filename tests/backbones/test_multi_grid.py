@@ -15,7 +15,6 @@ from wsseg.errors import InputError
 def networks():
     """Return each ResNet-50 at output stride 16 without and with multi-grid."""
     names = ("resnet50", "resnet50_torch")
-    # Inside a stateless scope variables have a shape and no memory: graphs only.
     with shapes_only():
         return {
             name: [

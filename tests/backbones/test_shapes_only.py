@@ -29,7 +29,7 @@ def test_a_backbone_of_random_weights_has_its_initial_values(name):
         for weight in layer.weights:
             values = np.array(weight)
             if "kernel" in weight.name:
-                # Glorot or He: the variance is between 1 / (fan in + fan out) and 2 / fan out and alike.
+                # Drawn, and around 0; which distribution each layer has is Keras' affair.
                 assert 0 < values.std() < 1 and abs(values.mean()) < 0.1, weight.path
             else:
                 expected = weight.name in ("gamma", "moving_variance", "variance")

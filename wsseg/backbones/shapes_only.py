@@ -13,7 +13,8 @@ WAITING = "uninitialized_variables"  # Keras' list of what the end of any later 
 def shapes_only() -> Iterator[None]:
     """Inside, layers are built with weights that have a shape and neither memory nor values.
 
-    Their networks can be counted, and made anew from their config; they can't be called.
+    Their networks can be counted, and made anew from their config; they can't be called. Leaving Keras' own scope
+    without values would not be enough: it notes its variables, and the next network built would allocate them.
 
     Example:
         >>> with shapes_only():

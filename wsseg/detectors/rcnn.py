@@ -112,8 +112,7 @@ class RCNN(keras.Model):
 
     def _features(self, images, training) -> list[Any]:
         """Return the trunk's maps; of a single one Keras makes no list."""
-        found = self.trunk(images, training=training)
-        return list(found) if isinstance(found, list | tuple) else [found]
+        return keras.tree.flatten(self.trunk(images, training=training))
 
     def _rpn_outputs(self, features):
         """Return objectness logits `(B, N)` and offsets `(B, N, 4)`, one each a feature map."""
