@@ -16,13 +16,13 @@ from scipy.optimize import minimize
 
 from wsseg import backbones
 from wsseg.classifiers.confident_learning import corrected
-from wsseg.config import load_recipe
 from wsseg.datasets import Dataset
 from wsseg.datasets.label_noise import noisy_labels
 from wsseg.metrics import mean_average_precision
 from wsseg.recipe import Recipe
-from wsseg.stages import data
-from wsseg.stages.correct_labels import folds_of
+from wsseg.recipe.reading import load_recipe
+from wsseg.stages.classify.correct_labels import folds_of
+from wsseg.supervision import splits
 
 DECAY = 0.001
 
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="+", default=[0, 0.2, 0.4])
     arguments, words = parser.parse_known_args()
     recipe = load_recipe(arguments.recipe, words)
-    train, val = (data.open_split(recipe, name) for name in (recipe.dataset.train, recipe.dataset.val))
+    train, val = (splits.open_split(recipe, name) for name in (recipe.dataset.train, recipe.dataset.val))
     x, x_val = features(recipe, train), features(recipe, val)
     mean, size = x.mean(0), (x.std(0) + 1e-6) * np.sqrt(x.shape[1])
     x, x_val = (x - mean) / size, (x_val - mean) / size

@@ -15,12 +15,13 @@ from pathlib import Path
 
 from wsseg import explainers
 from wsseg.artifacts import ClassMaps
-from wsseg.config import load_recipe
+from wsseg.engine import run_folder
 from wsseg.explainers.multi_scale import MultiScale
+from wsseg.recipe.reading import load_recipe
 from wsseg.refiners import LevelSweep
 from wsseg.saved_models import load_model
-from wsseg.stages import data, run_folder
 from wsseg.stages.localize import write_maps
+from wsseg.supervision import splits
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=100)
     arguments = parser.parse_args()
     recipe = load_recipe(*run_folder.source_of(arguments.run))
-    val = data.open_split(recipe, recipe.dataset.val, masks=True)
+    val = splits.open_split(recipe, recipe.dataset.val, masks=True)
     step = max(len(val) // arguments.images, 1)
     val = val.subset(record.id for record in list(val)[::step][: arguments.images])
     model = load_model(arguments.run / "1_classify" / "classifier.keras")

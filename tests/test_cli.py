@@ -136,7 +136,7 @@ def test_status_of_a_folder_whose_recipe_is_gone(capsys, tmp_path):
 
 
 def test_ctrl_c_says_how_to_resume(capsys, monkeypatch, tmp_path):
-    from wsseg.stages import engine
+    from wsseg.engine import run as engine
 
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
@@ -255,7 +255,7 @@ def test_a_script_does_what_the_command_does(tmp_path):
     "path", sorted((ROOT / "pipelines/recipes").glob("*.yaml")), ids=lambda path: path.stem
 )
 def test_the_recipes_that_come_with_it_are_valid(path):
-    from wsseg.config import load_recipe
+    from wsseg.recipe.reading import load_recipe
 
     assert load_recipe(path).name == path.stem
     assert path.read_text().startswith("#")

@@ -6,14 +6,14 @@ import pytest
 LIGHT = [
     "wsseg",
     "wsseg.artifacts",
-    "wsseg.instances",
+    "wsseg.objects.instances",
     "wsseg.datasets",
     "wsseg.metrics",
     "wsseg.refiners",
     "wsseg.report",
 ]
 # Worker processes import these two.
-LIGHT += ["wsseg.stages.label", "wsseg.stages.score_labels"]
+LIGHT += ["wsseg.stages.label.stage", "wsseg.stages.evaluate.score_labels"]
 
 PROGRAM = """
 import importlib, pkgutil, sys

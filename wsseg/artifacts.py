@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from wsseg.errors import InputError
-from wsseg.report.palette import voc_palette
+from wsseg.palette import voc_palette
 
 IGNORE = 255
 """The mask value of a pixel that is unsure, and is neither trained on nor scored."""

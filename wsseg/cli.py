@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from wsseg.datasets import command as datasets_command
+from wsseg.commands import datasets as datasets_command
+from wsseg.commands.evaluate_maps import options as evaluate_maps_options
 from wsseg.errors import InputError
 from wsseg.stages import STAGES, plan
-from wsseg.stages.evaluate_maps import options as evaluate_maps_options
 
 DESCRIPTION = """Weakly supervised semantic segmentation from image-level labels.
 
@@ -182,11 +182,12 @@ def recipe_options(
 
 def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Run a recipe, or one stage of it; end with the table of scores."""
-    from wsseg.config import load_recipe
-    from wsseg.stages import engine, run_folder
-    from wsseg.stages.evaluate_folder import score_folders
-    from wsseg.stages.evaluate_instances import score_instances
-    from wsseg.stages.table import print_table
+    from wsseg.commands.score_masks import score_folders
+    from wsseg.commands.score_objects import score_instances
+    from wsseg.engine import run as engine
+    from wsseg.engine import run_folder
+    from wsseg.recipe.reading import load_recipe
+    from wsseg.stages.evaluate.score_table import print_table
 
     only = None if arguments.command == "run" else arguments.command
     if only == "evaluate" and (arguments.predictions or arguments.truth or arguments.classes):
@@ -213,8 +214,9 @@ def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
 
 def show_status(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Print a line a stage."""
-    from wsseg.config import load_recipe
-    from wsseg.stages import engine, run_folder
+    from wsseg.engine import run as engine
+    from wsseg.engine import run_folder
+    from wsseg.recipe.reading import load_recipe
 
     if arguments.recipe:
         recipe = load_recipe(arguments.recipe, overrides)
@@ -227,7 +229,7 @@ def show_status(arguments: argparse.Namespace, overrides: list[str]) -> None:
 
 def show_options(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Print every option of a recipe with its type and default."""
-    from wsseg.config import parser
+    from wsseg.recipe.reading import parser
 
     text = parser(prog="wsseg run RECIPE", usage=argparse.SUPPRESS).format_help()
     print(text[text.index("A whole run:") :], end="")  # before it: options of the parser itself
@@ -252,9 +254,9 @@ def import_file(arguments: argparse.Namespace, overrides: list[str]) -> None:
 
 def explain_photographs(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Print the top classes and write a picture for each photograph; a broken one is reported, not fatal."""
-    from wsseg.explainers.photographs import load_classifier, look
-    from wsseg.explainers.sheets import write_sheets
-    from wsseg.loading.image_files import check_image
+    from wsseg.commands.photographs import load_classifier, look
+    from wsseg.commands.sheets import write_sheets
+    from wsseg.image_files import check_image
 
     if arguments.top < 1:
         raise InputError(f"--top must be at least 1; got {arguments.top}")
@@ -297,7 +299,7 @@ def explain_photographs(arguments: argparse.Namespace, overrides: list[str]) -> 
 
 def evaluate_maps(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Measure the maps of several explainers on a dataset or a folder of photographs; end with a table."""
-    from wsseg.config import load_recipe
+    from wsseg.recipe.reading import load_recipe
 
     options = evaluate_maps_options.from_arguments(arguments)
     if options.photographs is not None and (arguments.recipe or overrides or options.split):
@@ -305,7 +307,7 @@ def evaluate_maps(arguments: argparse.Namespace, overrides: list[str]) -> None:
             "--photographs takes no dataset beside it; leave the recipe, --dataset and --split out"
         )
     recipe = load_recipe(arguments.recipe, overrides)
-    from wsseg.stages.evaluate_maps.command import run
+    from wsseg.commands.evaluate_maps.command import run
 
     run(options, recipe, read_class_names(options.class_names))
 

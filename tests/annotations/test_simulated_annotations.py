@@ -9,7 +9,7 @@ from wsseg.annotations.points import JITTER, dot, inscribed_point, simulated_poi
 from wsseg.annotations.regions import marked_regions
 from wsseg.annotations.scribbles import longest_path, simulated_scribbles, stroke
 from wsseg.errors import InputError
-from wsseg.instances import Instances
+from wsseg.objects.instances import Instances
 
 
 def seeded(number=0):

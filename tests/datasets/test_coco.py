@@ -7,8 +7,8 @@ from PIL import Image
 
 from wsseg import datasets
 from wsseg.artifacts import write_mask
-from wsseg.datasets import coco_index
 from wsseg.errors import InputError
+from wsseg.objects import coco_annotations as coco_index
 
 CATEGORIES = [
     {"id": 90, "name": "toothbrush", "supercategory": "indoor"},

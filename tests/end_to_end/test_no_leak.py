@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from wsseg.artifacts import Manifest, read_mask
-from wsseg.config import load_recipe
 from wsseg.datasets import Dataset
+from wsseg.recipe.reading import load_recipe
 from wsseg.saved_models import load_model
 from wsseg.stages import STAGES
-from wsseg.stages.supervision import with_given_masks
+from wsseg.supervision.training_images import with_given_masks
 
 BLIND = ("classify", "localize", "propagate", "label", "segment")
 

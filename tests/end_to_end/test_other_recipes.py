@@ -7,7 +7,7 @@ import pytest
 from small_run.recipe import write_recipe
 
 from wsseg.artifacts import read_mask
-from wsseg.config import load_recipe
+from wsseg.recipe.reading import load_recipe
 from wsseg.stages import plan
 
 

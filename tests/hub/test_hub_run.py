@@ -10,7 +10,7 @@ from small_run.recipe import write_recipe
 
 from wsseg.layers.hub_architecture import Architecture
 from wsseg.saved_models import load_model
-from wsseg.stages.data import weights_fingerprint
+from wsseg.supervision.splits import weights_fingerprint
 
 
 def test_the_presets_weights_are_no_file():

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from wsseg import datasets
-from wsseg.instances import Instances, boxes_of_masks
 from wsseg.loading.instance_batches import InstanceBatches, boxes_of
+from wsseg.objects.instances import Instances, boxes_of_masks
 
 
 @pytest.fixture(scope="module")

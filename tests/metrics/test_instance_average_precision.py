@@ -3,9 +3,9 @@ import pytest
 from references.instance_scores import box_area, coco_rows
 
 from wsseg.errors import InputError
-from wsseg.instances import Instances, boxes_of_masks
 from wsseg.metrics import InstanceAveragePrecision
 from wsseg.metrics.instance_average_precision import ROWS
+from wsseg.objects.instances import Instances, boxes_of_masks
 
 SIZE_HW = (130, 140)
 

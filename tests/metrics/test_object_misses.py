@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from wsseg.errors import InputError
-from wsseg.instances import Instances
 from wsseg.metrics import ObjectMisses, find_misses, worst_images
+from wsseg.objects.instances import Instances
 
 SIZE_HW = (60, 60)
 

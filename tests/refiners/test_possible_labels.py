@@ -4,7 +4,7 @@ from references.possible_labels import possible
 
 from wsseg.artifacts import ClassMaps
 from wsseg.errors import InputError
-from wsseg.instances import Instances
+from wsseg.objects.instances import Instances
 from wsseg.refiners import DenseCRF, label_image
 from wsseg.refiners.possible_labels import possible_labels, with_marked
 

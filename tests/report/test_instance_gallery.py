@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from wsseg.errors import InputError
-from wsseg.instances import Instances
 from wsseg.metrics import InstanceAveragePrecision
+from wsseg.objects.instances import Instances
 from wsseg.report.instance_gallery import FALSE_ALARM, MISSED, ShownImage, instance_gallery
 from wsseg.report.page import ObjectScores, Page, write_page
 from wsseg.report.precision_recall_figure import precision_recall_figure

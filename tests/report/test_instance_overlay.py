@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from wsseg.errors import InputError
-from wsseg.instances import Instances
+from wsseg.objects.instances import Instances
 from wsseg.report.instance_overlay import _meet, _place, draw_instances, instance_colours
 
 NAMES = ["cat", "dog"]

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from wsseg.errors import InputError
-from wsseg.report.palette import voc_palette
+from wsseg.palette import voc_palette
 from wsseg.report.pictures import PICTURE_SIDE, picture_uri
 
 

@@ -5,12 +5,14 @@ import pytest
 from PIL import Image
 
 from wsseg.artifacts import ClassMaps, read_mask, write_mask
-from wsseg.config import load_recipe
 from wsseg.datasets import Dataset
+from wsseg.engine.preflight.supervision import check_supervision
 from wsseg.errors import InputError
-from wsseg.instance_files import read_instances
-from wsseg.stages import annotations, label, pseudo_masks, supervision
-from wsseg.stages.foresight_of_supervision import check_supervision
+from wsseg.objects.instance_files import read_instances
+from wsseg.recipe.reading import load_recipe
+from wsseg.stages.label import annotations, pseudo_masks
+from wsseg.stages.label import stage as label
+from wsseg.supervision import training_images as supervision
 
 SIZE = (20, 24)
 CLASSES = ("cat", "dog")
@@ -176,7 +178,7 @@ def test_simulated_annotations_are_all_that_leaves_the_masks(
 def test_the_seed_decides(recipe, photographs, tmp_path):
     def drawn(*words):
         chosen = recipe(*simulated("points", "supervision.width=1", *words))
-        truth = label.data.open_split(chosen, "train", masks=True)
+        truth = label.splits.open_split(chosen, "train", masks=True)
         return [annotations.simulate(chosen.supervision, chosen.seed, truth, truth[i])[0] for i in range(3)]
 
     one, same, other = drawn(), drawn(), drawn("seed=1")
@@ -198,7 +200,7 @@ def test_a_mask_of_nothing_known(recipe, photographs):
     write_mask(photographs / "masks/0.png", np.full(SIZE, 255, np.uint8))
     for kind in ("scribbles", "boxes"):
         chosen = recipe(*simulated(kind))
-        truth = label.data.open_split(chosen, "train", masks=True)
+        truth = label.splits.open_split(chosen, "train", masks=True)
         marks, boxes = annotations.simulate(chosen.supervision, 0, truth, truth[0])
         assert (marks is None or (marks == 255).all()) and (boxes is None or len(boxes) == 0)
 
@@ -222,7 +224,7 @@ def test_the_oracle_knows_the_annotations(recipe, photographs, inputs, tmp_path)
     """Boxes that are the dogs: of a level below the map every box is full, and the score is 1 where the map is."""
     chosen = recipe(*simulated("boxes"))
     labelled(chosen, inputs, tmp_path / "label")
-    truth = label.data.open_split(chosen, "train", masks=True)
+    truth = label.splits.open_split(chosen, "train", masks=True)
     maps = inputs["propagate"] / "maps"
     with_boxes = pseudo_masks.score_levels(chosen.label, [0.5], truth, maps, "test", tmp_path / "label")
     without = pseudo_masks.score_levels(chosen.label, [0.5], truth, maps, "test")

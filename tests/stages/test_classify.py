@@ -6,11 +6,13 @@ from small_run import network
 from small_run.recipe import write_recipe
 
 from wsseg.artifacts import ClassMaps
-from wsseg.config import load_recipe
+from wsseg.engine.preflight import parts as foresight
 from wsseg.errors import InputError
+from wsseg.recipe.reading import load_recipe
 from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
-from wsseg.stages import classify, foresight, localize
+from wsseg.stages import localize
+from wsseg.stages.classify import stage as classify
 
 EXPLAINER = {"gap": "cam", "nin": "cam", "acol": "acol", "seam": "seam"}
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from wsseg.artifacts import read_json
-from wsseg.config import load_recipe
 from wsseg.datasets import Dataset, Record
-from wsseg.stages import correct_labels
+from wsseg.recipe.reading import load_recipe
+from wsseg.stages.classify import correct_labels
 
 CLASSES = ("cat", "dog")
 RECIPE = load_recipe(overrides=["--supervision.clean_labels=confidence", "--supervision.clean_folds=4"])

@@ -9,15 +9,19 @@ from small_run.recipe import write_recipe
 
 from wsseg import classifiers
 from wsseg.artifacts import ClassMaps, read_json
-from wsseg.config import load_recipe
 from wsseg.datasets import Dataset
+from wsseg.engine.preflight import parts as foresight
 from wsseg.errors import InputError
-from wsseg.instance_files import read_instances, write_instances
-from wsseg.instances import Instances
+from wsseg.objects.instance_files import read_instances, write_instances
+from wsseg.objects.instances import Instances
 from wsseg.recipe import CRFConfig, LabelConfig
+from wsseg.recipe.reading import load_recipe
 from wsseg.saved_models import load_model
-from wsseg.stages import data, detect, evaluate_detectors, foresight, plan, pseudo_instances
-from wsseg.stages.report_objects import object_galleries, object_scores
+from wsseg.stages import detect, plan
+from wsseg.stages.evaluate import detectors as evaluate_detectors
+from wsseg.stages.label import pseudo_instances
+from wsseg.stages.report.objects import object_galleries, object_scores
+from wsseg.supervision import splits
 from wsseg.training.model_files import save_model
 
 DETECT = {
@@ -63,7 +67,7 @@ def run(tmp_path_factory):
         inputs = {name: folder / name for name in stages}
         for path in (*inputs.values(), folder / "label/instances"):
             path.mkdir(exist_ok=True)
-        train, _ = data.checked(recipe, "train", inputs["data"], masks=True)
+        train, _ = splits.checked(recipe, "train", inputs["data"], masks=True)
         model = classifiers.create("gap", backbone="tiny", num_classes=len(train.classes), output_stride=8)
         save_model(model, folder / "classify/classifier.keras")
         for record in train:
@@ -124,7 +128,7 @@ def test_scores_are_of_the_files(run):
 
 def test_perfect_detections_score_1_and_files_that_are_there_are_kept(run, tmp_path, monkeypatch):
     recipe, inputs, *_ = run
-    val, _ = data.checked(recipe, "val", inputs["data"], masks=True)
+    val, _ = splits.checked(recipe, "val", inputs["data"], masks=True)
     (tmp_path / "detections").mkdir()
     for record in val:
         true = val.read_instances(record)
@@ -138,7 +142,7 @@ def test_perfect_detections_score_1_and_files_that_are_there_are_kept(run, tmp_p
 
 def test_the_report_shows_scores_curves_and_misses(run):
     recipe, inputs, *_ = run
-    val, _ = data.checked(recipe, "val", inputs["data"], masks=True)
+    val, _ = splits.checked(recipe, "val", inputs["data"], masks=True)
     rows = object_scores(inputs)
     assert [row.title for row in rows][:2] == [
         "pseudo-instances: masks, train",
@@ -168,7 +172,7 @@ def test_pseudo_instances_go_to_the_strongest_map_and_keep_their_class(tmp_path)
 
 def test_pseudo_instances_are_written_once(tmp_path, run):
     recipe, inputs, *_ = run
-    train, _ = data.checked(recipe, "train", inputs["data"])
+    train, _ = splits.checked(recipe, "train", inputs["data"])
     maps = tmp_path / "propagate/instances"
     maps.mkdir(parents=True)
     for record in train:
@@ -214,6 +218,6 @@ def test_what_cannot_work_is_said_first(tmp_path, monkeypatch, sections, message
 
 def test_a_dataset_without_instances_has_no_ceiling(tmp_path, run, monkeypatch):
     recipe, _inputs, *_ = run
-    monkeypatch.setattr(data, "open_split", lambda *_, **__: Dataset("d", "train", ["a"], []))
+    monkeypatch.setattr(splits, "open_split", lambda *_, **__: Dataset("d", "train", ["a"], []))
     with pytest.raises(InputError, match="no image of split `train` has them"):
         foresight.check_detector(recipe)

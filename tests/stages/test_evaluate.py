@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from wsseg.artifacts import ClassMaps, write_mask
-from wsseg.config import load_recipe
 from wsseg.datasets import Dataset, Record
 from wsseg.metrics import ConfusionMatrix
-from wsseg.stages import evaluate
+from wsseg.recipe.reading import load_recipe
+from wsseg.stages.evaluate import stage as evaluate
 
 SIZE = (4, 10)
 

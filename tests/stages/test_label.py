@@ -5,10 +5,11 @@ import pytest
 from PIL import Image
 
 from wsseg.artifacts import ClassMaps, write_mask
-from wsseg.config import load_recipe
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
-from wsseg.stages import crf_search, label, pseudo_masks
+from wsseg.recipe.reading import load_recipe
+from wsseg.stages.label import crf_search, pseudo_masks
+from wsseg.stages.label import stage as label
 
 SIZE = (8, 10)
 

@@ -9,10 +9,11 @@ from small_run.recipe import write_recipe
 
 from wsseg import classifiers
 from wsseg.artifacts import ClassMaps, read_mask
-from wsseg.config import load_recipe
 from wsseg.recipe import PropagateConfig
-from wsseg.stages import data, propagate
-from wsseg.stages.walk import walk
+from wsseg.recipe.reading import load_recipe
+from wsseg.stages.propagate import stage as propagate
+from wsseg.stages.propagate.walk import walk
+from wsseg.supervision import splits
 from wsseg.training.model_files import save_model
 
 OPTIONS = {
@@ -46,7 +47,7 @@ def run(request, tmp_path_factory):
         for name in ("data", "classify", "localize/maps", "propagate/maps"):
             (folder / name).mkdir(parents=True)
         inputs = {name: folder / name for name in ("data", "classify", "localize")}
-        train, _ = data.checked(recipe, "train", inputs["data"], masks=True)
+        train, _ = splits.checked(recipe, "train", inputs["data"], masks=True)
         keras.utils.set_random_seed(0)
         model = classifiers.create("gap", backbone="tiny", num_classes=len(train.classes), output_stride=8)
         save_model(model, folder / "classify/classifier.keras")

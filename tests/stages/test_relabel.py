@@ -9,15 +9,16 @@ from small_run import network
 from small_run.recipe import write_recipe
 
 from wsseg.artifacts import read_mask, write_mask
-from wsseg.config import load_recipe
 from wsseg.datasets import Dataset
 from wsseg.errors import InputError
 from wsseg.recipe import RelabelConfig
+from wsseg.recipe.reading import load_recipe
 from wsseg.refiners import DenseCRF
 from wsseg.saved_models import load_model
-from wsseg.stages import data, plan, relabel, segment
-from wsseg.stages.evaluate import conventions
+from wsseg.stages import plan, relabel, segment
+from wsseg.stages.evaluate.stage import conventions
 from wsseg.stages.relabel import relabelled
+from wsseg.supervision import splits
 
 IMAGE = np.zeros((2, 3, 3), np.uint8)
 
@@ -70,7 +71,7 @@ def run(tmp_path, monkeypatch):
         "segment": {"epochs": 2},
     }
     recipe = load_recipe(write_recipe(tmp_path / "small.yaml", changes))
-    train, _ = data.checked(recipe, "train", tmp_path / "data", masks=True)
+    train, _ = splits.checked(recipe, "train", tmp_path / "data", masks=True)
     for folder in ("label/masks", "relabel"):
         (tmp_path / folder).mkdir(parents=True)
     for record in train:

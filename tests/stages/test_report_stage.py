@@ -4,7 +4,7 @@ import pytest
 
 from wsseg.artifacts import Manifest
 from wsseg.datasets import Dataset, Record
-from wsseg.stages.report import made, worst_first
+from wsseg.stages.report.stage import made, worst_first
 
 
 @pytest.fixture

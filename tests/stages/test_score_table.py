@@ -1,6 +1,6 @@
 import json
 
-from wsseg.stages.table import number, print_table
+from wsseg.stages.evaluate.score_table import number, print_table
 
 ROW = {
     "split": "val",

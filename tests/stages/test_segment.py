@@ -9,12 +9,16 @@ from small_run.recipe import write_recipe
 
 from wsseg import classifiers, losses, segmenters
 from wsseg.artifacts import read_mask
-from wsseg.config import load_recipe
+from wsseg.engine.preflight import parts as foresight
 from wsseg.errors import InputError
+from wsseg.recipe.reading import load_recipe
 from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
-from wsseg.stages import data, evaluate, fitting, foresight, segment
-from wsseg.stages.classifier_weights import start_from_classifier
+from wsseg.stages import segment
+from wsseg.stages.evaluate import stage as evaluate
+from wsseg.supervision import splits
+from wsseg.training import fitting
+from wsseg.training.classifier_weights import start_from_classifier
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -42,7 +46,7 @@ def trained_and_scored(recipe, folder):
     """Train on the true masks and predict the validation split; return the losses and the folder of predictions."""
     (folder / "out").mkdir()
     segment.run_ceiling(recipe, {"data": folder / "data"}, folder / "out")
-    val, _ = data.checked(recipe, recipe.dataset.val, folder / "data", masks=True)
+    val, _ = splits.checked(recipe, recipe.dataset.val, folder / "data", masks=True)
     model = folder / "out" / segment.MODEL
     scores = evaluate.score_segmenter(recipe, val, model, folder / "predictions", {}, "ceiling")
     assert scores["images"] == 3 and 0 <= scores["miou"] <= 1
@@ -87,7 +91,7 @@ def test_the_weight_of_the_second_head(small, tmp_path, monkeypatch, weight):
     monkeypatch.setattr(losses, "WithAuxiliary", Spied)
     monkeypatch.setattr(fitting, "resumable_fit", stop)
     recipe = small(network="pspnet", auxiliary_weight=weight)
-    train, _ = data.checked(recipe, recipe.dataset.train, tmp_path / "data", masks=True)
+    train, _ = splits.checked(recipe, recipe.dataset.train, tmp_path / "data", masks=True)
     with pytest.raises(KeyboardInterrupt):
         segment.train_segmenter(recipe, {}, tmp_path, train, train.read_mask, {})
     # Two pixels' classes are as good as certain in the first head and even in the second: only that costs.

@@ -12,13 +12,14 @@ from small_run.recipe import write_recipe
 
 from wsseg import losses, segmenters
 from wsseg.artifacts import IGNORE, write_mask
-from wsseg.config import load_recipe
 from wsseg.datasets import Dataset
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.recipe import TeacherConfig
+from wsseg.recipe.reading import load_recipe
 from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
-from wsseg.stages import data, segment
+from wsseg.stages import segment
+from wsseg.supervision import splits
 from wsseg.training.mean_teacher import MeanTeacher, mixed
 
 CONFIG = TeacherConfig(weight=0.5, momentum=0.9, confidence=0.3, warm_up=0)
@@ -166,7 +167,7 @@ def run(tmp_path, monkeypatch):
             "segment": {"teacher": {"weight": 1.0, "confidence": 0.4, "warm_up": 0.5}} | changes,
         }
         recipe = load_recipe(write_recipe(tmp_path / "small.yaml", sections))
-        train, _ = data.checked(recipe, "train", tmp_path / "data", masks=True)
+        train, _ = splits.checked(recipe, "train", tmp_path / "data", masks=True)
         (tmp_path / "label/masks").mkdir(parents=True, exist_ok=True)
         given = [record.id for record in train][:6]
         for record in train.subset(given):

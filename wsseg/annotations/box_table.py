@@ -9,7 +9,7 @@ import numpy as np
 
 from wsseg.catalogue import nearest
 from wsseg.errors import InputError
-from wsseg.instances import Instances
+from wsseg.objects.instances import Instances
 
 HEADER = ("image", "label", "left", "top", "right", "bottom")
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from wsseg.annotations.regions import Region
 from wsseg.errors import InputError
-from wsseg.instances import Instances, boxes_of_masks
+from wsseg.objects.instances import Instances, boxes_of_masks
 
 
 def simulated_boxes(regions: Sequence[Region], rng: np.random.Generator, loosened: float = 0.0) -> Instances:

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from wsseg.instances import Instances
+from wsseg.objects.instances import Instances
 
 Region = tuple[int, np.ndarray]
 """The label of a region (0 = background, 1..K), and its pixels `(H, W) bool`."""

@@ -16,7 +16,7 @@ from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.layouts import detect, layout_of
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
-from wsseg.loading.image_files import check_image
+from wsseg.image_files import check_image
 from wsseg.progress import bar
 
 SHOWN = 3

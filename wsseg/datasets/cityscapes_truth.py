@@ -16,7 +16,7 @@ from wsseg.artifacts import IGNORE, read_mask
 from wsseg.datasets.mask_ids import ILLEGAL, mask_id_table
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
-from wsseg.instances import Instances
+from wsseg.objects.instances import Instances
 
 LABEL_IDS = {
     "road": 7, "sidewalk": 8, "building": 11, "wall": 12, "fence": 13, "pole": 17, "traffic light": 19,

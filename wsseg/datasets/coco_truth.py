@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from wsseg.artifacts import IGNORE
-from wsseg.datasets.coco_index import CocoImage, CocoObject, read_index
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
-from wsseg.instances import Instances
-from wsseg.run_length import decode_mask
+from wsseg.objects.coco_annotations import CocoImage, CocoObject, read_index
+from wsseg.objects.instances import Instances
+from wsseg.objects.run_length import decode_mask
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from wsseg.catalogue import nearest
 from wsseg.datasets.mask_ids import mask_id_table, translate
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
-from wsseg.instances import Instances, instances_of_maps
-from wsseg.loading.image_files import image_size_hw, read_image
+from wsseg.image_files import image_size_hw, read_image
+from wsseg.objects.instances import Instances, instances_of_maps
 
 
 class Dataset(Sequence[Record]):
@@ -103,7 +103,7 @@ class Dataset(Sequence[Record]):
         return f"Dataset({self.name!r}, split={self.split!r}, images={len(self)}, classes={self.classes})"
 
     def read_image(self, record: Record) -> np.ndarray:
-        """Read the image as `(H, W, 3) uint8` RGB; see `wsseg.loading.image_files.read_image`."""
+        """Read the image as `(H, W, 3) uint8` RGB; see `wsseg.image_files.read_image`."""
         return read_image(record.image)
 
     def read_mask(self, record: Record) -> np.ndarray:

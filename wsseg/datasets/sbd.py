@@ -17,7 +17,7 @@ import numpy as np
 from wsseg.datasets.mask_ids import ILLEGAL
 from wsseg.datasets.mat_files import read_id_map, read_mat
 from wsseg.errors import InputError
-from wsseg.instances import Instances
+from wsseg.objects.instances import Instances
 
 
 def sbd_folder(root: Path) -> Path:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
-from wsseg.instances import Instances
-from wsseg.loading.image_files import image_size_hw
+from wsseg.image_files import image_size_hw
+from wsseg.objects.instances import Instances
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from wsseg.datasets.mask_ids import translate
 from wsseg.datasets.record import Record
 from wsseg.datasets.sbd import read_classes, read_objects
 from wsseg.errors import InputError
-from wsseg.instances import Instances, instances_of_maps
+from wsseg.objects.instances import Instances, instances_of_maps
 
 OWN_MASKS = "SegmentationClass"
 AUGMENTED_MASKS = "SegmentationClassAug"

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from wsseg.errors import InputError
-from wsseg.instances import Instances
+from wsseg.objects.instances import Instances
 
 
 def detect(model: keras.Model, images: Iterable[np.ndarray], batch_size: int = 8) -> Iterator[Instances]:

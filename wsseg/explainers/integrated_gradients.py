@@ -12,7 +12,7 @@ from wsseg.errors import InputError
 from wsseg.explainers.core import Score
 from wsseg.explainers.image_gradient import ImageGradient
 from wsseg.explainers.targets import Target
-from wsseg.option_values import require
+from wsseg.recipe.values import require
 
 BASELINES = ("black", "white", "mean")
 RULES = ("midpoint", "trapezoid")

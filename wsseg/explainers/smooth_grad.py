@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from wsseg.explainers.core import Score
 from wsseg.explainers.image_gradient import ImageGradient
-from wsseg.option_values import require
+from wsseg.recipe.values import require
 
 
 class SmoothGrad(ImageGradient):

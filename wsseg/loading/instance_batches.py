@@ -8,8 +8,8 @@ import tensorflow as tf
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
-from wsseg.instances import Instances
 from wsseg.loading.augment import FILL_RGB, Crops, flip_layer, jitter_layers, scale_and_crop_objects
+from wsseg.objects.instances import Instances
 
 
 class InstanceBatches:

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
+from wsseg.image_files import image_size_hw
 from wsseg.loading.augment import FILL_RGB
-from wsseg.loading.image_files import image_size_hw
 from wsseg.loading.reduction import MAX_SIDE, reduced, reduced_size
 from wsseg.loading.training_batches import batches_of
 

@@ -7,7 +7,7 @@ from keras import ops
 
 from wsseg.artifacts import IGNORE
 from wsseg.losses.pixel_loss import PixelLoss, log_probability
-from wsseg.option_values import require
+from wsseg.recipe.values import require
 
 BETA = {True: 0.8, False: 0.95}
 """The paper's public codes: 0.8 for hard, 0.95 for soft bootstrapping."""

@@ -9,7 +9,7 @@ from keras import ops
 from wsseg.artifacts import IGNORE
 from wsseg.losses.pixel_loss import known_pixels, log_probability, mean_where
 from wsseg.losses.signed_distances import signed_distances
-from wsseg.option_values import require
+from wsseg.recipe.values import require
 
 
 @keras.saving.register_keras_serializable(package="wsseg")

@@ -7,7 +7,7 @@ from keras import ops
 
 from wsseg.artifacts import IGNORE
 from wsseg.losses.pixel_loss import known_pixels
-from wsseg.option_values import require
+from wsseg.recipe.values import require
 
 CLASSES = ("present", "all")
 

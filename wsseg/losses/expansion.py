@@ -7,7 +7,7 @@ from keras import ops
 
 from wsseg.artifacts import IGNORE
 from wsseg.losses.pixel_loss import check_sizes
-from wsseg.option_values import require
+from wsseg.recipe.values import require
 
 CELLS = 41 * 41
 """Of SEC's maps, for which its decays are meant."""

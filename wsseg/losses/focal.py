@@ -8,7 +8,7 @@ from keras import ops
 
 from wsseg.artifacts import IGNORE
 from wsseg.losses.pixel_loss import PixelLoss, log_probability
-from wsseg.option_values import require
+from wsseg.recipe.values import require
 
 
 @keras.saving.register_keras_serializable(package="wsseg")

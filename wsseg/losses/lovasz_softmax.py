@@ -8,7 +8,7 @@ from keras import ops
 from wsseg.artifacts import IGNORE
 from wsseg.losses.dice import CLASSES, mean_over_classes
 from wsseg.losses.pixel_loss import known_pixels
-from wsseg.option_values import require
+from wsseg.recipe.values import require
 
 
 @keras.saving.register_keras_serializable(package="wsseg")

@@ -7,7 +7,7 @@ from keras import ops
 
 from wsseg.artifacts import IGNORE
 from wsseg.losses.pixel_loss import PixelLoss, log_probability
-from wsseg.option_values import require
+from wsseg.recipe.values import require
 
 LOG_ZERO = -9.210340371976182
 """log(1e-4): the paper's public code clips the labels' zeros at 1e-4."""

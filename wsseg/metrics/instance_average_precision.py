@@ -11,8 +11,8 @@ from pycocotools.cocoeval import COCOeval
 
 from wsseg.catalogue import nearest
 from wsseg.errors import InputError
-from wsseg.instances import Instances
-from wsseg.run_length import encode_masks
+from wsseg.objects.instances import Instances
+from wsseg.objects.run_length import encode_masks
 
 ROWS = (
     "ap",

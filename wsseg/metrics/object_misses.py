@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from wsseg.errors import InputError
-from wsseg.instances import Instances
 from wsseg.metrics.mask_iou import mask_iou
 from wsseg.metrics.max_box_acc import box_iou
+from wsseg.objects.instances import Instances
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 
 from wsseg.artifacts import IGNORE, ClassMaps
 from wsseg.errors import InputError
-from wsseg.instances import Instances
+from wsseg.objects.instances import Instances
 
 
 def possible_labels(class_ids: np.ndarray, marks: np.ndarray | None, boxes: Instances | None) -> np.ndarray:

@@ -1,4 +1,4 @@
 """What a run looks like: the palette, overlays, figures and the HTML page. NumPy, matplotlib and jinja2 only.
 
-Nothing is imported here, so that `wsseg.report.palette` costs no more than NumPy.
+Nothing is imported here, so that `wsseg.palette` costs no more than NumPy.
 """

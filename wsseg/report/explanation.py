@@ -7,9 +7,9 @@ import numpy as np
 
 from wsseg.artifacts import ClassMaps
 from wsseg.errors import InputError
+from wsseg.palette import voc_palette
 from wsseg.report.grid import Cell, write_grid
 from wsseg.report.overlay import in_gray, overlay, overlay_class_maps
-from wsseg.report.palette import voc_palette
 
 MEANING = "share of the map's maximum"
 

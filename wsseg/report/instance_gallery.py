@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wsseg.instances import Instances
 from wsseg.metrics.object_misses import ObjectMisses, find_misses
+from wsseg.objects.instances import Instances
 from wsseg.report.instance_overlay import draw_instances, instance_labels
 from wsseg.report.overlay import in_gray
 from wsseg.report.page import Gallery, Row, Tile

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from wsseg.errors import InputError
-from wsseg.instances import Instances
+from wsseg.objects.instances import Instances
 from wsseg.report.pictures import PICTURE_SIDE
 
 FONT_SHARE = 1 / 22

@@ -7,8 +7,8 @@ from matplotlib import colormaps
 
 from wsseg.artifacts import IGNORE, ClassMaps
 from wsseg.errors import InputError
+from wsseg.palette import colourise, voc_palette
 from wsseg.refiners.resize_maps import resize_maps
-from wsseg.report.palette import colourise, voc_palette
 
 MAP_COLOURS = "inferno"
 """Rises evenly in lightness, so that more always looks like more, in gray and to the colour-blind too."""

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from wsseg.errors import InputError
-from wsseg.report.palette import voc_palette
+from wsseg.palette import voc_palette
 
 PICTURE_SIDE = 360
 """Long side of a picture in the page, pixels: about twice what a tile takes on a common screen."""

@@ -46,7 +46,7 @@ class Outcome:
 STAGES = {
     "classify": Stage(
         "1_classify",
-        "wsseg.stages.classify:run",
+        "wsseg.stages.classify.stage:run",
         ("seed", "precision", "dataset", "classify"),
         data=("train", "val"),
     ),
@@ -66,14 +66,14 @@ STAGES = {
     ),
     "propagate": Stage(
         "3_propagate",
-        "wsseg.stages.propagate:run",
+        "wsseg.stages.propagate.stage:run",
         ("seed", "precision", "dataset", "propagate"),
         ("classify", "localize"),
         ("train",),
     ),
     "label": Stage(
         "4_label",
-        "wsseg.stages.label:run",
+        "wsseg.stages.label.stage:run",
         ("dataset", "label"),
         ("propagate",),
         ("train", "calibration_masks"),
@@ -115,7 +115,7 @@ STAGES = {
     ),
     "evaluate": Stage(
         "6_evaluate",
-        "wsseg.stages.evaluate:run",
+        "wsseg.stages.evaluate.stage:run",
         (
             "dataset",
             "label",
@@ -131,14 +131,14 @@ STAGES = {
     ),
     "evaluate_detectors": Stage(
         "6_evaluate_detectors",
-        "wsseg.stages.evaluate_detectors:run",
+        "wsseg.stages.evaluate.detectors:run",
         ("dataset", "detect.network", "detect.size"),
         ("label", "detect", "detect_ceiling"),
         ("train_masks", "val_masks"),
     ),
     "report": Stage(
         "7_report",
-        "wsseg.stages.report:run",
+        "wsseg.stages.report.stage:run",
         ("name", "report", "dataset"),
         (
             "classify",

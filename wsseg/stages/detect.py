@@ -9,17 +9,19 @@ import keras
 from wsseg import detectors
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
-from wsseg.instance_files import read_instances
-from wsseg.instances import Instances
+from wsseg.file_names import INSTANCES
 from wsseg.loading.instance_batches import InstanceBatches
+from wsseg.objects.instance_files import read_instances
+from wsseg.objects.instances import Instances
 from wsseg.recipe import Recipe
 from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
-from wsseg.stages import Outcome, classify, data
-from wsseg.stages.classifier_weights import start_from_classifier
-from wsseg.stages.files import INSTANCES
-from wsseg.stages.fitting import fit
+from wsseg.stages import Outcome
+from wsseg.stages.classify import stage as classify
+from wsseg.supervision import splits
+from wsseg.training.classifier_weights import start_from_classifier
 from wsseg.training.device import prepare
+from wsseg.training.fitting import fit
 from wsseg.training.model_files import save_model
 from wsseg.training.resumable_fit import remove_checkpoints
 
@@ -31,7 +33,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
 
     The records have neither masks nor instances, so none of the training split's can be read.
     """
-    train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"])
+    train, set_aside = splits.checked(recipe, recipe.dataset.train, inputs["data"])
     folder = inputs["label"] / INSTANCES
     return train_detector(
         recipe, inputs, out, train, lambda record: read_instances(folder / f"{record.id}.json"), set_aside
@@ -40,7 +42,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
 
 def run_ceiling(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train the same detector with the same budget on the true instances: the upper bound."""
-    train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"], masks=True)
+    train, set_aside = splits.checked(recipe, recipe.dataset.train, inputs["data"], masks=True)
     known = [record.id for record in train if record.instances is not None]
     if not known:
         raise InputError(f"no image of split `{recipe.dataset.train}` has instances to train on")

@@ -10,15 +10,16 @@ from wsseg.artifacts import ClassMaps
 from wsseg.datasets import Dataset
 from wsseg.explainers.core import EPSILON
 from wsseg.explainers.multi_scale import MultiScale
+from wsseg.file_names import CALIBRATION, MAPS
 from wsseg.loading.padded_batches import padded_batches
 from wsseg.progress import bar
 from wsseg.recipe import LocalizeConfig, Recipe
 from wsseg.refiners.absent_evidence import with_absent_evidence
 from wsseg.saved_models import load_model
-from wsseg.stages import Outcome, data
-from wsseg.stages.classify import MODEL
-from wsseg.stages.files import CALIBRATION, MAPS
-from wsseg.stages.supervision import training_data
+from wsseg.stages import Outcome
+from wsseg.stages.classify.stage import MODEL
+from wsseg.supervision import splits
+from wsseg.supervision.training_images import training_data
 from wsseg.training.device import prepare
 
 
@@ -38,7 +39,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     wrapped = MultiScale(explainer, config.scales, config.flip, config.map_stride)
     made = write_maps(wrapped, train, out / MAPS, config)
     if recipe.label.threshold.rule == "calibration":
-        split = data.calibration_split(recipe, inputs["data"])
+        split = splits.calibration_split(recipe, inputs["data"])
         write_maps(wrapped, split, out / CALIBRATION, config)
     counts = {"images": made, "layer": explainer.layer, "explainer": config.explainer}
     return Outcome(f"class maps of {made} images from layer `{explainer.layer}`", counts, set_aside)

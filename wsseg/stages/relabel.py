@@ -9,6 +9,7 @@ from keras import ops
 
 from wsseg.artifacts import write_mask
 from wsseg.datasets import Dataset
+from wsseg.file_names import MASKS
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
 from wsseg.refiners import DenseCRF
@@ -16,10 +17,9 @@ from wsseg.saved_models import load_model
 from wsseg.segmenters.held_to_labels import held_to_labels
 from wsseg.segmenters.inference import Predictor
 from wsseg.stages import Outcome
-from wsseg.stages.files import MASKS
-from wsseg.stages.pseudo_masks import dense_crf
+from wsseg.stages.label.pseudo_masks import dense_crf
 from wsseg.stages.segment import MODEL, masks_in, train_segmenter
-from wsseg.stages.supervision import training_data
+from wsseg.supervision.training_images import training_data
 
 
 def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:

@@ -12,17 +12,19 @@ from wsseg import losses, segmenters
 from wsseg.artifacts import read_mask
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
+from wsseg.file_names import MASKS
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.recipe import Recipe
 from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
-from wsseg.stages import Outcome, classify, data
-from wsseg.stages.classifier_weights import start_from_classifier
-from wsseg.stages.files import MASKS
-from wsseg.stages.fitting import fit
-from wsseg.stages.given_masks import given_ids
-from wsseg.stages.supervision import training_data
+from wsseg.stages import Outcome
+from wsseg.stages.classify import stage as classify
+from wsseg.stages.label.given_masks import given_ids
+from wsseg.supervision import splits
+from wsseg.supervision.training_images import training_data
+from wsseg.training.classifier_weights import start_from_classifier
 from wsseg.training.device import prepare
+from wsseg.training.fitting import fit
 from wsseg.training.mean_teacher import MeanTeacher
 from wsseg.training.model_files import save_model
 from wsseg.training.resumable_fit import remove_checkpoints
@@ -60,7 +62,7 @@ def masks_in(folder: Path, only: set[str] | None = None) -> Callable[[Record], n
 
 def run_ceiling(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train the same segmenter with the same budget on the true masks: the upper bound of the table."""
-    train, set_aside = data.checked(recipe, recipe.dataset.train, inputs["data"], masks=True)
+    train, set_aside = splits.checked(recipe, recipe.dataset.train, inputs["data"], masks=True)
     with_masks = [record.id for record in train if record.mask is not None]
     if not with_masks:
         raise InputError(f"no image of split `{recipe.dataset.train}` has a mask to train on")

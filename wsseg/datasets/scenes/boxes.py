@@ -7,7 +7,7 @@ from typing import Any
 
 from wsseg.artifacts import read_json
 from wsseg.datasets.record import Record
-from wsseg.instances import Instances
+from wsseg.objects.instances import Instances
 
 
 @dataclass(frozen=True)

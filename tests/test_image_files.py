@@ -1,0 +1,168 @@
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wsseg.errors import InputError
+from wsseg.image_files import check_image, check_images, image_size_hw, read_image
+
+
+@dataclass
+class Item:
+    id: str
+    image: Path
+
+
+def photograph(height=24, width=32):
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x * 8 % 256, y * 10 % 256, (x + y) * 4 % 256], axis=-1).astype(np.uint8)
+
+
+def save(folder, name, image, **options):
+    path = folder / name
+    image.save(path, **options)
+    return path
+
+
+def test_colour_png_comes_back_exactly(tmp_path):
+    rgb = photograph()
+    read = read_image(save(tmp_path, "a.png", Image.fromarray(rgb)))
+    assert read.dtype == np.uint8
+    np.testing.assert_array_equal(read, rgb)
+
+
+def test_gray_becomes_three_equal_channels(tmp_path):
+    gray = photograph()[..., 0]
+    np.testing.assert_array_equal(
+        read_image(save(tmp_path, "a.png", Image.fromarray(gray))), np.repeat(gray[..., None], 3, axis=2)
+    )
+
+
+def test_16_bit_gray_is_scaled_not_clipped(tmp_path):
+    deep = np.array([[0, 257], [128 * 257, 65535]], np.uint16)
+    for name in ("a.png", "a.tif"):
+        read = read_image(save(tmp_path, name, Image.fromarray(deep)))
+        assert read[..., 1].tolist() == [[0, 1], [128, 255]]
+
+
+@pytest.mark.parametrize("top", [1.0, 255.0])
+def test_float_gray_in_unit_or_byte_range(tmp_path, top):
+    image = Image.fromarray(np.array([[0, top], [top / 2, top]], np.float32))
+    assert read_image(save(tmp_path, "a.tif", image))[..., 2].tolist() == [[0, 255], [128, 255]]
+
+
+def test_palette_gives_its_colours(tmp_path):
+    image = Image.fromarray(np.array([[0, 1], [1, 0]], np.uint8))
+    image.putpalette([10, 20, 30, 200, 100, 50] + [0] * 762)
+    assert read_image(save(tmp_path, "a.png", image))[0].tolist() == [[10, 20, 30], [200, 100, 50]]
+
+
+def test_bilevel_is_black_and_white(tmp_path):
+    image = Image.fromarray(np.array([[True, False]]))
+    assert read_image(save(tmp_path, "a.png", image))[0].tolist() == [[255] * 3, [0] * 3]
+
+
+def test_transparent_pixels_are_composited_on_white(tmp_path):
+    rgba = np.array([[[255, 0, 0, 255], [255, 0, 0, 0], [0, 0, 0, 51]]], np.uint8)
+    read = read_image(save(tmp_path, "a.png", Image.fromarray(rgba)))
+    assert read[0].tolist() == [[255, 0, 0], [255, 255, 255], [204, 204, 204]]  # 255 * (1 - 51 / 255) = 204
+
+
+def test_transparent_palette_entry_and_gray_alpha_become_white(tmp_path):
+    palette = Image.fromarray(np.array([[0, 1]], np.uint8))
+    palette.putpalette([10, 20, 30, 200, 100, 50])
+    path = save(tmp_path, "a.png", palette, transparency=0)
+    assert read_image(path)[0].tolist() == [[255, 255, 255], [200, 100, 50]]
+    gray_alpha = Image.fromarray(np.array([[[7, 255], [7, 0]]], np.uint8))
+    assert read_image(save(tmp_path, "b.png", gray_alpha))[0].tolist() == [[7] * 3, [255] * 3]
+
+
+def test_cmyk_jpeg_becomes_rgb(tmp_path):
+    image = Image.new("CMYK", (32, 24), (0, 255, 255, 0))
+    read = read_image(save(tmp_path, "a.jpg", image))
+    assert read.shape == (24, 32, 3)
+    np.testing.assert_allclose(read.mean(axis=(0, 1)), [255, 0, 0], atol=6)
+
+
+def test_exif_orientation_is_applied(tmp_path):
+    rgb = photograph(2, 3)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # Shown upright after a quarter turn clockwise.
+    path = save(tmp_path, "a.png", Image.fromarray(rgb), exif=exif)
+    np.testing.assert_array_equal(read_image(path), np.rot90(rgb, -1))
+    assert image_size_hw(path) == (3, 2)
+
+
+def test_size_of_an_upright_image(tmp_path):
+    assert image_size_hw(save(tmp_path, "a.jpg", Image.fromarray(photograph(24, 32)))) == (24, 32)
+
+
+def test_content_counts_not_the_extension(tmp_path):
+    path = tmp_path / "a.jpg"
+    Image.fromarray(photograph()).save(path, format="PNG")
+    np.testing.assert_array_equal(read_image(path), photograph())
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png"])
+def test_truncated_file_is_named_with_the_reason(tmp_path, kind):
+    path = save(
+        tmp_path,
+        f"half.{kind}",
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)),
+    )
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=rf"half\.{kind} cannot be read \(.*truncated"):
+        read_image(path)
+
+
+def test_broken_absent_empty_and_foreign_files(tmp_path):
+    with pytest.raises(InputError, match=r"none\.jpg does not exist"):
+        read_image(tmp_path / "none.jpg")
+    (tmp_path / "empty.jpg").touch()
+    with pytest.raises(InputError, match=r"empty\.jpg is empty"):
+        read_image(tmp_path / "empty.jpg")
+    (tmp_path / "text.jpg").write_text("not an image, although it is called one")
+    with pytest.raises(InputError, match=r"text\.jpg is not an image"):
+        read_image(tmp_path / "text.jpg")
+    with pytest.raises(InputError, match="is a folder"):
+        read_image(tmp_path)
+    good = save(tmp_path, "broken.png", Image.fromarray(photograph()))
+    content = bytearray(good.read_bytes())
+    position = content.index(b"IDAT") + 8
+    content[position : position + 4] = struct.pack(">I", 0xDEADBEEF)
+    good.write_bytes(content)
+    with pytest.raises(InputError, match=r"broken\.png cannot be read"):
+        read_image(good)
+
+
+def test_one_pixel_can_be_read_but_not_used(tmp_path):
+    path = save(tmp_path, "dot.png", Image.new("RGB", (1, 1), (9, 8, 7)))
+    assert read_image(path).tolist() == [[[9, 8, 7]]]
+    with pytest.raises(InputError, match=r"dot\.png is 1 x 1 pixels .* at least 16"):
+        check_image(path)
+    check_image(path, minimum_side=1)
+
+
+def test_check_compares_the_shorter_side(tmp_path):
+    path = save(tmp_path, "a.png", Image.new("RGB", (40, 15)))
+    with pytest.raises(InputError, match="40 x 15"):
+        check_image(path, minimum_side=16)
+    check_image(path, minimum_side=15)
+
+
+@pytest.mark.parametrize("workers", [1, 3, None])
+def test_check_images_keeps_order_and_names_reasons(tmp_path, workers):
+    items = [Item(f"i{k}", save(tmp_path, f"i{k}.png", Image.fromarray(photograph()))) for k in range(6)]
+    items[1].image.write_bytes(b"")
+    items[4].image.unlink()
+    seen = []
+    kept, set_aside = check_images(items, workers, progress=seen.append)
+    assert [item.id for item in kept] == ["i0", "i2", "i3", "i5"]
+    assert list(set_aside) == ["i1", "i4"]
+    assert "empty" in set_aside["i1"]
+    assert "does not exist" in set_aside["i4"]
+    assert seen == items

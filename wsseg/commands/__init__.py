@@ -1,0 +1,1 @@
+"""What the command line offers beside running stages: explanations, scores of given files, datasets."""

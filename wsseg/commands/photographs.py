@@ -1,0 +1,264 @@
+"""`wsseg explain`: a photograph's top classes, and where any saved classifier sees them."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+
+from wsseg.artifacts import Manifest
+from wsseg.catalogue import nearest
+from wsseg.errors import InputError
+from wsseg.explainers import as_text
+from wsseg.explainers.core import Explainer
+from wsseg.image_files import read_image
+from wsseg.saved_models import load_model
+
+ANY_SIZE = 448
+"""Long side, pixels, of a photograph given to a model that takes any size."""
+
+APPLICATIONS = {
+    "mobilenet": ("MobileNet", "mobilenet"),
+    "mobilenet_v2": ("MobileNetV2", "mobilenet_v2"),
+    "resnet50": ("ResNet50", "resnet"),
+    "resnet101": ("ResNet101", "resnet"),
+    "vgg16": ("VGG16", "vgg16"),
+    "efficientnet_b0": ("EfficientNetB0", "efficientnet"),
+    "convnext_tiny": ("ConvNeXtTiny", "convnext"),
+}
+"""Name -> (class in `keras.applications`, module with its preprocessing)."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A classifier and how to feed it.
+
+    Attributes:
+        model: Preprocessed images -> class scores.
+        preprocess: `(B, H, W, 3)` float32 RGB in [0, 255] -> what the model takes.
+        class_names: Names of its outputs, or None for numbers.
+    """
+
+    model: keras.Model
+    preprocess: Callable[[np.ndarray], np.ndarray]
+    class_names: Sequence[str] | None = None
+    _explainers: dict[str, Explainer] = field(default_factory=dict, repr=False, compare=False)
+
+    def explainer(self, method: str) -> Explainer:
+        """Return the explainer of that name, made and traced once for all photographs."""
+        if method not in self._explainers:
+            self._explainers[method] = as_text.create(method, self.model, self.preprocess)
+        return self._explainers[method]
+
+
+def load_classifier(
+    model: str,
+    weights: str | None = None,
+    class_names: Sequence[str] | None = None,
+    preprocess: str | None = None,
+) -> Classifier:
+    """Load a classifier to explain.
+
+    Args:
+        model: A `.keras` file of any functional or sequential classifier, or a keras.applications name of
+            `APPLICATIONS`, with its own preprocessing.
+        weights: For an application: "imagenet" or a weights file with its 1000-class top.
+        class_names: Names of the outputs.
+        preprocess: For a `.keras` file without preprocessing of its own: none (it takes [0, 255], the default), unit
+            (to [0, 1]), tf (to [-1, 1]), or an application's name.
+
+    Raises:
+        InputError: No such file or name, or the weights are another network's.
+    """
+    path = Path(model).expanduser()
+    if path.suffix == ".keras" or path.is_file():
+        if weights is not None:
+            raise InputError(f"--weights {weights}: {path} holds its own weights; leave --weights out")
+        loaded = load_model(path)
+        return Classifier(loaded, _preprocessing(preprocess or "none"), class_names or names_of_run(path))
+    name, width = (model, "") if model in APPLICATIONS else _mobilenet_width(model)
+    if name not in APPLICATIONS:
+        raise InputError(
+            f"--model {model} is neither a .keras file nor a network; {nearest(model, APPLICATIONS)}"
+        )
+    if preprocess is not None:
+        raise InputError(
+            f"--preprocess {preprocess} is for .keras files; --model {model} has its own; leave it out"
+        )
+    options = {"alpha": float(width)} if width else {}
+    if name == "mobilenet" and not width and weights and weights != "imagenet":
+        from wsseg.backbones.weights import mobilenet_alpha
+
+        options = {"alpha": mobilenet_alpha(None, weights)}
+    build = getattr(keras.applications, APPLICATIONS[name][0])
+    if weights is None:
+        raise InputError(
+            f"--model {model} needs --weights: `imagenet`, or a weights file with the 1000-class top"
+        )
+    if weights != "imagenet" and not Path(weights).expanduser().is_file():
+        raise InputError(f"weights file {weights} does not exist; give a file, or `imagenet` to download")
+    try:
+        network = build(
+            weights="imagenet" if weights == "imagenet" else str(Path(weights).expanduser()), **options
+        )
+    except Exception as error:  # Keras' own: ValueError, or a bare Exception where a download fails
+        raise InputError(f"weights {weights} do not fit {model} with its 1000-class top: {error}") from error
+    if class_names is None and weights == "imagenet":
+        class_names = imagenet_names()
+    return Classifier(network, _preprocessing(name), class_names)
+
+
+def names_of_run(path: Path) -> list[str] | None:
+    """Return the class names of a run's classifier, from the manifest beside it; None for any other model."""
+    manifest = Manifest.load(path.parent)
+    return None if manifest is None else manifest.counts.get("classes")
+
+
+def _mobilenet_width(model: str) -> tuple[str, str]:
+    """Split `mobilenet_0.75` into the name and the width; other names have no width."""
+    found = re.fullmatch(r"(mobilenet(?:_v2)?)_(\d+(?:\.\d+)?)", model)
+    return (found[1], found[2]) if found else (model, "")
+
+
+def imagenet_names() -> list[str]:
+    """Return ImageNet's 1,000 class names, from the index that Keras downloads and caches."""
+    from keras.applications.imagenet_utils import decode_predictions
+
+    rows = decode_predictions(np.arange(1000, 0, -1, dtype=np.float32)[None], top=1000)[0]
+    return [name for _, name, _ in rows]
+
+
+def _preprocessing(name: str):
+    simple = {"none": lambda x: x, "unit": lambda x: x / 255.0, "tf": lambda x: x / 127.5 - 1.0}
+    if name in simple:
+        return simple[name]
+    if name not in APPLICATIONS:
+        raise InputError(f"unknown preprocessing `{name}`; {nearest(name, [*simple, *APPLICATIONS])}")
+    module = getattr(keras.applications, APPLICATIONS[name][1])
+    return lambda x: module.preprocess_input(np.array(x))
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A photograph as a classifier sees it.
+
+    Attributes:
+        image: The photograph, `(H, W, 3)` uint8.
+        batch: What the model takes, `(1, h, w, 3)`, resized and preprocessed.
+        resized: `(h, w, 3)` float32 in [0, 255], before preprocessing.
+        classes: `(index, name, score)` of the classes to explain; the score is the model's output.
+    """
+
+    image: np.ndarray
+    batch: np.ndarray
+    resized: np.ndarray
+    classes: list[tuple[int, str, float]]
+
+
+def look(photograph: Path, classifier: Classifier, top: int = 3, wanted: Sequence[str] = ()) -> Sight:
+    """Classify a photograph.
+
+    Args:
+        photograph: The image file.
+        classifier: From `load_classifier`.
+        top: How many classes, the likeliest first.
+        wanted: Class names or numbers to explain instead.
+
+    Raises:
+        InputError: The photograph can't be read, the model is no classifier of images, or a class does not exist.
+    """
+    image = read_image(photograph)
+    model = classifier.model
+    given = [
+        [tuple(tensor.shape) for tensor in getattr(model, side, None) or ()] for side in ("inputs", "outputs")
+    ]
+    fits = [len(shapes) == 1 for shapes in given]
+    if not all(fits) or len(given[0][0]) != 4 or given[0][0][-1] not in (3, None) or len(given[1][0]) != 2:
+        raise InputError(
+            f"model `{model.name}` must take one image (batch, height, width, 3) and give (batch, classes); "
+            f"it takes {given[0]} and gives {given[1]}"
+        )
+    height, width = model.inputs[0].shape[1:3]
+    if height is None or width is None:
+        scale = ANY_SIZE / max(image.shape[:2])
+        height, width = (max(round(side * scale / 32), 1) * 32 for side in image.shape[:2])
+    resized = np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR), np.float32)
+    batch = classifier.preprocess(resized[None])
+    inputs = keras.tree.map_structure(
+        lambda _: batch, model.input
+    )  # a list of one, if it was built from that
+    scores = keras.ops.convert_to_numpy(keras.tree.flatten(model(inputs, training=False))[0])[0]
+    names = list(classifier.class_names or [f"class {i}" for i in range(len(scores))])
+    if len(names) != len(scores):
+        raise InputError(f"{len(names)} class names were given for a model of {len(scores)} classes")
+    indices = [_class_index(name, names) for name in wanted] or np.argsort(-scores, kind="stable")[
+        :top
+    ].tolist()
+    return Sight(image, batch, resized, [(i, names[i], float(scores[i])) for i in indices])
+
+
+def maps_of(sight: Sight, classifier: Classifier, method: str, scale: float = 1.0) -> np.ndarray:
+    """Explain the classes of a photograph.
+
+    Args:
+        sight: From `look`.
+        classifier: The same.
+        method: Name of an explainer.
+        scale: Factor of the size that the model sees, for a model that takes any size.
+
+    Returns:
+        `(T, H, W)` float32 in [0, 1], at the photograph's size.
+
+    Raises:
+        InputError: No explainer of that name, or it does not fit the model, or the model takes one size only.
+    """
+    batch = sight.batch
+    if scale != 1:
+        explainer = classifier.explainer(method)
+        if explainer.input_size != (None, None):
+            raise InputError(
+                f"several scales need a model of any input size; this one takes {explainer.input_size} only"
+            )
+        size = tuple(max(round(side * scale / 32), 1) * 32 for side in sight.resized.shape[1::-1])
+        scaled = Image.fromarray(sight.image).resize(size, Image.Resampling.BILINEAR)
+        batch = classifier.preprocess(np.asarray(scaled, np.float32)[None])
+    found = classifier.explainer(method)(batch, np.array([[index for index, _, _ in sight.classes]]))[0]
+    size = sight.image.shape[1::-1]
+    return np.stack([np.array(Image.fromarray(one).resize(size, Image.Resampling.BILINEAR)) for one in found])
+
+
+def explain(
+    photograph: Path, classifier: Classifier, methods: Sequence[str], top: int = 3, wanted: Sequence[str] = ()
+) -> tuple[list[tuple[int, str, float]], dict[str, np.ndarray], np.ndarray]:
+    """Classify a photograph and explain its top classes.
+
+    Args:
+        photograph: The image file.
+        classifier: From `load_classifier`.
+        methods: Names of explainers.
+        top: How many classes, the likeliest first.
+        wanted: Class names or numbers to explain instead.
+
+    Returns:
+        `(index, name, score)` of each explained class (the score is the model's output); method -> maps,
+        `(T, H, W)` float32 in [0, 1] at the photograph's size; the photograph, `(H, W, 3)` uint8.
+
+    Raises:
+        InputError: The photograph can't be read, or a class or method does not exist.
+    """
+    sight = look(photograph, classifier, top, wanted)
+    return sight.classes, {method: maps_of(sight, classifier, method) for method in methods}, sight.image
+
+
+def _class_index(name: str, names: Sequence[str]) -> int:
+    if name in names:
+        return names.index(name)
+    if name.isdigit() and int(name) < len(names):
+        return int(name)
+    hint = nearest(name, names)
+    if name.lstrip("-").isdigit() or (len(names) > 50 and hint.startswith("choose")):
+        hint = f"give a name, or a number from 0 to {len(names) - 1}"
+    raise InputError(f"the model has no class `{name}`; {hint}")

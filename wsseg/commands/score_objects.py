@@ -1,0 +1,83 @@
+"""Score detections made by anybody against the objects of a COCO annotation file."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from wsseg.errors import InputError
+from wsseg.metrics import InstanceAveragePrecision
+from wsseg.objects.coco_results import read_folder, read_results, read_truth
+from wsseg.progress import bar
+
+
+def score_instances(predictions: Path | None, truth: Path, classes: Sequence[str] | None = None) -> dict:
+    """Score detections by COCO's rows and print the scores as JSON.
+
+    Args:
+        predictions: A file in COCO's results format, or a folder with a file of `wsseg.objects.instance_files` for each
+            image. An image of the truth that is not in it counts as one without a detection.
+        truth: A COCO annotation file.
+        classes: Must be None: the truth names its own.
+
+    Returns:
+        `images`, `images_not_in_predictions`, `objects`, `crowds`, `detections`; `boxes`, and `masks` where both sides
+        have them: COCO's twelve numbers and `by_class`, see `InstanceAveragePrecision`.
+
+    Raises:
+        InputError: A file is broken or does not fit the other; the message names it and the entry.
+    """
+    if predictions is None or classes:
+        raise InputError(
+            f"--truth {truth} is scored with --predictions (a COCO results file, or a folder) and names its own "
+            "classes; leave --classes out"
+        )
+    true = read_truth(truth)
+    found = read_folder(predictions, true) if predictions.is_dir() else read_results(predictions, true)
+    kinds = ["boxes", "masks"] if true.masks and found.masks in (True, None) else ["boxes"]
+    measures = {kind: InstanceAveragePrecision(list(true.categories.values()), kind) for kind in kinds}
+    with bar("scoring", len(true.sizes_hw)) as advance:
+        for image_id in true.sizes_hw:
+            objects, detections = true.instances(image_id), found.instances(image_id)
+            for measure in measures.values():
+                measure.update(str(image_id), detections, objects, true.areas(image_id))
+            advance()
+    results = {kind: measure.result() for kind, measure in measures.items()}
+    shared = ("objects", "crowds", "detections")
+    scores = {"images": len(true.sizes_hw), "images_not_in_predictions": len(found.absent)}
+    scores |= {name: results["boxes"][name] for name in shared}
+    scores |= {
+        kind: {name: value for name, value in result.items() if name not in (*shared, "kind", "images")}
+        for kind, result in results.items()
+    }
+    print(as_text(scores))
+    return scores
+
+
+def as_text(scores: Mapping[str, Any], indent: str = "") -> str:
+    """Return scores as JSON that can be read: four decimals, a line for each class.
+
+    Example:
+        >>> print(as_text({"boxes": {"ap": 1 / 3, "by_class": {"cat": {"ap": 0.5, "objects": 2}}}}))
+        {
+          "boxes": {
+            "ap": 0.3333,
+            "by_class": {
+              "cat": {"ap": 0.5, "objects": 2}
+            }
+          }
+        }
+    """
+    if len(indent) > 4:
+        return json.dumps({name: _rounded(value) for name, value in scores.items()})
+    inner = indent + "  "
+    lines = [
+        f"{inner}{json.dumps(name)}: "
+        + (as_text(value, inner) if isinstance(value, Mapping) else json.dumps(_rounded(value)))
+        for name, value in scores.items()
+    ]
+    return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 4) if isinstance(value, float) else value

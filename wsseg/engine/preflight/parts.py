@@ -1,0 +1,229 @@
+"""What a late stage would fail on, found before the first one runs."""
+
+import json
+
+from wsseg.catalogue import nearest
+from wsseg.engine.preflight.networks import OWN_OPTIONS, SET_BY_STAGE, check_detector, sizes_of
+from wsseg.engine.preflight.supervision import check_supervision
+from wsseg.errors import InputError
+from wsseg.recipe import Recipe
+from wsseg.recipe.values import require
+from wsseg.stages import plan
+from wsseg.supervision import splits
+
+
+def check_parts(recipe: Recipe) -> None:
+    """Fail on a network, loss or explainer that does not exist or cannot work, and on masks that are not there.
+
+    Raises:
+        InputError: The message names the option.
+    """
+    from wsseg import backbones, classifiers, explainers, segmenters
+
+    named = {"segment.network": (recipe.segment.network, (*segmenters.SEGMENTERS, "none"))}
+    networks = {} if recipe.segment.backbone is None else {"segment.backbone": recipe.segment.backbone}
+    if "classify" in plan(recipe):
+        named["classify.head"] = (recipe.classify.head, classifiers.CLASSIFIERS)
+        named["localize.explainer"] = (recipe.localize.explainer, explainers.EXPLAINERS)
+        networks["classify.backbone"] = recipe.classify.backbone
+    for option, (name, table) in named.items():
+        if name not in table:
+            raise InputError(f"`{option}`: there is no `{name}`; {nearest(name, table)}")
+    for option, name in networks.items():
+        try:
+            backbones.level_strides(name)
+        except InputError as error:
+            raise InputError(f"`{option}`: {error}") from error
+    if "classify" in plan(recipe):
+        check_classifier(recipe)
+        check_propagate(recipe)
+    if recipe.segment.network != "none":
+        check_loss(recipe)
+        check_segmenter(recipe)
+    check_detector(recipe)
+    check_supervision(recipe)
+    supervised = recipe.segment.supervision == "masks"
+    if supervised or recipe.ceiling:
+        train = splits.open_split(recipe, recipe.dataset.train, masks=True)
+        if all(record.mask is None for record in train):
+            option = "`segment.supervision: masks`" if supervised else "`ceiling: true`"
+            raise InputError(f"{option} needs masks, and no image of split `{train.split}` has one")
+    if recipe.label.threshold.rule == "calibration" and not supervised:
+        splits.check_calibration(recipe)
+
+
+def check_classifier(recipe: Recipe) -> None:
+    """Fail on options that the classifier does not take, and on an explainer or a stride that does not suit it.
+
+    Raises:
+        InputError: The message names the option.
+    """
+    from wsseg import classifiers
+    from wsseg.catalogue import load
+
+    config, localize = recipe.classify, recipe.localize
+    further = [o for o in classifiers.options_of(config.head) if o not in (*OWN_OPTIONS[:3], *SET_BY_STAGE)]
+    for option in config.options:
+        if option in OWN_OPTIONS[:3]:
+            raise InputError(f"`classify.options.{option}`: write `classify.{option}` instead")
+        if option in SET_BY_STAGE:
+            raise InputError(f"`classify.options.{option}` is set by the stage itself; leave it out")
+        if option not in further:
+            raise InputError(
+                f"`classify.options`: `{config.head}` has no option `{option}`; {nearest(option, further)}"
+            )
+    own = load(classifiers.CLASSIFIERS, config.head, "classifier").explainers
+    # Others, such as grad_cam, explain any head: of `acol` the branch whose scores are the model's.
+    if localize.explainer in ("acol", "cam", "seam") and localize.explainer not in own:
+        raise InputError(
+            f"`localize.explainer: {localize.explainer}` does not suit `classify.head: {config.head}`; try {own[0]}"
+        )
+    if localize.absent and localize.explainer != "cam":
+        raise InputError(
+            "`localize.absent` adds up the maps of several classes, and those of `localize.explainer: "
+            f"{localize.explainer}` are scaled each by itself; leave it out, or try cam"
+        )
+    stride = localize.output_stride
+    if "rate" in further and stride is not None and stride > config.output_stride:
+        raise InputError(
+            f"`localize.output_stride` ({stride}) must be at most `classify.output_stride` ({config.output_stride}) "
+            f"with `classify.head: {config.head}`, whose 3x3 convolutions were trained at that"
+        )
+    if config.options:
+        chosen = {"backbone": config.backbone, "output_stride": config.output_stride} | config.options
+        sizes_of("classify", config.head, json.dumps(chosen, default=str))
+    if config.options.get("activation") == "softmax":
+        for record in splits.open_split(recipe, recipe.dataset.train):
+            if len(record.labels) > 1:
+                raise InputError(
+                    f"`classify.options.activation: softmax` is for images of one label; `{record.id}` of split "
+                    f"`{recipe.dataset.train}` has {len(record.labels)}; leave it out"
+                )
+
+
+def check_propagate(recipe: Recipe) -> None:
+    """Fail on options of the propagate stage that cannot work.
+
+    Raises:
+        InputError: The message names the option.
+    """
+    from wsseg import backbones
+
+    config = recipe.propagate
+    if config.method == "none":
+        return
+    if config.instances and config.method != "irn":
+        raise InputError(
+            "`propagate.instances` are told apart by IRNet; use `propagate.method: irn`, or leave it out"
+        )
+    if config.backbone is not None:
+        try:
+            backbones.level_strides(config.backbone)
+        except InputError as error:
+            raise InputError(f"`propagate.backbone`: {error}") from error
+        if config.weights == "classifier" and config.backbone != recipe.classify.backbone:
+            raise InputError(
+                f"`propagate.weights: classifier` needs `propagate.backbone` ({config.backbone}) to be "
+                f"`classify.backbone` ({recipe.classify.backbone}); leave it out, or use `propagate.weights: imagenet`"
+            )
+    for option in ("radius", "learn_radius"):
+        require(f"propagate.{option}", getattr(config, option), lambda n: n >= 2, "at least 2 cells; try 5")
+    require("propagate.beta", config.beta, lambda x: x > 0, "positive; try 10")
+    require("propagate.steps", config.steps, lambda n: n >= 0, "0 or more; try 256")
+    cells, needed = config.crop // {"irn": 4, "psa": 8}[config.method], 2 * config.learn_radius - 1
+    if cells < needed:
+        raise InputError(
+            f"`propagate.crop` ({config.crop}) has {cells} cells a side, and `propagate.learn_radius` "
+            f"({config.learn_radius}) needs {needed}; use a larger crop or a smaller radius"
+        )
+    first, second = config.confident
+    if (first < second) == (config.background == "constant") and first != second:
+        order = "falling (IRN: 0.3, 0.05)" if config.background == "constant" else "rising (PSA: 4, 32)"
+        raise InputError(
+            f"`propagate.confident` of a {config.background} background must be {order}; got {first}, {second}"
+        )
+
+
+def check_loss(recipe: Recipe) -> None:
+    """Fail on a loss that does not exist, cannot train a segmenter, or does not take its options.
+
+    Weights of classes must be as many as the dataset's classes, background included.
+
+    Raises:
+        InputError: The message names `segment.loss` or `segment.loss_options`.
+    """
+    from wsseg import losses
+
+    name = recipe.segment.loss
+    if why := losses.NEED_MORE.get(name):
+        raise InputError(f"`segment.loss`: `{name}` {why}; try balanced or seed")
+    usable = [other for other in losses.LOSSES if other not in losses.NEED_MORE]
+    if name not in usable:
+        raise InputError(f"`segment.loss`: there is no `{name}`; {nearest(name, usable)}")
+    try:
+        loss = losses.create(name, **recipe.segment.loss_options)
+        if hasattr(loss, "per_class"):
+            losses.check_classes(loss, num_classes(recipe))
+    except InputError as error:
+        raise InputError(f"`segment.loss_options`: {error}") from error
+    if recipe.segment.teacher.weight and hasattr(loss, "maps"):
+        raise InputError(
+            f"`segment.loss: {name}` makes its maps of whole masks beforehand, and `segment.teacher` labels pixels "
+            "while training; try `loss: cross_entropy`"
+        )
+
+
+def num_classes(recipe: Recipe) -> int:
+    """Return how many classes a segmenter of the recipe has, background included."""
+    classes = recipe.dataset.classes or splits.open_split(recipe, recipe.dataset.train).classes
+    return len(classes) + 1
+
+
+def check_segmenter(recipe: Recipe) -> None:
+    """Fail on options that the segmenter does not take, and on a crop of a size that it cannot take.
+
+    To be sure, it is built once, with its initial weights unless they are another stage's: a misfit is said in
+    seconds rather than in hours.
+
+    Raises:
+        InputError: The message names the option.
+    """
+    from wsseg import segmenters
+
+    config = recipe.segment
+    takes = segmenters.options_of(config.network)
+    further = [option for option in takes if option not in (*OWN_OPTIONS, *SET_BY_STAGE)]
+    for option in OWN_OPTIONS[1:]:
+        if getattr(config, option) is not None and option not in takes:
+            raise InputError(
+                f"`segment.{option}`: `{config.network}` has no such option; leave it out"
+                + (f"; `segment.options` can hold {', '.join(further)}" if further else "")
+            )
+    for option in config.options:
+        if option in OWN_OPTIONS:
+            raise InputError(f"`segment.options.{option}`: write `segment.{option}` instead")
+        if option in SET_BY_STAGE:
+            raise InputError(f"`segment.options.{option}` is set by the stage itself; leave it out")
+        if option not in takes:
+            hint = nearest(option, further) if further else "it has none beside those of `segment`"
+            raise InputError(f"`segment.options`: `{config.network}` has no option `{option}`; {hint}")
+    backbone, weights = config.backbone, config.weights
+    if weights == "classifier":
+        if "backbone" not in takes:
+            raise InputError(
+                f"`segment.weights: classifier`: `{config.network}` has an encoder of its own, which a classifier's "
+                "backbone does not fit; use `weights: null`, or a network on a backbone, such as deeplab_v3_plus"
+            )
+        if backbone not in (None, recipe.classify.backbone):
+            raise InputError(
+                f"`segment.weights: classifier` needs `segment.backbone` ({backbone}) to be "
+                f"`classify.backbone` ({recipe.classify.backbone})"
+            )
+        backbone, weights = recipe.classify.backbone, None
+    options = {"output_stride": config.output_stride, "channels": config.channels}
+    options |= {"backbone": backbone, "weights": weights}
+    sizes = sizes_of("segment", config.network, json.dumps(options | config.options, default=str))
+    try:
+        sizes.check((config.crop, config.crop), config.network)
+    except InputError as error:
+        raise InputError(f"`segment.crop`: {error}") from error

@@ -1,0 +1,234 @@
+"""Run stages: skip what is done, say why something reruns, resume what was stopped.
+
+A stage works in `FOLDER.partial` and the folder is renamed when it is done, manifest inside: so a stage is
+complete if and only if its manifest exists. A stopped stage leaves its partial folder, and the next run goes
+on with it if the stage's definition is still the same.
+"""
+
+import contextlib
+import importlib
+import importlib.metadata
+import platform
+import re
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wsseg.artifacts import Manifest, read_json, write_json
+from wsseg.engine.definitions import Definitions, why_stale
+from wsseg.engine.preflight.parts import check_parts
+from wsseg.engine.run_folder import Source, check_owner, claim, locked
+from wsseg.errors import InputError
+from wsseg.recipe import Recipe
+from wsseg.stages import STAGES, Outcome, inputs_of, plan
+
+DEFINITION = "definition.json"
+LIBRARIES = ("wsseg", "tensorflow", "keras", "keras-cv", "numpy", "numba", "pydensecrf2", "scikit-image")
+
+
+def say_line(line: str) -> None:
+    """Print a line at once, also into a log."""
+    print(line, flush=True)
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a stage stands.
+
+    Attributes:
+        stage: Its name.
+        status: done, stale, next (its inputs are there) or waiting.
+        why: Why it is stale, or what was begun.
+    """
+
+    stage: str
+    status: str
+    why: str = ""
+
+
+def states(recipe: Recipe, run: Path) -> list[State]:
+    """Tell where each stage of a run stands.
+
+    Args:
+        recipe: What the run should be.
+        run: The run folder; need not exist.
+    """
+    definitions = Definitions(recipe)
+    result: list[State] = []
+    done: set[str] = set()
+    for name in plan(recipe):
+        manifest = Manifest.load(run / STAGES[name].folder)
+        new = definitions.of(name)
+        ready = all(other in done for other in inputs_of(recipe, name))
+        if manifest is not None and manifest.definition == new:
+            done.add(name)
+            result.append(State(name, "done"))
+        elif manifest is not None:
+            result.append(State(name, "stale", why_stale(manifest.definition, new)))
+        else:
+            begun = definition_of_partial(run / f"{STAGES[name].folder}.partial")
+            why = "begun, will resume" if begun == new else "begun as another, will start anew"
+            result.append(State(name, "next" if ready else "waiting", "" if begun is None else why))
+    return result
+
+
+def definition_of_partial(partial: Path) -> dict[str, Any] | None:
+    """Return what a stopped stage was making; {} where it had not said, None where nothing was begun."""
+    if not partial.is_dir():
+        return None
+    finished = Manifest.load(partial)
+    if finished is not None:
+        return finished.definition
+    return read_json(partial / DEFINITION) if (partial / DEFINITION).exists() else {}
+
+
+def run(
+    recipe: Recipe,
+    run_folder: Path,
+    only: str | None = None,
+    say: Callable[[str], None] = say_line,
+    source: Source = (None, []),
+) -> None:
+    """Run the stages of a recipe that are not done.
+
+    Args:
+        recipe: What to do.
+        run_folder: Where; made if needed.
+        only: Run this stage alone; its inputs must be done.
+        say: Called with each line for the user.
+        source: The recipe's file and the options that were given over it.
+
+    Raises:
+        InputError: Bad input; whatever was computed is kept, and the same call resumes.
+    """
+    if only is not None and only not in plan(recipe):
+        raise InputError(f"recipe `{recipe.name}` has no stage `{only}`; it has {', '.join(plan(recipe))}")
+    check_owner(recipe, run_folder)  # before a lock is put into a folder that is not a run's
+    definitions = Definitions(recipe)
+    for name in plan(recipe):
+        definitions.of(name)  # opens all data: what is missing is said now, not hours later
+    names = [only] if only else plan(recipe)
+    with locked(run_folder):
+        # The folder keeps the recipe for later calls: not one that cannot work.
+        check_owner(recipe, run_folder)
+        if not all(is_done(definitions, name, run_folder) for name in names):
+            check_parts(recipe)
+        if only and not is_done(definitions, only, run_folder):
+            check_inputs(recipe, definitions, only, run_folder)
+        claim(recipe, run_folder, source)
+        for name in names:
+            run_stage(recipe, definitions, name, run_folder, say)
+
+
+def is_done(definitions: Definitions, name: str, run: Path) -> bool:
+    """Tell whether a stage is complete and as the recipe wants it."""
+    manifest = Manifest.load(run / STAGES[name].folder)
+    return manifest is not None and manifest.definition == definitions.of(name)
+
+
+def check_inputs(recipe: Recipe, definitions: Definitions, name: str, run: Path) -> None:
+    """Fail unless the stages that a stage reads are done."""
+    for other in inputs_of(recipe, name):
+        if not is_done(definitions, other, run):
+            raise InputError(f"stage `{name}` needs `{other}` first; run `wsseg {other}` or `wsseg run`")
+
+
+def run_stage(
+    recipe: Recipe, definitions: Definitions, name: str, run: Path, say: Callable[[str], None]
+) -> Manifest:
+    """Run one stage unless it is done.
+
+    Returns:
+        Its manifest.
+
+    Raises:
+        InputError: An input stage is not done, or the stage met bad input.
+    """
+    stage, definition = STAGES[name], definitions.of(name)
+    final = run / stage.folder
+    old = Manifest.load(final)
+    if old is not None and old.definition == definition:
+        say(f"{name}: done already, skipped")
+        return old
+    check_inputs(recipe, definitions, name, run)
+    inputs = {"data": run / "data"}
+    inputs |= {other: run / STAGES[other].folder for other in inputs_of(recipe, name)}
+    if old is not None:
+        say(f"{name}: reruns: {why_stale(old.definition, definition)}")
+
+    partial = run / f"{stage.folder}.partial"
+    begun = definition_of_partial(partial)
+    resumed = begun == definition
+    start = time.monotonic()
+    try:
+        if resumed:
+            if (finished := Manifest.load(partial)) is not None:
+                # Stopped between its last write and the renaming.
+                _replace(partial, final)
+                say(f"{name}: done already, by the run that was stopped")
+                return finished
+            say(f"{name}: resumes")
+            for path in partial.rglob(".*.partial"):
+                path.unlink(missing_ok=True)  # what a killed process was writing
+        else:
+            if begun is not None:
+                why = f" ({why_stale(begun, definition)})" if begun else ""
+                say(f"{name}: starts anew; what a stopped run had made of it is of no use now{why}")
+                shutil.rmtree(partial)
+            partial.mkdir()
+            write_json(partial / DEFINITION, definition)
+        module, function = stage.run.split(":")
+        outcome: Outcome = getattr(importlib.import_module(module), function)(recipe, inputs, partial)
+        manifest = Manifest(
+            stage=name,
+            definition=definition,
+            counts=outcome.counts,
+            set_aside=outcome.set_aside,
+            versions=versions(),
+            wall_seconds=round(time.monotonic() - start, 1),
+            resumed=resumed,
+            peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        )
+        manifest.save(partial)
+        _replace(partial, final)
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"stage `{name}` cannot read or write {error.filename or final}: {error.strerror or error}; "
+            "free some space or choose another --run; what was computed is kept, and the same command resumes"
+        ) from error
+    except Exception as error:
+        # TensorFlow turns an error of a loading thread into one of its own; the text alone is left.
+        found = re.search(r"^wsseg\.errors\.InputError: (.+)$", str(error), re.MULTILINE)
+        if found is None:
+            raise
+        raise InputError(found[1]) from error
+    aside = f"; {len(outcome.set_aside)} set aside (see {final / Manifest.FILE})" if outcome.set_aside else ""
+    say(f"{name}: {outcome.line}{aside}; {manifest.wall_seconds:.0f} s; {final}")
+    return manifest
+
+
+def _replace(partial: Path, final: Path) -> None:
+    """Put `partial` in the place of `final`; at no moment does `final` hold a half."""
+    outdated = final.with_name(f"{final.name}.old")
+    shutil.rmtree(outdated, ignore_errors=True)
+    (partial / DEFINITION).unlink(missing_ok=True)
+    if final.exists():
+        final.rename(outdated)
+    partial.rename(final)
+    shutil.rmtree(outdated, ignore_errors=True)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that a result depends on."""
+    result = {"python": platform.python_version(), "platform": sys.platform}
+    for library in LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            result[library] = importlib.metadata.version(library)
+    return result

@@ -1,0 +1,1 @@
+"""Objects of an image: instances, run lengths, COCO annotations and results."""

@@ -1,0 +1,154 @@
+"""Read a recipe and the options that win over it; `wsseg.recipe` has the options, `wsseg.recipe.values` checks them.
+
+A recipe is a YAML file with these sections; every option has a default, so a file says only what it
+changes. Options of the command line (`--segment.epochs 3`) win over the file.
+"""
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wsseg.catalogue import nearest
+from wsseg.errors import InputError
+from wsseg.recipe import Recipe
+from wsseg.recipe.values import check_values, explained
+
+
+def check_names(options: Mapping[str, Any], section: type, where: str, prefix: str = "") -> None:
+    """Fail on a misspelt option, naming the nearest right one.
+
+    Args:
+        options: What the file holds, nested as the dataclasses are.
+        section: The dataclass that describes it.
+        where: The file, for the message.
+        prefix: Dotted path of `section` inside the recipe.
+
+    Raises:
+        InputError: An option does not exist, or a section is not a mapping.
+    """
+    if not isinstance(options, Mapping):
+        name = f"`{prefix.rstrip('.')}`" if prefix else "the recipe"
+        hint = "give it options, or leave it out" if options is None else "write `option: value` below it"
+        raise InputError(f"{where}: {name} must be a section of options; got {options!r}; {hint}")
+    fields = typing.get_type_hints(section)
+    for name, value in options.items():
+        if name not in fields:
+            hint = nearest(str(name), fields)
+            raise InputError(f"{where}: unknown option `{prefix}{name}`; {hint}")
+        if dataclasses.is_dataclass(fields[name]):
+            check_names(value, fields[name], where, f"{prefix}{name}.")
+
+
+def parser(**kwargs: Any):
+    """Return a jsonargparse parser with every option of a recipe (`--segment.epochs`) and `--config`."""
+    from jsonargparse import ArgumentParser
+
+    result = ArgumentParser(exit_on_error=False, **kwargs)
+    result.add_argument("--config", action="config", help="a recipe in YAML")
+    result.add_class_arguments(Recipe, nested_key=None)
+    return result
+
+
+def load_recipe(path: str | Path | None = None, overrides: list[str] | None = None) -> Recipe:
+    """Read a recipe and the options that win over it.
+
+    Args:
+        path: A YAML file, or None for the defaults.
+        overrides: Command-line words such as `["--segment.epochs", "3"]`.
+
+    Returns:
+        The validated recipe.
+
+    Raises:
+        InputError: The file is missing or malformed, an option is misspelt (the message names the
+            nearest) or has a value of the wrong type.
+
+    Example:
+        >>> load_recipe(overrides=["--segment.epochs", "3"]).segment.epochs
+        3
+    """
+    import yaml
+
+    words: list[str] = []
+    if path is not None:
+        path = Path(path)
+        try:
+            content = yaml.safe_load(path.read_text())
+        except FileNotFoundError:
+            raise InputError(
+                f"recipe {path} does not exist; the built-in ones are in pipelines/recipes/"
+            ) from None
+        except OSError as error:
+            raise InputError(f"recipe {path} cannot be read ({error.strerror}); give a YAML file") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise InputError(f"recipe {path} is not valid YAML: {error}") from error
+        if content is not None:  # an empty file is the defaults
+            check_names(content, Recipe, str(path))
+            words = ["--config", str(path)]
+    overrides = list(overrides or [])
+    _check_override_names(overrides)
+    try:
+        parsed = _parse([*words, *overrides], "command line" if overrides else str(path))
+    except InputError:
+        if words and overrides:
+            _parse(words, str(path))  # fails too if the file is to blame
+        raise
+    result = Recipe(**{f.name: getattr(parsed, f.name) for f in dataclasses.fields(Recipe)})
+    check_values(result)
+    return result
+
+
+def _parse(words: list[str], where: str) -> Any:
+    """Turn words into sections; `where` they were written stands in the error."""
+    from jsonargparse import ArgumentError
+
+    reader = _reader()
+    try:
+        return reader.instantiate(reader.parse_args(words))
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise InputError(f"{where}: {explained(str(error), Recipe)}") from error
+
+
+@functools.cache
+def _reader() -> Any:
+    """Return the parser that reads all recipes; to make one takes longer than to read with it."""
+    return parser()
+
+
+def _check_override_names(words: list[str]) -> None:
+    for word in words:
+        if not word.startswith("--"):
+            continue
+        section: Any = Recipe
+        name = word[2:].split("=")[0]
+        parts = name.split(".")
+        for depth, part in enumerate(parts):
+            if not dataclasses.is_dataclass(section):
+                break  # below `dataset.options` names are the dataset's own
+            fields = typing.get_type_hints(section)
+            if part not in fields:
+                prefix = "".join(f"{p}." for p in parts[:depth])
+                hint = nearest(part, fields)
+                raise InputError(f"command line: unknown option `--{prefix}{part}`; {hint}")
+            section = fields[part]
+
+
+def to_plain(value: Any) -> Any:
+    """Return dataclasses and tuples as dictionaries and lists, as JSON and YAML hold them.
+
+    Example:
+        >>> from wsseg.recipe import CRFConfig
+        >>> to_plain(CRFConfig())
+        {'preset': 'irn', 'iterations': 10, 'unary': 'labels', 'backend': 'numba', 'parameters': {}}
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item) for item in value]
+    if isinstance(value, (dict, types.MappingProxyType)):
+        return {key: to_plain(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,106 @@
+"""Train a classifier, and let it score images."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wsseg import classifiers
+from wsseg.datasets import Dataset, Record
+from wsseg.loading.padded_batches import padded_batches
+from wsseg.loading.training_batches import TrainingBatches
+from wsseg.losses.generalised_label_loss import GeneralisedLabelLoss
+from wsseg.progress import bar
+from wsseg.recipe import Recipe
+from wsseg.saved_models import load_model
+from wsseg.training.fitting import fit
+from wsseg.training.model_files import save_model
+from wsseg.training.resumable_fit import remove_checkpoints
+
+MODEL = "classifier.keras"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Training batches in the form that a classifier learns from.
+
+    Attributes:
+        batches: Of images, validity and labels.
+        example: `wsseg.classifiers.classifier.Classifier.example` of the classifier.
+    """
+
+    batches: TrainingBatches
+    example: Callable[[Any, Any], tuple[Any, Any]]
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return self.batches.steps
+
+    def epoch(self, number: int) -> tf.data.Dataset:
+        """Return the batches of one epoch, counted from 0."""
+        return self.batches.epoch(number).map(self.example)
+
+
+def train_classifier(recipe: Recipe, train: Dataset, out: Path, text: str) -> keras.Model:
+    """Train the recipe's classifier on these images, unless `out` holds it; write `classifier.keras`, `history.csv`."""
+    config = recipe.classify
+    keras.utils.set_random_seed(recipe.seed)
+    model = classifiers.create(
+        config.head,
+        backbone=config.backbone,
+        num_classes=len(train.classes),
+        output_stride=config.output_stride,
+        weights=config.weights,
+        **config.options,
+    )
+    if not (out / MODEL).exists():
+        batches = TrainingBatches(
+            train,
+            config.crop,
+            config.long_side,
+            config.batch_size,
+            recipe.seed,
+            config.jitter,
+            erase=config.erase,
+            mirror=config.mirror,
+        )
+        trained = model.to_train()
+        examples = Examples(batches, model.example)
+        fit(recipe, config, trained, examples, model.head_variables, out, text, loss_of(recipe, model))
+        save_model(model, out / MODEL)
+    remove_checkpoints(out)
+    return load_model(out / MODEL)
+
+
+def loss_of(recipe: Recipe, model: keras.Model) -> keras.losses.Loss:
+    """Return the loss that the recipe names, for one label an image or for several, as the model is."""
+    if recipe.classify.loss == "cross_entropy":
+        return model.training_loss()
+    return GeneralisedLabelLoss(single_label=model.single_label, **recipe.classify.loss_options)
+
+
+def score_images(
+    model: keras.Model, dataset: Dataset, text: str, batch_size: int = 8
+) -> tuple[list[Record], np.ndarray]:
+    """Let a classifier see whole images, padding masked out.
+
+    Returns:
+        The records in the order of the scores, and `(N, K)` what the model gives: logits unless it has an activation.
+    """
+    network = model.with_validity()
+    records, scores = [], []
+    with bar(text, len(dataset)) as advance:
+        for batch in padded_batches(dataset, dataset, batch_size):
+            valid = np.zeros(batch.images.shape[:3], np.float32)
+            for place, (height, width) in enumerate(batch.sizes_hw):
+                valid[place, :height, :width] = 1
+            logits = network.predict_on_batch([batch.images, valid])
+            scores.append(logits[: len(batch.records)])
+            records += batch.records
+            advance(count=len(batch.records))
+    return records, np.concatenate(scores)

@@ -1,0 +1,1 @@
+"""Stage 6: score what the run has made."""

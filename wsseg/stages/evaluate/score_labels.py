@@ -1,0 +1,113 @@
+"""Score class maps and pseudo-masks, with their oracles: the NumPy part of stage 6, which worker processes run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsseg.artifacts import ClassMaps, read_mask
+from wsseg.datasets import Dataset, Record
+from wsseg.file_names import MAPS, MASKS
+from wsseg.metrics import ConfusionMatrix
+from wsseg.processes import in_processes
+from wsseg.recipe import Recipe
+from wsseg.refiners import LevelSweep, label_image
+from wsseg.stages.label.given_masks import given_ids
+from wsseg.stages.label.pseudo_masks import score_levels
+
+
+def described(matrix: ConfusionMatrix, dataset: Dataset, images: int) -> dict[str, Any]:
+    """Return a row of `scores.json`: the scores, and what they are of."""
+    return {"split": dataset.split, "images": images} | matrix.scores(("background", *dataset.classes))
+
+
+def score_class_maps(
+    recipe: Recipe, train: Dataset, maps: Path, threshold: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[tuple[float, float]] | None]:
+    """Score a stage's maps at the chosen level and, for a constant background, at all levels of the curve."""
+    config, folder = recipe.label, maps / MAPS
+    scored = [record for record in train if record.mask is not None]
+    constant = config.background == "constant"
+    levels = sorted({*recipe.evaluate.levels, threshold["level"]}) if constant else ()
+    chunks = [scored[i::8] for i in range(8)]
+    jobs = (
+        (_score_maps, config.background, threshold["level"], levels, train, chunk, folder) for chunk in chunks
+    )
+    matrix, sweep = ConfusionMatrix(len(train.classes) + 1), None
+    for part, part_sweep in in_processes(jobs, "scoring class maps", len(chunks), 0, config.workers):
+        matrix.merge(part)
+        sweep = part_sweep if sweep is None else sweep.merge(part_sweep)
+    result = described(matrix, train, len(scored))
+    result |= {"threshold": threshold["level"], "rule": threshold["rule"], "oracle": None}
+    if not constant or not matrix.pixels:
+        return result, None
+    level, best = sweep.best()
+    result["oracle"] = {"threshold": level, "miou": best}
+    return result, sweep.curve()
+
+
+def _score_maps(
+    background: str, level: float, levels: tuple, dataset: Dataset, records: list[Record], folder: Path
+) -> tuple[ConfusionMatrix, LevelSweep | None]:
+    matrix = ConfusionMatrix(len(dataset.classes) + 1)
+    sweep = LevelSweep(levels, len(dataset.classes) + 1) if levels else None
+    for record in records:
+        truth = dataset.read_mask(record)
+        if record.labels:
+            maps = ClassMaps.load(folder / f"{record.id}.npz")
+        else:
+            maps = ClassMaps(np.zeros(0, int), np.zeros((0, *truth.shape), np.float32), truth.shape)
+        matrix.update(label_image(None, maps, background, level), truth)
+        if sweep is not None:
+            sweep.update(maps, truth)
+    return matrix, sweep
+
+
+def score_pseudo_masks(
+    recipe: Recipe,
+    train: Dataset,
+    inputs: Mapping[str, Path],
+    threshold: Mapping[str, Any],
+    images: dict[str, Any],
+) -> tuple[dict[str, Any] | None, list[tuple[float, float]]]:
+    """Score the pseudo-masks, and make them again at the oracle's levels.
+
+    Images that came with their true mask are left out; None where there are no others.
+    """
+    given = given_ids(inputs["label"])
+    train = train.subset(record.id for record in train if record.id not in given)
+    if not len(train):
+        return None, []
+    result = score_masks(train, inputs["label"] / MASKS, images.setdefault("pseudo_masks", {}))
+    result |= {"threshold": threshold["level"], "rule": threshold["rule"], "oracle": None}
+    levels, maps = recipe.evaluate.oracle_levels, inputs["propagate"] / MAPS
+    curve = []
+    if levels and result["miou"] is not None:
+        again = sorted(
+            {*levels, threshold["level"]} if recipe.label.unsure else set(levels) - {threshold["level"]}
+        )
+        curve = score_levels(recipe.label, again, train, maps, "oracle levels", inputs["label"])
+        if not recipe.label.unsure:
+            curve = sorted([*curve, (threshold["level"], result["miou"])])
+        level, best = max(curve, key=lambda point: point[1])
+        result["oracle"] = {"threshold": level, "miou": best}
+    return result, curve
+
+
+def score_masks(train: Dataset, folder: Path, rows: dict[str, Any]) -> dict[str, Any]:
+    """Score masks `folder/ID.png` of the images whose true mask is known; each image's own mIoU goes into `rows`."""
+    scored = [record for record in train if record.mask is not None]
+    total = ConfusionMatrix(len(train.classes) + 1)
+    for record in scored:
+        rows[record.id] = add(total, read_mask(folder / f"{record.id}.png"), train.read_mask(record))
+    return described(total, train, len(scored))
+
+
+def add(total: ConfusionMatrix, prediction: np.ndarray, truth: np.ndarray) -> float | None:
+    """Count one image in `total`; return its own mIoU, by which the report orders images."""
+    one = ConfusionMatrix(total.num_classes)
+    one.update(prediction, truth)
+    total.merge(one)
+    miou = float(one.miou())
+    return None if np.isnan(miou) else miou

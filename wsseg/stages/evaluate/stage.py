@@ -1,0 +1,183 @@
+"""Stage 6: score class maps and pseudo-masks on the training split, the segmenter on the validation split."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from wsseg.artifacts import read_json, read_mask, write_json, write_mask
+from wsseg.datasets import Dataset
+from wsseg.errors import InputError
+from wsseg.file_names import CEILING_PREDICTIONS, IMAGE_SCORES, MASKS, PREDICTIONS, SCORES, THRESHOLD
+from wsseg.metrics import ConfusionMatrix
+from wsseg.progress import bar
+from wsseg.recipe import Recipe
+from wsseg.saved_models import load_model
+from wsseg.segmenters.inference import Predictor
+from wsseg.stages import Outcome, segment
+from wsseg.stages.evaluate.score_labels import (
+    add,
+    described,
+    score_class_maps,
+    score_masks,
+    score_pseudo_masks,
+)
+from wsseg.stages.label.pseudo_masks import dense_crf
+from wsseg.stages.label.stage import choose_level, chosen
+from wsseg.supervision import splits
+from wsseg.supervision.training_images import described as described_supervision
+from wsseg.supervision.training_images import training_data
+from wsseg.training.device import prepare
+
+
+def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+    """Score everything that the run has made; write `scores.json`, `images.json` and `predictions/ID.png`.
+
+    This stage alone, and full supervision, opens the training split's masks. What it finds on them (the
+    oracle) is printed beside the honest choice and used by nothing.
+    """
+    train, set_aside = training_data(recipe, inputs, masks=True)
+    val, val_set_aside = splits.checked(recipe, recipe.dataset.val, inputs["data"], masks=True)
+    scores: dict[str, Any] = dict.fromkeys(
+        ("class_maps", "walked_maps", "pseudo_masks", "relabelled_masks", "segmenter", "ceiling")
+    )
+    images: dict[str, Any] = {}
+    curve: dict[str, Any] = {}
+    if "propagate" in inputs:  # else there are true masks alone
+        threshold = read_json(inputs["label"] / THRESHOLD)
+        recipe = replace(recipe, label=chosen(recipe.label, threshold))
+        if any(record.mask is not None for record in train):
+            final = "class_maps"
+            if (
+                "localize" in inputs
+            ):  # there is more between: each stage's maps at the level that the rule gives them
+                final, before = "walked_maps", inputs | {"propagate": inputs["localize"]}
+                scores["class_maps"], curve["class_maps"] = score_class_maps(
+                    recipe, train, inputs["localize"], choose_level(recipe, before, train)
+                )
+            scores[final], curve[final] = score_class_maps(recipe, train, inputs["propagate"], threshold)
+            scores["pseudo_masks"], curve["pseudo_masks"] = score_pseudo_masks(
+                recipe, train, inputs, threshold, images
+            )
+            if "relabel" in inputs:
+                folder = inputs["relabel"] / MASKS
+                scores["relabelled_masks"] = score_masks(
+                    train, folder, images.setdefault("relabelled_masks", {})
+                )
+    supervised = recipe.segment.supervision == "masks"
+    for name, stage, folder in (
+        ("ceiling" if supervised else "segmenter", "segment", PREDICTIONS),
+        ("ceiling", "ceiling", CEILING_PREDICTIONS),
+    ):
+        if stage in inputs:
+            scores[name] = score_segmenter(
+                recipe, val, inputs[stage] / segment.MODEL, out / folder, images, name
+            )
+    if supervised:
+        scores["segmenter"] = scores["ceiling"]
+    for name, supervision in (("segmenter", recipe.segment.supervision), ("ceiling", "masks")):
+        if scores[name]:
+            scores[name] = scores[name] | {"supervision": supervision}
+    scores["conventions"] = conventions(recipe)
+    write_json(out / SCORES, scores)
+    write_json(out / IMAGE_SCORES, images)
+    write_json(out / "threshold_curve.json", curve)
+    return Outcome(
+        summary(scores),
+        {k: v["miou"] for k, v in scores.items() if v and "miou" in v},
+        set_aside | val_set_aside,
+    )
+
+
+def summary(scores: Mapping[str, Any]) -> str:
+    """Return the mIoUs in one line, with the share of the ceiling that image-level labels reach."""
+    parts = [
+        f"{name.replace('_', ' ')} {row['miou']:.3f}"
+        for name, row in scores.items()
+        if row and row.get("miou") is not None
+    ]
+    weak, full = scores.get("segmenter"), scores.get("ceiling")
+    if weak and full and weak["supervision"] != "masks" and weak["miou"] is not None and full["miou"]:
+        parts.append(f"segmenter / ceiling {weak['miou'] / full['miou']:.2f}")
+    return "mIoU: " + ", ".join(parts) if parts else "no split has masks, so nothing could be scored"
+
+
+def conventions(recipe: Recipe) -> dict[str, str]:
+    """State how the scores are to be read."""
+    segmenter, threshold, localize = recipe.segment, recipe.label.threshold, recipe.localize
+    level = {
+        "fixed": f"fixed at {threshold.level:g} by the recipe",
+        "otsu": "Otsu's level of the class maps, without any mask",
+        "calibration": f"the best on up to {threshold.images} images with masks of split `{threshold.split}`"
+        + ("; the segmenter is scored on that split too" if threshold.split == recipe.dataset.val else ""),
+    }
+    return {
+        "supervision": described_supervision(recipe),
+        "dataset": f"{recipe.dataset.name}, classes {', '.join(recipe.dataset.classes or ('all',))}, "
+        f"options {recipe.dataset.options}",
+        "ignored": "pixels whose true mask is 255 are not scored; a prediction of 255 counts as a miss",
+        "mean": "over background and classes; a class absent from truth and prediction is left out",
+        "threshold": level[threshold.rule],
+        "class_maps": f"image-level labels given; {localize.explainer}, scales {list(localize.scales)}, flip "
+        f"{localize.flip}; {recipe.label.background} background; no CRF"
+        + ("; minima taken off" if localize.scaling == "range" else "")
+        + (f"; {localize.absent:g} of what the maps of absent classes show" if localize.absent else ""),
+        "walked_maps": f"the class maps after {recipe.propagate.method}'s random walk; no CRF"
+        if recipe.propagate.method != "none"
+        else "none",
+        "pseudo_masks": f"{described_supervision(recipe)} given; CRF {recipe.label.crf.preset}"
+        + (f" with {recipe.label.crf.parameters}; " if recipe.label.crf.parameters else "; ")
+        + ("unsure pixels count as misses" if recipe.label.unsure else "every pixel labelled")
+        + ("; images with a given mask are not scored" if recipe.supervision.masks_share else ""),
+        "relabelled_masks": f"image-level labels given; {recipe.relabel.rounds} rounds, scales "
+        f"{list(recipe.relabel.scales)}, mirrored too; CRF {recipe.relabel.crf.preset}; below a probability of "
+        f"{recipe.relabel.confidence:g} unsure, which counts as a miss"
+        if recipe.relabel.rounds
+        else "none",
+        "segmenter": ("trained with a mean teacher; " if segmenter.teacher.weight else "")
+        + f"no labels given; scales {list(segmenter.scales)}, flip {segmenter.flip}, "
+        f"fused by {segmenter.fusion}; CRF {segmenter.crf.preset}"
+        + (
+            f"; images reduced to {segmenter.max_side} pixels, masks at full size"
+            if segmenter.max_side
+            else ""
+        ),
+        "oracle": "the best on the scored images themselves of the levels tried (`evaluate.levels` for class maps, "
+        "`evaluate.oracle_levels` and the chosen one for pseudo-masks); for comparison only",
+        "seed": str(recipe.seed),
+    }
+
+
+def score_segmenter(
+    recipe: Recipe, val: Dataset, model: Path, folder: Path, images: dict[str, Any], name: str
+) -> dict[str, Any] | None:
+    """Predict the validation images that are not in `folder` yet, and score them all.
+
+    Returns:
+        The scores, or None where no image has a mask.
+    """
+    folder.mkdir(exist_ok=True)
+    left = [record for record in val if not (folder / f"{record.id}.png").exists()]
+    crf = dense_crf(recipe.segment.crf)
+    if left:
+        prepare(recipe)
+        network = load_model(model)
+        if network.num_classes != len(val.classes) + 1:
+            raise InputError(
+                f"{model} predicts {network.num_classes} classes; the dataset has {len(val.classes) + 1}"
+            )
+        options = recipe.segment
+        predictor = Predictor(
+            network, options.scales, options.flip, options.fusion, max_side=options.max_side
+        )
+        with bar(f"predicting ({name})", len(val), done=len(val) - len(left)) as advance:
+            for record, mask in predictor.masks(val, left, crf):
+                write_mask(folder / f"{record.id}.png", mask)
+                advance()
+    scored = [record for record in val if record.mask is not None]
+    if not scored:
+        return None
+    total, rows = ConfusionMatrix(len(val.classes) + 1), images.setdefault(name, {})
+    for record in scored:
+        rows[record.id] = add(total, read_mask(folder / f"{record.id}.png"), val.read_mask(record))
+    return described(total, val, len(scored))

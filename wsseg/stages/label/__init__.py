@@ -1,0 +1,1 @@
+"""Stage 4: class maps to pseudo-masks."""

@@ -1,0 +1,56 @@
+"""The CRF's appearance kernel by search on the calibration split, as DeepLab does it."""
+
+from pathlib import Path
+
+from wsseg.artifacts import read_json, write_json
+from wsseg.datasets import Dataset
+from wsseg.errors import InputError
+from wsseg.file_names import CRF_SEARCH
+from wsseg.recipe import LabelConfig
+from wsseg.refiners.dense_crf.search import coarse_to_fine
+from wsseg.stages.label.pseudo_masks import processes, score_choices, with_crf
+
+AT_ONCE = 8
+"""Choices between two writings of the file."""
+
+
+def search_crf(config: LabelConfig, level: float, split: Dataset, maps: Path, out: Path) -> dict[str, float]:
+    """Search, and write every trial to `crf_search.json`; what is there already is not run again.
+
+    Args:
+        config: How pseudo-masks are made, and the values to try.
+        level: The background level.
+        split: The calibration images, with masks.
+        maps: Folder of their class maps.
+        out: The stage's folder.
+
+    Returns:
+        The parameters of the highest mIoU.
+
+    Raises:
+        InputError: The masks hold no scored pixel.
+    """
+    wanted = config.crf_search
+    values = {name: getattr(wanted, name) for name in ("bilateral_weight", "bilateral_sxy", "bilateral_srgb")}
+    path = out / CRF_SEARCH
+    done = read_json(path) if path.exists() else []
+
+    def score(choices: list[dict[str, float]]) -> list[float]:
+        known = {tuple(row["parameters"].values()): row["miou"] for row in done}
+        left = [choice for choice in choices if tuple(choice.values()) not in known]
+        for start in range(0, len(left), AT_ONCE):
+            part = left[start : start + AT_ONCE]
+            text = f"CRF search, {len(done) + 1} to {len(done) + len(part)}"
+            tried = [(with_crf(config, choice), level) for choice in part]
+            for choice, miou in zip(part, score_choices(tried, split, maps, text, processes(config))):
+                if miou is None:
+                    raise InputError(
+                        f"`label.threshold.split`: the masks of `{split.split}` hold no scored pixel; use another split"
+                    )
+                done.append({"parameters": choice, "miou": miou})
+            write_json(path, done)
+        known |= {tuple(row["parameters"].values()): row["miou"] for row in done}
+        return [known[tuple(choice.values())] for choice in choices]
+
+    trials = coarse_to_fine(score, values, wanted.rounds)
+    return max(trials, key=lambda trial: trial.score).parameters

@@ -1,0 +1,111 @@
+"""Instance maps to pseudo-instances: the objects of an image that only its labels are known of."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from skimage.measure import label
+
+from wsseg.artifacts import ClassMaps
+from wsseg.datasets import Dataset, Record
+from wsseg.file_names import INSTANCES
+from wsseg.image_files import read_image
+from wsseg.objects.instance_files import write_instances
+from wsseg.objects.instances import Instances
+from wsseg.processes import in_processes
+from wsseg.recipe import LabelConfig
+from wsseg.refiners.labelling import label_image
+from wsseg.stages.label.pseudo_masks import dense_crf, processes
+
+
+def write_all(
+    config: LabelConfig, level: float, train: Dataset, inputs: Mapping[str, Path], out: Path
+) -> int:
+    """Write `instances/ID.json` of the training images that have none yet.
+
+    Returns:
+        How many instances were written.
+    """
+    folder, maps = out / INSTANCES, inputs["propagate"] / INSTANCES
+    folder.mkdir(exist_ok=True)
+    left = [record for record in train if not (folder / f"{record.id}.json").exists()]
+    jobs = (
+        (_write, config, level, record, train.classes, maps, folder / f"{record.id}.json") for record in left
+    )
+    return sum(in_processes(jobs, "pseudo-instances", len(train), len(train) - len(left), processes(config)))
+
+
+def _write(
+    config: LabelConfig, level: float, record: Record, classes: tuple[str, ...], maps: Path, path: Path
+) -> int:
+    found = pseudo_instances(
+        config, level, record.image, maps / f"{record.id}.npz" if record.labels else None
+    )
+    write_instances(path, found, record.id, classes)
+    return len(found)
+
+
+def pseudo_instances(config: LabelConfig, level: float, image: Path, maps: Path | None) -> Instances:
+    """Label an image by instance rather than by class, CRF included.
+
+    Every pixel goes to the instance whose map says most there, or to the background, as pseudo-masks are made of
+    class maps. An instance without a pixel is none.
+
+    Args:
+        config: Background form and CRF.
+        level: The background level, as chosen for the pseudo-masks.
+        image: The photograph.
+        maps: The image's instance maps, or None where it has no label.
+
+    Returns:
+        The instances; the score of each is its map's mean inside its mask.
+
+    References:
+        Ahn et al., CVPR 2019, section 3.4. There the score is the map's maximum, and there is no CRF.
+    """
+    photograph = read_image(image)
+    none = np.zeros((0, *photograph.shape[:2]), bool)
+    given = None if maps is None else ClassMaps.load(maps)
+    if given is None or not len(given.class_ids):
+        return Instances.of_masks(none, [], scores=np.zeros(0))
+    numbers = np.arange(1, len(given.class_ids) + 1)
+    labels = label_image(
+        photograph,
+        replace(given, class_ids=numbers),
+        config.background,
+        level,
+        dense_crf(config.crf),
+        config.crf.unary,
+    )
+    there = [number for number in numbers if (labels == number).any()]
+    masks = np.array([without_crumbs(labels == number) for number in there], bool).reshape(
+        -1, *none.shape[1:]
+    )
+    scores = [_mean_inside(given.maps[number - 1], mask) for number, mask in zip(there, masks)]
+    return Instances.of_masks(masks, [given.class_ids[number - 1] for number in there], np.array(scores))
+
+
+def without_crumbs(mask: np.ndarray, least: float = 0.1) -> np.ndarray:
+    """Drop the pieces of a mask that are small beside its largest one: a few stray pixels would make a large box.
+
+    Args:
+        mask: `(H, W) bool`.
+        least: Area of a piece over the largest one's, below which it goes. Pieces of more stay: an object may be cut in
+            two by what lies over it.
+
+    Example:
+        >>> without_crumbs(np.array([[1, 1, 1, 0, 1]], bool), least=0.5).astype(int).tolist()
+        [[1, 1, 1, 0, 0]]
+    """
+    pieces = label(mask, connectivity=2)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return (sizes >= least * sizes.max())[pieces] & mask
+
+
+def _mean_inside(one: np.ndarray, mask: np.ndarray) -> float:
+    """Return the mean of a coarse map over a mask of the image: the pixels' cells."""
+    rows = np.arange(mask.shape[0]) * one.shape[0] // mask.shape[0]
+    columns = np.arange(mask.shape[1]) * one.shape[1] // mask.shape[1]
+    return float(one[np.ix_(rows, columns)][mask].mean())

@@ -1,0 +1,45 @@
+"""Labels of the pixels that class maps are sure of: what affinity is learnt from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from wsseg.artifacts import ClassMaps, write_mask
+from wsseg.datasets import Record
+from wsseg.image_files import read_image
+from wsseg.processes import in_processes
+from wsseg.recipe import PropagateConfig
+from wsseg.refiners.labelling import label_image
+from wsseg.stages.label.pseudo_masks import dense_crf
+
+
+def write_confident_labels(
+    config: PropagateConfig, records: Sequence[Record], maps: Path, folder: Path, workers: int
+) -> None:
+    """Write the confident labels of images that have none yet, as masks: 255 where nothing is sure.
+
+    Args:
+        config: The levels and the CRF.
+        records: Images with at least one label.
+        maps: Folder of their class maps.
+        folder: For the masks.
+        workers: Processes.
+    """
+    folder.mkdir(exist_ok=True)
+    left = [record for record in records if not (folder / f"{record.id}.png").exists()]
+    jobs = (
+        (_write, config, record.image, maps / f"{record.id}.npz", folder / f"{record.id}.png")
+        for record in left
+    )
+    in_processes(jobs, "confident labels", len(records), len(records) - len(left), workers)
+
+
+def _write(config: PropagateConfig, image: Path, maps: Path, path: Path) -> None:
+    mask = label_image(
+        read_image(image),
+        ClassMaps.load(maps),
+        config.background,
+        crf=dense_crf(config.crf),
+        unary=config.crf.unary,
+        confident=config.confident,
+    )
+    write_mask(path, mask)

@@ -1,0 +1,106 @@
+"""Train an affinity network from confident labels."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from wsseg import affinity
+from wsseg.affinity.losses import AffinityLoss, InterPixelLoss
+from wsseg.artifacts import read_mask
+from wsseg.backbones.alignment import Grid, grids
+from wsseg.datasets import Dataset
+from wsseg.loading.training_batches import TrainingBatches
+from wsseg.recipe import Recipe
+from wsseg.report.figures import read_history
+from wsseg.saved_models import load_model
+from wsseg.stages.classify import stage as classify
+from wsseg.stages.propagate.stage import LABELS, MODEL
+from wsseg.training.classifier_weights import start_from_classifier
+from wsseg.training.device import prepare
+from wsseg.training.fitting import fit
+from wsseg.training.model_files import save_model
+from wsseg.training.resumable_fit import remove_checkpoints
+
+LOSSES = {"psa": AffinityLoss, "irn": InterPixelLoss}
+
+
+def learn_affinity(
+    recipe: Recipe, inputs: Mapping[str, Path], train: Dataset, out: Path
+) -> tuple[keras.Model, float]:
+    """Train the recipe's affinity network; write `affinity.keras` and `history.csv`.
+
+    Args:
+        recipe: The recipe.
+        inputs: Folders of earlier stages.
+        train: Images with confident labels in `out / LABELS`.
+        out: The stage's folder.
+
+    Returns:
+        The trained network, and the loss of its last epoch.
+    """
+    config = recipe.propagate
+    prepare(recipe)
+    if not (out / MODEL).exists():
+        keras.utils.set_random_seed(recipe.seed)
+        model = build(recipe, inputs)
+        batches = TrainingBatches(
+            train,
+            config.crop,
+            config.long_side,
+            config.batch_size,
+            recipe.seed,
+            config.jitter,
+            "masks",
+            lambda record: read_mask(out / LABELS / f"{record.id}.png"),
+            mirror=config.mirror,
+        )
+        loss = LOSSES[config.method](grid_of(model, config.method), config.learn_radius)
+        head = [variable for layer in new_layers(model) for variable in layer.trainable_variables]
+        fit(recipe, config, model, batches, head, out, "training the affinity network", loss)
+        if config.method == "irn":
+            centre_displacements(model, batches)
+        save_model(model, out / MODEL)
+    remove_checkpoints(out)
+    return load_model(out / MODEL), read_history(out / "history.csv")["loss"][-1]
+
+
+def build(recipe: Recipe, inputs: Mapping[str, Path]) -> keras.Model:
+    """Build the recipe's affinity network with its initial weights."""
+    config = recipe.propagate
+    classifier = load_model(inputs["classify"] / classify.MODEL)
+    backbone = config.backbone or classifier.backbone
+    model = affinity.create(
+        config.method,
+        backbone=backbone,
+        output_stride=config.output_stride or classifier.output_stride,
+        weights=None if config.weights == "classifier" else config.weights,
+        frozen=config.freeze,
+    )
+    if config.weights == "classifier":
+        new = new_layers(model)
+        own = [layer for layer in model.layers if layer not in new]
+        start_from_classifier(own, classifier, "propagate", f"{config.method} on {backbone}")
+    return model
+
+
+def new_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """Return the layers that are not the backbone's."""
+    return [layer for layer in model.layers if layer.name.startswith(("affinity_", "edge", "way"))]
+
+
+def grid_of(model: keras.Model, method: str) -> Grid:
+    """Return where the cells of the network's output look."""
+    names = {"psa": "affinity_level_3", "irn": "edge_level_2_conv"}
+    return grids(model)[id(model.get_layer(names[method]).output)]
+
+
+def centre_displacements(model: keras.Model, batches: TrainingBatches) -> None:
+    """Measure the mean displacement over the training images, and have the network take it off."""
+    total, count = np.zeros(2), 0
+    for images, _ in batches.epoch(0):
+        found = model.predict_on_batch(images)[..., 1:]
+        total += found.mean(axis=(1, 2)).sum(axis=0)
+        count += len(found)
+    model.get_layer("way").set_mean(total / count)

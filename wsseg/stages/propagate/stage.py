@@ -1,0 +1,55 @@
+"""Stage 3: spread the class maps over the image, by affinities that a network has learnt from them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wsseg.file_names import CALIBRATION, INSTANCES, MAPS
+from wsseg.recipe import Recipe
+from wsseg.stages import Outcome
+from wsseg.supervision import splits
+from wsseg.supervision.training_images import training_data
+
+LABELS, MODEL = "labels", "affinity.keras"
+
+
+def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+    """Write `maps/ID.npz`, of the same form as the localize stage's.
+
+    With method `none`, `maps/` is a link to those. Else confident labels are made of them (`labels/ID.png`, 255 where
+    nothing is sure), a network learns from these which neighbours are of one class (`affinity.keras`), and the maps
+    walk at random over what it says of each image. No mask is read.
+    """
+    if recipe.propagate.method == "none":
+        return pass_through(inputs, out)
+    # Not before it is needed: TensorFlow takes seconds.
+    from wsseg.stages.propagate.confident_labels import write_confident_labels
+    from wsseg.stages.propagate.learn_affinity import learn_affinity
+    from wsseg.stages.propagate.walk import walk_dataset
+
+    train, set_aside = training_data(recipe, inputs)
+    labelled = [record for record in train if record.labels]
+    config, maps = recipe.propagate, inputs["localize"] / MAPS
+    write_confident_labels(config, labelled, maps, out / LABELS, recipe.label.workers)
+    model, loss = learn_affinity(recipe, inputs, train.subset([record.id for record in labelled]), out)
+    instances = out / INSTANCES if config.instances else None
+    walk_dataset(config, model, train, labelled, maps, out / MAPS, instances)
+    if recipe.label.threshold.rule == "calibration":
+        split = splits.calibration_split(recipe, inputs["data"])
+        records = [record for record in split if record.labels]
+        walk_dataset(config, model, split, records, inputs["localize"] / CALIBRATION, out / CALIBRATION)
+    counts: dict[str, Any] = {"images": len(labelled), "method": config.method, "loss": loss}
+    line = f"{config.method}: {len(labelled)} images, loss {loss:.3f}; {config.steps} steps at radius {config.radius}"
+    return Outcome(line, counts, set_aside)
+
+
+def pass_through(inputs: Mapping[str, Path], out: Path) -> Outcome:
+    """Link the localize stage's maps."""
+    count = 0
+    for name in (MAPS, CALIBRATION):
+        if (inputs["localize"] / name).is_dir():
+            link = out / name
+            if not link.is_symlink():
+                link.symlink_to(Path("..") / inputs["localize"].name / name)
+            count += len(list(link.glob("*.npz"))) if name == MAPS else 0
+    return Outcome("method none: the class maps pass through", {"images": count, "method": "none"})

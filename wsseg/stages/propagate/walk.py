@@ -1,0 +1,136 @@
+"""Class maps walk at random over the affinities that a network sees in each image."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from wsseg.affinity.instances import cluster, parted
+from wsseg.artifacts import ClassMaps
+from wsseg.backbones.alignment import Grid
+from wsseg.datasets import Dataset, Record
+from wsseg.explainers.placement import placed
+from wsseg.loading.padded_batches import padded_batches
+from wsseg.progress import bar
+from wsseg.recipe import PropagateConfig
+from wsseg.refiners.random_walk import RandomWalk
+from wsseg.refiners.resize_maps import resize_maps
+from wsseg.stages.propagate.learn_affinity import grid_of
+
+
+def walk_dataset(
+    config: PropagateConfig,
+    model: keras.Model,
+    dataset: Dataset,
+    records: Sequence[Record],
+    maps: Path,
+    folder: Path,
+    instances: Path | None = None,
+    batch_size: int = 4,
+) -> None:
+    """Write the walked maps of images that have none yet.
+
+    Args:
+        config: The walk.
+        model: The affinity network.
+        dataset: Reads the images.
+        records: Images with class maps.
+        maps: Folder of these.
+        folder: For the walked ones.
+        instances: For a map of each instance; None for none.
+        batch_size: Images that the network sees at once.
+    """
+    folder.mkdir(exist_ok=True)
+    if instances:
+        instances.mkdir(exist_ok=True)
+    left = [record for record in records if not (folder / f"{record.id}.npz").exists()]
+    grid = grid_of(model, config.method)
+    with bar("random walks", len(records), done=len(records) - len(left)) as advance:
+        for batch in padded_batches(dataset, left, batch_size):
+            seen = model.predict_on_batch(batch.images)
+            for record, size_hw, found in zip(batch.records, batch.sizes_hw, seen):
+                given = ClassMaps.load(maps / f"{record.id}.npz")
+                at_cells = on_even_cells(found, grid, size_hw)
+                walked = walk(config, given.maps, at_cells)
+                if instances:
+                    whose, each = walked_instances(config, given.maps, at_cells)
+                    ids = given.class_ids[whose]
+                    ClassMaps(ids, each, given.size_hw).save(instances / f"{record.id}.npz")
+                ClassMaps(given.class_ids, walked, given.size_hw).save(folder / f"{record.id}.npz")
+                advance()
+
+
+def on_even_cells(found: np.ndarray, grid: Grid, size_hw: tuple[int, int]) -> np.ndarray:
+    """Read a padded image's features at cells that cover the image evenly, as class maps do.
+
+    Args:
+        found: `(h, w, C)`, of the padded image.
+        grid: Where its cells look.
+        size_hw: The image's, in its upper left corner.
+
+    Returns:
+        `(ceil(H / stride), ceil(W / stride), C)` float32.
+    """
+    for axis in (0, 1):
+        side, stride = size_hw[axis], grid.stride_hw[axis]
+        cells = int(-(-side // stride))
+        pixels = (np.arange(cells) + 0.5) * side / cells - 0.5
+        matrix = placed(pixels, found.shape[axis], stride, grid.centre_hw[axis])
+        found = np.moveaxis(np.tensordot(matrix, found, axes=(1, axis)), 0, axis)
+    return found.astype(np.float32)
+
+
+def walk(
+    config: PropagateConfig, maps: np.ndarray, seen: np.ndarray, whose: np.ndarray | None = None
+) -> np.ndarray:
+    """Walk, and divide each map by its largest value, as the class maps are.
+
+    IRN's public code divides by the largest value of all classes: where two touch, the one that the walk has spread
+    less then wins (0.02 to 0.05 of mIoU on the scenes).
+
+    Args:
+        config: The walk.
+        maps: `(C, h, w)` in [0, 1].
+        seen: `(h', w', C')`: what the network says of the image.
+        whose: `(C,)` int: maps with the same number are divided by the largest value of all of them.
+
+    Returns:
+        `(C, h', w')` float32 in [0, 1].
+    """
+    spread = RandomWalk(config.beta, config.steps, config.radius)
+    maps = np.moveaxis(resize_maps(maps, seen.shape[:2]), 0, -1)
+    if config.method == "irn":
+        boundary = boundary_of(seen)
+        walked = spread(maps * (1 - boundary[..., None]), boundary)
+    else:
+        walked = spread.over_features(maps, seen)
+    largest = walked.max(axis=(0, 1))
+    if whose is not None:
+        largest = np.array([largest[whose == one].max() for one in whose])
+    return np.moveaxis(walked / np.maximum(largest, 1e-12), -1, 0)
+
+
+def walked_instances(
+    config: PropagateConfig, maps: np.ndarray, seen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut the class maps by IRNet's displacements into instances, and let each walk.
+
+    Args:
+        config: The walk.
+        maps: `(C, h, w)` in [0, 1].
+        seen: `(h', w', 3)`: the boundary's logit and the displacements, cells down and right.
+
+    Returns:
+        `(N,)` int: the class map that each comes from; `(N, h', w')` float32 in [0, 1]. The largest value of a class's
+        instances is 1: divided each by its own, what glows faintly in the background would be as strong as an object
+        (0.75 instead of 0.81 of AP50 on 160 of the scenes' training images).
+    """
+    maps = resize_maps(maps, seen.shape[:2])
+    whose, parts = parted(maps, cluster(seen[..., 1:]))
+    return whose, walk(config, parts, seen, whose) if len(parts) else parts
+
+
+def boundary_of(seen: np.ndarray) -> np.ndarray:
+    """Return the strength of the class boundary in [0, 1], `(h, w)`, of IRNet's output."""
+    return 1 / (1 + np.exp(-seen[..., 0]))

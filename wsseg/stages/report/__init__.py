@@ -1,0 +1,1 @@
+"""Stage 7: one page to look at."""

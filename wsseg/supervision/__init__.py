@@ -1,0 +1,1 @@
+"""The dataset's splits, and what the training images come with."""
