@@ -22,7 +22,7 @@ from wsseg.metrics import mean_average_precision
 from wsseg.recipe import Recipe
 from wsseg.recipe.reading import load_recipe
 from wsseg.stages.classify.correct_labels import folds_of
-from wsseg.supervision import splits
+from wsseg.supervision.splits import Splits
 
 DECAY = 0.001
 
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="+", default=[0, 0.2, 0.4])
     arguments, words = parser.parse_known_args()
     recipe = load_recipe(arguments.recipe, words)
-    train, val = (splits.open_split(recipe, name) for name in (recipe.dataset.train, recipe.dataset.val))
+    train, val = (Splits(recipe).open(name) for name in (recipe.dataset.train, recipe.dataset.val))
     x, x_val = features(recipe, train), features(recipe, val)
     mean, size = x.mean(0), (x.std(0) + 1e-6) * np.sqrt(x.shape[1])
     x, x_val = (x - mean) / size, (x_val - mean) / size

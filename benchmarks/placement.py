@@ -21,7 +21,7 @@ from wsseg.recipe.reading import load_recipe
 from wsseg.refiners import LevelSweep
 from wsseg.saved_models import load_model
 from wsseg.stages.localize import write_maps
-from wsseg.supervision import splits
+from wsseg.supervision.splits import Splits
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=100)
     arguments = parser.parse_args()
     recipe = load_recipe(*run_folder.source_of(arguments.run))
-    val = splits.open_split(recipe, recipe.dataset.val, masks=True)
+    val = Splits(recipe).open(recipe.dataset.val, masks=True)
     step = max(len(val) // arguments.images, 1)
     val = val.subset(record.id for record in list(val)[::step][: arguments.images])
     model = load_model(arguments.run / "1_classify" / "classifier.keras")

@@ -9,14 +9,16 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from PIL import Image
 
 from wsseg.errors import InputError
+from wsseg.file_names import MANIFEST
+from wsseg.image_files import image_size_hw
 from wsseg.palette import voc_palette
 
 IGNORE = 255
@@ -115,6 +117,14 @@ def read_mask(path: Path) -> np.ndarray:
         raise InputError(f"mask {path} cannot be read ({error}); expected an indexed PNG") from error
 
 
+class RecordLike(Protocol):
+    """What a file in a folder of artifacts belongs to: a record of `wsseg.datasets`."""
+
+    id: str
+    image: Path
+    labels: tuple[str, ...]
+
+
 @dataclasses.dataclass(frozen=True)
 class ClassMaps:
     """The class maps of one image, for the labels present only.
@@ -144,6 +154,17 @@ class ClassMaps:
         )
 
     @classmethod
+    def of(cls, folder: Path, record: RecordLike) -> "ClassMaps":
+        """Read the class maps of a record from a folder of `ID.npz`. An image without a label has no map.
+
+        Raises:
+            InputError: The file is missing or is not a class-map file; the message names it.
+        """
+        if record.labels:
+            return cls.load(folder / f"{record.id}.npz")
+        return cls(np.zeros(0, int), np.zeros((0, 1, 1), np.float32), image_size_hw(record.image))
+
+    @classmethod
     def load(cls, path: Path) -> "ClassMaps":
         """Read a `.npz` made by `save`; the maps come back as float32.
 
@@ -162,6 +183,11 @@ class ClassMaps:
             raise InputError(
                 f"class maps {path} cannot be read ({error}); delete the file and run again"
             ) from error
+
+
+def unfinished(records: Iterable[RecordLike], folder: Path, suffix: str) -> list[Any]:
+    """Return the records that have no file `ID` + suffix in a folder yet, in their order."""
+    return [record for record in records if not (folder / f"{record.id}{suffix}").exists()]
 
 
 def digest(content: Any) -> str:
@@ -199,8 +225,6 @@ class Manifest:
     resumed: bool
     peak_memory_mb: float
 
-    FILE = "manifest.json"
-
     @property
     def hash(self) -> str:
         """The definition's hash, by which later stages name this one as their input."""
@@ -208,12 +232,12 @@ class Manifest:
 
     def save(self, folder: Path) -> None:
         """Write `manifest.json` into `folder`."""
-        write_json(folder / self.FILE, dataclasses.asdict(self) | {"hash": self.hash})
+        write_json(folder / MANIFEST, dataclasses.asdict(self) | {"hash": self.hash})
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest | None":
         """Read the manifest of `folder`, or None where the stage is not complete."""
-        path = folder / cls.FILE
+        path = folder / MANIFEST
         if not path.exists():
             return None
         content = read_json(path)

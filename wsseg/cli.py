@@ -10,6 +10,7 @@ from pathlib import Path
 from wsseg.commands import datasets as datasets_command
 from wsseg.commands.evaluate_maps import options as evaluate_maps_options
 from wsseg.errors import InputError
+from wsseg.file_names import OWNER, PAGE
 from wsseg.stages import STAGES, plan
 
 DESCRIPTION = """Weakly supervised semantic segmentation from image-level labels.
@@ -201,7 +202,7 @@ def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
         score_folders(arguments.predictions, arguments.truth, arguments.classes)
         return
     source = (arguments.recipe, overrides)
-    if arguments.recipe is None and arguments.run is not None and (arguments.run / run_folder.OWNER).exists():
+    if arguments.recipe is None and arguments.run is not None and (arguments.run / OWNER).exists():
         source = run_folder.source_of(arguments.run, overrides)
     recipe = load_recipe(*source)
     run = arguments.run or Path("runs") / recipe.name
@@ -209,7 +210,7 @@ def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
     if only in (None, "evaluate"):
         print_table(run)
     if "report" in plan(recipe) and only in (None, "report"):
-        print(f"report: {(run / STAGES['report'].folder / 'report.html').resolve()}")
+        print(f"report: {(run / STAGES['report'].folder / PAGE).resolve()}")
 
 
 def show_status(arguments: argparse.Namespace, overrides: list[str]) -> None:

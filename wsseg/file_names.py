@@ -1,8 +1,25 @@
-"""Names of what the stages write into their folders, for the stages that read it."""
+"""Names of the files and folders of a run. Each stands here once, for the code that writes it and that reads it."""
 
+# The run folder.
+OWNER, LOCK, DATA = "recipe.json", ".lock", "data"
+DEFINITION = "definition.json"
+MANIFEST = "manifest.json"
+
+# What training leaves.
+CLASSIFIER, AFFINITY_NETWORK = "classifier.keras", "affinity.keras"
+SEGMENTER, DETECTOR = "segmenter.keras", "detector.keras"
+HISTORY = "history.csv"
+CHECKPOINT, TRAINING_STATE = "checkpoint.weights.h5", "training.json"
+
+# Labels, maps and masks.
+CORRECTED_LABELS = "corrected_labels.json"
 MAPS, CALIBRATION, INSTANCES = "maps", "calibration_maps", "instances"
+CONFIDENT_LABELS = "labels"
 MASKS, THRESHOLD, CRF_SEARCH = "masks", "threshold.json", "crf_search.json"
-ANNOTATIONS, GIVEN_MASKS, CORRECTED_LABELS = "annotations", "given_masks.json", "corrected_labels.json"
-SCORES, IMAGE_SCORES = "scores.json", "images.json"
+ANNOTATIONS, GIVEN_MASKS = "annotations", "given_masks.json"
+
+# Scores and what is scored.
+SCORES, IMAGE_SCORES, THRESHOLD_CURVE = "scores.json", "images.json", "threshold_curve.json"
 PREDICTIONS, CEILING_PREDICTIONS = "predictions", "ceiling_predictions"
 DETECTIONS, CEILING_DETECTIONS, INSTANCE_SCORES = "detections", "ceiling_detections", "instance_scores.json"
+PAGE = "report.html"

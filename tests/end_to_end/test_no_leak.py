@@ -10,6 +10,7 @@ from wsseg.datasets import Dataset
 from wsseg.recipe.reading import load_recipe
 from wsseg.saved_models import load_model
 from wsseg.stages import STAGES
+from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import with_given_masks
 
 BLIND = ("classify", "localize", "propagate", "label", "segment")
@@ -60,7 +61,7 @@ def test_of_the_training_masks_only_given_ones_are_opened(
 ):
     """A fifth of the masks are there and given; the others, still garbage or gone, change nothing."""
     words = ["--supervision.masks_share", "0.2"]
-    drawn = {record.id for record in with_given_masks(load_recipe(finished.recipe, words))}
+    drawn = {record.id for record in with_given_masks(Splits(load_recipe(finished.recipe, words)))}
     root = shutil.copytree(unmasked, tmp_path / "scenes")
     whole = next(scenes_cache.glob("scenes-*")) / "train/masks"
     for name in drawn:

@@ -23,8 +23,8 @@ WEAK = ["classify", "localize", "propagate", "label", "segment", "evaluate", "re
 @pytest.fixture(autouse=True)
 def fakes(monkeypatch):
     for name, stage in STAGES.items():
-        monkeypatch.setitem(STAGES, name, dataclasses.replace(stage, run="small_run.fake_stages:run"))
-    monkeypatch.setattr(engine, "check_parts", lambda recipe: None)  # it loads the networks' tables: slow
+        monkeypatch.setitem(STAGES, name, dataclasses.replace(stage, work="small_run.fake_stages:run"))
+    monkeypatch.setattr(engine, "check_parts", lambda splits: None)  # it loads the networks' tables: slow
     fake_stages.RAN.clear()
     fake_stages.FAILING.clear()
 
@@ -314,7 +314,7 @@ def test_a_recipe_that_cannot_work_is_not_kept(recipe, tmp_path, monkeypatch):
     run(recipe(), tmp_path / "run", "classify")
     before = (tmp_path / "run/recipe.json").read_text()
 
-    def refuse(recipe):
+    def refuse(splits):
         raise InputError("no such network")
 
     with monkeypatch.context() as patched, pytest.raises(InputError, match="no such network"):

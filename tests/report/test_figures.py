@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from wsseg.errors import InputError
-from wsseg.report.figures import ThresholdCurve, _miou_at, history_figure, read_history, threshold_figure
+from wsseg.report.figures import ThresholdCurve, _miou_at, history_figure, threshold_figure
+from wsseg.training.history import read_history
 
 POINTS = [(0.1, 0.2), (0.2, 0.5), (0.4, 0.3)]
 

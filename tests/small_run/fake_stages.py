@@ -6,6 +6,7 @@ from pathlib import Path
 from wsseg.errors import InputError
 from wsseg.recipe import Recipe
 from wsseg.stages import Outcome
+from wsseg.supervision.splits import Splits
 
 RAN: list[str] = []
 """Folders of the stages that ran, in order."""
@@ -14,7 +15,7 @@ FAILING: dict[str, Exception] = {}
 """Folder -> what its stage raises after it has written a first file."""
 
 
-def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Write `first.txt` unless an earlier call did, then `second.txt`."""
     folder = out.name.removesuffix(".partial")
     RAN.append(folder)
@@ -22,7 +23,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
         (out / "first.txt").write_text(str(len(RAN)))
     if folder in FAILING:
         raise FAILING[folder]
-    missing = [name for name, path in inputs.items() if name != "data" and not (path / "second.txt").exists()]
+    missing = [name for name, path in inputs.items() if not (path / "second.txt").exists()]
     if missing:
         raise InputError(f"inputs {missing} are not there")
     (out / "second.txt").write_text(" ".join(inputs))

@@ -12,7 +12,8 @@ from wsseg.objects.instance_files import read_instances
 from wsseg.recipe.reading import load_recipe
 from wsseg.stages.label import annotations, pseudo_masks
 from wsseg.stages.label import stage as label
-from wsseg.supervision import training_images as supervision
+from wsseg.supervision.splits import Splits
+from wsseg.supervision.training_images import training_data
 
 SIZE = (20, 24)
 CLASSES = ("cat", "dog")
@@ -59,9 +60,9 @@ def inputs(tmp_path):
 
 
 def labelled(recipe, inputs, out):
-    check_supervision(recipe)
+    check_supervision(Splits(recipe))
     out.mkdir()
-    outcome = label.run(recipe, inputs, out)
+    outcome = label.run(recipe, Splits(recipe, inputs["data"]), inputs, out)
     return outcome, [read_mask(out / f"masks/{index}.png") for index in range(4)]
 
 
@@ -121,9 +122,9 @@ def test_boxes_of_the_dataset(tmp_path):
         "--supervision.annotations=boxes",
     ]
     recipe = load_recipe(overrides=words)
-    check_supervision(recipe)
-    train, _ = supervision.training_data(recipe, {"data": tmp_path / "data"})
-    assert annotations.write_annotations(recipe, train, tmp_path) == (3, {})
+    check_supervision(Splits(recipe))
+    train, _ = training_data(Splits(recipe, tmp_path / "data"), {})
+    assert annotations.write_annotations(Splits(recipe, tmp_path / "data"), train, tmp_path) == (3, {})
     for record in train:
         stored, _ = annotations.read_annotation(annotations.annotation_of(tmp_path, record))[::-1]
         assert stored.boxes_xyxy.tolist() == train.read_boxes(record).boxes_xyxy.tolist()
@@ -171,14 +172,19 @@ def test_simulated_annotations_are_all_that_leaves_the_masks(
     # A stage that was stopped after them opens none either.
     for path in (tmp_path / "one/masks").iterdir():
         path.unlink()
-    annotated = label.run(recipe(*simulated(kind)), inputs | {"data": tmp_path / "data"}, tmp_path / "one")
+    annotated = label.run(
+        recipe(*simulated(kind)),
+        Splits(recipe(*simulated(kind)), tmp_path / "data"),
+        inputs | {"data": tmp_path / "data"},
+        tmp_path / "one",
+    )
     assert annotated.counts["annotated"] == 3
 
 
 def test_the_seed_decides(recipe, photographs, tmp_path):
     def drawn(*words):
         chosen = recipe(*simulated("points", "supervision.width=1", *words))
-        truth = label.splits.open_split(chosen, "train", masks=True)
+        truth = Splits(chosen).open("train", masks=True)
         return [annotations.simulate(chosen.supervision, chosen.seed, truth, truth[i])[0] for i in range(3)]
 
     one, same, other = drawn(), drawn(), drawn("seed=1")
@@ -200,7 +206,7 @@ def test_a_mask_of_nothing_known(recipe, photographs):
     write_mask(photographs / "masks/0.png", np.full(SIZE, 255, np.uint8))
     for kind in ("scribbles", "boxes"):
         chosen = recipe(*simulated(kind))
-        truth = label.splits.open_split(chosen, "train", masks=True)
+        truth = Splits(chosen).open("train", masks=True)
         marks, boxes = annotations.simulate(chosen.supervision, 0, truth, truth[0])
         assert (marks is None or (marks == 255).all()) and (boxes is None or len(boxes) == 0)
 
@@ -215,7 +221,7 @@ def test_given_masks_among_pseudo_masks(recipe, photographs, inputs, tmp_path):
     # Without the others nothing but given masks is written, and no maps are asked for.
     (tmp_path / "few").mkdir()
     few = recipe("supervision.masks_share=0.4", "supervision.rest=ignore")
-    outcome = label.run(few, {"data": tmp_path / "data"}, tmp_path / "few")
+    outcome = label.run(few, Splits(few, tmp_path / "data"), {"data": tmp_path / "data"}, tmp_path / "few")
     assert [path.stem for path in (tmp_path / "few/masks").iterdir()] == [f"{true.index(True)}"]
     assert outcome.line == "1 true masks, no pseudo-masks"
 
@@ -224,7 +230,7 @@ def test_the_oracle_knows_the_annotations(recipe, photographs, inputs, tmp_path)
     """Boxes that are the dogs: of a level below the map every box is full, and the score is 1 where the map is."""
     chosen = recipe(*simulated("boxes"))
     labelled(chosen, inputs, tmp_path / "label")
-    truth = label.splits.open_split(chosen, "train", masks=True)
+    truth = Splits(chosen).open("train", masks=True)
     maps = inputs["propagate"] / "maps"
     with_boxes = pseudo_masks.score_levels(chosen.label, [0.5], truth, maps, "test", tmp_path / "label")
     without = pseudo_masks.score_levels(chosen.label, [0.5], truth, maps, "test")

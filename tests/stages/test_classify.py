@@ -8,11 +8,13 @@ from small_run.recipe import write_recipe
 from wsseg.artifacts import ClassMaps
 from wsseg.engine.preflight import parts as foresight
 from wsseg.errors import InputError
+from wsseg.file_names import CLASSIFIER
 from wsseg.recipe.reading import load_recipe
-from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
 from wsseg.stages import localize
 from wsseg.stages.classify import stage as classify
+from wsseg.supervision.splits import Splits
+from wsseg.training.history import read_history
 
 EXPLAINER = {"gap": "cam", "nin": "cam", "acol": "acol", "seam": "seam"}
 
@@ -48,10 +50,10 @@ def recipe(tmp_path, monkeypatch):
 def test_trained_and_localized(recipe, tmp_path, head):
     # The published widths of the heads are for large images.
     chosen = recipe(head, options={"nin": {"channels": 16}, "acol": {"branch_channels": 16}}.get(head, {}))
-    foresight.check_classifier(chosen)
+    foresight.check_classifier(Splits(chosen))
     folders = {"data": tmp_path / "data", "classify": tmp_path / "classify"}
     (tmp_path / "classify").mkdir()
-    outcome = classify.run(chosen, folders, tmp_path / "classify")
+    outcome = classify.run(chosen, Splits(chosen, folders["data"]), folders, tmp_path / "classify")
     history = read_history(tmp_path / "classify/history.csv")
     assert history["loss"][-1] < history["loss"][0]
     if head == "acol":
@@ -59,10 +61,10 @@ def test_trained_and_localized(recipe, tmp_path, head):
             np.add(history["branch_a_loss"], history["branch_b_loss"]), history["loss"], rtol=1e-3
         )
     assert 0 < outcome.counts["val_map"] <= 1
-    model = load_model(tmp_path / "classify" / classify.MODEL)
+    model = load_model(tmp_path / "classify" / CLASSIFIER)
     assert type(model).__name__.lower() == f"{head}classifier"
     (tmp_path / "localize").mkdir()
-    outcome = localize.run(chosen, folders, tmp_path / "localize")
+    outcome = localize.run(chosen, Splits(chosen, folders["data"]), folders, tmp_path / "localize")
     assert outcome.counts["images"] == 8
     found = [ClassMaps.load(path).maps for path in (tmp_path / "localize/maps").iterdir()]
     assert all(maps.shape[1:] == (16, 16) and maps.min() >= 0 for maps in found)
@@ -126,9 +128,11 @@ def test_trained_and_localized(recipe, tmp_path, head):
 )
 def test_said_before_the_run(recipe, head, changes, message):
     with pytest.raises(InputError, match=message):
-        foresight.check_classifier(recipe(head, **changes))
+        foresight.check_classifier(Splits(recipe(head, **changes)))
 
 
 def test_what_suits_is_let_through(recipe):
-    foresight.check_classifier(recipe("acol", explainer="grad_cam", options={"branch_channels": 8}, stride=8))
-    foresight.check_classifier(recipe("gap", stride=32))
+    foresight.check_classifier(
+        Splits(recipe("acol", explainer="grad_cam", options={"branch_channels": 8}, stride=8))
+    )
+    foresight.check_classifier(Splits(recipe("gap", stride=32)))

@@ -1,6 +1,7 @@
 """The stages of instances: pseudo-instances, the detector and its ceiling, scores, and what the report shows."""
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from small_run.recipe import write_recipe
 
 from wsseg import classifiers
 from wsseg.artifacts import ClassMaps, read_json
-from wsseg.datasets import Dataset
+from wsseg.datasets import Dataset, Record
 from wsseg.engine.preflight import parts as foresight
 from wsseg.errors import InputError
+from wsseg.file_names import DETECTOR
 from wsseg.objects.instance_files import read_instances, write_instances
 from wsseg.objects.instances import Instances
 from wsseg.recipe import CRFConfig, LabelConfig
@@ -21,7 +23,7 @@ from wsseg.stages import detect, plan
 from wsseg.stages.evaluate import detectors as evaluate_detectors
 from wsseg.stages.label import pseudo_instances
 from wsseg.stages.report.objects import object_galleries, object_scores
-from wsseg.supervision import splits
+from wsseg.supervision.splits import Splits
 from wsseg.training.model_files import save_model
 
 DETECT = {
@@ -67,7 +69,7 @@ def run(tmp_path_factory):
         inputs = {name: folder / name for name in stages}
         for path in (*inputs.values(), folder / "label/instances"):
             path.mkdir(exist_ok=True)
-        train, _ = splits.checked(recipe, "train", inputs["data"], masks=True)
+        train, _ = Splits(recipe, inputs["data"]).checked("train", masks=True)
         model = classifiers.create("gap", backbone="tiny", num_classes=len(train.classes), output_stride=8)
         save_model(model, folder / "classify/classifier.keras")
         for record in train:
@@ -78,20 +80,22 @@ def run(tmp_path_factory):
         with patch.context() as guard:
             guard.setattr(Dataset, "read_instances", lambda *_: pytest.fail("true instances were read"))
             guard.setattr(Dataset, "read_mask", lambda *_: pytest.fail("a mask was read"))
-            outcome = detect.run(recipe, inputs, inputs["detect"])
+            outcome = detect.run(recipe, Splits(recipe, inputs["data"]), inputs, inputs["detect"])
         assert Dataset.read_instances is read
         less = {name: path for name, path in inputs.items() if name != "detect_ceiling"}
-        scored = evaluate_detectors.run(recipe, less, inputs["evaluate_detectors"])
+        scored = evaluate_detectors.run(
+            recipe, Splits(recipe, inputs["data"]), less, inputs["evaluate_detectors"]
+        )
         yield recipe, inputs, outcome, scored
 
 
 @pytest.mark.slow
 def test_on_the_same_objects_detector_and_ceiling_are_the_same(run, tmp_path):
     recipe, inputs, *_ = run
-    detect.run_ceiling(recipe, inputs, inputs["detect_ceiling"])
-    one, other = (load_model(inputs[name] / detect.MODEL) for name in ("detect", "detect_ceiling"))
+    detect.run_ceiling(recipe, Splits(recipe, inputs["data"]), inputs, inputs["detect_ceiling"])
+    one, other = (load_model(inputs[name] / DETECTOR) for name in ("detect", "detect_ceiling"))
     assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
-    outcome = evaluate_detectors.run(recipe, inputs, tmp_path)
+    outcome = evaluate_detectors.run(recipe, Splits(recipe, inputs["data"]), inputs, tmp_path)
     assert outcome.counts["detector_ap50"] == outcome.counts["ceiling_ap50"]
 
 
@@ -128,7 +132,7 @@ def test_scores_are_of_the_files(run):
 
 def test_perfect_detections_score_1_and_files_that_are_there_are_kept(run, tmp_path, monkeypatch):
     recipe, inputs, *_ = run
-    val, _ = splits.checked(recipe, "val", inputs["data"], masks=True)
+    val, _ = Splits(recipe, inputs["data"]).checked("val", masks=True)
     (tmp_path / "detections").mkdir()
     for record in val:
         true = val.read_instances(record)
@@ -136,13 +140,13 @@ def test_perfect_detections_score_1_and_files_that_are_there_are_kept(run, tmp_p
         write_instances(tmp_path / f"detections/{record.id}.json", known, record.id, val.classes)
     monkeypatch.setattr(evaluate_detectors, "load_model", lambda *_: pytest.fail("nothing is left to detect"))
     less = {name: path for name, path in inputs.items() if name != "detect_ceiling"}
-    outcome = evaluate_detectors.run(recipe, less, tmp_path)
+    outcome = evaluate_detectors.run(recipe, Splits(recipe, inputs["data"]), less, tmp_path)
     assert outcome.counts == {"pseudo_instances_ap50": 1, "detector_ap50": 1}
 
 
 def test_the_report_shows_scores_curves_and_misses(run):
     recipe, inputs, *_ = run
-    val, _ = splits.checked(recipe, "val", inputs["data"], masks=True)
+    val, _ = Splits(recipe, inputs["data"]).checked("val", masks=True)
     rows = object_scores(inputs)
     assert [row.title for row in rows][:2] == [
         "pseudo-instances: masks, train",
@@ -161,18 +165,19 @@ def test_pseudo_instances_go_to_the_strongest_map_and_keep_their_class(tmp_path)
     maps = np.zeros((3, 2, 3), np.float32)
     maps[0, :, 0], maps[1, :, 2], maps[2, 0, 0] = 1.0, 0.6, 0.5  # the third lies below the first everywhere
     ClassMaps(np.array([4, 4, 2]), maps, (8, 12)).save(tmp_path / "a.npz")
-    found = pseudo_instances.pseudo_instances(NO_CRF, 0.3, tmp_path / "a.png", tmp_path / "a.npz")
+    record = Record("a", tmp_path / "a.png", ("cat", "dog"))
+    found = pseudo_instances.pseudo_instances(NO_CRF, 0.3, record, tmp_path)
     assert found.class_ids.tolist() == [4, 4]
     left, right = found.masks
     assert left[:, :4].all() and right[:, 8:].all() and not (left & right).any() and not left[:, 8:].any()
     assert found.scores[0] > found.scores[1] > 0.3
-    none = pseudo_instances.pseudo_instances(NO_CRF, 0.3, tmp_path / "a.png", None)
+    none = pseudo_instances.pseudo_instances(NO_CRF, 0.3, replace(record, labels=()), tmp_path)
     assert len(none) == 0 and none.size_hw == (8, 12) and none.scores is not None
 
 
 def test_pseudo_instances_are_written_once(tmp_path, run):
     recipe, inputs, *_ = run
-    train, _ = splits.checked(recipe, "train", inputs["data"])
+    train, _ = Splits(recipe, inputs["data"]).checked("train")
     maps = tmp_path / "propagate/instances"
     maps.mkdir(parents=True)
     for record in train:
@@ -213,11 +218,11 @@ def test_what_cannot_work_is_said_first(tmp_path, monkeypatch, sections, message
     network.register()
     monkeypatch.setenv("WSSEG_CACHE", str(tmp_path / "cache"))
     with pytest.raises(InputError, match=message):
-        foresight.check_parts(recipe_with(tmp_path, **sections))
+        foresight.check_parts(Splits(recipe_with(tmp_path, **sections)))
 
 
 def test_a_dataset_without_instances_has_no_ceiling(tmp_path, run, monkeypatch):
     recipe, _inputs, *_ = run
-    monkeypatch.setattr(splits, "open_split", lambda *_, **__: Dataset("d", "train", ["a"], []))
+    monkeypatch.setattr(Splits, "open", lambda *_, **__: Dataset("d", "train", ["a"], []))
     with pytest.raises(InputError, match="no image of split `train` has them"):
-        foresight.check_detector(recipe)
+        foresight.check_detector(Splits(recipe))

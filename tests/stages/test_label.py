@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.recipe.reading import load_recipe
 from wsseg.stages.label import crf_search, pseudo_masks
-from wsseg.stages.label import stage as label
+from wsseg.stages.label.background_level import choose_level
+from wsseg.supervision.splits import Splits
 
 SIZE = (8, 10)
 
@@ -37,23 +39,21 @@ def config(*words):
 
 
 def test_a_pseudo_mask_at_a_level(images, tmp_path):
-    mask = pseudo_masks.pseudo_mask(config(), 0.65, images[0].image, tmp_path / "maps/0.npz")
+    mask = pseudo_masks.pseudo_mask(config(), 0.65, images[0], tmp_path / "maps")
     assert mask[0].tolist() == [2, 2, 2, 2, 0, 0, 0, 0, 0, 0]  # 1, 0.9, 0.8, 0.7, 0.6 ...
 
 
 def test_unsure_pixels_lie_between_two_levels(images, tmp_path):
-    mask = pseudo_masks.pseudo_mask(
-        config("label.unsure=0.2"), 0.55, images[0].image, tmp_path / "maps/0.npz"
-    )
+    mask = pseudo_masks.pseudo_mask(config("label.unsure=0.2"), 0.55, images[0], tmp_path / "maps")
     assert mask[0].tolist() == [2, 2, 2, 255, 255, 255, 255, 0, 0, 0]  # above 0.75; below 0.35
     sure = pseudo_masks.pseudo_mask(
-        config("label.unsure=0.2"), 0.55, images[0].image, tmp_path / "maps/0.npz", unsure=False
+        config("label.unsure=0.2"), 0.55, images[0], tmp_path / "maps", unsure=False
     )
     assert sure[0].tolist() == [2, 2, 2, 2, 2, 0, 0, 0, 0, 0]
 
 
-def test_an_image_without_labels_is_background(images):
-    mask = pseudo_masks.pseudo_mask(config(), 0.25, images[0].image, None)
+def test_an_image_without_labels_is_background(images, tmp_path):
+    mask = pseudo_masks.pseudo_mask(config(), 0.25, replace(images[0], labels=()), tmp_path / "none")
     assert mask.shape == SIZE and not mask.any()
 
 
@@ -86,11 +86,9 @@ def test_nothing_to_score_gives_no_curve(images, tmp_path):
 
 def test_rules_that_need_no_masks(images, tmp_path):
     recipe = load_recipe(overrides=["--label.threshold.level=0.4"])
-    inputs = {"propagate": tmp_path, "data": tmp_path / "data"}
-    assert label.choose_level(recipe, inputs, images) == {"rule": "fixed", "level": 0.4}
-    chosen = label.choose_level(
-        load_recipe(overrides=["--label.threshold.rule=otsu"]), inputs, images.without_masks()
-    )
+    assert choose_level(recipe, Splits(recipe), tmp_path, images) == {"rule": "fixed", "level": 0.4}
+    recipe = load_recipe(overrides=["--label.threshold.rule=otsu"])
+    chosen = choose_level(recipe, Splits(recipe), tmp_path, images.without_masks())
     assert chosen["rule"] == "otsu" and 0.4 < chosen["level"] < 0.7  # between the ramp's halves
     json.dumps(chosen)
 

@@ -13,7 +13,7 @@ from wsseg.recipe import PropagateConfig
 from wsseg.recipe.reading import load_recipe
 from wsseg.stages.propagate import stage as propagate
 from wsseg.stages.propagate.walk import walk
-from wsseg.supervision import splits
+from wsseg.supervision.splits import Splits
 from wsseg.training.model_files import save_model
 
 OPTIONS = {
@@ -47,7 +47,7 @@ def run(request, tmp_path_factory):
         for name in ("data", "classify", "localize/maps", "propagate/maps"):
             (folder / name).mkdir(parents=True)
         inputs = {name: folder / name for name in ("data", "classify", "localize")}
-        train, _ = splits.checked(recipe, "train", inputs["data"], masks=True)
+        train, _ = Splits(recipe, inputs["data"]).checked("train", masks=True)
         keras.utils.set_random_seed(0)
         model = classifiers.create("gap", backbone="tiny", num_classes=len(train.classes), output_stride=8)
         save_model(model, folder / "classify/classifier.keras")
@@ -62,7 +62,7 @@ def run(request, tmp_path_factory):
         ClassMaps(np.array([1]), np.full((1, 16, 16), 0.5), (64, 64)).save(
             folder / f"propagate/maps/{kept}.npz"
         )
-        outcome = propagate.run(recipe, inputs, folder / "propagate")
+        outcome = propagate.run(recipe, Splits(recipe, inputs["data"]), inputs, folder / "propagate")
     return recipe, folder, train, outcome
 
 

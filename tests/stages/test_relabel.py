@@ -11,6 +11,7 @@ from small_run.recipe import write_recipe
 from wsseg.artifacts import read_mask, write_mask
 from wsseg.datasets import Dataset
 from wsseg.errors import InputError
+from wsseg.file_names import SEGMENTER
 from wsseg.recipe import RelabelConfig
 from wsseg.recipe.reading import load_recipe
 from wsseg.refiners import DenseCRF
@@ -18,7 +19,7 @@ from wsseg.saved_models import load_model
 from wsseg.stages import plan, relabel, segment
 from wsseg.stages.evaluate.stage import conventions
 from wsseg.stages.relabel import relabelled
-from wsseg.supervision import splits
+from wsseg.supervision.splits import Splits
 
 IMAGE = np.zeros((2, 3, 3), np.uint8)
 
@@ -71,7 +72,7 @@ def run(tmp_path, monkeypatch):
         "segment": {"epochs": 2},
     }
     recipe = load_recipe(write_recipe(tmp_path / "small.yaml", changes))
-    train, _ = splits.checked(recipe, "train", tmp_path / "data", masks=True)
+    train, _ = Splits(recipe, tmp_path / "data").checked("train", masks=True)
     for folder in ("label/masks", "relabel"):
         (tmp_path / folder).mkdir(parents=True)
     for record in train:
@@ -93,7 +94,7 @@ def test_each_round_learns_from_the_masks_of_the_one_before(run, monkeypatch):
         return train_segmenter(recipe, inputs, folder, train, masks, set_aside)
 
     monkeypatch.setattr(relabel, "train_segmenter", spied)
-    outcome = relabel.run(recipe, inputs, out)
+    outcome = relabel.run(recipe, Splits(recipe, inputs["data"]), inputs, out)
     assert outcome.counts == {"images": 6, "rounds": 2}
     for place, record in enumerate(train):
         given, first = (
@@ -104,7 +105,7 @@ def test_each_round_learns_from_the_masks_of_the_one_before(run, monkeypatch):
         final = read_mask(out / f"masks/{record.id}.png")
         there = {train.classes[number - 1] for number in np.unique(final) if number}
         assert final.shape == (64, 64) and there <= set(record.labels)
-    one, other = (load_model(out / f"round_{number}" / segment.MODEL) for number in (1, 2))
+    one, other = (load_model(out / f"round_{number}" / SEGMENTER) for number in (1, 2))
     assert not np.array_equal(one.get_weights()[0], other.get_weights()[0])
 
     # Resumed with all but one mask there, only that one is made, by the network that was saved.
@@ -113,7 +114,7 @@ def test_each_round_learns_from_the_masks_of_the_one_before(run, monkeypatch):
     before = read_mask(lost)
     lost.unlink()
     keras.utils.set_random_seed(1)
-    relabel.run(recipe, inputs, out)
+    relabel.run(recipe, Splits(recipe, inputs["data"]), inputs, out)
     np.testing.assert_array_equal(read_mask(lost), before)
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items() if path != lost)
 
@@ -124,9 +125,9 @@ def test_the_segmenter_learns_from_the_new_masks(run, monkeypatch):
     monkeypatch.setattr(segment, "train_segmenter", lambda *args, **_: seen.update(mask=args[4](train[0])))
     (out / "masks").mkdir()
     write_mask(out / f"masks/{train[0].id}.png", np.full((64, 64), 3, np.uint8))
-    segment.run(recipe, inputs | {"relabel": out}, out)
+    segment.run(recipe, Splits(recipe, inputs["data"]), inputs | {"relabel": out}, out)
     assert (seen["mask"] == 3).all()
-    segment.run(recipe, inputs, out)
+    segment.run(recipe, Splits(recipe, inputs["data"]), inputs, out)
     np.testing.assert_array_equal(seen["mask"], read_mask(inputs["label"] / f"masks/{train[0].id}.png"))
 
 

@@ -1,6 +1,6 @@
 import json
 
-from wsseg.stages.evaluate.score_table import number, print_table
+from wsseg.stages.evaluate.score_table import format_score, print_table
 
 ROW = {
     "split": "val",
@@ -45,4 +45,4 @@ def test_scores_that_do_not_exist(tmp_path, capsys):
     for one, other in ((None, None), (0.5, 0.0), (0.5, None), (None, 0.5)):
         text = printed(tmp_path, capsys, segmenter=weak | {"miou": one}, ceiling=full | {"miou": other})
         assert "reaches" not in text
-    assert (number(None), number(0.12345)) == ("-", "0.123")
+    assert (format_score(None), format_score(0.12345)) == ("-", "0.123")

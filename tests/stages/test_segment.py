@@ -11,14 +11,15 @@ from wsseg import classifiers, losses, segmenters
 from wsseg.artifacts import read_mask
 from wsseg.engine.preflight import parts as foresight
 from wsseg.errors import InputError
+from wsseg.file_names import SEGMENTER
 from wsseg.recipe.reading import load_recipe
-from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
 from wsseg.stages import segment
 from wsseg.stages.evaluate import stage as evaluate
-from wsseg.supervision import splits
+from wsseg.supervision.splits import Splits
 from wsseg.training import fitting
 from wsseg.training.classifier_weights import start_from_classifier
+from wsseg.training.history import read_history
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,7 +36,7 @@ def small(tmp_path, monkeypatch):
         dataset = {"options": {"size": 64, "train_images": 6, "val_images": 3}}
         changes = {"supervision": "masks", "epochs": 4} | changes
         recipe = load_recipe(write_recipe(tmp_path / "small.yaml", {"dataset": dataset, "segment": changes}))
-        foresight.check_loss(recipe)
+        foresight.check_loss(Splits(recipe))
         foresight.check_segmenter(recipe)
         return recipe
 
@@ -45,9 +46,9 @@ def small(tmp_path, monkeypatch):
 def trained_and_scored(recipe, folder):
     """Train on the true masks and predict the validation split; return the losses and the folder of predictions."""
     (folder / "out").mkdir()
-    segment.run_ceiling(recipe, {"data": folder / "data"}, folder / "out")
-    val, _ = splits.checked(recipe, recipe.dataset.val, folder / "data", masks=True)
-    model = folder / "out" / segment.MODEL
+    segment.run_ceiling(recipe, Splits(recipe, folder / "data"), {"data": folder / "data"}, folder / "out")
+    val, _ = Splits(recipe, folder / "data").checked(recipe.dataset.val, masks=True)
+    model = folder / "out" / SEGMENTER
     scores = evaluate.score_segmenter(recipe, val, model, folder / "predictions", {}, "ceiling")
     assert scores["images"] == 3 and 0 <= scores["miou"] <= 1
     for record in val:
@@ -67,7 +68,7 @@ def test_a_network_with_two_heads(small, tmp_path):
     recipe = small(**options)
     course = trained_and_scored(recipe, tmp_path)
     assert course[-1] < course[0]
-    model = load_model(tmp_path / "out" / segment.MODEL)
+    model = load_model(tmp_path / "out" / SEGMENTER)
     keras.utils.set_random_seed(recipe.seed)
     before = segment.build(recipe, {}, model.num_classes)
     # Either head has learnt.
@@ -91,7 +92,7 @@ def test_the_weight_of_the_second_head(small, tmp_path, monkeypatch, weight):
     monkeypatch.setattr(losses, "WithAuxiliary", Spied)
     monkeypatch.setattr(fitting, "resumable_fit", stop)
     recipe = small(network="pspnet", auxiliary_weight=weight)
-    train, _ = splits.checked(recipe, recipe.dataset.train, tmp_path / "data", masks=True)
+    train, _ = Splits(recipe, tmp_path / "data").checked(recipe.dataset.train, masks=True)
     with pytest.raises(KeyboardInterrupt):
         segment.train_segmenter(recipe, {}, tmp_path, train, train.read_mask, {})
     # Two pixels' classes are as good as certain in the first head and even in the second: only that costs.

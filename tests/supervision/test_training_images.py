@@ -16,8 +16,8 @@ from wsseg.errors import InputError
 from wsseg.recipe.reading import load_recipe
 from wsseg.stages import STAGES, inputs_of, plan, segment
 from wsseg.stages.label.given_masks import given_ids, write_given_masks
-from wsseg.supervision import splits
-from wsseg.supervision import training_images as supervision
+from wsseg.supervision.splits import Splits
+from wsseg.supervision.training_images import describe_supervision, training_data, with_given_masks
 
 WEAK = ["classify", "localize", "propagate", "label", "segment", "evaluate", "report"]
 
@@ -53,32 +53,32 @@ def labels_of(dataset):
 
 
 def test_without_the_section_the_data_are_as_they_are(recipe, tmp_path):
-    train, aside = supervision.training_data(recipe(), {"data": tmp_path / "data"})
-    assert labels_of(train) == labels_of(splits.open_split(recipe(), "train")) and aside == {}
+    train, aside = training_data(Splits(recipe(), tmp_path / "data"), {})
+    assert labels_of(train) == labels_of(Splits(recipe()).open("train")) and aside == {}
     assert all(record.mask is None for record in train)
 
 
 def test_noise_is_the_same_in_every_stage_and_in_the_training_split_alone(recipe, photographs, tmp_path):
     noisy, inputs = recipe("supervision.label_noise=0.4", "seed=3"), {"data": tmp_path / "data"}
-    blind, _ = supervision.training_data(noisy, inputs)
-    expected = noisy_labels(splits.open_split(noisy, "train"), 0.4, 3)
-    assert labels_of(blind) == expected != labels_of(splits.open_split(noisy, "train"))
+    blind, _ = training_data(Splits(noisy, inputs["data"]), inputs)
+    expected = noisy_labels(Splits(noisy).open("train"), 0.4, 3)
+    assert labels_of(blind) == expected != labels_of(Splits(noisy).open("train"))
     # Scoring sets two images with broken masks aside, and so counts the classes' labels otherwise: no matter.
     for index in (1, 3):
         (photographs / f"masks/{index:02}.png").write_bytes(b"no mask")
-    scored, _ = supervision.training_data(noisy, inputs, masks=True)
+    scored, _ = training_data(Splits(noisy, inputs["data"]), inputs, masks=True)
     assert len(scored) == 38 and labels_of(scored).items() <= expected.items()
-    val, _ = splits.checked(noisy, "val", tmp_path / "data")
-    assert labels_of(val) == labels_of(splits.open_split(recipe(), "val"))
+    val, _ = Splits(noisy, tmp_path / "data").checked("val")
+    assert labels_of(val) == labels_of(Splits(recipe()).open("val"))
 
 
 def test_corrected_labels_replace_the_noisy_ones(recipe, tmp_path):
     cleaned = recipe("supervision.label_noise=0.4", "supervision.clean_labels=confidence")
     inputs = {"data": tmp_path / "data"}
-    noisy, _ = supervision.training_data(cleaned, inputs)  # in the classify stage itself
-    assert labels_of(noisy) == noisy_labels(splits.open_split(cleaned, "train"), 0.4, 0)
+    noisy, _ = training_data(Splits(cleaned, inputs["data"]), inputs)  # in the classify stage itself
+    assert labels_of(noisy) == noisy_labels(Splits(cleaned).open("train"), 0.4, 0)
     write_json(tmp_path / "corrected_labels.json", {record.id: ["dog"] for record in noisy})
-    corrected, _ = supervision.training_data(cleaned, inputs | {"classify": tmp_path})
+    corrected, _ = training_data(Splits(cleaned, inputs["data"]), inputs | {"classify": tmp_path})
     assert set(labels_of(corrected).values()) == {("dog",)}
     for stage in ("localize", "propagate", "label", "segment", "evaluate", "report"):
         assert "classify" in inputs_of(cleaned, stage), stage
@@ -88,8 +88,10 @@ def test_corrected_labels_replace_the_noisy_ones(recipe, tmp_path):
 def test_a_teacher_is_held_to_the_labels_that_the_run_goes_by(recipe, tmp_path, monkeypatch):
     noisy, seen = recipe("supervision.label_noise=0.4"), {}
     monkeypatch.setattr(segment, "train_segmenter", lambda *args, **_: seen.update(train=args[3]))
-    segment.run(noisy, {"data": tmp_path / "data", "label": tmp_path}, tmp_path)
-    assert labels_of(seen["train"]) == noisy_labels(splits.open_split(noisy, "train"), 0.4, 0)
+    segment.run(
+        noisy, Splits(noisy, tmp_path / "data"), {"data": tmp_path / "data", "label": tmp_path}, tmp_path
+    )
+    assert labels_of(seen["train"]) == noisy_labels(Splits(noisy).open("train"), 0.4, 0)
 
 
 def test_given_masks_are_shown_more_often(recipe, tmp_path, monkeypatch):
@@ -97,22 +99,24 @@ def test_given_masks_are_shown_more_often(recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(
         segment, "train_segmenter", lambda *args, shown: seen.update(all=args[3], shown=shown)
     )
-    ids = [record.id for record in splits.open_split(recipe(), "train")]
+    ids = [record.id for record in Splits(recipe()).open("train")]
     given, others = ids[1:3], [ids[0], *ids[3:]]
     write_json(tmp_path / "given_masks.json", given)
     more = recipe("supervision.masks_share=0.5", "supervision.masks_repeat=3")
-    segment.run(more, {"data": tmp_path / "data", "label": tmp_path}, tmp_path)
+    segment.run(
+        more, Splits(more, tmp_path / "data"), {"data": tmp_path / "data", "label": tmp_path}, tmp_path
+    )
     assert sorted(record.id for record in seen["shown"]) == sorted(others + 3 * given)
     assert [record.id for record in seen["all"]] == ids
     key = "supervision.masks_repeat"
-    assert Definitions(more).of("segment")["options"][key] == 3
-    assert key not in Definitions(recipe("supervision.masks_share=0.5")).of("segment")["options"]
+    assert Definitions(Splits(more)).of("segment")["options"][key] == 3
+    assert key not in Definitions(Splits(recipe("supervision.masks_share=0.5"))).of("segment")["options"]
 
 
 def test_runs_from_before_an_option_stand_while_it_does_nothing(recipe):
     weak = ("ceiling=true", "relabel.rounds=1")
     plain, changed = (
-        Definitions(recipe(*weak, *words))
+        Definitions(Splits(recipe(*weak, *words)))
         for words in (
             (),
             ("segment.teacher.weight=1", "localize.absent=0.5", "localize.scaling=range", "relabel.epochs=2"),
@@ -133,13 +137,13 @@ def test_runs_from_before_an_option_stand_while_it_does_nothing(recipe):
 def test_given_masks_are_nested_and_no_other_is_opened(recipe, photographs, tmp_path, monkeypatch):
     drawn = {}
     for share in (0.1, 0.5, 1):
-        given = supervision.with_given_masks(recipe(f"supervision.masks_share={share}"))
+        given = with_given_masks(Splits(recipe(f"supervision.masks_share={share}")))
         drawn[share] = {record.id for record in given}
         assert all(record.mask is not None for record in given)
     assert [len(ids) for ids in drawn.values()] == [2, 10, 20]  # of the twenty that have one
     assert drawn[0.1] < drawn[0.5] < drawn[1]
-    assert supervision.with_given_masks(recipe()) is None
-    other = supervision.with_given_masks(recipe("supervision.masks_share=0.5", "seed=1"))
+    assert with_given_masks(Splits(recipe())) is None
+    other = with_given_masks(Splits(recipe("supervision.masks_share=0.5", "seed=1")))
     assert {record.id for record in other} != drawn[0.5]
 
     read = []
@@ -149,8 +153,8 @@ def test_given_masks_are_nested_and_no_other_is_opened(recipe, photographs, tmp_
     (tmp_path / "out/masks").mkdir(parents=True)
     broken = min(drawn[0.5])
     (photographs / f"masks/{broken}.png").write_bytes(b"no mask")
-    train, _ = supervision.training_data(half, {"data": tmp_path / "data"})
-    ids, reasons = write_given_masks(half, train, tmp_path / "out")
+    train, _ = training_data(Splits(half, tmp_path / "data"), {})
+    ids, reasons = write_given_masks(Splits(half, tmp_path / "data"), train, tmp_path / "out")
     assert set(read) == drawn[0.5] and ids == drawn[0.5] - {broken} == given_ids(tmp_path / "out")
     assert list(reasons) == [broken] and "drawn to come with its mask, but mask" in reasons[broken]
     for name in ids:
@@ -164,10 +168,10 @@ def test_masks_that_cannot_be_used_where_there_is_nothing_else(recipe, photograp
     for path in (photographs / "masks").iterdir():
         path.write_bytes(b"no mask")
     few = recipe("supervision.masks_share=0.1", "supervision.rest=ignore")
-    train, _ = supervision.training_data(few, {"data": tmp_path / "data"})
+    train, _ = training_data(Splits(few, tmp_path / "data"), {})
     (tmp_path / "masks").mkdir()
     with pytest.raises(InputError, match="none of the 2 given masks can be used: drawn to come"):
-        write_given_masks(few, train, tmp_path)
+        write_given_masks(Splits(few, tmp_path / "data"), train, tmp_path)
 
 
 def test_the_plan_without_pseudo_masks(recipe):
@@ -182,7 +186,7 @@ def test_the_plan_without_pseudo_masks(recipe):
 @pytest.fixture
 def run(monkeypatch, tmp_path):
     for name, stage in STAGES.items():
-        monkeypatch.setitem(STAGES, name, dataclasses.replace(stage, run="small_run.fake_stages:run"))
+        monkeypatch.setitem(STAGES, name, dataclasses.replace(stage, work="small_run.fake_stages:run"))
     monkeypatch.setattr(engine, "check_parts", lambda recipe: None)
     fake_stages.RAN.clear()
     fake_stages.FAILING.clear()
@@ -223,23 +227,23 @@ def test_what_the_section_makes_stale(recipe, run, tmp_path, words, first, said)
 def test_options_that_do_nothing_make_nothing_stale(recipe, run, tmp_path, word):
     run(recipe())
     assert stale(recipe(word), tmp_path) == {}
-    assert not any("supervision" in name for name in Definitions(recipe(word)).of("label")["options"])
+    assert not any("supervision" in name for name in Definitions(Splits(recipe(word))).of("label")["options"])
 
 
 def test_another_loss_or_seed_makes_the_right_stages_stale(recipe, run, tmp_path):
     run(recipe("supervision.masks_share=0.5", "supervision.rest=ignore"))
     found = stale(recipe("supervision.masks_share=0.5", "supervision.rest=ignore", "seed=1"), tmp_path)
     assert "`seed` changed from 0 to 1" in found["label"]
-    first = Definitions(recipe()).of("classify")["options"]["classify"]
+    first = Definitions(Splits(recipe())).of("classify")["options"]["classify"]
     assert "loss" not in first and "loss_options" not in first
-    changed = Definitions(recipe("classify.loss=generalised")).of("classify")["options"]["classify"]
+    changed = Definitions(Splits(recipe("classify.loss=generalised"))).of("classify")["options"]["classify"]
     assert changed == first | {"loss": "generalised"}
 
 
 def test_data_of_the_section_that_changed(recipe, run, photographs, tmp_path):
     """Masks that are given concern the label stage, the others do not; a point that moved does."""
     half = recipe("supervision.masks_share=0.5")
-    given = {record.id for record in supervision.with_given_masks(half)}
+    given = {record.id for record in with_given_masks(Splits(half))}
     run(half)
     others = {f"{index:02}" for index in range(1, 40, 2)} - given
     kept = (photographs / f"masks/{min(others)}.png").read_bytes()
@@ -268,7 +272,7 @@ def test_data_of_the_section_that_changed(recipe, run, photographs, tmp_path):
 
 def test_the_supervision_in_words(recipe):
     def said(*words):
-        return supervision.described(recipe(*(f"supervision.{word}" for word in words)))
+        return describe_supervision(recipe(*(f"supervision.{word}" for word in words)))
 
     assert said() == "image-level labels"
     assert said("label_noise=0.2", "clean_labels=confidence") == (
@@ -282,4 +286,4 @@ def test_the_supervision_in_words(recipe):
     assert said("masks_share=0.1", "masks_repeat=4").endswith("have one, shown 4 times as often")
     assert said("masks_share=0.1", "rest=ignore").startswith("the true masks")
     assert said("masks_share=0.1", "rest=unlabelled").endswith("; the other images without labels")
-    assert supervision.described(recipe("segment.supervision=masks")) == "true masks (fully supervised)"
+    assert describe_supervision(recipe("segment.supervision=masks")) == "true masks (fully supervised)"

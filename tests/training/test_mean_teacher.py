@@ -13,13 +13,14 @@ from small_run.recipe import write_recipe
 from wsseg import losses, segmenters
 from wsseg.artifacts import IGNORE, write_mask
 from wsseg.datasets import Dataset
+from wsseg.file_names import SEGMENTER
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.recipe import TeacherConfig
 from wsseg.recipe.reading import load_recipe
-from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
 from wsseg.stages import segment
-from wsseg.supervision import splits
+from wsseg.supervision.splits import Splits
+from wsseg.training.history import read_history
 from wsseg.training.mean_teacher import MeanTeacher, mixed
 
 CONFIG = TeacherConfig(weight=0.5, momentum=0.9, confidence=0.3, warm_up=0)
@@ -167,7 +168,7 @@ def run(tmp_path, monkeypatch):
             "segment": {"teacher": {"weight": 1.0, "confidence": 0.4, "warm_up": 0.5}} | changes,
         }
         recipe = load_recipe(write_recipe(tmp_path / "small.yaml", sections))
-        train, _ = splits.checked(recipe, "train", tmp_path / "data", masks=True)
+        train, _ = Splits(recipe, tmp_path / "data").checked("train", masks=True)
         (tmp_path / "label/masks").mkdir(parents=True, exist_ok=True)
         given = [record.id for record in train][:6]
         for record in train.subset(given):
@@ -183,10 +184,10 @@ def run(tmp_path, monkeypatch):
 def test_images_without_masks_train_a_segmenter_too(run, tmp_path):
     recipe, inputs = run(epochs=6, batch_size=4)
     (tmp_path / "out").mkdir()
-    segment.run(recipe, inputs, tmp_path / "out")
+    segment.run(recipe, Splits(recipe, inputs["data"]), inputs, tmp_path / "out")
     shares = read_history(tmp_path / "out/history.csv")["labelled_by_teacher"]
     assert shares[0] == 0 and shares[-1] > 0.1
-    model = load_model(tmp_path / "out" / segment.MODEL)
+    model = load_model(tmp_path / "out" / SEGMENTER)
     assert isinstance(model, segmenters.segmenter.Segmenter)
     images, masks = scenes(4, 64, "val")
     found = model.predict(images, verbose=0).argmax(-1)
@@ -199,7 +200,7 @@ def test_stopped_and_resumed_it_is_the_same_training(run, tmp_path, monkeypatch)
     folders = [tmp_path / name for name in ("whole", "halves")]
     for folder in folders:
         folder.mkdir()
-    segment.run(recipe, inputs, folders[0])
+    segment.run(recipe, Splits(recipe, inputs["data"]), inputs, folders[0])
     epoch = TrainingBatches.epoch
 
     def stopping(batches, number):
@@ -209,9 +210,9 @@ def test_stopped_and_resumed_it_is_the_same_training(run, tmp_path, monkeypatch)
 
     monkeypatch.setattr(TrainingBatches, "epoch", stopping)
     with pytest.raises(KeyboardInterrupt):
-        segment.run(recipe, inputs, folders[1])
+        segment.run(recipe, Splits(recipe, inputs["data"]), inputs, folders[1])
     monkeypatch.setattr(TrainingBatches, "epoch", epoch)
-    segment.run(recipe, inputs, folders[1])
-    one, other = (load_model(folder / segment.MODEL).get_weights() for folder in folders)
+    segment.run(recipe, Splits(recipe, inputs["data"]), inputs, folders[1])
+    one, other = (load_model(folder / SEGMENTER).get_weights() for folder in folders)
     for a, b in zip(one, other):
         np.testing.assert_array_equal(a, b)

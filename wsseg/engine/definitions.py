@@ -1,14 +1,17 @@
 """What each stage of a recipe is made from, and how two such definitions differ."""
 
 import functools
+import hashlib
+from pathlib import Path
 from typing import Any
 
 from wsseg.artifacts import digest
-from wsseg.recipe import Recipe, TeacherConfig
+from wsseg.errors import InputError
+from wsseg.recipe import TeacherConfig
 from wsseg.recipe.reading import to_plain
-from wsseg.stages import STAGES, inputs_of, plan
-from wsseg.supervision import splits
-from wsseg.supervision import training_images as supervision
+from wsseg.stages import STAGES, inputs_of
+from wsseg.supervision.splits import Splits
+from wsseg.supervision.training_images import fingerprint_of_annotations, fingerprint_of_given_masks
 
 # Where the data lies and how many processes work do not change what comes out; of weights the content counts.
 NOT_IDENTITY = {
@@ -29,18 +32,28 @@ LATER = {
 }
 
 
+FURTHER_DATA = {"given_masks": fingerprint_of_given_masks, "annotations": fingerprint_of_annotations}
+"""Parts of the data that are no split of the dataset."""
+
+
 class Definitions:
     """What each stage of a recipe is made from, down to the data; computed once for each stage.
 
     Args:
-        recipe: The validated recipe.
+        splits: The dataset's splits, and the validated recipe.
     """
 
-    def __init__(self, recipe: Recipe):
-        self.recipe = recipe
-        self._plain = to_plain(recipe)
-        self._fingerprint = functools.cache(lambda part: splits.fingerprint(recipe, part))
+    def __init__(self, splits: Splits):
+        self.splits = splits
+        self.recipe = splits.recipe
+        self._plain = to_plain(self.recipe)
+        self._fingerprint = functools.cache(self._fingerprint_of)
         self.of = functools.cache(self._of)
+
+    def _fingerprint_of(self, part: str) -> str:
+        if part in FURTHER_DATA:
+            return FURTHER_DATA[part](self.splits)
+        return self.splits.fingerprint(part)
 
     def _section(self, dotted: str) -> Any:
         value: Any = self._plain
@@ -55,36 +68,39 @@ class Definitions:
         }
         return {k: v for k, v in value.items() if k not in left_out}
 
-    def _matters(self, section: str) -> bool:
-        """Tell whether options of another stage, that this one reads too, decide anything in this recipe."""
-        if section.startswith("label.threshold."):
-            return self.recipe.label.threshold.rule == "calibration"
-        return section != "label" or "label" in plan(self.recipe)
-
     def _of(self, name: str) -> dict[str, Any]:
         """Return the definition of a stage, as its manifest stores it."""
         stage = STAGES[name]
-        definition: dict[str, Any] = {"options": {}, "data": {}, "inputs": {}}
-        for section in stage.sections:
-            if self._matters(section):
-                definition["options"][section] = self._section(section)
-        definition["options"] |= supervision.options_of(self.recipe, name)
-        definition["data"] |= supervision.data_of(self.recipe, name)
-        for section in ("classify", "propagate", "segment", "detect"):
-            if section in stage.sections:
-                weights = getattr(self.recipe, section).weights
-                definition["data"][f"{section}.weights"] = splits.weights_fingerprint(weights)
-        for part in stage.data:
-            if (value := self._fingerprint(part)) is not None:
-                definition["data"][part] = value
-        if name == "segment" and self.recipe.segment.supervision == "masks":
-            definition["data"]["train_masks"] = self._fingerprint("train_masks")
-        if name == "ceiling":
-            definition["options"]["segment"]["supervision"] = "masks"
-            definition["options"]["segment"].pop("teacher", None)  # the true masks leave it nothing to label
-        for other in inputs_of(self.recipe, name):
-            definition["inputs"][other] = digest(self.of(other))
+        options = stage.options_of(self.recipe)
+        data = {part: self._fingerprint(part) for part in stage.data_of(self.recipe)}
+        for option in options:
+            if hasattr(section := getattr(self.recipe, option, None), "weights"):
+                data[f"{option}.weights"] = weights_fingerprint(section.weights)
+        definition = {
+            "options": {option: self._section(option) for option in options},
+            "data": data,
+            "inputs": {other: digest(self.of(other)) for other in inputs_of(self.recipe, name)},
+        }
+        stage.amend(definition)
         return definition
+
+
+def weights_fingerprint(weights: str | None) -> str | None:
+    """Return what identifies initial weights: the content of a file, not its path.
+
+    Raises:
+        InputError: The file does not exist.
+    """
+    if weights is None or weights in ("imagenet", "preset", "classifier"):
+        return weights
+    path = Path(weights).expanduser()
+    try:
+        with path.open("rb") as file:
+            return digest(hashlib.file_digest(file, "sha256").hexdigest())
+    except OSError as error:
+        raise InputError(
+            f"weights file {path} cannot be read ({error.strerror}); give an existing file"
+        ) from error
 
 
 def differences(old: Any, new: Any, name: str = "") -> list[str]:

@@ -6,7 +6,6 @@ on with it if the stage's definition is still the same.
 """
 
 import contextlib
-import importlib
 import importlib.metadata
 import platform
 import re
@@ -24,10 +23,11 @@ from wsseg.engine.definitions import Definitions, why_stale
 from wsseg.engine.preflight.parts import check_parts
 from wsseg.engine.run_folder import Source, check_owner, claim, locked
 from wsseg.errors import InputError
+from wsseg.file_names import DATA, DEFINITION, MANIFEST
 from wsseg.recipe import Recipe
-from wsseg.stages import STAGES, Outcome, inputs_of, plan
+from wsseg.stages import STAGES, inputs_of, plan
+from wsseg.supervision.splits import Splits
 
-DEFINITION = "definition.json"
 LIBRARIES = ("wsseg", "tensorflow", "keras", "keras-cv", "numpy", "numba", "pydensecrf2", "scikit-image")
 
 
@@ -58,7 +58,7 @@ def states(recipe: Recipe, run: Path) -> list[State]:
         recipe: What the run should be.
         run: The run folder; need not exist.
     """
-    definitions = Definitions(recipe)
+    definitions = Definitions(Splits(recipe, run / DATA))
     result: list[State] = []
     done: set[str] = set()
     for name in plan(recipe):
@@ -109,7 +109,8 @@ def run(
     if only is not None and only not in plan(recipe):
         raise InputError(f"recipe `{recipe.name}` has no stage `{only}`; it has {', '.join(plan(recipe))}")
     check_owner(recipe, run_folder)  # before a lock is put into a folder that is not a run's
-    definitions = Definitions(recipe)
+    splits = Splits(recipe, run_folder / DATA)
+    definitions = Definitions(splits)
     for name in plan(recipe):
         definitions.of(name)  # opens all data: what is missing is said now, not hours later
     names = [only] if only else plan(recipe)
@@ -117,12 +118,12 @@ def run(
         # The folder keeps the recipe for later calls: not one that cannot work.
         check_owner(recipe, run_folder)
         if not all(is_done(definitions, name, run_folder) for name in names):
-            check_parts(recipe)
+            check_parts(splits)
         if only and not is_done(definitions, only, run_folder):
-            check_inputs(recipe, definitions, only, run_folder)
+            check_inputs(definitions, only, run_folder)
         claim(recipe, run_folder, source)
         for name in names:
-            run_stage(recipe, definitions, name, run_folder, say)
+            run_stage(definitions, name, run_folder, say)
 
 
 def is_done(definitions: Definitions, name: str, run: Path) -> bool:
@@ -131,16 +132,14 @@ def is_done(definitions: Definitions, name: str, run: Path) -> bool:
     return manifest is not None and manifest.definition == definitions.of(name)
 
 
-def check_inputs(recipe: Recipe, definitions: Definitions, name: str, run: Path) -> None:
+def check_inputs(definitions: Definitions, name: str, run: Path) -> None:
     """Fail unless the stages that a stage reads are done."""
-    for other in inputs_of(recipe, name):
+    for other in inputs_of(definitions.recipe, name):
         if not is_done(definitions, other, run):
             raise InputError(f"stage `{name}` needs `{other}` first; run `wsseg {other}` or `wsseg run`")
 
 
-def run_stage(
-    recipe: Recipe, definitions: Definitions, name: str, run: Path, say: Callable[[str], None]
-) -> Manifest:
+def run_stage(definitions: Definitions, name: str, run: Path, say: Callable[[str], None]) -> Manifest:
     """Run one stage unless it is done.
 
     Returns:
@@ -155,9 +154,8 @@ def run_stage(
     if old is not None and old.definition == definition:
         say(f"{name}: done already, skipped")
         return old
-    check_inputs(recipe, definitions, name, run)
-    inputs = {"data": run / "data"}
-    inputs |= {other: run / STAGES[other].folder for other in inputs_of(recipe, name)}
+    check_inputs(definitions, name, run)
+    inputs = {other: run / STAGES[other].folder for other in inputs_of(definitions.recipe, name)}
     if old is not None:
         say(f"{name}: reruns: {why_stale(old.definition, definition)}")
 
@@ -182,8 +180,7 @@ def run_stage(
                 shutil.rmtree(partial)
             partial.mkdir()
             write_json(partial / DEFINITION, definition)
-        module, function = stage.run.split(":")
-        outcome: Outcome = getattr(importlib.import_module(module), function)(recipe, inputs, partial)
+        outcome = stage.run(definitions.recipe, definitions.splits, inputs, partial)
         manifest = Manifest(
             stage=name,
             definition=definition,
@@ -209,7 +206,7 @@ def run_stage(
         if found is None:
             raise
         raise InputError(found[1]) from error
-    aside = f"; {len(outcome.set_aside)} set aside (see {final / Manifest.FILE})" if outcome.set_aside else ""
+    aside = f"; {len(outcome.set_aside)} set aside (see {final / MANIFEST})" if outcome.set_aside else ""
     say(f"{name}: {outcome.line}{aside}; {manifest.wall_seconds:.0f} s; {final}")
     return manifest
 

@@ -1,17 +1,13 @@
 """Curves as PNG bytes. Matplotlib's Figure objects only: no pyplot, so no global state and no display."""
 
-import csv
 import io
 import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-
-from wsseg.errors import InputError
 
 SERIES_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 """Okabe and Ito's palette: told apart by the colour-blind, readable on light and on dark."""
@@ -47,35 +43,6 @@ class ThresholdCurve:
         """The `(level, mIoU)` of the highest mIoU; None without points."""
         points = [point for point in self.points if math.isfinite(point[1])]
         return max(points, key=lambda point: point[1]) if points else None
-
-
-def read_history(path: Path) -> dict[str, list[float]]:
-    """Read a training history.
-
-    Args:
-        path: A CSV with one row an epoch and a header; cells are numbers, or empty.
-
-    Returns:
-        Column name -> one value an epoch; an empty cell is nan.
-
-    Raises:
-        InputError: The file is missing or a cell is not a number.
-    """
-    try:
-        with Path(path).open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    except FileNotFoundError:
-        raise InputError(f"history {path} does not exist; expected the CSV that training writes") from None
-    columns: dict[str, list[float]] = {}
-    for number, row in enumerate(rows, start=2):
-        for name, cell in row.items():
-            try:
-                columns.setdefault(name, []).append(float(cell) if cell else math.nan)
-            except (TypeError, ValueError):
-                raise InputError(
-                    f"history {path}, line {number}: `{name}` is {cell!r}; expected a number"
-                ) from None
-    return columns
 
 
 def history_figure(history: Mapping[str, Sequence[float]], dark: bool = False) -> bytes:

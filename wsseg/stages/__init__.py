@@ -1,200 +1,190 @@
-"""The stages of a run, in order. A stage is a function from directories to one new directory.
+"""The stages of a run, in order. A stage is a function from directories to one new directory."""
 
-Each module has `run(recipe, inputs, out) -> Outcome`; `engine` decides what runs, is skipped or resumes.
-"""
-
-from dataclasses import dataclass, field
 from typing import Any
 
 from wsseg.recipe import Recipe
+from wsseg.recipe.decisions import (
+    calibrates,
+    corrects_labels,
+    draws_supervision,
+    fully_supervised,
+    makes_class_maps,
+    relabels,
+    supervision_acts,
+    trains_classifier,
+    trains_detector,
+    trains_segmenter,
+    walks,
+)
+from wsseg.stages.stage import Condition, Outcome, Stage, each
+
+__all__ = ["STAGES", "Outcome", "Stage", "inputs_of", "plan"]
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What the engine knows of a stage before it runs.
-
-    Attributes:
-        folder: Its directory inside the run folder.
-        run: "module:function" of `run(recipe, inputs, out) -> Outcome`.
-        sections: Dotted names of the recipe's options that decide its outcome.
-        inputs: Stages whose directories it reads.
-        data: Parts of the dataset it depends on: `train`, `val`, `calibration`, each also with `_masks`.
-    """
-
-    folder: str
-    run: str
-    sections: tuple[str, ...]
-    inputs: tuple[str, ...] = ()
-    data: tuple[str, ...] = ()
+def both(first: Condition, second: Condition) -> Condition:
+    """Return the condition that both hold."""
+    return lambda recipe: first(recipe) and second(recipe)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a stage says when it is done.
+def either(first: Condition, second: Condition) -> Condition:
+    """Return the condition that one of the two holds."""
+    return lambda recipe: first(recipe) or second(recipe)
 
-    Attributes:
-        line: One line: what it made, how good it is.
-        counts: The same for the manifest: numbers by name.
-        set_aside: Inputs left out, `id -> reason`.
-    """
 
-    line: str
-    counts: dict[str, Any] = field(default_factory=dict)
-    set_aside: dict[str, str] = field(default_factory=dict)
+def supervision(*names: str) -> dict[str, Condition]:
+    """Return options of the section `supervision`, each under the condition that it does something."""
+    return {f"supervision.{name}": supervision_acts(name) for name in names}
 
+
+def from_classifier(section: str) -> Condition:
+    """Return the condition that a network begins with the classifier's backbone."""
+    return lambda recipe: getattr(recipe, section).weights == "classifier"
+
+
+def pseudo_labels(recipe: Recipe) -> bool:
+    """Whether masks are made for the training images."""
+    return not fully_supervised(recipe)
+
+
+def ceiling(recipe: Recipe) -> bool:
+    """Whether the same networks are also trained on the true masks."""
+    return pseudo_labels(recipe) and recipe.ceiling
+
+
+def on_true_masks(definition: dict[str, Any]) -> None:
+    """Say that the ceiling's masks are the true ones, which leave a mean teacher nothing to label."""
+    definition["options"]["segment"]["supervision"] = "masks"
+    definition["options"]["segment"].pop("teacher", None)
+
+
+NOISE = supervision("label_noise", "clean_labels")
+TRAINING = each("seed", "precision", "dataset")
+SCORED = each("train_masks", "val_masks")
 
 STAGES = {
     "classify": Stage(
         "1_classify",
         "wsseg.stages.classify.stage:run",
-        ("seed", "precision", "dataset", "classify"),
-        data=("train", "val"),
+        when=trains_classifier,
+        options=TRAINING | each("classify") | NOISE | supervision("clean_folds"),
+        data=each("train", "val"),
     ),
     "localize": Stage(
         "2_localize",
         "wsseg.stages.localize:run",
-        (
-            "seed",
-            "dataset",
-            "localize",
-            "label.threshold.rule",
-            "label.threshold.split",
-            "label.threshold.images",
-        ),
-        ("classify",),
-        ("train", "calibration_masks"),
+        when=makes_class_maps,
+        options=each("seed", "dataset", "localize")
+        | each("label.threshold.rule", "label.threshold.split", "label.threshold.images", when=calibrates)
+        | NOISE,
+        inputs=each("classify"),
+        data=each("train") | each("calibration_masks", when=calibrates),
     ),
     "propagate": Stage(
         "3_propagate",
         "wsseg.stages.propagate.stage:run",
-        ("seed", "precision", "dataset", "propagate"),
-        ("classify", "localize"),
-        ("train",),
+        when=makes_class_maps,
+        options=TRAINING | each("propagate") | NOISE,
+        inputs=each("classify", "localize"),
+        data=each("train"),
     ),
     "label": Stage(
         "4_label",
         "wsseg.stages.label.stage:run",
-        ("dataset", "label"),
-        ("propagate",),
-        ("train", "calibration_masks"),
+        when=pseudo_labels,
+        options=each("dataset", "label")
+        | each("seed", when=draws_supervision)
+        | NOISE
+        | supervision("annotations", "simulated", "width", "loosened", "masks_share", "rest"),
+        inputs=each("propagate") | each("classify", when=corrects_labels),
+        data=each("train")
+        | each("calibration_masks", when=calibrates)
+        | each("given_masks", when=supervision_acts("masks_share"))
+        | each("annotations", when=supervision_acts("annotations")),
     ),
     "relabel": Stage(
         "4_relabel",
         "wsseg.stages.relabel:run",
-        ("seed", "precision", "dataset", "relabel", "segment"),
-        ("label",),
-        ("train",),
+        when=relabels,
+        options=TRAINING | each("relabel", "segment"),
+        inputs=each("label") | each("classify", when=either(from_classifier("segment"), corrects_labels)),
+        data=each("train"),
     ),
     "segment": Stage(
         "5_segment",
         "wsseg.stages.segment:run",
-        ("seed", "precision", "dataset", "segment"),
-        ("label", "relabel"),
-        ("train",),
+        when=trains_segmenter,
+        options=TRAINING | each("segment") | supervision("masks_repeat"),
+        inputs=each("label", "relabel")
+        | each("classify", when=either(from_classifier("segment"), corrects_labels)),
+        data=each("train") | each("train_masks", when=fully_supervised),
     ),
     "ceiling": Stage(
         "5_segment_ceiling",
         "wsseg.stages.segment:run_ceiling",
-        ("seed", "precision", "dataset", "segment"),
-        (),
-        ("train_masks",),
+        when=both(ceiling, trains_segmenter),
+        options=TRAINING | each("segment"),
+        inputs=each("classify", when=from_classifier("segment")),
+        data=each("train_masks"),
+        amend=on_true_masks,
     ),
     "detect": Stage(
         "5_detect",
         "wsseg.stages.detect:run",
-        ("seed", "precision", "dataset", "detect"),
-        ("label",),
-        ("train",),
+        when=trains_detector,
+        options=TRAINING | each("detect"),
+        inputs=each("label") | each("classify", when=from_classifier("detect")),
+        data=each("train"),
     ),
     "detect_ceiling": Stage(
         "5_detect_ceiling",
         "wsseg.stages.detect:run_ceiling",
-        ("seed", "precision", "dataset", "detect"),
-        (),
-        ("train_masks",),
+        when=both(ceiling, trains_detector),
+        options=TRAINING | each("detect"),
+        inputs=each("classify", when=from_classifier("detect")),
+        data=each("train_masks"),
     ),
     "evaluate": Stage(
         "6_evaluate",
         "wsseg.stages.evaluate.stage:run",
-        (
-            "dataset",
-            "label",
-            "evaluate",
-            "segment.scales",
-            "segment.flip",
-            "segment.fusion",
-            "segment.max_side",
-            "segment.crf",
-        ),
-        ("propagate", "label", "relabel", "segment", "ceiling"),
-        ("train_masks", "val_masks"),
+        options=each("dataset", "evaluate")
+        | each("label", when=pseudo_labels)
+        | each("segment.scales", "segment.flip", "segment.fusion", "segment.max_side", "segment.crf"),
+        inputs=each("localize", when=walks)
+        | each("propagate", "label", "relabel", "segment", "ceiling")
+        | each("classify", when=corrects_labels),
+        data=SCORED,
     ),
     "evaluate_detectors": Stage(
         "6_evaluate_detectors",
         "wsseg.stages.evaluate.detectors:run",
-        ("dataset", "detect.network", "detect.size"),
-        ("label", "detect", "detect_ceiling"),
-        ("train_masks", "val_masks"),
-    ),
-    "report": Stage(
-        "7_report",
-        "wsseg.stages.report.stage:run",
-        ("name", "report", "dataset"),
-        (
-            "classify",
-            "localize",
-            "propagate",
-            "label",
-            "relabel",
-            "segment",
-            "ceiling",
-            "detect",
-            "detect_ceiling",
-            "evaluate",
-            "evaluate_detectors",
-        ),
-        ("train_masks", "val_masks"),
+        when=trains_detector,
+        options=each("dataset", "detect.network", "detect.size"),
+        inputs=each("label", "detect", "detect_ceiling"),
+        data=SCORED,
     ),
 }
+"""Every stage but the report, which reads them all."""
+
+STAGES["report"] = Stage(
+    "7_report",
+    "wsseg.stages.report.stage:run",
+    options=each("name", "report", "dataset"),
+    inputs=each(*STAGES),
+    data=SCORED,
+)
 
 
 def plan(recipe: Recipe) -> list[str]:
     """Name the stages that a recipe has, in order.
 
-    A fully supervised recipe (`segment.supervision: masks`) has no use for a classifier or class maps.
-
     Example:
         >>> plan(Recipe())
         ['classify', 'localize', 'propagate', 'label', 'segment', 'evaluate', 'report']
     """
-    if recipe.segment.supervision == "masks":
-        first = ["classify"] if recipe.segment.weights == "classifier" else []
-        return [*first, "segment", "evaluate", "report"]
-    left_out = set()
-    if recipe.segment.network == "none":
-        left_out |= {"relabel", "segment", "ceiling"}
-    if recipe.detect.network == "none":
-        left_out |= {"detect", "detect_ceiling", "evaluate_detectors"}
-    if recipe.relabel.rounds == 0:
-        left_out |= {"relabel"}
-    if not recipe.ceiling:
-        left_out |= {"ceiling", "detect_ceiling"}
-    if recipe.supervision.masks_share and recipe.supervision.rest != "pseudo_masks":
-        left_out |= {"classify", "localize", "propagate"}
-    return [name for name in STAGES if name not in left_out]
+    return [name for name, stage in STAGES.items() if stage.when(recipe)]
 
 
 def inputs_of(recipe: Recipe, name: str) -> list[str]:
     """Name the stages of this recipe whose directories a stage reads."""
-    stages = plan(recipe)
-    inputs = [other for other in STAGES[name].inputs if other in stages]
-    trained = {"relabel": recipe.segment, "segment": recipe.segment, "ceiling": recipe.segment}
-    trained |= {"detect": recipe.detect, "detect_ceiling": recipe.detect}
-    if name in trained and trained[name].weights == "classifier":
-        inputs.append("classify")
-    labelled = ("label", "relabel", "segment", "evaluate")
-    if recipe.supervision.clean_labels != "none" and name in labelled and "classify" in stages:
-        inputs += [] if "classify" in inputs else ["classify"]  # it writes the corrected labels
-    if name == "evaluate" and recipe.propagate.method != "none" and "localize" in stages:
-        inputs.insert(0, "localize")
-    return inputs
+    planned = plan(recipe)
+    return [other for other, when in STAGES[name].inputs.items() if other in planned and when(recipe)]

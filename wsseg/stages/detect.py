@@ -9,40 +9,37 @@ import keras
 from wsseg import detectors
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
-from wsseg.file_names import INSTANCES
+from wsseg.file_names import CLASSIFIER, DETECTOR, HISTORY, INSTANCES
 from wsseg.loading.instance_batches import InstanceBatches
 from wsseg.objects.instance_files import read_instances
 from wsseg.objects.instances import Instances
 from wsseg.recipe import Recipe
-from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome
-from wsseg.stages.classify import stage as classify
-from wsseg.supervision import splits
+from wsseg.supervision.splits import Splits
 from wsseg.training.classifier_weights import start_from_classifier
 from wsseg.training.device import prepare
 from wsseg.training.fitting import fit
+from wsseg.training.history import read_history
 from wsseg.training.model_files import save_model
 from wsseg.training.resumable_fit import remove_checkpoints
 
-MODEL = "detector.keras"
 
-
-def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train the recipe's detector on `4_label/instances`; write `detector.keras` and `history.csv`.
 
     The records have neither masks nor instances, so none of the training split's can be read.
     """
-    train, set_aside = splits.checked(recipe, recipe.dataset.train, inputs["data"])
+    train, set_aside = splits.checked(recipe.dataset.train)
     folder = inputs["label"] / INSTANCES
     return train_detector(
         recipe, inputs, out, train, lambda record: read_instances(folder / f"{record.id}.json"), set_aside
     )
 
 
-def run_ceiling(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+def run_ceiling(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train the same detector with the same budget on the true instances: the upper bound."""
-    train, set_aside = splits.checked(recipe, recipe.dataset.train, inputs["data"], masks=True)
+    train, set_aside = splits.checked(recipe.dataset.train, masks=True)
     known = [record.id for record in train if record.instances is not None]
     if not known:
         raise InputError(f"no image of split `{recipe.dataset.train}` has instances to train on")
@@ -60,7 +57,7 @@ def train_detector(
 ) -> Outcome:
     """Train on the objects that `instances` gives for each record."""
     config = recipe.detect
-    if not (out / MODEL).exists():
+    if not (out / DETECTOR).exists():
         prepare(recipe)
         keras.utils.set_random_seed(recipe.seed)
         model = build(recipe, inputs, len(train.classes) + 1)
@@ -76,9 +73,9 @@ def train_detector(
             config.objects,
         )
         fit(recipe, config, model, batches, model.head_variables, out, "training the detector")
-        save_model(model, out / MODEL)
+        save_model(model, out / DETECTOR)
     remove_checkpoints(out)
-    last = read_history(out / "history.csv")["loss"][-1]
+    last = read_history(out / HISTORY)["loss"][-1]
     counts = {"images": len(train), "epochs": config.epochs, "loss": last}
     line = f"{config.network}, {len(train)} images, {config.epochs} epochs, loss {last:.3f}"
     return Outcome(line, counts, set_aside)
@@ -90,7 +87,7 @@ def build(recipe: Recipe, inputs: Mapping[str, Path], num_classes: int) -> keras
     options: dict[str, Any] = {"weights": config.weights, "backbone": config.backbone}
     classifier = None
     if config.weights == "classifier":
-        classifier = load_model(inputs["classify"] / classify.MODEL)
+        classifier = load_model(inputs["classify"] / CLASSIFIER)
         options = {"backbone": classifier.backbone}
     model = detectors.create(
         config.network,

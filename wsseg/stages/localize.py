@@ -6,24 +6,24 @@ from pathlib import Path
 import numpy as np
 
 from wsseg import explainers
-from wsseg.artifacts import ClassMaps
+from wsseg.artifacts import ClassMaps, unfinished
 from wsseg.datasets import Dataset
 from wsseg.explainers.core import EPSILON
 from wsseg.explainers.multi_scale import MultiScale
-from wsseg.file_names import CALIBRATION, MAPS
+from wsseg.file_names import CALIBRATION, CLASSIFIER, MAPS
 from wsseg.loading.padded_batches import padded_batches
 from wsseg.progress import bar
 from wsseg.recipe import LocalizeConfig, Recipe
+from wsseg.recipe.decisions import calibrates
 from wsseg.refiners.absent_evidence import with_absent_evidence
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome
-from wsseg.stages.classify.stage import MODEL
-from wsseg.supervision import splits
+from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
 from wsseg.training.device import prepare
 
 
-def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Explain every training image's labels; write `maps/ID.npz`.
 
     Where the background level is chosen on a calibration split, that split's images are explained too, into
@@ -31,16 +31,15 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """
     config = recipe.localize
     prepare(recipe)
-    train, set_aside = training_data(recipe, inputs)
-    model = load_model(inputs["classify"] / MODEL)
+    train, set_aside = training_data(splits, inputs)
+    model = load_model(inputs["classify"] / CLASSIFIER)
     if config.output_stride not in (None, model.output_stride):
         model = model.at_output_stride(config.output_stride)
     explainer = explainers.create(config.explainer, model=model)
     wrapped = MultiScale(explainer, config.scales, config.flip, config.map_stride)
     made = write_maps(wrapped, train, out / MAPS, config)
-    if recipe.label.threshold.rule == "calibration":
-        split = splits.calibration_split(recipe, inputs["data"])
-        write_maps(wrapped, split, out / CALIBRATION, config)
+    if calibrates(recipe):
+        write_maps(wrapped, splits.calibration(), out / CALIBRATION, config)
     counts = {"images": made, "layer": explainer.layer, "explainer": config.explainer}
     return Outcome(f"class maps of {made} images from layer `{explainer.layer}`", counts, set_aside)
 
@@ -64,7 +63,7 @@ def write_maps(explain: MultiScale, dataset: Dataset, folder: Path, config: Loca
     """
     folder.mkdir(exist_ok=True)
     labelled = [record for record in dataset if record.labels]
-    left = [record for record in labelled if not (folder / f"{record.id}.npz").exists()]
+    left = unfinished(labelled, folder, ".npz")
     absent, every = config.absent, np.arange(len(dataset.classes))
     width = len(every) if absent else max((len(record.labels) for record in labelled), default=1)
     done = len(labelled) - len(left)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
-from wsseg.artifacts import write_mask
+from wsseg.artifacts import unfinished, write_mask
 from wsseg.datasets import Dataset
-from wsseg.file_names import MASKS
+from wsseg.file_names import MASKS, SEGMENTER
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
 from wsseg.refiners import DenseCRF
@@ -17,12 +17,13 @@ from wsseg.saved_models import load_model
 from wsseg.segmenters.held_to_labels import held_to_labels
 from wsseg.segmenters.inference import Predictor
 from wsseg.stages import Outcome
-from wsseg.stages.label.pseudo_masks import dense_crf
-from wsseg.stages.segment import MODEL, masks_in, train_segmenter
+from wsseg.stages.crf import dense_crf
+from wsseg.stages.segment import masks_in, train_segmenter
+from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
 
 
-def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train a segmenter on the pseudo-masks, label the training images with it, and so on; write `masks/ID.png`.
 
     What the segmenter sees in an image is held to the classes of its labels, which the segmenter itself is not given:
@@ -36,7 +37,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     config = recipe.relabel
     if config.epochs is not None:
         recipe = replace(recipe, segment=replace(recipe.segment, epochs=config.epochs))
-    train, set_aside = training_data(recipe, inputs)
+    train, set_aside = training_data(splits, inputs)
     given = inputs["label"] / MASKS
     for number in range(1, config.rounds + 1):
         last = number == config.rounds
@@ -45,7 +46,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
         masks = (out if last else folder) / MASKS
         masks.mkdir(exist_ok=True)
         done = train_segmenter(recipe, inputs, folder, train, masks_in(given), {})
-        label_anew(recipe, train, folder / MODEL, masks, number)
+        label_anew(recipe, train, folder / SEGMENTER, masks, number)
         given = masks
     line = f"{config.rounds} rounds, {len(train)} masks; the last segmenter's {done.line.rpartition(', ')[2]}"
     return Outcome(line, {"images": len(train), "rounds": config.rounds}, set_aside)
@@ -54,7 +55,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
 def label_anew(recipe: Recipe, train: Dataset, model: Path, masks: Path, number: int) -> None:
     """Label the training images that have no mask in the folder yet."""
     config = recipe.relabel
-    left = [record for record in train if not (masks / f"{record.id}.png").exists()]
+    left = unfinished(train, masks, ".png")
     if not left:
         return
     predictor = Predictor(load_model(model), config.scales, max_side=recipe.segment.max_side)

@@ -12,35 +12,33 @@ from wsseg import losses, segmenters
 from wsseg.artifacts import read_mask
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
-from wsseg.file_names import MASKS
+from wsseg.file_names import CLASSIFIER, HISTORY, MASKS, SEGMENTER
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.recipe import Recipe
-from wsseg.report.figures import read_history
+from wsseg.recipe.decisions import fully_supervised
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome
-from wsseg.stages.classify import stage as classify
 from wsseg.stages.label.given_masks import given_ids
-from wsseg.supervision import splits
+from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
 from wsseg.training.classifier_weights import start_from_classifier
 from wsseg.training.device import prepare
 from wsseg.training.fitting import fit
+from wsseg.training.history import read_history
 from wsseg.training.mean_teacher import MeanTeacher
 from wsseg.training.model_files import save_model
 from wsseg.training.resumable_fit import remove_checkpoints
 
-MODEL = "segmenter.keras"
 
-
-def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train the recipe's segmenter; write `segmenter.keras` and `history.csv`.
 
     On pseudo-masks the records have no masks, so none of the training split's can be read; the true masks that the
     section `supervision` gives lie among them.
     """
-    if recipe.segment.supervision == "masks":
-        return run_ceiling(recipe, inputs, out)
-    train, set_aside = training_data(recipe, inputs)
+    if fully_supervised(recipe):
+        return run_ceiling(recipe, splits, inputs, out)
+    train, set_aside = training_data(splits, inputs)
     given = given_ids(inputs["label"])
     if recipe.supervision.rest == "ignore":
         train = train.subset(given)
@@ -60,9 +58,9 @@ def masks_in(folder: Path, only: set[str] | None = None) -> Callable[[Record], n
     )
 
 
-def run_ceiling(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+def run_ceiling(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train the same segmenter with the same budget on the true masks: the upper bound of the table."""
-    train, set_aside = splits.checked(recipe, recipe.dataset.train, inputs["data"], masks=True)
+    train, set_aside = splits.checked(recipe.dataset.train, masks=True)
     with_masks = [record.id for record in train if record.mask is not None]
     if not with_masks:
         raise InputError(f"no image of split `{recipe.dataset.train}` has a mask to train on")
@@ -93,7 +91,7 @@ def train_segmenter(
         shown: Images that an epoch shows, where that is not each of them once.
     """
     config = recipe.segment
-    if not (out / MODEL).exists():
+    if not (out / SEGMENTER).exists():
         prepare(recipe)
         keras.utils.set_random_seed(recipe.seed)
         model = build(recipe, inputs, len(train.classes) + 1)
@@ -124,9 +122,9 @@ def train_segmenter(
         fit(recipe, config, trained, batches, model.head_variables, out, "training the segmenter", loss)
         if taught:
             trained.finish()
-        save_model(model, out / MODEL)
+        save_model(model, out / SEGMENTER)
     remove_checkpoints(out)
-    last = read_history(out / "history.csv")["loss"][-1]
+    last = read_history(out / HISTORY)["loss"][-1]
     counts = {"images": len(train), "epochs": config.epochs, "loss": last}
     network = config.network if config.backbone is None else f"{config.network} on {config.backbone}"
     line = f"{network}, {len(train)} images, {config.epochs} epochs, loss {last:.3f}"
@@ -139,7 +137,7 @@ def build(recipe: Recipe, inputs: Mapping[str, Path], num_classes: int) -> keras
     options: dict[str, Any] = {"weights": config.weights, "backbone": config.backbone}
     classifier = None
     if config.weights == "classifier":
-        classifier = load_model(inputs["classify"] / classify.MODEL)
+        classifier = load_model(inputs["classify"] / CLASSIFIER)
         options["weights"] = None
         if config.backbone in (None, "mobilenet"):
             options["backbone"] = classifier.backbone  # with the width of the weights file it began with

@@ -1,8 +1,10 @@
-"""What the stages see of the dataset: no masks unless they score, broken images set aside once for all."""
+"""The splits of a recipe's dataset, opened once for all stages: no masks unless they are asked for."""
 
 import re
 from collections.abc import Container
 from pathlib import Path
+
+import numpy as np
 
 from wsseg import datasets
 from wsseg.artifacts import digest, read_json, write_json
@@ -13,61 +15,132 @@ from wsseg.progress import bar
 from wsseg.recipe import Recipe
 
 
-def open_split(recipe: Recipe, split: str, masks: bool = False) -> Dataset:
-    """Open one split of the recipe's dataset.
+class Splits:
+    """The splits of a recipe's dataset. Each is opened once, and each image decoded once to check it.
 
     Args:
-        recipe: Names the dataset.
-        split: Which part of it.
-        masks: Whether its records know their masks. Only scoring and full supervision may ask for them.
-
-    Raises:
-        InputError: The dataset is not where the recipe says, or is empty.
+        recipe: Recipe that names the dataset.
+        folder: The run's `data` directory, which keeps what was found unusable; None where nothing is checked.
     """
-    config = recipe.dataset
-    dataset = datasets.create(
-        config.name, split=split, root=config.root, classes=config.classes, **config.options
-    )
-    if not len(dataset):
-        reasons = "".join(f"; {id}: {reason}" for id, reason in list(dataset.set_aside.items())[:3])
-        raise InputError(f"dataset `{config.name}` has no usable image in split `{split}`{reasons}")
-    return dataset if masks else dataset.without_masks()
 
+    def __init__(self, recipe: Recipe, folder: Path | None = None):
+        self.recipe = recipe
+        self.folder = folder
+        self._opened: dict[tuple[str, bool], Dataset] = {}
 
-def checked(recipe: Recipe, split: str, folder: Path, masks: bool = False) -> tuple[Dataset, dict[str, str]]:
-    """Open a split less its unusable images; every file is decoded once, and the outcome kept in `folder`.
+    def open(self, split: str, masks: bool = False) -> Dataset:
+        """Open one split.
 
-    With masks, an image whose mask is broken or of another size is set aside too.
+        Args:
+            split: Name of the split.
+            masks: Whether its records know their masks. Only scoring and full supervision may ask for them.
 
-    Args:
-        recipe: Names the dataset.
-        split: Which part of it.
-        folder: The run's `data` directory.
-        masks: As of `open_split`.
+        Raises:
+            InputError: The dataset is not where the recipe says, or is empty.
+        """
+        config = self.recipe.dataset
+        if (split, True) not in self._opened:
+            dataset = datasets.create(
+                config.name, split=split, root=config.root, classes=config.classes, **config.options
+            )
+            if not len(dataset):
+                reasons = "".join(f"; {id}: {reason}" for id, reason in list(dataset.set_aside.items())[:3])
+                raise InputError(f"dataset `{config.name}` has no usable image in split `{split}`{reasons}")
+            self._opened[split, True] = dataset
+            self._opened[split, False] = dataset.without_masks()
+        return self._opened[split, masks]
 
-    Returns:
-        The usable images, and what was set aside, `id -> reason`.
+    def train(self, masks: bool = False) -> Dataset:
+        """Open the training split; see `open`."""
+        return self.open(self.recipe.dataset.train, masks)
 
-    Raises:
-        InputError: No image is usable.
-    """
-    dataset = open_split(recipe, split, masks)
-    identity = identity_of(dataset)
-    path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', split)}{'_masks' if masks else ''}.json"
-    known = read_json(path) if path.exists() else {}
-    if known.get("fingerprint") != identity:
-        with bar(f"checking {split} {'masks' if masks else 'images'}", len(dataset)) as advance:
-            _, broken = check_images(list(dataset), progress=lambda record: advance())
-        broken |= _broken_masks(dataset, broken) if masks else {}
-        known = {"fingerprint": identity, "split": split, "images": len(dataset), "set_aside": broken}
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, known)
-    broken = known["set_aside"]
-    kept = [record.id for record in dataset if record.id not in broken]
-    if not kept:
-        first, reason = next(iter(broken.items()))
-        raise InputError(f"no image of split `{split}` can be used; the first, `{first}`: {reason}")
-    return dataset.subset(kept), dataset.set_aside | broken
+    def checked(self, split: str, masks: bool = False) -> tuple[Dataset, dict[str, str]]:
+        """Open a split without its unusable images. Every file is decoded once, and the outcome is kept in `folder`.
+
+        With masks, an image whose mask is broken or of another size is set aside too.
+
+        Args:
+            split: Name of the split.
+            masks: See `open`.
+
+        Returns:
+            The usable images, and what was set aside, `id -> reason`.
+
+        Raises:
+            InputError: No image is usable.
+        """
+        dataset = self.open(split, masks)
+        identity = identity_of(dataset)
+        name = f"{re.sub(r'[^A-Za-z0-9_.-]', '_', split)}{'_masks' if masks else ''}.json"
+        path = self.folder / name
+        known = read_json(path) if path.exists() else {}
+        if known.get("fingerprint") != identity:
+            with bar(f"checking {split} {'masks' if masks else 'images'}", len(dataset)) as advance:
+                _, broken = check_images(list(dataset), progress=lambda record: advance())
+            broken |= _broken_masks(dataset, broken) if masks else {}
+            known = {"fingerprint": identity, "split": split, "images": len(dataset), "set_aside": broken}
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(path, known)
+        broken = known["set_aside"]
+        kept = [record.id for record in dataset if record.id not in broken]
+        if not kept:
+            first, reason = next(iter(broken.items()))
+            raise InputError(f"no image of split `{split}` can be used; the first, `{first}`: {reason}")
+        return dataset.subset(kept), dataset.set_aside | broken
+
+    def fingerprint(self, part: str) -> str:
+        """Return a short hash of a part of the dataset that a stage's outcome depends on.
+
+        Args:
+            part: `train`, `val` or `calibration`, each also with `_masks`.
+        """
+        name, _, masks = part.partition("_")
+        if name == "calibration":
+            split = self.recipe.label.threshold.split
+        else:
+            split = getattr(self.recipe.dataset, name)
+        return identity_of(self.open(split, masks=bool(masks)))
+
+    def check_calibration(self) -> None:
+        """Fail where the background level would be chosen on images that are pseudo-labelled, or on no masks.
+
+        Raises:
+            InputError: `label.threshold.split` shares images with the training split, or has no masks.
+        """
+        name = self.recipe.label.threshold.split
+        train = {record.image.resolve() for record in self.train()}
+        calibration = self.open(name, masks=True)
+        if shared := train & {record.image.resolve() for record in calibration}:
+            raise InputError(
+                f"`label.threshold.split`: `{name}` shares {len(shared)} images with the training split "
+                f"`{self.recipe.dataset.train}`, such as {min(shared)}; the level must be chosen on other images"
+            )
+        if all(record.mask is None for record in calibration):
+            raise InputError(
+                f"`label.threshold.split`: no image of `{name}` has a mask to calibrate the level on; "
+                "use `label.threshold.rule: otsu` or fixed"
+            )
+
+    def calibration(self, masks: bool = False) -> Dataset:
+        """Open the images that the background level is chosen on: the same ones with and without their masks.
+
+        Returns:
+            `label.threshold.images` records of `label.threshold.split` with masks, drawn by the recipe's seed.
+
+        Raises:
+            InputError: No image of the split has a usable mask.
+        """
+        name = self.recipe.label.threshold.split
+        dataset, _ = self.checked(name, masks=True)
+        ids = [record.id for record in dataset if record.mask is not None]
+        if not ids:
+            raise InputError(
+                f"`label.threshold.split`: no image of `{name}` has a mask to calibrate the level on"
+            )
+        count = min(self.recipe.label.threshold.images, len(ids))
+        drawn = np.random.default_rng(self.recipe.seed).choice(len(ids), count, replace=False)
+        dataset = dataset.subset(ids[int(index)] for index in drawn)
+        return dataset if masks else dataset.without_masks()
 
 
 def _broken_masks(dataset: Dataset, skip: Container[str]) -> dict[str, str]:
@@ -81,26 +154,6 @@ def _broken_masks(dataset: Dataset, skip: Container[str]) -> dict[str, str]:
     return broken
 
 
-def fingerprint(recipe: Recipe, part: str) -> str | None:
-    """Return a short hash of a part of the dataset that a stage's outcome depends on.
-
-    Args:
-        recipe: Names the dataset.
-        part: `train`, `val` or `calibration`, each also with `_masks`.
-
-    Returns:
-        The hash, or None where the recipe does not use that part.
-    """
-    name, _, masks = part.partition("_")
-    if name == "calibration":
-        if recipe.label.threshold.rule != "calibration" or recipe.segment.supervision == "masks":
-            return None
-        split = recipe.label.threshold.split
-    else:
-        split = getattr(recipe.dataset, name)
-    return identity_of(open_split(recipe, split, masks=bool(masks)))
-
-
 def identity_of(dataset: Dataset) -> str:
     """Hash what is in a dataset, and the sizes of its mask and instance files: a corrected mask is scored anew."""
     sizes = []
@@ -110,70 +163,5 @@ def identity_of(dataset: Dataset) -> str:
                 try:
                     sizes.append(path.stat().st_size)
                 except OSError:
-                    sizes.append(None)  # gone; `checked` sets the image aside and says so
+                    sizes.append(None)  # the file is gone; `checked` sets the image aside and says so
     return digest([dataset.fingerprint(), sizes]) if sizes else dataset.fingerprint()
-
-
-def check_calibration(recipe: Recipe) -> None:
-    """Fail where the background level would be chosen on images that are pseudo-labelled, or on no masks.
-
-    Raises:
-        InputError: `label.threshold.split` shares images with the training split, or has no masks.
-    """
-    name = recipe.label.threshold.split
-    train = {record.image.resolve() for record in open_split(recipe, recipe.dataset.train)}
-    calibration = open_split(recipe, name, masks=True)
-    if shared := train & {record.image.resolve() for record in calibration}:
-        raise InputError(
-            f"`label.threshold.split`: `{name}` shares {len(shared)} images with the training split "
-            f"`{recipe.dataset.train}`, such as {min(shared)}; the level must be chosen on other images"
-        )
-    if all(record.mask is None for record in calibration):
-        raise InputError(
-            f"`label.threshold.split`: no image of `{name}` has a mask to calibrate the level on; "
-            "use `label.threshold.rule: otsu` or fixed"
-        )
-
-
-def calibration_split(recipe: Recipe, folder: Path, masks: bool = False) -> Dataset:
-    """Open the images that the background level is chosen on: the same ones with and without their masks.
-
-    Returns:
-        `label.threshold.images` records of `label.threshold.split` with masks, drawn by the recipe's seed.
-
-    Raises:
-        InputError: No image of the split has a usable mask.
-    """
-    import numpy as np
-
-    name = recipe.label.threshold.split
-    dataset, _ = checked(recipe, name, folder, masks=True)
-    ids = [record.id for record in dataset if record.mask is not None]
-    if not ids:
-        raise InputError(
-            f"`label.threshold.split`: no image of `{name}` has a mask to calibrate the level on"
-        )
-    count = min(recipe.label.threshold.images, len(ids))
-    chosen = np.random.default_rng(recipe.seed).choice(len(ids), count, replace=False)
-    dataset = dataset.subset(ids[int(index)] for index in chosen)
-    return dataset if masks else dataset.without_masks()
-
-
-def weights_fingerprint(weights: str | None) -> str | None:
-    """Return what identifies initial weights: a file's content, not its path.
-
-    Raises:
-        InputError: The file does not exist.
-    """
-    import hashlib
-
-    if weights is None or weights in ("imagenet", "preset", "classifier"):
-        return weights
-    path = Path(weights).expanduser()
-    try:
-        with path.open("rb") as file:
-            return digest(hashlib.file_digest(file, "sha256").hexdigest())
-    except OSError as error:
-        raise InputError(
-            f"weights file {path} cannot be read ({error.strerror}); give an existing file"
-        ) from error

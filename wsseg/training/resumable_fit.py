@@ -1,7 +1,5 @@
 """`fit` an epoch at a time, with everything that the next epoch depends on saved after each."""
 
-import csv
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,13 +7,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from wsseg.artifacts import read_json, write_atomically, write_json
+from wsseg.artifacts import read_json, write_json
 from wsseg.errors import InputError
+from wsseg.file_names import CHECKPOINT, HISTORY, TRAINING_STATE
 from wsseg.loading.training_batches import TrainingBatches, epoch_seed
+from wsseg.training.history import write_history
 from wsseg.training.model_files import require_space
-
-CHECKPOINT = "checkpoint.weights.h5"
-STATE = "training.json"
 
 
 class _StepProgress(keras.callbacks.Callback):
@@ -65,8 +62,8 @@ def resumable_fit(
     """
     history: list[dict[str, float]] = []
     model.optimizer.build(model.trainable_variables)
-    if (folder / STATE).exists():
-        state = read_json(folder / STATE)
+    if (folder / TRAINING_STATE).exists():
+        state = read_json(folder / TRAINING_STATE)
         history = state["history"]
         model.load_weights(folder / state["checkpoint"])
         for _ in range(len(history) * batches.steps):
@@ -89,8 +86,8 @@ def resumable_fit(
         checkpoint = f"{epoch % 2}_{CHECKPOINT}"
         require_space(folder / checkpoint, [*model.variables, *model.optimizer.variables])
         model.save_weights(folder / checkpoint)
-        write_json(folder / STATE, {"history": history, "checkpoint": checkpoint})
-    write_history(folder / "history.csv", history)
+        write_json(folder / TRAINING_STATE, {"history": history, "checkpoint": checkpoint})
+    write_history(folder / HISTORY, history)
     return history
 
 
@@ -102,16 +99,7 @@ def _seed_layers(model: keras.Model, seed: int, epoch: int) -> None:
             variable.assign(random.integers(0, 2**31, variable.shape))
 
 
-def write_history(path: Path, history: list[dict[str, float]]) -> None:
-    """Write one row an epoch as CSV, atomically."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(history[0]) if history else ["epoch"])
-    writer.writeheader()
-    writer.writerows(history)
-    write_atomically(path, lambda file: file.write(text.getvalue().encode()))
-
-
 def remove_checkpoints(folder: Path) -> None:
     """Delete what only resuming needs, once the model itself is saved."""
-    for path in [*folder.glob(f"*_{CHECKPOINT}"), folder / STATE]:
+    for path in [*folder.glob(f"*_{CHECKPOINT}"), folder / TRAINING_STATE]:
         path.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from wsseg.datasets.scenes import CLASSES
 from wsseg.engine.preflight import parts as foresight
 from wsseg.errors import InputError
 from wsseg.recipe.reading import load_recipe
+from wsseg.supervision.splits import Splits
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -106,14 +107,16 @@ def test_networks_that_can_be_trained(options):
 )
 def test_losses(options, message):
     with pytest.raises(InputError, match=message):
-        foresight.check_loss(recipe(**options))
+        foresight.check_loss(Splits(recipe(**options)))
 
 
 def test_losses_that_can_train():
     for name in ("balanced", "cross_entropy", "boundary", "seed"):
-        foresight.check_loss(recipe(loss=name))
-    foresight.check_loss(recipe(loss="weight_map", loss_options="{sigma: 3, class_weights: [1, 2, 3, 4]}"))
-    foresight.check_loss(recipe(loss="focal", loss_options="{alpha: [1, 2, 3, 4]}"))
+        foresight.check_loss(Splits(recipe(loss=name)))
+    foresight.check_loss(
+        Splits(recipe(loss="weight_map", loss_options="{sigma: 3, class_weights: [1, 2, 3, 4]}"))
+    )
+    foresight.check_loss(Splits(recipe(loss="focal", loss_options="{alpha: [1, 2, 3, 4]}")))
 
 
 @pytest.mark.parametrize(("loss", "option"), [("focal", "alpha"), ("weight_map", "class_weights")])
@@ -124,7 +127,7 @@ def test_weights_of_another_number_of_classes(loss, option, weights):
         match=f"`segment.loss_options`: `{option}` must have a weight for each of the 4 classes, background first; "
         f"it has {len(weights)}",
     ):
-        foresight.check_loss(recipe(loss=loss, loss_options=f"{{{option}: {weights}}}"))
+        foresight.check_loss(Splits(recipe(loss=loss, loss_options=f"{{{option}: {weights}}}")))
 
 
 def test_classes_that_the_recipe_does_not_name_are_the_datasets(tmp_path, monkeypatch):
@@ -137,7 +140,7 @@ def test_classes_that_the_recipe_does_not_name_are_the_datasets(tmp_path, monkey
         ]
     )
     with pytest.raises(InputError, match=rf"each of the {len(CLASSES) + 1} classes"):
-        foresight.check_loss(scenes)
+        foresight.check_loss(Splits(scenes))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from wsseg.artifacts import write_mask
 from wsseg.engine.preflight.supervision import check_supervision
 from wsseg.errors import InputError
 from wsseg.recipe.reading import load_recipe
+from wsseg.supervision.splits import Splits
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ MASKED = ("dataset.train=val", "dataset.val=train")
 )
 def test_said_before_the_run(recipe, words, message):
     with pytest.raises(InputError, match=message):
-        check_supervision(recipe(*words))
+        check_supervision(Splits(recipe(*words)))
 
 
 @pytest.mark.parametrize(
@@ -172,16 +173,24 @@ def test_values_that_cannot_be(recipe, word, message):
 
 
 def test_what_can_be_is_let_through(recipe):
-    check_supervision(recipe())
-    check_supervision(recipe("classify.loss=generalised", "classify.loss_options={q: 0.5}"))
+    check_supervision(Splits(recipe()))
+    check_supervision(Splits(recipe("classify.loss=generalised", "classify.loss_options={q: 0.5}")))
     check_supervision(
-        recipe(
-            "supervision.label_noise=0.2", "supervision.clean_labels=confidence", "supervision.clean_folds=2"
+        Splits(
+            recipe(
+                "supervision.label_noise=0.2",
+                "supervision.clean_labels=confidence",
+                "supervision.clean_folds=2",
+            )
         )
     )
     for kind in ("points", "scribbles", "boxes"):
         check_supervision(
-            recipe(*MASKED, *supervised(f"annotations={kind}", "simulated=true", "masks_share=0.5"))
+            Splits(recipe(*MASKED, *supervised(f"annotations={kind}", "simulated=true", "masks_share=0.5")))
         )
-    check_supervision(recipe(*MASKED, *supervised("annotations=boxes", "annotations_root=ROOT/boxes.csv")))
-    check_supervision(recipe(*MASKED, *supervised("annotations=points", "annotations_root=ROOT/masks")))
+    check_supervision(
+        Splits(recipe(*MASKED, *supervised("annotations=boxes", "annotations_root=ROOT/boxes.csv")))
+    )
+    check_supervision(
+        Splits(recipe(*MASKED, *supervised("annotations=points", "annotations_root=ROOT/masks")))
+    )

@@ -15,6 +15,7 @@ from wsseg.commands.evaluate_maps.measures import COLUMNS, Measures
 from wsseg.commands.evaluate_maps.options import LOCALISATION, Options, chosen
 from wsseg.commands.evaluate_maps.samples import Samples, draw, gather, photographs
 from wsseg.commands.photographs import ANY_SIZE, Classifier, load_classifier
+from wsseg.engine.definitions import weights_fingerprint
 from wsseg.engine.run import versions
 from wsseg.errors import InputError
 from wsseg.explainers import as_text
@@ -23,7 +24,7 @@ from wsseg.faithfulness.baselines import BASELINES
 from wsseg.faithfulness.parameter_randomisation import Method
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
-from wsseg.supervision import splits
+from wsseg.supervision.splits import Splits
 
 
 def run(options: Options, recipe: Recipe, class_names: list[str] | None = None) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def run(options: Options, recipe: Recipe, class_names: list[str] | None = None) 
         if options.targets != "top":
             options = dataclasses.replace(options, targets="top")  # photographs have no labels
     else:
-        dataset = splits.open_split(recipe, options.split or recipe.dataset.val, masks=True)
+        dataset = Splits(recipe).open(options.split or recipe.dataset.val, masks=True)
         records = list(dataset)
     masked = [record for record in records if record.mask is not None]
     names = chosen(options, bool(masked))
@@ -171,7 +172,7 @@ def _settings(
             "options": dict(config.options),
         }
     rows = [[s.record.id, s.targets, s.record.image.stat().st_size] for s in samples.items]
-    identity = splits.weights_fingerprint(options.model if _is_file(options.model) else options.weights)
+    identity = weights_fingerprint(options.model if _is_file(options.model) else options.weights)
     settings = {
         "model": options.model,
         "weights": options.weights,

@@ -7,9 +7,9 @@ from typing import Any
 from wsseg.catalogue import nearest
 from wsseg.errors import InputError
 from wsseg.layers.legal_sizes import LegalSizes
-from wsseg.recipe import Recipe
+from wsseg.recipe.decisions import fully_supervised
 from wsseg.recipe.values import require
-from wsseg.supervision import splits
+from wsseg.supervision.splits import Splits
 
 OWN_OPTIONS = ("weights", "backbone", "output_stride", "channels")
 """Options of segmenters that are options of the segment stage itself."""
@@ -17,7 +17,7 @@ OWN_OPTIONS = ("weights", "backbone", "output_stride", "channels")
 SET_BY_STAGE = ("num_classes", "input_size", "name")
 
 
-def check_detector(recipe: Recipe) -> None:
+def check_detector(splits: Splits) -> None:
     """Fail on a detector that has nothing to learn from or cannot be built.
 
     Raises:
@@ -25,12 +25,13 @@ def check_detector(recipe: Recipe) -> None:
     """
     from wsseg import detectors
 
+    recipe = splits.recipe
     config = recipe.detect
     if config.network == "none":
         if recipe.segment.network == "none":
             raise InputError("`segment.network` and `detect.network` are both none: nothing would be trained")
         return
-    if recipe.segment.supervision == "masks":
+    if fully_supervised(recipe):
         raise InputError(
             "`detect.network` learns from pseudo-instances, which `segment.supervision: masks` does not make; leave "
             "that out (`ceiling: true` trains on the true instances too)"
@@ -41,7 +42,7 @@ def check_detector(recipe: Recipe) -> None:
             "`propagate.instances: true`, or leave it out"
         )
     if recipe.ceiling:
-        train = splits.open_split(recipe, recipe.dataset.train, masks=True)
+        train = splits.train(masks=True)
         if all(record.instances is None for record in train):
             raise InputError(
                 f"`ceiling: true` needs instances, and no image of split `{train.split}` has them"

@@ -7,12 +7,12 @@ from wsseg.engine.preflight.networks import OWN_OPTIONS, SET_BY_STAGE, check_det
 from wsseg.engine.preflight.supervision import check_supervision
 from wsseg.errors import InputError
 from wsseg.recipe import Recipe
+from wsseg.recipe.decisions import calibrates, fully_supervised, trains_classifier
 from wsseg.recipe.values import require
-from wsseg.stages import plan
-from wsseg.supervision import splits
+from wsseg.supervision.splits import Splits
 
 
-def check_parts(recipe: Recipe) -> None:
+def check_parts(splits: Splits) -> None:
     """Fail on a network, loss or explainer that does not exist or cannot work, and on masks that are not there.
 
     Raises:
@@ -20,9 +20,10 @@ def check_parts(recipe: Recipe) -> None:
     """
     from wsseg import backbones, classifiers, explainers, segmenters
 
+    recipe = splits.recipe
     named = {"segment.network": (recipe.segment.network, (*segmenters.SEGMENTERS, "none"))}
     networks = {} if recipe.segment.backbone is None else {"segment.backbone": recipe.segment.backbone}
-    if "classify" in plan(recipe):
+    if trains_classifier(recipe):
         named["classify.head"] = (recipe.classify.head, classifiers.CLASSIFIERS)
         named["localize.explainer"] = (recipe.localize.explainer, explainers.EXPLAINERS)
         networks["classify.backbone"] = recipe.classify.backbone
@@ -34,25 +35,25 @@ def check_parts(recipe: Recipe) -> None:
             backbones.level_strides(name)
         except InputError as error:
             raise InputError(f"`{option}`: {error}") from error
-    if "classify" in plan(recipe):
-        check_classifier(recipe)
+    if trains_classifier(recipe):
+        check_classifier(splits)
         check_propagate(recipe)
     if recipe.segment.network != "none":
-        check_loss(recipe)
+        check_loss(splits)
         check_segmenter(recipe)
-    check_detector(recipe)
-    check_supervision(recipe)
-    supervised = recipe.segment.supervision == "masks"
+    check_detector(splits)
+    check_supervision(splits)
+    supervised = fully_supervised(recipe)
     if supervised or recipe.ceiling:
-        train = splits.open_split(recipe, recipe.dataset.train, masks=True)
+        train = splits.train(masks=True)
         if all(record.mask is None for record in train):
             option = "`segment.supervision: masks`" if supervised else "`ceiling: true`"
             raise InputError(f"{option} needs masks, and no image of split `{train.split}` has one")
-    if recipe.label.threshold.rule == "calibration" and not supervised:
-        splits.check_calibration(recipe)
+    if calibrates(recipe):
+        splits.check_calibration()
 
 
-def check_classifier(recipe: Recipe) -> None:
+def check_classifier(splits: Splits) -> None:
     """Fail on options that the classifier does not take, and on an explainer or a stride that does not suit it.
 
     Raises:
@@ -61,6 +62,7 @@ def check_classifier(recipe: Recipe) -> None:
     from wsseg import classifiers
     from wsseg.catalogue import load
 
+    recipe = splits.recipe
     config, localize = recipe.classify, recipe.localize
     further = [o for o in classifiers.options_of(config.head) if o not in (*OWN_OPTIONS[:3], *SET_BY_STAGE)]
     for option in config.options:
@@ -93,7 +95,7 @@ def check_classifier(recipe: Recipe) -> None:
         chosen = {"backbone": config.backbone, "output_stride": config.output_stride} | config.options
         sizes_of("classify", config.head, json.dumps(chosen, default=str))
     if config.options.get("activation") == "softmax":
-        for record in splits.open_split(recipe, recipe.dataset.train):
+        for record in splits.train():
             if len(record.labels) > 1:
                 raise InputError(
                     f"`classify.options.activation: softmax` is for images of one label; `{record.id}` of split "
@@ -144,7 +146,7 @@ def check_propagate(recipe: Recipe) -> None:
         )
 
 
-def check_loss(recipe: Recipe) -> None:
+def check_loss(splits: Splits) -> None:
     """Fail on a loss that does not exist, cannot train a segmenter, or does not take its options.
 
     Weights of classes must be as many as the dataset's classes, background included.
@@ -154,6 +156,7 @@ def check_loss(recipe: Recipe) -> None:
     """
     from wsseg import losses
 
+    recipe = splits.recipe
     name = recipe.segment.loss
     if why := losses.NEED_MORE.get(name):
         raise InputError(f"`segment.loss`: `{name}` {why}; try balanced or seed")
@@ -163,7 +166,7 @@ def check_loss(recipe: Recipe) -> None:
     try:
         loss = losses.create(name, **recipe.segment.loss_options)
         if hasattr(loss, "per_class"):
-            losses.check_classes(loss, num_classes(recipe))
+            losses.check_classes(loss, num_classes(splits))
     except InputError as error:
         raise InputError(f"`segment.loss_options`: {error}") from error
     if recipe.segment.teacher.weight and hasattr(loss, "maps"):
@@ -173,9 +176,9 @@ def check_loss(recipe: Recipe) -> None:
         )
 
 
-def num_classes(recipe: Recipe) -> int:
+def num_classes(splits: Splits) -> int:
     """Return how many classes a segmenter of the recipe has, background included."""
-    classes = recipe.dataset.classes or splits.open_split(recipe, recipe.dataset.train).classes
+    classes = splits.recipe.dataset.classes or splits.train().classes
     return len(classes) + 1
 
 

@@ -6,19 +6,20 @@ from wsseg.annotations import MARKS
 from wsseg.annotations.box_table import read_box_table
 from wsseg.errors import InputError
 from wsseg.recipe import Recipe, SupervisionConfig
+from wsseg.recipe.decisions import fully_supervised, trains_classifier
 from wsseg.recipe.values import require
-from wsseg.stages import plan
-from wsseg.supervision import splits
+from wsseg.supervision.splits import Splits
 
 
-def check_supervision(recipe: Recipe) -> None:
+def check_supervision(splits: Splits) -> None:
     """Fail on options of the section that contradict each other, and on data that is not there.
 
     Raises:
         InputError: The message names the option.
     """
+    recipe = splits.recipe
     config = recipe.supervision
-    if recipe.segment.supervision == "masks" and (config.annotations != "labels" or config.masks_share):
+    if fully_supervised(recipe) and (config.annotations != "labels" or config.masks_share):
         raise InputError(
             "`segment.supervision: masks` trains on all true masks and needs no section `supervision`; leave one out"
         )
@@ -28,9 +29,9 @@ def check_supervision(recipe: Recipe) -> None:
             "gives beside these; leave one out"
         )
     _check_teacher(recipe)
-    _check_masks(recipe)
-    _check_annotations(recipe)
-    _check_labels(recipe)
+    _check_masks(splits)
+    _check_annotations(splits)
+    _check_labels(splits)
     _check_loss(recipe)
 
 
@@ -38,7 +39,7 @@ def _check_teacher(recipe: Recipe) -> None:
     config = recipe.segment
     if not config.teacher.weight:
         return
-    if config.supervision == "masks":
+    if fully_supervised(recipe):
         raise InputError(
             "`segment.teacher` labels what masks leave open, and the true masks of `segment.supervision: masks` leave "
             "nothing; leave one out"
@@ -51,7 +52,8 @@ def _check_teacher(recipe: Recipe) -> None:
         )
 
 
-def _check_masks(recipe: Recipe) -> None:
+def _check_masks(splits: Splits) -> None:
+    recipe = splits.recipe
     config = recipe.supervision
     if config.rest != "pseudo_masks":
         rest = f"`supervision.rest: {config.rest}`"
@@ -77,13 +79,14 @@ def _check_masks(recipe: Recipe) -> None:
         raise InputError(
             "`supervision.rest: unlabelled` needs `segment.teacher.weight`, as nothing else labels these images; try 1"
         )
-    if config.masks_share and not _has_masks(recipe):
+    if config.masks_share and not _has_masks(splits):
         raise InputError(
             f"`supervision.masks_share` needs masks, and no image of split `{recipe.dataset.train}` has one"
         )
 
 
-def _check_annotations(recipe: Recipe) -> None:
+def _check_annotations(splits: Splits) -> None:
+    recipe = splits.recipe
     config = recipe.supervision
     kind, root = config.annotations, config.annotations_root
     if not config.simulated:
@@ -107,13 +110,13 @@ def _check_annotations(recipe: Recipe) -> None:
             raise InputError(
                 "`supervision.simulated` draws annotations, `supervision.annotations_root` reads them; leave one out"
             )
-        if not _has_masks(recipe):
+        if not _has_masks(splits):
             raise InputError(
                 "`supervision.simulated` draws annotations from true masks, and no image of split "
                 f"`{recipe.dataset.train}` has one"
             )
         return
-    train = splits.open_split(recipe, recipe.dataset.train)
+    train = splits.train()
     if root is None:
         if kind == "boxes" and train.knows_boxes:
             return
@@ -138,7 +141,8 @@ def _check_annotations(recipe: Recipe) -> None:
         )
 
 
-def _check_labels(recipe: Recipe) -> None:
+def _check_labels(splits: Splits) -> None:
+    recipe = splits.recipe
     config = recipe.supervision
     for option, given in (
         ("label_noise", config.label_noise),
@@ -149,11 +153,11 @@ def _check_labels(recipe: Recipe) -> None:
                 f"`supervision.{option}` takes each class as present or absent, `classify.options.activation: softmax` "
                 "one label an image; leave one out"
             )
-        if given and "classify" not in plan(recipe):
+        if given and not trains_classifier(recipe):
             raise InputError(
                 f"`supervision.{option}` is about labels that nothing in this recipe learns from; leave it out"
             )
-        if given and recipe.segment.supervision == "masks":
+        if given and fully_supervised(recipe):
             raise InputError(
                 f"`supervision.{option}` is of no use with `segment.supervision: masks`; leave one out"
             )
@@ -161,7 +165,7 @@ def _check_labels(recipe: Recipe) -> None:
         if config.clean_folds != SupervisionConfig.clean_folds:
             raise InputError("`supervision.clean_folds` needs `supervision.clean_labels: confidence`")
         return
-    count = len(splits.open_split(recipe, recipe.dataset.train))
+    count = len(splits.train())
     if config.clean_folds > count:
         raise InputError(
             f"`supervision.clean_folds` ({config.clean_folds}) must be at most {count}, the images"
@@ -177,6 +181,5 @@ def _check_loss(recipe: Recipe) -> None:
         require(f"classify.loss_options.{option}", value, lambda q: 0 < q <= 1, "in (0, 1]; try 0.7")
 
 
-def _has_masks(recipe: Recipe) -> bool:
-    train = splits.open_split(recipe, recipe.dataset.train, masks=True)
-    return any(record.mask is not None for record in train)
+def _has_masks(splits: Splits) -> bool:
+    return any(record.mask is not None for record in splits.train(masks=True))

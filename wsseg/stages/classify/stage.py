@@ -12,16 +12,14 @@ from wsseg.metrics import mean_average_precision
 from wsseg.recipe import Recipe
 from wsseg.stages import Outcome
 from wsseg.stages.classify.correct_labels import correct_labels
-from wsseg.stages.classify.train_classifier import MODEL, score_images, train_classifier
-from wsseg.stages.evaluate.score_table import number
-from wsseg.supervision import splits
+from wsseg.stages.classify.train_classifier import score_images, train_classifier
+from wsseg.stages.evaluate.score_table import format_score
+from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
 from wsseg.training.device import prepare
 
-__all__ = ["MODEL", "run", "validate"]
 
-
-def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train the recipe's classifier; write `classifier.keras` and `history.csv`.
 
     The loss is the mean sigmoid cross-entropy over images and classes (the multi-label soft-margin loss of the seeds'
@@ -31,7 +29,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     precision.
     """
     prepare(recipe)
-    train, set_aside = training_data(recipe, inputs)
+    train, set_aside = training_data(splits, inputs)
     if not any(record.labels for record in train):
         raise InputError(f"no image of split `{recipe.dataset.train}` has a label; a classifier needs labels")
     turned = None
@@ -42,7 +40,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
             np.abs(train.label_vector(a) - noisy.label_vector(b)).sum() for a, b in zip(train, noisy)
         )
     model = train_classifier(recipe, train, out, "training the classifier")
-    val, _ = splits.checked(recipe, recipe.dataset.val, inputs["data"])
+    val, _ = splits.checked(recipe.dataset.val)
     mean, per_class = validate(model, val)
     counts = {
         "images": len(train),
@@ -51,7 +49,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
         "val_map": mean,
         "val_average_precision": dict(zip(train.classes, per_class)),
     }
-    line = f"{len(train)} images, {len(train.classes)} classes, val mAP {number(mean)}"
+    line = f"{len(train)} images, {len(train.classes)} classes, val mAP {format_score(mean)}"
     if turned is not None:
         counts["corrected_labels"] = int(turned)
         line += f", {int(turned)} labels corrected"

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from wsseg import classifiers
 from wsseg.datasets import Dataset, Record
+from wsseg.file_names import CLASSIFIER
 from wsseg.loading.padded_batches import padded_batches
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.losses.generalised_label_loss import GeneralisedLabelLoss
@@ -20,8 +21,6 @@ from wsseg.saved_models import load_model
 from wsseg.training.fitting import fit
 from wsseg.training.model_files import save_model
 from wsseg.training.resumable_fit import remove_checkpoints
-
-MODEL = "classifier.keras"
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def train_classifier(recipe: Recipe, train: Dataset, out: Path, text: str) -> ke
         weights=config.weights,
         **config.options,
     )
-    if not (out / MODEL).exists():
+    if not (out / CLASSIFIER).exists():
         batches = TrainingBatches(
             train,
             config.crop,
@@ -72,9 +71,9 @@ def train_classifier(recipe: Recipe, train: Dataset, out: Path, text: str) -> ke
         trained = model.to_train()
         examples = Examples(batches, model.example)
         fit(recipe, config, trained, examples, model.head_variables, out, text, loss_of(recipe, model))
-        save_model(model, out / MODEL)
+        save_model(model, out / CLASSIFIER)
     remove_checkpoints(out)
-    return load_model(out / MODEL)
+    return load_model(out / CLASSIFIER)
 
 
 def loss_of(recipe: Recipe, model: keras.Model) -> keras.losses.Loss:

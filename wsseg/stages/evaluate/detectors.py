@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from wsseg.artifacts import write_json
+from wsseg.artifacts import unfinished, write_json
 from wsseg.datasets import Dataset, Record
 from wsseg.detectors.inference import detect
 from wsseg.errors import InputError
-from wsseg.file_names import CEILING_DETECTIONS, DETECTIONS, INSTANCE_SCORES, INSTANCES
+from wsseg.file_names import CEILING_DETECTIONS, DETECTIONS, DETECTOR, INSTANCE_SCORES, INSTANCES
 from wsseg.metrics import InstanceAveragePrecision
 from wsseg.objects.instance_files import read_instances, write_instances
 from wsseg.objects.instances import Instances
@@ -16,20 +16,19 @@ from wsseg.progress import bar
 from wsseg.recipe import Recipe
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome
-from wsseg.stages.detect import MODEL
-from wsseg.supervision import splits
+from wsseg.supervision.splits import Splits
 from wsseg.training.device import prepare
 
 
-def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Score by COCO's rules; write `instance_scores.json` and `detections/ID.json`.
 
     Returns:
         The outcome. The file: `{"pseudo_instances" | "detector" | "ceiling": {"split", "images", "masks": ...,
         "boxes": ...}}`, each as `InstanceAveragePrecision.result` gives them; a Faster R-CNN has no masks.
     """
-    train, set_aside = splits.checked(recipe, recipe.dataset.train, inputs["data"], masks=True)
-    val, val_set_aside = splits.checked(recipe, recipe.dataset.val, inputs["data"], masks=True)
+    train, set_aside = splits.checked(recipe.dataset.train, masks=True)
+    val, val_set_aside = splits.checked(recipe.dataset.val, masks=True)
     scores: dict[str, Any] = {}
     folder = inputs["label"] / INSTANCES
     if score := scored(
@@ -44,7 +43,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
         if stage not in inputs:
             continue
         found = out / place
-        write_detections(recipe, val, inputs[stage] / MODEL, found, name)
+        write_detections(recipe, val, inputs[stage] / DETECTOR, found, name)
         if score := scored(val, lambda record: read_instances(found / f"{record.id}.json"), kinds):  # noqa: B023
             scores[name] = score
     write_json(out / INSTANCE_SCORES, scores)
@@ -76,7 +75,7 @@ def scored(
 def write_detections(recipe: Recipe, val: Dataset, model: Path, folder: Path, name: str) -> None:
     """Detect in the validation images that have no file in `folder` yet."""
     folder.mkdir(exist_ok=True)
-    left = [record for record in val if not (folder / f"{record.id}.json").exists()]
+    left = unfinished(val, folder, ".json")
     if not left:
         return
     prepare(recipe)

@@ -17,7 +17,7 @@ from wsseg.stages.label.given_masks import given_ids
 from wsseg.stages.label.pseudo_masks import score_levels
 
 
-def described(matrix: ConfusionMatrix, dataset: Dataset, images: int) -> dict[str, Any]:
+def score_row(matrix: ConfusionMatrix, dataset: Dataset, images: int) -> dict[str, Any]:
     """Return a row of `scores.json`: the scores, and what they are of."""
     return {"split": dataset.split, "images": images} | matrix.scores(("background", *dataset.classes))
 
@@ -38,7 +38,7 @@ def score_class_maps(
     for part, part_sweep in in_processes(jobs, "scoring class maps", len(chunks), 0, config.workers):
         matrix.merge(part)
         sweep = part_sweep if sweep is None else sweep.merge(part_sweep)
-    result = described(matrix, train, len(scored))
+    result = score_row(matrix, train, len(scored))
     result |= {"threshold": threshold["level"], "rule": threshold["rule"], "oracle": None}
     if not constant or not matrix.pixels:
         return result, None
@@ -54,10 +54,7 @@ def _score_maps(
     sweep = LevelSweep(levels, len(dataset.classes) + 1) if levels else None
     for record in records:
         truth = dataset.read_mask(record)
-        if record.labels:
-            maps = ClassMaps.load(folder / f"{record.id}.npz")
-        else:
-            maps = ClassMaps(np.zeros(0, int), np.zeros((0, *truth.shape), np.float32), truth.shape)
+        maps = ClassMaps.of(folder, record)
         matrix.update(label_image(None, maps, background, level), truth)
         if sweep is not None:
             sweep.update(maps, truth)
@@ -101,7 +98,7 @@ def score_masks(train: Dataset, folder: Path, rows: dict[str, Any]) -> dict[str,
     total = ConfusionMatrix(len(train.classes) + 1)
     for record in scored:
         rows[record.id] = add(total, read_mask(folder / f"{record.id}.png"), train.read_mask(record))
-    return described(total, train, len(scored))
+    return score_row(total, train, len(scored))
 
 
 def add(total: ConfusionMatrix, prediction: np.ndarray, truth: np.ndarray) -> float | None:

@@ -3,17 +3,9 @@
 from pathlib import Path
 
 from wsseg.artifacts import read_json
-from wsseg.file_names import INSTANCE_SCORES
+from wsseg.file_names import INSTANCE_SCORES, SCORES
 from wsseg.stages import STAGES
-
-ROWS = (
-    ("class_maps", "class maps"),
-    ("walked_maps", "walked maps"),
-    ("pseudo_masks", "pseudo-masks"),
-    ("relabelled_masks", "relabelled masks"),
-    ("segmenter", "segmenter"),
-    ("ceiling", "ceiling (true masks)"),
-)
+from wsseg.stages.evaluate.scores import share_of_ceiling, shown_scores
 
 
 def print_table(run: Path) -> None:
@@ -21,26 +13,21 @@ def print_table(run: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    scores = read_json(run / STAGES["evaluate"].folder / "scores.json")
+    scores = read_json(run / STAGES["evaluate"].folder / SCORES)
     table = Table("", "split", "images", "mIoU", "oracle", "pixel acc.", "class acc.", "fw IoU", "level")
     for column in table.columns:
         column.no_wrap = True
-    for key, title in ROWS:
-        row = scores.get(key)
-        if row is None or (key == "ceiling" and scores["segmenter"]["supervision"] == "masks"):
-            continue
-        if key == "segmenter" and row["supervision"] == "masks":
-            title = "segmenter (true masks)"
+    for title, row in shown_scores(scores).values():
         oracle, level = row.get("oracle"), row.get("threshold")
         table.add_row(
             title,
             row["split"],
             str(row["images"]),
-            number(row["miou"]),
-            f"{number(oracle['miou'])} at {oracle['threshold']:g}" if oracle else "",
-            number(row["pixel_accuracy"]),
-            number(row["mean_class_accuracy"]),
-            number(row["frequency_weighted_iou"]),
+            format_score(row["miou"]),
+            f"{format_score(oracle['miou'])} at {oracle['threshold']:g}" if oracle else "",
+            format_score(row["pixel_accuracy"]),
+            format_score(row["mean_class_accuracy"]),
+            format_score(row["frequency_weighted_iou"]),
             f"{level:.2f} ({row['rule']})" if level is not None else "",
         )
     console = Console()
@@ -55,9 +42,8 @@ def print_table(run: Path) -> None:
         print("No image has a mask, so nothing is scored; the report shows what was made.")
         return
     console.print(table)
-    weak, full = scores.get("segmenter"), scores.get("ceiling")
-    if weak and full and weak["supervision"] != "masks" and weak["miou"] is not None and full["miou"]:
-        print(f"The segmenter reaches {weak['miou'] / full['miou']:.2f} of its ceiling.")
+    if (share := share_of_ceiling(scores)) is not None:
+        print(f"The segmenter reaches {share:.2f} of its ceiling.")
 
 
 def object_table(run: Path):
@@ -70,11 +56,11 @@ def object_table(run: Path):
     for name, row in rows.items():
         for kind in ("masks", "boxes"):
             if kind in row:
-                values = (number(row[kind][key]) for key in ("ap", "ap50", "ap75", "ar100"))
+                values = (format_score(row[kind][key]) for key in ("ap", "ap50", "ap75", "ar100"))
                 table.add_row(name.replace("_", "-"), row["split"], str(row["images"]), kind, *values)
     return table if rows else None
 
 
-def number(value: float | None) -> str:
+def format_score(value: float | None) -> str:
     """Format a score; a score that does not exist is a dash."""
     return "-" if value is None else f"{value:.3f}"

@@ -5,55 +5,65 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wsseg.artifacts import read_json, read_mask, write_json, write_mask
+from wsseg.artifacts import read_json, read_mask, unfinished, write_json, write_mask
 from wsseg.datasets import Dataset
 from wsseg.errors import InputError
-from wsseg.file_names import CEILING_PREDICTIONS, IMAGE_SCORES, MASKS, PREDICTIONS, SCORES, THRESHOLD
+from wsseg.file_names import (
+    CEILING_PREDICTIONS,
+    IMAGE_SCORES,
+    MASKS,
+    PREDICTIONS,
+    SCORES,
+    SEGMENTER,
+    THRESHOLD,
+    THRESHOLD_CURVE,
+)
 from wsseg.metrics import ConfusionMatrix
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
+from wsseg.recipe.decisions import fully_supervised
 from wsseg.saved_models import load_model
 from wsseg.segmenters.inference import Predictor
-from wsseg.stages import Outcome, segment
+from wsseg.stages import Outcome
+from wsseg.stages.crf import dense_crf
 from wsseg.stages.evaluate.score_labels import (
     add,
-    described,
     score_class_maps,
     score_masks,
     score_pseudo_masks,
+    score_row,
 )
-from wsseg.stages.label.pseudo_masks import dense_crf
-from wsseg.stages.label.stage import choose_level, chosen
-from wsseg.supervision import splits
-from wsseg.supervision.training_images import described as described_supervision
-from wsseg.supervision.training_images import training_data
+from wsseg.stages.evaluate.scores import SCORES as TITLES
+from wsseg.stages.evaluate.scores import share_of_ceiling
+from wsseg.stages.label.background_level import choose_level, describe_level, with_searched_crf
+from wsseg.supervision.splits import Splits
+from wsseg.supervision.training_images import describe_supervision, training_data
 from wsseg.training.device import prepare
 
 
-def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Score everything that the run has made; write `scores.json`, `images.json` and `predictions/ID.png`.
 
     This stage alone, and full supervision, opens the training split's masks. What it finds on them (the
     oracle) is printed beside the honest choice and used by nothing.
     """
-    train, set_aside = training_data(recipe, inputs, masks=True)
-    val, val_set_aside = splits.checked(recipe, recipe.dataset.val, inputs["data"], masks=True)
-    scores: dict[str, Any] = dict.fromkeys(
-        ("class_maps", "walked_maps", "pseudo_masks", "relabelled_masks", "segmenter", "ceiling")
-    )
+    train, set_aside = training_data(splits, inputs, masks=True)
+    val, val_set_aside = splits.checked(recipe.dataset.val, masks=True)
+    scores: dict[str, Any] = dict.fromkeys(TITLES)
     images: dict[str, Any] = {}
     curve: dict[str, Any] = {}
     if "propagate" in inputs:  # else there are true masks alone
         threshold = read_json(inputs["label"] / THRESHOLD)
-        recipe = replace(recipe, label=chosen(recipe.label, threshold))
+        recipe = replace(recipe, label=with_searched_crf(recipe.label, threshold))
         if any(record.mask is not None for record in train):
             final = "class_maps"
             if (
                 "localize" in inputs
-            ):  # there is more between: each stage's maps at the level that the rule gives them
-                final, before = "walked_maps", inputs | {"propagate": inputs["localize"]}
+            ):  # a walk lies between: maps of each stage at the level that the rule gives them
+                final = "walked_maps"
+                level = choose_level(recipe, splits, inputs["localize"], train)
                 scores["class_maps"], curve["class_maps"] = score_class_maps(
-                    recipe, train, inputs["localize"], choose_level(recipe, before, train)
+                    recipe, train, inputs["localize"], level
                 )
             scores[final], curve[final] = score_class_maps(recipe, train, inputs["propagate"], threshold)
             scores["pseudo_masks"], curve["pseudo_masks"] = score_pseudo_masks(
@@ -64,15 +74,13 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
                 scores["relabelled_masks"] = score_masks(
                     train, folder, images.setdefault("relabelled_masks", {})
                 )
-    supervised = recipe.segment.supervision == "masks"
+    supervised = fully_supervised(recipe)
     for name, stage, folder in (
         ("ceiling" if supervised else "segmenter", "segment", PREDICTIONS),
         ("ceiling", "ceiling", CEILING_PREDICTIONS),
     ):
         if stage in inputs:
-            scores[name] = score_segmenter(
-                recipe, val, inputs[stage] / segment.MODEL, out / folder, images, name
-            )
+            scores[name] = score_segmenter(recipe, val, inputs[stage] / SEGMENTER, out / folder, images, name)
     if supervised:
         scores["segmenter"] = scores["ceiling"]
     for name, supervision in (("segmenter", recipe.segment.supervision), ("ceiling", "masks")):
@@ -81,7 +89,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     scores["conventions"] = conventions(recipe)
     write_json(out / SCORES, scores)
     write_json(out / IMAGE_SCORES, images)
-    write_json(out / "threshold_curve.json", curve)
+    write_json(out / THRESHOLD_CURVE, curve)
     return Outcome(
         summary(scores),
         {k: v["miou"] for k, v in scores.items() if v and "miou" in v},
@@ -96,28 +104,21 @@ def summary(scores: Mapping[str, Any]) -> str:
         for name, row in scores.items()
         if row and row.get("miou") is not None
     ]
-    weak, full = scores.get("segmenter"), scores.get("ceiling")
-    if weak and full and weak["supervision"] != "masks" and weak["miou"] is not None and full["miou"]:
-        parts.append(f"segmenter / ceiling {weak['miou'] / full['miou']:.2f}")
+    if (share := share_of_ceiling(scores)) is not None:
+        parts.append(f"segmenter / ceiling {share:.2f}")
     return "mIoU: " + ", ".join(parts) if parts else "no split has masks, so nothing could be scored"
 
 
 def conventions(recipe: Recipe) -> dict[str, str]:
     """State how the scores are to be read."""
-    segmenter, threshold, localize = recipe.segment, recipe.label.threshold, recipe.localize
-    level = {
-        "fixed": f"fixed at {threshold.level:g} by the recipe",
-        "otsu": "Otsu's level of the class maps, without any mask",
-        "calibration": f"the best on up to {threshold.images} images with masks of split `{threshold.split}`"
-        + ("; the segmenter is scored on that split too" if threshold.split == recipe.dataset.val else ""),
-    }
+    segmenter, localize = recipe.segment, recipe.localize
     return {
-        "supervision": described_supervision(recipe),
+        "supervision": describe_supervision(recipe),
         "dataset": f"{recipe.dataset.name}, classes {', '.join(recipe.dataset.classes or ('all',))}, "
         f"options {recipe.dataset.options}",
         "ignored": "pixels whose true mask is 255 are not scored; a prediction of 255 counts as a miss",
         "mean": "over background and classes; a class absent from truth and prediction is left out",
-        "threshold": level[threshold.rule],
+        "threshold": describe_level(recipe),
         "class_maps": f"image-level labels given; {localize.explainer}, scales {list(localize.scales)}, flip "
         f"{localize.flip}; {recipe.label.background} background; no CRF"
         + ("; minima taken off" if localize.scaling == "range" else "")
@@ -125,7 +126,7 @@ def conventions(recipe: Recipe) -> dict[str, str]:
         "walked_maps": f"the class maps after {recipe.propagate.method}'s random walk; no CRF"
         if recipe.propagate.method != "none"
         else "none",
-        "pseudo_masks": f"{described_supervision(recipe)} given; CRF {recipe.label.crf.preset}"
+        "pseudo_masks": f"{describe_supervision(recipe)} given; CRF {recipe.label.crf.preset}"
         + (f" with {recipe.label.crf.parameters}; " if recipe.label.crf.parameters else "; ")
         + ("unsure pixels count as misses" if recipe.label.unsure else "every pixel labelled")
         + ("; images with a given mask are not scored" if recipe.supervision.masks_share else ""),
@@ -157,7 +158,7 @@ def score_segmenter(
         The scores, or None where no image has a mask.
     """
     folder.mkdir(exist_ok=True)
-    left = [record for record in val if not (folder / f"{record.id}.png").exists()]
+    left = unfinished(val, folder, ".png")
     crf = dense_crf(recipe.segment.crf)
     if left:
         prepare(recipe)
@@ -180,4 +181,4 @@ def score_segmenter(
     total, rows = ConfusionMatrix(len(val.classes) + 1), images.setdefault(name, {})
     for record in scored:
         rows[record.id] = add(total, read_mask(folder / f"{record.id}.png"), val.read_mask(record))
-    return described(total, val, len(scored))
+    return score_row(total, val, len(scored))

@@ -21,17 +21,17 @@ from wsseg.objects.instance_files import read_instances, write_instances
 from wsseg.objects.instances import Instances
 from wsseg.processes import in_processes
 from wsseg.progress import bar
-from wsseg.recipe import Recipe, SupervisionConfig
-from wsseg.supervision import splits
+from wsseg.recipe import SupervisionConfig
+from wsseg.supervision.splits import Splits
 
 
-def write_annotations(recipe: Recipe, train: Dataset, out: Path) -> tuple[int, dict[str, str]]:
+def write_annotations(splits: Splits, train: Dataset, out: Path) -> tuple[int, dict[str, str]]:
     """Write `annotations/ID.png` (points and scribbles) or `annotations/ID.json` (boxes); what is there is kept.
 
     With `simulated`, this opens the masks of the images, and nothing but the annotations leaves it.
 
     Args:
-        recipe: Says which, and from where.
+        splits: The dataset's splits, and the recipe that says which annotations, and from where.
         train: The images to annotate, with their labels.
         out: The label stage's folder.
 
@@ -42,6 +42,7 @@ def write_annotations(recipe: Recipe, train: Dataset, out: Path) -> tuple[int, d
     Raises:
         InputError: None of several annotations can be used.
     """
+    recipe = splits.recipe
     config, folder = recipe.supervision, out / ANNOTATIONS
     folder.mkdir(exist_ok=True)
     suffix = ".png" if config.annotations in MARKS else ".json"
@@ -49,9 +50,7 @@ def write_annotations(recipe: Recipe, train: Dataset, out: Path) -> tuple[int, d
     left = [record for record in train if not paths[record.id].exists()]
     reasons: dict[str, str] = {}
     if config.simulated:
-        truth = splits.open_split(recipe, recipe.dataset.train, masks=True).subset(
-            record.id for record in left
-        )
+        truth = splits.train(masks=True).subset(record.id for record in left)
         records, reader = [record for record in truth if record.mask is not None], truth.subset(())
         jobs = ((_simulate, config, recipe.seed, reader, record, paths[record.id]) for record in records)
         failed = in_processes(jobs, f"simulated {config.annotations}", len(records), 0, recipe.label.workers)

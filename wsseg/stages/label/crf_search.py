@@ -8,7 +8,8 @@ from wsseg.errors import InputError
 from wsseg.file_names import CRF_SEARCH
 from wsseg.recipe import LabelConfig
 from wsseg.refiners.dense_crf.search import coarse_to_fine
-from wsseg.stages.label.pseudo_masks import processes, score_choices, with_crf
+from wsseg.stages.crf import with_crf, worker_count
+from wsseg.stages.label.pseudo_masks import score_choices
 
 AT_ONCE = 8
 """Choices between two writings of the file."""
@@ -42,7 +43,7 @@ def search_crf(config: LabelConfig, level: float, split: Dataset, maps: Path, ou
             part = left[start : start + AT_ONCE]
             text = f"CRF search, {len(done) + 1} to {len(done) + len(part)}"
             tried = [(with_crf(config, choice), level) for choice in part]
-            for choice, miou in zip(part, score_choices(tried, split, maps, text, processes(config))):
+            for choice, miou in zip(part, score_choices(tried, split, maps, text, worker_count(config))):
                 if miou is None:
                     raise InputError(
                         f"`label.threshold.split`: the masks of `{split.split}` hold no scored pixel; use another split"

@@ -7,15 +7,15 @@ from wsseg.datasets import Dataset
 from wsseg.errors import InputError
 from wsseg.file_names import GIVEN_MASKS, MASKS
 from wsseg.progress import bar
-from wsseg.recipe import Recipe
+from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import with_given_masks
 
 
-def write_given_masks(recipe: Recipe, train: Dataset, out: Path) -> tuple[set[str], dict[str, str]]:
+def write_given_masks(splits: Splits, train: Dataset, out: Path) -> tuple[set[str], dict[str, str]]:
     """Write the given masks as `masks/ID.png`, and the images' ids as `given_masks.json`; open no other mask.
 
     Args:
-        recipe: Its section `supervision` says how many images come with masks.
+        splits: The dataset's splits, and the recipe that says how many images come with masks.
         train: The usable training images.
         out: The label stage's folder.
 
@@ -25,7 +25,7 @@ def write_given_masks(recipe: Recipe, train: Dataset, out: Path) -> tuple[set[st
     Raises:
         InputError: The others are left out, and no drawn mask can be used.
     """
-    given = with_given_masks(recipe)
+    given = with_given_masks(splits)
     if given is None:
         return set(), {}
     known = {record.id for record in train}
@@ -39,7 +39,7 @@ def write_given_masks(recipe: Recipe, train: Dataset, out: Path) -> tuple[set[st
                 except InputError as error:
                     reasons[record.id] = f"drawn to come with its mask, but {error}"
             advance()
-    if not kept and recipe.supervision.rest != "pseudo_masks":
+    if not kept and splits.recipe.supervision.rest != "pseudo_masks":
         raise InputError(
             f"none of the {len(given)} given masks can be used: {next(iter(reasons.values()), '')}"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from skimage.measure import label
 
-from wsseg.artifacts import ClassMaps
+from wsseg.artifacts import ClassMaps, unfinished
 from wsseg.datasets import Dataset, Record
 from wsseg.file_names import INSTANCES
 from wsseg.image_files import read_image
@@ -16,7 +16,7 @@ from wsseg.objects.instances import Instances
 from wsseg.processes import in_processes
 from wsseg.recipe import LabelConfig
 from wsseg.refiners.labelling import label_image
-from wsseg.stages.label.pseudo_masks import dense_crf, processes
+from wsseg.stages.crf import dense_crf, worker_count
 
 
 def write_all(
@@ -29,24 +29,24 @@ def write_all(
     """
     folder, maps = out / INSTANCES, inputs["propagate"] / INSTANCES
     folder.mkdir(exist_ok=True)
-    left = [record for record in train if not (folder / f"{record.id}.json").exists()]
+    left = unfinished(train, folder, ".json")
     jobs = (
         (_write, config, level, record, train.classes, maps, folder / f"{record.id}.json") for record in left
     )
-    return sum(in_processes(jobs, "pseudo-instances", len(train), len(train) - len(left), processes(config)))
+    return sum(
+        in_processes(jobs, "pseudo-instances", len(train), len(train) - len(left), worker_count(config))
+    )
 
 
 def _write(
     config: LabelConfig, level: float, record: Record, classes: tuple[str, ...], maps: Path, path: Path
 ) -> int:
-    found = pseudo_instances(
-        config, level, record.image, maps / f"{record.id}.npz" if record.labels else None
-    )
+    found = pseudo_instances(config, level, record, maps)
     write_instances(path, found, record.id, classes)
     return len(found)
 
 
-def pseudo_instances(config: LabelConfig, level: float, image: Path, maps: Path | None) -> Instances:
+def pseudo_instances(config: LabelConfig, level: float, record: Record, maps: Path) -> Instances:
     """Label an image by instance rather than by class, CRF included.
 
     Every pixel goes to the instance whose map says most there, or to the background, as pseudo-masks are made of
@@ -55,8 +55,8 @@ def pseudo_instances(config: LabelConfig, level: float, image: Path, maps: Path 
     Args:
         config: Background form and CRF.
         level: The background level, as chosen for the pseudo-masks.
-        image: The photograph.
-        maps: The image's instance maps, or None where it has no label.
+        record: The image and its labels.
+        maps: Folder of instance maps.
 
     Returns:
         The instances; the score of each is its map's mean inside its mask.
@@ -64,14 +64,13 @@ def pseudo_instances(config: LabelConfig, level: float, image: Path, maps: Path 
     References:
         Ahn et al., CVPR 2019, section 3.4. There the score is the map's maximum, and there is no CRF.
     """
-    photograph = read_image(image)
-    none = np.zeros((0, *photograph.shape[:2]), bool)
-    given = None if maps is None else ClassMaps.load(maps)
-    if given is None or not len(given.class_ids):
+    given = ClassMaps.of(maps, record)
+    none = np.zeros((0, *given.size_hw), bool)
+    if not len(given.class_ids):
         return Instances.of_masks(none, [], scores=np.zeros(0))
     numbers = np.arange(1, len(given.class_ids) + 1)
     labels = label_image(
-        photograph,
+        read_image(record.image),
         replace(given, class_ids=numbers),
         config.background,
         level,

@@ -1,7 +1,6 @@
 """One pseudo-mask of one image, and how well several choices do on images with masks."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,36 +10,18 @@ from wsseg.datasets import Dataset, Record
 from wsseg.image_files import read_image
 from wsseg.metrics import ConfusionMatrix
 from wsseg.processes import in_processes
-from wsseg.recipe import CRFConfig, LabelConfig
-from wsseg.refiners import DenseCRF
+from wsseg.recipe import LabelConfig
 from wsseg.refiners.labelling import label_image
 from wsseg.refiners.possible_labels import possible_labels, with_marked
+from wsseg.stages.crf import dense_crf, worker_count
 from wsseg.stages.label.annotations import annotation_of, read_annotation
-
-
-def dense_crf(config: CRFConfig) -> DenseCRF | None:
-    """Return the CRF that an option section describes, or None for none."""
-    if config.preset == "none":
-        return None
-    options = {"iterations": config.iterations, "backend": config.backend} | config.parameters
-    return DenseCRF.preset(config.preset, **options)
-
-
-def with_crf(config: LabelConfig, parameters: dict[str, float]) -> LabelConfig:
-    """Return the options with other parameters of the CRF."""
-    return replace(config, crf=replace(config.crf, parameters=config.crf.parameters | parameters))
-
-
-def processes(config: LabelConfig) -> int:
-    """Return how many processes make pseudo-masks: this one alone where the CRF is a graph on the GPU."""
-    return 1 if config.crf.backend == "keras" else config.workers
 
 
 def pseudo_mask(
     config: LabelConfig,
     level: float,
-    image: Path,
-    maps: Path | None,
+    record: Record,
+    maps: Path,
     unsure: bool = True,
     annotation: Path | None = None,
 ) -> np.ndarray:
@@ -49,21 +30,17 @@ def pseudo_mask(
     Args:
         config: Background form and CRF.
         level: The background level.
-        image: The photograph.
-        maps: Its class maps, or None where the image has no label.
+        record: The image and its labels.
+        maps: Folder of class maps.
         unsure: Whether to mark unsure pixels, as the options say.
         annotation: What somebody has marked in the image, a file of `wsseg.stages.label.annotations`; None for nothing.
 
     Returns:
         `(H, W) uint8`: 0 = background, 1..K, 255 = unsure.
     """
-    photograph = read_image(image)
-    if maps is None and annotation is None:
-        return np.zeros(photograph.shape[:2], np.uint8)
-    size_hw, possible = photograph.shape[:2], None
-    class_maps = (
-        ClassMaps(np.zeros(0, int), np.zeros((0, 1, 1)), size_hw) if maps is None else ClassMaps.load(maps)
-    )
+    class_maps, possible = ClassMaps.of(maps, record), None
+    if not record.labels and annotation is None:
+        return np.zeros(class_maps.size_hw, np.uint8)
     if annotation is not None:
         marks, boxes = read_annotation(annotation)
         class_maps = class_maps if marks is None else with_marked(class_maps, marks)
@@ -75,7 +52,7 @@ def pseudo_mask(
         much, little = level + sign * config.unsure, level - sign * config.unsure
         confident = (min(much, 0.99), max(little, 0.01)) if sign > 0 else (max(much, 0.5), little)
     return label_image(
-        photograph,
+        read_image(record.image),
         class_maps,
         config.background,
         level,
@@ -90,8 +67,7 @@ def write_pseudo_mask(
     config: LabelConfig, level: float, record: Record, maps: Path, path: Path, annotation: Path | None = None
 ) -> float:
     """Make and write one pseudo-mask; return its foreground share."""
-    found = maps / f"{record.id}.npz" if record.labels else None
-    mask = pseudo_mask(config, level, record.image, found, annotation=annotation)
+    mask = pseudo_mask(config, level, record, maps, annotation=annotation)
     write_mask(path, mask)
     return float(np.mean((mask > 0) & (mask < 255)))
 
@@ -140,7 +116,7 @@ def score_levels(
 ) -> list[tuple[float, float]]:
     """Score pseudo-masks at several background levels; return `(level, mIoU)`, nothing where no pixel is scored."""
     choices = [(config, level) for level in levels]
-    scores = score_choices(choices, dataset, maps, text, processes(config), labelled)
+    scores = score_choices(choices, dataset, maps, text, worker_count(config), labelled)
     return [(float(level), miou) for level, miou in zip(levels, scores) if miou is not None]
 
 
@@ -152,9 +128,8 @@ def _score_image(
     annotation: Path | None,
 ) -> list[ConfusionMatrix]:
     truth, rows = dataset.read_mask(record), []
-    path = maps / f"{record.id}.npz" if record.labels else None
     for config, level in choices:
         matrix = ConfusionMatrix(len(dataset.classes) + 1)
-        matrix.update(pseudo_mask(config, level, record.image, path, False, annotation), truth)
+        matrix.update(pseudo_mask(config, level, record, maps, False, annotation), truth)
         rows.append(matrix)
     return rows

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsseg.artifacts import ClassMaps, write_mask
+from wsseg.artifacts import ClassMaps, unfinished, write_mask
 from wsseg.datasets import Record
 from wsseg.image_files import read_image
 from wsseg.processes import in_processes
 from wsseg.recipe import PropagateConfig
 from wsseg.refiners.labelling import label_image
-from wsseg.stages.label.pseudo_masks import dense_crf
+from wsseg.stages.crf import dense_crf
 
 
 def write_confident_labels(
@@ -25,7 +25,7 @@ def write_confident_labels(
         workers: Processes.
     """
     folder.mkdir(exist_ok=True)
-    left = [record for record in records if not (folder / f"{record.id}.png").exists()]
+    left = unfinished(records, folder, ".png")
     jobs = (
         (_write, config, record.image, maps / f"{record.id}.npz", folder / f"{record.id}.png")
         for record in left

@@ -11,15 +11,14 @@ from wsseg.affinity.losses import AffinityLoss, InterPixelLoss
 from wsseg.artifacts import read_mask
 from wsseg.backbones.alignment import Grid, grids
 from wsseg.datasets import Dataset
+from wsseg.file_names import AFFINITY_NETWORK, CLASSIFIER, CONFIDENT_LABELS, HISTORY
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.recipe import Recipe
-from wsseg.report.figures import read_history
 from wsseg.saved_models import load_model
-from wsseg.stages.classify import stage as classify
-from wsseg.stages.propagate.stage import LABELS, MODEL
 from wsseg.training.classifier_weights import start_from_classifier
 from wsseg.training.device import prepare
 from wsseg.training.fitting import fit
+from wsseg.training.history import read_history
 from wsseg.training.model_files import save_model
 from wsseg.training.resumable_fit import remove_checkpoints
 
@@ -34,7 +33,7 @@ def learn_affinity(
     Args:
         recipe: The recipe.
         inputs: Folders of earlier stages.
-        train: Images with confident labels in `out / LABELS`.
+        train: Images with confident labels in `out / CONFIDENT_LABELS`.
         out: The stage's folder.
 
     Returns:
@@ -42,7 +41,7 @@ def learn_affinity(
     """
     config = recipe.propagate
     prepare(recipe)
-    if not (out / MODEL).exists():
+    if not (out / AFFINITY_NETWORK).exists():
         keras.utils.set_random_seed(recipe.seed)
         model = build(recipe, inputs)
         batches = TrainingBatches(
@@ -53,7 +52,7 @@ def learn_affinity(
             recipe.seed,
             config.jitter,
             "masks",
-            lambda record: read_mask(out / LABELS / f"{record.id}.png"),
+            lambda record: read_mask(out / CONFIDENT_LABELS / f"{record.id}.png"),
             mirror=config.mirror,
         )
         loss = LOSSES[config.method](grid_of(model, config.method), config.learn_radius)
@@ -61,15 +60,15 @@ def learn_affinity(
         fit(recipe, config, model, batches, head, out, "training the affinity network", loss)
         if config.method == "irn":
             centre_displacements(model, batches)
-        save_model(model, out / MODEL)
+        save_model(model, out / AFFINITY_NETWORK)
     remove_checkpoints(out)
-    return load_model(out / MODEL), read_history(out / "history.csv")["loss"][-1]
+    return load_model(out / AFFINITY_NETWORK), read_history(out / HISTORY)["loss"][-1]
 
 
 def build(recipe: Recipe, inputs: Mapping[str, Path]) -> keras.Model:
     """Build the recipe's affinity network with its initial weights."""
     config = recipe.propagate
-    classifier = load_model(inputs["classify"] / classify.MODEL)
+    classifier = load_model(inputs["classify"] / CLASSIFIER)
     backbone = config.backbone or classifier.backbone
     model = affinity.create(
         config.method,

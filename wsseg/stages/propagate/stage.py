@@ -4,16 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wsseg.file_names import CALIBRATION, INSTANCES, MAPS
+from wsseg.file_names import CALIBRATION, CONFIDENT_LABELS, INSTANCES, MAPS
 from wsseg.recipe import Recipe
+from wsseg.recipe.decisions import calibrates
 from wsseg.stages import Outcome
-from wsseg.supervision import splits
+from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
 
-LABELS, MODEL = "labels", "affinity.keras"
 
-
-def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Write `maps/ID.npz`, of the same form as the localize stage's.
 
     With method `none`, `maps/` is a link to those. Else confident labels are made of them (`labels/ID.png`, 255 where
@@ -27,15 +26,15 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     from wsseg.stages.propagate.learn_affinity import learn_affinity
     from wsseg.stages.propagate.walk import walk_dataset
 
-    train, set_aside = training_data(recipe, inputs)
+    train, set_aside = training_data(splits, inputs)
     labelled = [record for record in train if record.labels]
     config, maps = recipe.propagate, inputs["localize"] / MAPS
-    write_confident_labels(config, labelled, maps, out / LABELS, recipe.label.workers)
+    write_confident_labels(config, labelled, maps, out / CONFIDENT_LABELS, recipe.label.workers)
     model, loss = learn_affinity(recipe, inputs, train.subset([record.id for record in labelled]), out)
     instances = out / INSTANCES if config.instances else None
     walk_dataset(config, model, train, labelled, maps, out / MAPS, instances)
-    if recipe.label.threshold.rule == "calibration":
-        split = splits.calibration_split(recipe, inputs["data"])
+    if calibrates(recipe):
+        split = splits.calibration()
         records = [record for record in split if record.labels]
         walk_dataset(config, model, split, records, inputs["localize"] / CALIBRATION, out / CALIBRATION)
     counts: dict[str, Any] = {"images": len(labelled), "method": config.method, "loss": loss}

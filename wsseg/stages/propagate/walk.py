@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from wsseg.affinity.instances import cluster, parted
-from wsseg.artifacts import ClassMaps
+from wsseg.artifacts import ClassMaps, unfinished
 from wsseg.backbones.alignment import Grid
 from wsseg.datasets import Dataset, Record
 from wsseg.explainers.placement import placed
@@ -44,7 +44,7 @@ def walk_dataset(
     folder.mkdir(exist_ok=True)
     if instances:
         instances.mkdir(exist_ok=True)
-    left = [record for record in records if not (folder / f"{record.id}.npz").exists()]
+    left = unfinished(records, folder, ".npz")
     grid = grid_of(model, config.method)
     with bar("random walks", len(records), done=len(records) - len(left)) as advance:
         for batch in padded_batches(dataset, left, batch_size):

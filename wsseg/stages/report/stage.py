@@ -8,43 +8,43 @@ import yaml
 
 from wsseg.artifacts import ClassMaps, Manifest, read_json, read_mask
 from wsseg.datasets import Dataset, Record
-from wsseg.file_names import CEILING_PREDICTIONS, CRF_SEARCH, IMAGE_SCORES, MAPS, MASKS, PREDICTIONS, SCORES
+from wsseg.file_names import (
+    CEILING_PREDICTIONS,
+    CRF_SEARCH,
+    HISTORY,
+    IMAGE_SCORES,
+    MAPS,
+    MASKS,
+    PAGE,
+    PREDICTIONS,
+    SCORES,
+    THRESHOLD_CURVE,
+)
 from wsseg.recipe import Recipe
+from wsseg.recipe.decisions import fully_supervised
 from wsseg.recipe.reading import to_plain
-from wsseg.report.figures import ThresholdCurve, read_history
+from wsseg.report.figures import ThresholdCurve
 from wsseg.report.overlay import overlay, overlay_class_maps
 from wsseg.report.page import Curve, Gallery, Page, Row, ScoreRow, StageRow, Tile, write_page
 from wsseg.stages import Outcome
-from wsseg.stages.evaluate.score_table import number
+from wsseg.stages.evaluate.score_table import format_score
+from wsseg.stages.evaluate.scores import SCORES as TITLES
+from wsseg.stages.evaluate.scores import shown_scores
 from wsseg.stages.report.objects import object_galleries, object_scores
-from wsseg.supervision import splits
-from wsseg.supervision import training_images as supervision
-
-PAGE = "report.html"
-TITLES = {
-    "class_maps": "class maps",
-    "walked_maps": "walked maps",
-    "pseudo_masks": "pseudo-masks",
-    "relabelled_masks": "relabelled masks",
-    "segmenter": "segmenter",
-    "ceiling": "ceiling",
-}
+from wsseg.supervision.splits import Splits
+from wsseg.supervision.training_images import describe_supervision, training_data
+from wsseg.training.history import read_history
 
 
-def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
+def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Write `report.html` from what the other stages left."""
     evaluated = inputs["evaluate"]
     scores = read_json(evaluated / SCORES)
     images = read_json(evaluated / IMAGE_SCORES)
-    manifests = {name: Manifest.load(folder) for name, folder in inputs.items() if name != "data"}
-    train, _ = supervision.training_data(recipe, inputs, masks=True)
-    val, _ = splits.checked(recipe, recipe.dataset.val, inputs["data"], masks=True)
-    supervised = recipe.segment.supervision == "masks"
-    rows = [
-        ScoreRow.from_scores(title, scores[key])
-        for key, title in TITLES.items()
-        if scores.get(key) and not (supervised and key == "ceiling")
-    ]
+    manifests = {name: Manifest.load(folder) for name, folder in inputs.items()}
+    train, _ = training_data(splits, inputs, masks=True)
+    val, _ = splits.checked(recipe.dataset.val, masks=True)
+    rows = [ScoreRow.from_scores(title, row) for title, row in shown_scores(scores).values()]
     histories = (
         ("classify", "classifier"),
         ("segment", "segmenter"),
@@ -63,9 +63,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
         scores=rows,
         objects=object_scores(inputs),
         curves=[
-            Curve(title, read_history(inputs[name] / "history.csv"))
-            for name, title in histories
-            if name in inputs
+            Curve(title, read_history(inputs[name] / HISTORY)) for name, title in histories if name in inputs
         ],
         thresholds=threshold_curves(evaluated, scores, recipe),
         search=search_trials(inputs),
@@ -91,7 +89,7 @@ def facts(
     )
     result = [
         ("Dataset", f"{recipe.dataset.name}: {len(train)} {train.split} and {len(val)} {val.split} images"),
-        ("Supervision", supervision.described(recipe)),
+        ("Supervision", describe_supervision(recipe)),
         ("Segmenter", f"{network}, loss {segment.loss}" if segment.network != "none" else "none"),
         ("Seed", str(recipe.seed)),
         ("Versions", versions),
@@ -99,7 +97,7 @@ def facts(
     if recipe.detect.network != "none":
         result.insert(3, ("Detector", recipe.detect.network))
     if "classify" in manifests:
-        value = number(manifests["classify"].counts["val_map"])
+        value = format_score(manifests["classify"].counts["val_map"])
         result.insert(
             2, ("Classifier", f"{recipe.classify.head} on {recipe.classify.backbone}, val mAP {value}")
         )
@@ -120,7 +118,7 @@ def made(manifest: Manifest) -> str:
 
 def threshold_curves(evaluated: Path, scores: Mapping[str, Any], recipe: Recipe) -> list[ThresholdCurve]:
     """Collect mIoU over the background level for class maps and pseudo-masks, where it was measured."""
-    curves = read_json(evaluated / "threshold_curve.json")
+    curves = read_json(evaluated / THRESHOLD_CURVE)
     return [
         ThresholdCurve(
             f"{TITLES[name]}, {scores[name]['split']}",
@@ -169,7 +167,7 @@ def galleries(
     folders = [
         (title, inputs["evaluate"] / folder, images.get(key, {}))
         for title, folder, key in (
-            ("prediction", PREDICTIONS, "ceiling" if recipe.segment.supervision == "masks" else "segmenter"),
+            ("prediction", PREDICTIONS, "ceiling" if fully_supervised(recipe) else "segmenter"),
             ("ceiling", CEILING_PREDICTIONS, "ceiling"),
         )
         if (inputs["evaluate"] / folder).is_dir()

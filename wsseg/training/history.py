@@ -1,0 +1,52 @@
+"""A training's history as a CSV: one row per epoch."""
+
+import csv
+import io
+import math
+from pathlib import Path
+
+from wsseg.artifacts import write_atomically
+from wsseg.errors import InputError
+
+
+def write_history(path: Path, history: list[dict[str, float]]) -> None:
+    """Write one row per epoch as CSV, atomically.
+
+    Args:
+        path: The CSV.
+        history: A dictionary of means for each epoch, all with the same keys.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(history[0]) if history else ["epoch"])
+    writer.writeheader()
+    writer.writerows(history)
+    write_atomically(path, lambda file: file.write(text.getvalue().encode()))
+
+
+def read_history(path: Path) -> dict[str, list[float]]:
+    """Read what `write_history` wrote.
+
+    Args:
+        path: A CSV with a header and one row per epoch; cells are numbers, or empty.
+
+    Returns:
+        Column name -> one value per epoch; an empty cell is nan.
+
+    Raises:
+        InputError: The file is missing or a cell is not a number.
+    """
+    try:
+        with Path(path).open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise InputError(f"history {path} does not exist; expected the CSV that training writes") from None
+    columns: dict[str, list[float]] = {}
+    for number, row in enumerate(rows, start=2):
+        for name, cell in row.items():
+            try:
+                columns.setdefault(name, []).append(float(cell) if cell else math.nan)
+            except (TypeError, ValueError):
+                raise InputError(
+                    f"history {path}, line {number}: `{name}` is {cell!r}; expected a number"
+                ) from None
+    return columns
