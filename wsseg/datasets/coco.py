@@ -17,13 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from wsseg.artifacts import IGNORE
-from wsseg.catalogue import nearest
 from wsseg.datasets.coco_index import CocoIndex, read_index
 from wsseg.datasets.coco_truth import CocoTruth
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.mask_ids import ILLEGAL
 from wsseg.datasets.record import Record
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 YEARS = (2017, 2014)
 STUFF_OTHER = "other"

@@ -7,8 +7,7 @@ import keras
 import numpy as np
 
 from wsseg.backbones.alignment import Grid, grids
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.explainers.flattening import flatten
 from wsseg.explainers.logits import logits_of
 from wsseg.explainers.network import Network, Outputs

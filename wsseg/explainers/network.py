@@ -7,8 +7,7 @@ from typing import Any
 import keras
 
 from wsseg.backbones.alignment import IMAGE, Grid
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.explainers.feature_maps import feature_maps, stage_ends
 from wsseg.explainers.image_gradient import ImageGradient
 from wsseg.explainers.photographs import Classifier, Sight, maps_of

@@ -3,8 +3,7 @@
 import keras
 from keras import layers
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.layers.bilinear_upsampling import BilinearUpsampling2D
 
 INTERPOLATIONS = ("nearest", "bilinear")

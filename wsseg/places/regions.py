@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from skimage.segmentation import slic
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 KINDS = ("superpixels", "windows", "both")
 SEGMENTS = (16, 48)

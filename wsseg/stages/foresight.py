@@ -2,9 +2,7 @@
 
 import json
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
-from wsseg.option_values import require
+from wsseg.errors import InputError, nearest, require
 from wsseg.recipe import Recipe
 from wsseg.stages import data, plan
 from wsseg.stages.foresight_of_networks import OWN_OPTIONS, SET_BY_STAGE, check_detector, sizes_of

@@ -4,10 +4,8 @@ import functools
 import json
 from typing import Any
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest, require
 from wsseg.layers.legal_sizes import LegalSizes
-from wsseg.option_values import require
 from wsseg.recipe import Recipe
 from wsseg.stages import data
 

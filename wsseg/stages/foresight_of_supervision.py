@@ -4,8 +4,7 @@ from pathlib import Path
 
 from wsseg.annotations import MARKS
 from wsseg.annotations.box_table import read_box_table
-from wsseg.errors import InputError
-from wsseg.option_values import require
+from wsseg.errors import InputError, require
 from wsseg.recipe import Recipe, SupervisionConfig
 from wsseg.stages import data, plan
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from wsseg import explainers
 from wsseg.artifacts import digest, read_json, write_json
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.explainers import as_text
 from wsseg.explainers.photographs import ANY_SIZE, Classifier, load_classifier
 from wsseg.faithfulness import ParameterRandomisation, Scorer
