@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from wsseg.affinity.cells import grid_of
 from wsseg.affinity.instances import cluster, parted
 from wsseg.artifacts import ClassMaps
 from wsseg.backbones.alignment import Grid
@@ -16,7 +17,6 @@ from wsseg.progress import bar
 from wsseg.recipe import PropagateConfig
 from wsseg.refiners.random_walk import RandomWalk
 from wsseg.refiners.resize_maps import resize_maps
-from wsseg.stages.learn_affinity import grid_of
 
 
 def walk_dataset(
