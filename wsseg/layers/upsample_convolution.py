@@ -19,6 +19,8 @@ def upsample_convolution(
 ) -> keras.KerasTensor:
     """Upsample a symbolic tensor, then convolve it (with a bias, without an activation).
 
+    An upsampling method for your own networks; no network of wsseg calls it.
+
     Every output pixel sees equally many taps, where a transposed convolution whose stride does not divide
     its kernel sees more at some positions.
 
