@@ -2,7 +2,8 @@
 
 import keras
 
-from wsseg.backbones.alignment import Grid, grids
+from wsseg.backbones.alignment import grids
+from wsseg.grid import Grid
 
 OUTPUTS = {"psa": "affinity_level_3", "irn": "edge_level_2_conv"}
 """Method -> the layer whose cells the network's output has."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
-from wsseg.backbones.alignment import IMAGE, Grid
 from wsseg.errors import InputError, nearest
+from wsseg.grid import IMAGE, Grid
 
 
 @dataclass(frozen=True)
