@@ -1,13 +1,7 @@
 import pytest
 
-from wsseg.catalogue import load, nearest
+from wsseg.catalogue import load
 from wsseg.errors import InputError
-
-
-def test_the_nearest_name_or_all_of_them():
-    assert nearest("grad_cm", ["cam", "grad_cam"]) == "did you mean `grad_cam`?"
-    assert nearest("sheep", ["b", "a"]) == "choose one of: a, b"
-    assert nearest("", []) == "choose one of: "
 
 
 def test_load_imports_what_the_table_names():

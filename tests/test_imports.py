@@ -1,7 +1,13 @@
+import ast
+import graphlib
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+import wsseg
 
 LIGHT = [
     "wsseg",
@@ -31,3 +37,73 @@ def test_imports_neither_tensorflow_nor_keras(name):
     """Each of these packages, with every module in it, in a fresh process."""
     done = subprocess.run([sys.executable, "-c", PROGRAM.format(name=name)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def imported_names(body: list[ast.stmt]) -> Iterator[str]:
+    """Yield what a module imports when it is imported itself: nothing inside functions or under TYPE_CHECKING."""
+    for statement in body:
+        if isinstance(statement, ast.Import):
+            yield from (alias.name for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom):
+            assert statement.level == 0, "write imports in full"
+            yield from (f"{statement.module}.{alias.name}" for alias in statement.names)
+        elif isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test):
+            yield from imported_names(statement.orelse)
+        elif not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            for part in ("body", "handlers", "orelse", "finalbody"):
+                yield from imported_names(getattr(statement, part, []))
+
+
+def import_graph(sources: dict[str, str]) -> dict[str, set[str]]:
+    """Return which modules each module imports; `from package import module` imports that module.
+
+    Args:
+        sources: Full name of a module -> its text.
+    """
+    graph: dict[str, set[str]] = {}
+    for module, text in sources.items():
+        names = set(imported_names(ast.parse(text).body))
+        graph[module] = {
+            name if name in sources else name.rpartition(".")[0]
+            for name in names
+            if name in sources or name.rpartition(".")[0] in sources
+        }
+    return graph
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Return the modules of one circle of imports, in order; none where there is no circle."""
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    root = Path(wsseg.__file__).parent
+    sources = {}
+    for file in root.rglob("*.py"):
+        parts = file.relative_to(root.parent).with_suffix("").parts
+        sources[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file.read_text()
+    graph = import_graph(sources)
+    assert len(graph) > 300
+    assert graph["wsseg.catalogue"] == {"wsseg.errors"}
+    assert circle(graph) == []
+
+
+def test_a_circle_is_found_where_there_is_one():
+    sources = {
+        "p": "",
+        "p.a": "from p import b",
+        "p.b": "class B:\n    import p.c",
+        "p.c": "from p.a import x",
+    }
+    assert set(circle(import_graph(sources))) == {"p.a", "p.b", "p.c"}
+    for later in (
+        "def f():\n    from p.a import x",
+        "if TYPE_CHECKING:\n    from p.a import x",
+        "import p",
+        "from os import path",
+    ):
+        assert circle(import_graph(sources | {"p.c": later})) == []

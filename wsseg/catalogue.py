@@ -1,32 +1,10 @@
 """Look a name up in a table `name -> "module:attribute"`; a wrong one is answered with the nearest right."""
 
-import difflib
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from wsseg.errors import InputError
-
-
-def nearest(name: str, options: Iterable[str]) -> str:
-    """Return a hint naming the option closest to `name`, or listing all of them.
-
-    Args:
-        name: What the user wrote.
-        options: The names that exist.
-
-    Returns:
-        A clause for an error message.
-
-    Example:
-        >>> nearest("scale", ["scales", "flip"])
-        'did you mean `scales`?'
-        >>> nearest("xyz", ["scales", "flip"])
-        'choose one of: flip, scales'
-    """
-    options = sorted(options)
-    close = difflib.get_close_matches(name, options, n=1, cutoff=0.6)
-    return f"did you mean `{close[0]}`?" if close else f"choose one of: {', '.join(options)}"
+from wsseg.errors import InputError, nearest
 
 
 def load(table: Mapping[str, str], name: str, kind: str) -> Any:

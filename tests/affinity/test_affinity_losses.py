@@ -8,8 +8,8 @@ from references.affinity_losses import affinity_loss, inter_pixel_loss
 
 from wsseg.affinity.losses import AffinityLoss, InterPixelLoss
 from wsseg.affinity.pairs import boundary_affinity, cell_labels
-from wsseg.backbones.alignment import Grid
 from wsseg.errors import InputError
+from wsseg.grid import Grid
 from wsseg.refiners.affinity import edge_affinity
 
 EVERY = Grid((1.0, 1.0), (0.0, 0.0))

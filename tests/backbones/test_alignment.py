@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 from wsseg import backbones
-from wsseg.backbones.alignment import Grid, grids
+from wsseg.backbones.alignment import grids
 from wsseg.backbones.shapes_only import shapes_only
+from wsseg.grid import Grid
 
 
 def test_displacement_is_zero_for_a_block_average():

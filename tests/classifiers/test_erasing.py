@@ -7,8 +7,8 @@ import tensorflow as tf
 from layers.layer_checks import check_layer
 from references import class_map_heads
 
+from wsseg.classifiers.acol import PredictedClasses
 from wsseg.classifiers.erasing import AdversarialErasing
-from wsseg.classifiers.predicted_classes import PredictedClasses
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(0, 1, (3, 4, 6, 5)).astype("float32")

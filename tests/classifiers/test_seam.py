@@ -15,7 +15,7 @@ from wsseg.classifiers.equivariance import Equivariance
 from wsseg.classifiers.smaller_view import OnImageCells, SmallerView
 from wsseg.classifiers.strongest_class import StrongestClass
 from wsseg.errors import InputError
-from wsseg.explainers.placement import placed
+from wsseg.interpolation import placed
 
 LABELS = np.array([[1, 0, 1], [0, 1, 0]], "float32")
 RANDOM = np.random.default_rng(0)

@@ -11,10 +11,10 @@ hub = pytest.importorskip("keras_hub")
 from hub.tiny import CLIP, TEXTS, images, shake  # noqa: E402
 
 from wsseg import affinity, backbones, classifiers, explainers, segmenters  # noqa: E402
-from wsseg.backbones.alignment import Grid  # noqa: E402
 from wsseg.backbones.hub import architecture  # noqa: E402
 from wsseg.errors import InputError  # noqa: E402
 from wsseg.explainers.multi_scale import MultiScale  # noqa: E402
+from wsseg.grid import Grid  # noqa: E402
 from wsseg.layers.hub_architecture import Architecture  # noqa: E402
 from wsseg.saved_models import load_model  # noqa: E402
 

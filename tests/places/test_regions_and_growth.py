@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from wsseg.errors import InputError
-from wsseg.places.evidence_growth import grow
 from wsseg.places.fills import fills_of
-from wsseg.places.regions import Regions, regions_of
+from wsseg.places.regions import Regions, grow, regions_of
 
 HALVES = np.zeros((40, 60, 3), np.uint8)
 HALVES[:, 30:] = (200, 120, 40)

@@ -6,9 +6,10 @@ import pytest
 from examples.segmenter_checks import check_head, check_mixed_precision_types, check_saving
 
 from wsseg import segmenters
-from wsseg.backbones.alignment import Grid, grids
+from wsseg.backbones.alignment import grids
 from wsseg.backbones.shapes_only import shapes_only
 from wsseg.errors import InputError
+from wsseg.grid import Grid
 
 
 def build(**options):

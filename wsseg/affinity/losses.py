@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from wsseg.affinity.pairs import boundary_affinity, cell_labels, mean_over, pair_labels, pairs_of
-from wsseg.backbones.alignment import Grid
+from wsseg.grid import Grid
 from wsseg.refiners.affinity import directions
 
 TINY = 1e-5  # inside of the logarithms, as in both public codes

@@ -10,29 +10,11 @@ These are the centres of the receptive fields, by the layers' geometry. Learnt k
 patches move the features of MobileNet with ImageNet weights as if its cells looked 9 to 12 pixels further up and left.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 
-
-@dataclass(frozen=True)
-class Grid:
-    """The places that the cells of a tensor look at: along an axis, cell `i` at pixel `stride * i + centre`.
-
-    Attributes:
-        stride_hw: Pixels from cell to cell.
-        centre_hw: Pixel index (0 = the first pixel's centre) that cell 0 looks at.
-    """
-
-    stride_hw: tuple[float, float]
-    centre_hw: tuple[float, float]
-
-    @property
-    def displacement_hw(self) -> tuple[float, float]:
-        """How much further down and right a cell looks than half-pixel resizing assumes, pixels."""
-        return tuple(c - (s - 1) / 2 for c, s in zip(self.centre_hw, self.stride_hw))
-
+from wsseg.grid import IMAGE, Grid
 
 RESAMPLING = (
     "Conv2DTranspose",
@@ -53,8 +35,6 @@ RESAMPLING = (
 """Layers and operations behind which the place of a cell is not computed."""
 
 SWITCHES = "MaxPoolingWithSwitches2D"
-
-IMAGE = Grid((1.0, 1.0), (0.0, 0.0))
 
 
 def grids(model: keras.Model) -> dict[int, Grid]:

@@ -14,8 +14,8 @@ from wsseg.backbones.output_stride import copy_weights, rewritten_config
 from wsseg.backbones.shapes_only import shapes_only
 from wsseg.backbones.table import MOBILENET_WIDTHS, NETWORKS, Network
 from wsseg.backbones.weights import load_weights, mobilenet_alpha
-from wsseg.catalogue import load, nearest
-from wsseg.errors import InputError
+from wsseg.catalogue import load
+from wsseg.errors import InputError, nearest
 from wsseg.layers.image_preprocessing import ImagePreprocessing
 from wsseg.layers.image_statistics import ImageStatistics
 

@@ -17,8 +17,7 @@ from typing import Any
 
 import keras
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.layers.channel_rescaling import ChannelRescaling
 from wsseg.layers.hub_architecture import FAMILIES, Architecture, image_encoder, keras_hub_for
 from wsseg.layers.legal_sizes import LegalSizes

@@ -2,7 +2,8 @@
 
 import keras
 
-from wsseg.backbones.alignment import IMAGE, grids
+from wsseg.backbones.alignment import grids
+from wsseg.grid import IMAGE
 
 
 def place(network: keras.Model, level: str | None, onto: str | None = None) -> dict[str, tuple[float, float]]:

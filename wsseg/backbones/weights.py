@@ -10,8 +10,7 @@ import h5py
 import keras
 import numpy as np
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.layers.image_preprocessing import TORCH_STD_RGB
 
 # Filters of MobileNet's first convolution at width 1 (Howard et al. 2017, table 1).

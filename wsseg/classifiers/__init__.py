@@ -3,8 +3,8 @@
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from wsseg.catalogue import load, nearest
-from wsseg.errors import InputError
+from wsseg.catalogue import load
+from wsseg.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from wsseg.classifiers.classifier import Classifier

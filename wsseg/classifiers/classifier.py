@@ -6,8 +6,7 @@ from typing import Any
 import keras
 
 from wsseg import backbones
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 ACTIVATIONS = ("sigmoid", "softmax")
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from wsseg.backbones.alignment import Grid
+from wsseg.grid import Grid
 from wsseg.layers.bilinear_rescale import scaled_side
 from wsseg.layers.bilinear_resize import resize_bilinear
 from wsseg.layers.masked_pooling import valid_cells

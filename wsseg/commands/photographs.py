@@ -10,8 +10,7 @@ import numpy as np
 from PIL import Image
 
 from wsseg.artifacts import Manifest
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.explainers import as_text
 from wsseg.explainers.core import Explainer
 from wsseg.image_files import read_image

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wsseg.catalogue import nearest
 from wsseg.commands.photographs import Classifier, Sight, maps_of
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.explainers.feature_maps import feature_maps, stage_ends
 from wsseg.explainers.image_gradient import ImageGradient
 from wsseg.report.explanation import write_class_sheet, write_scale_sheet, write_sheet

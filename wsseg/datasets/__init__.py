@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from wsseg.catalogue import load, nearest
+from wsseg.catalogue import load
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 __all__ = ["DATASETS", "Dataset", "Record", "create"]
 

@@ -15,7 +15,6 @@ References:
 
 from pathlib import Path
 
-from wsseg.catalogue import nearest
 from wsseg.datasets.cityscapes_truth import (
     CITYSCAPES_CLASSES,
     CityscapesInstances,
@@ -25,7 +24,7 @@ from wsseg.datasets.cityscapes_truth import (
 )
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.progress import bar
 
 IMAGES = "leftImg8bit"

@@ -17,12 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from wsseg.artifacts import IGNORE
-from wsseg.catalogue import nearest
 from wsseg.datasets.coco_truth import CocoTruth
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.mask_ids import ILLEGAL
 from wsseg.datasets.record import Record
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.objects.coco_annotations import CocoIndex, read_index
 
 YEARS = (2017, 2014)

@@ -8,10 +8,9 @@ from typing import overload
 import numpy as np
 
 from wsseg.artifacts import digest, read_mask
-from wsseg.catalogue import nearest
 from wsseg.datasets.mask_ids import mask_id_table, translate
 from wsseg.datasets.record import Record
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.image_files import image_size_hw, read_image
 from wsseg.objects.instances import Instances, instances_of_maps
 

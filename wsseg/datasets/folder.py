@@ -8,11 +8,10 @@ ROOT/masks/STEM.png     optional: class ids, 0 = background, 255 = ignore
 import hashlib
 from pathlib import Path
 
-from wsseg.catalogue import nearest
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.label_table import LabelTable, read_label_table
 from wsseg.datasets.record import Record
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 _MASKS = "masks"
 _EXTENSIONS = {

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from wsseg.artifacts import IGNORE
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 ILLEGAL = -1
 """Stands in a table of mask ids for a value that no mask may hold."""

@@ -23,14 +23,13 @@ from pathlib import Path
 
 import numpy as np
 
-from wsseg.catalogue import nearest
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.label_table import read_label_table
 from wsseg.datasets.mask_ids import mask_id_table
 from wsseg.datasets.mat_files import read_id_map, read_mat
 from wsseg.datasets.record import Record
 from wsseg.datasets.voc import LABEL_TABLE, read_list
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.progress import bar
 
 FORMS = (59, 33)

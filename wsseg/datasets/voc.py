@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 
-from wsseg.catalogue import nearest
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.label_table import read_label_table
 from wsseg.datasets.mask_ids import mask_id_table
@@ -27,7 +26,7 @@ from wsseg.datasets.record import Record
 from wsseg.datasets.sbd import sbd_folder, trainaug_ids
 from wsseg.datasets.voc_boxes import VocBoxes, annotated_objects
 from wsseg.datasets.voc_truth import AUGMENTED_MASKS, VocTruth, read_values
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",

@@ -5,8 +5,8 @@ from typing import Any
 
 import keras
 
-from wsseg.catalogue import load, nearest
-from wsseg.errors import InputError
+from wsseg.catalogue import load
+from wsseg.errors import InputError, nearest
 
 EXPLAINERS = {
     "cam": "wsseg.explainers.cam:CAM",

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wsseg.backbones.alignment import Grid
 from wsseg.errors import InputError
 from wsseg.explainers.core import Explainer, Score
 from wsseg.explainers.gradients import differentiate, positive
 from wsseg.explainers.network import Network, Outputs
 from wsseg.explainers.targets import ClassScores
+from wsseg.grid import Grid
 from wsseg.layers.hub_architecture import Architecture
 from wsseg.layers.legal_sizes import LegalSizes
 from wsseg.layers.resampling import resample

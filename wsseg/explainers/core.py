@@ -16,9 +16,9 @@ from wsseg.errors import InputError
 from wsseg.explainers.flattening import is_graph
 from wsseg.explainers.graph_network import GraphNetwork
 from wsseg.explainers.network import Network, Outputs
-from wsseg.explainers.placement import placed
 from wsseg.explainers.subclassed_network import SubclassedNetwork
 from wsseg.explainers.targets import Target, as_target
+from wsseg.interpolation import placed
 
 EPSILON = 1e-5
 """Added to a map's maximum before dividing by it (IRN's value): a map without evidence stays 0."""

@@ -6,12 +6,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from wsseg.backbones.alignment import Grid, grids
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.backbones.alignment import grids
+from wsseg.errors import InputError, nearest
 from wsseg.explainers.flattening import flatten
 from wsseg.explainers.logits import logits_of
 from wsseg.explainers.network import Network, Outputs
+from wsseg.grid import Grid
 
 
 class GraphNetwork(Network):

@@ -9,7 +9,7 @@ import tensorflow as tf
 from wsseg.explainers.core import Explainer, Score
 from wsseg.explainers.grad_cam import GradCAM
 from wsseg.explainers.guided_backprop import GuidedBackprop
-from wsseg.explainers.placement import placed
+from wsseg.interpolation import placed
 
 
 class GuidedGradCAM(GuidedBackprop, GradCAM):

@@ -7,8 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.explainers.core import Explainer, Score
 from wsseg.explainers.gradients import differentiate
 

@@ -7,12 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest, require
 from wsseg.explainers.core import Score
 from wsseg.explainers.image_gradient import ImageGradient
 from wsseg.explainers.targets import Target
-from wsseg.recipe.values import require
 
 BASELINES = ("black", "white", "mean")
 RULES = ("midpoint", "trapezoid")

@@ -6,9 +6,8 @@ from typing import Any
 
 import keras
 
-from wsseg.backbones.alignment import IMAGE, Grid
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
+from wsseg.grid import IMAGE, Grid
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from wsseg.errors import InputError
 from wsseg.explainers.core import Score
 from wsseg.explainers.masking import Masking
 from wsseg.explainers.perturbation import pair, whole_number
+from wsseg.interpolation import interpolation
 
 
 class RISE(Masking):
@@ -163,5 +164,4 @@ def shifted(size: int, cells: int) -> np.ndarray:
     """
     pixels = -(-size // cells)
     places = np.arange(size) + np.arange(pixels)[:, None]
-    positions = np.clip((places + 0.5) * cells / ((cells + 1) * pixels) - 0.5, 0, cells - 1)
-    return np.maximum(1 - np.abs(positions[..., None] - np.arange(cells)), 0)
+    return interpolation((places + 0.5) * cells / ((cells + 1) * pixels) - 0.5, cells)

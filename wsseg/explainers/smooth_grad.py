@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from wsseg.errors import require
 from wsseg.explainers.core import Score
 from wsseg.explainers.image_gradient import ImageGradient
-from wsseg.recipe.values import require
 
 
 class SmoothGrad(ImageGradient):

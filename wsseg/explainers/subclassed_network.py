@@ -7,8 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.explainers.network import Network, Outputs
 
 

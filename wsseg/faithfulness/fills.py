@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 FILLS = ("blur", "mean", "black", "grey")
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from wsseg import segmenters
 from wsseg.backbones.resnet_torch import resnet_torch
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.imported_weights.first_convolution import for_caffe_images
 from wsseg.imported_weights.state_dict import read_state_dict
 from wsseg.imported_weights.torchvision_tensors import SOURCES, Tensor, to_keras

@@ -5,8 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 METHODS = ("dilated", "deinterlaced")
 FIXED = ("strides", "padding", "data_format", "dilation_rate")

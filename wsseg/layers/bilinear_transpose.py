@@ -12,6 +12,8 @@ def bilinear_transpose(
 ) -> keras.KerasTensor:
     """Upsample a symbolic tensor by a transposed convolution initialised to bilinear interpolation.
 
+    An upsampling method for your own networks, as the published FCN has it; no network of wsseg calls it.
+
     The kernel has `2 * factor - factor % 2` taps, the stride is `factor`, there is no bias. Half-pixel
     centres: pixel `i` of the result lies at `(i + 0.5) / factor - 0.5` of the input, as in
     `wsseg.layers.BilinearResizeTo`. Both are equal but for the border: there the transposed convolution

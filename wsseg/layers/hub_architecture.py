@@ -7,8 +7,7 @@ from typing import Any
 
 import keras
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.layers.image_preprocessing import TORCH_MEAN_RGB, TORCH_STD_RGB
 
 # Of OpenAI's CLIP; †.

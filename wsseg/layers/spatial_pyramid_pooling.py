@@ -5,8 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.layers.adaptive_average_pooling import checked_bins, pool_to_bins
 
 POOLINGS = ("max", "average")

@@ -3,8 +3,7 @@
 import keras
 from keras import layers
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.layers.bilinear_upsampling import BilinearUpsampling2D
 
 INTERPOLATIONS = ("nearest", "bilinear")
@@ -19,6 +18,8 @@ def upsample_convolution(
     interpolation: str = "nearest",
 ) -> keras.KerasTensor:
     """Upsample a symbolic tensor, then convolve it (with a bias, without an activation).
+
+    An upsampling method for your own networks; no network of wsseg calls it.
 
     Every output pixel sees equally many taps, where a transposed convolution whose stride does not divide
     its kernel sees more at some positions.

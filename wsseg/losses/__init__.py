@@ -3,8 +3,8 @@
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from wsseg.catalogue import load, nearest
-from wsseg.errors import InputError
+from wsseg.catalogue import load
+from wsseg.errors import InputError, nearest
 from wsseg.losses.balanced_cross_entropy import BalancedCrossEntropy
 from wsseg.losses.with_auxiliary import WithAuxiliary
 

@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from wsseg.artifacts import IGNORE
+from wsseg.errors import require
 from wsseg.losses.pixel_loss import PixelLoss, log_probability
-from wsseg.recipe.values import require
 
 BETA = {True: 0.8, False: 0.95}
 """The paper's public codes: 0.8 for hard, 0.95 for soft bootstrapping."""

@@ -7,9 +7,9 @@ import numpy as np
 from keras import ops
 
 from wsseg.artifacts import IGNORE
+from wsseg.errors import require
 from wsseg.losses.pixel_loss import known_pixels, log_probability, mean_where
 from wsseg.losses.signed_distances import signed_distances
-from wsseg.recipe.values import require
 
 
 @keras.saving.register_keras_serializable(package="wsseg")

@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from wsseg.artifacts import IGNORE
+from wsseg.errors import require
 from wsseg.losses.pixel_loss import known_pixels
-from wsseg.recipe.values import require
 
 CLASSES = ("present", "all")
 

@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from wsseg.artifacts import IGNORE
+from wsseg.errors import require
 from wsseg.losses.pixel_loss import check_sizes
-from wsseg.recipe.values import require
 
 CELLS = 41 * 41
 """Of SEC's maps, for which its decays are meant."""

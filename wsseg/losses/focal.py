@@ -7,8 +7,8 @@ import keras
 from keras import ops
 
 from wsseg.artifacts import IGNORE
+from wsseg.errors import require
 from wsseg.losses.pixel_loss import PixelLoss, log_probability
-from wsseg.recipe.values import require
 
 
 @keras.saving.register_keras_serializable(package="wsseg")

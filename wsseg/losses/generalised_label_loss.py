@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from wsseg.recipe.values import require
+from wsseg.errors import require
 
 
 @keras.saving.register_keras_serializable(package="wsseg")

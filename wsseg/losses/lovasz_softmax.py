@@ -6,9 +6,9 @@ import keras
 from keras import ops
 
 from wsseg.artifacts import IGNORE
+from wsseg.errors import require
 from wsseg.losses.dice import CLASSES, mean_over_classes
 from wsseg.losses.pixel_loss import known_pixels
-from wsseg.recipe.values import require
 
 
 @keras.saving.register_keras_serializable(package="wsseg")

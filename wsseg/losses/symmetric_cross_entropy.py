@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from wsseg.artifacts import IGNORE
+from wsseg.errors import require
 from wsseg.losses.pixel_loss import PixelLoss, log_probability
-from wsseg.recipe.values import require
 
 LOG_ZERO = -9.210340371976182
 """log(1e-4): the paper's public code clips the labels' zeros at 1e-4."""

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from wsseg.artifacts import IGNORE
+from wsseg.errors import require
 from wsseg.losses.border_weights import border_weights
 from wsseg.losses.pixel_loss import known_pixels, log_probability, mean_where
-from wsseg.recipe.values import require
 
 
 @keras.saving.register_keras_serializable(package="wsseg")

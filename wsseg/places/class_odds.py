@@ -6,8 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 OUTPUTS = ("softmax", "sigmoid", "softmax_logits", "sigmoid_logits")
 

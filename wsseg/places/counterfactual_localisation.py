@@ -10,9 +10,8 @@ from PIL import Image
 from wsseg.errors import InputError
 from wsseg.places.class_odds import checked_class_ids
 from wsseg.places.components import components
-from wsseg.places.evidence_growth import grow
 from wsseg.places.map_level import map_level
-from wsseg.places.regions import KINDS, SEGMENTS, WINDOW_FRACTIONS, Regions, regions_of
+from wsseg.places.regions import KINDS, SEGMENTS, WINDOW_FRACTIONS, Regions, grow, regions_of
 from wsseg.places.removal_scores import RemovalScores
 
 EXTENTS = ("whole", "minimal")

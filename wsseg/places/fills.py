@@ -5,8 +5,7 @@ from PIL import Image
 from skimage.filters import gaussian
 from skimage.restoration import inpaint_biharmonic
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 FILLS = ("mean", "blur", "inpaint")
 BLUR = 0.1

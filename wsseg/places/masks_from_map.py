@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.places.components import components as components_of
 from wsseg.places.map_checks import checked_map
 from wsseg.places.map_level import map_level

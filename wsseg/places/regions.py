@@ -1,5 +1,6 @@
-"""Regions of an image that can be removed one by one: superpixels of several sizes, and sliding windows."""
+"""Regions of an image that can be removed one by one, superpixels and sliding windows; and growth over their atoms."""
 
+import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from skimage.segmentation import slic
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 KINDS = ("superpixels", "windows", "both")
 SEGMENTS = (16, 48)
@@ -127,6 +127,38 @@ def regions_of(
             scales.append(masks)
         atoms = cells if atoms is None else atoms
     return Regions(atoms, tuple(scales))
+
+
+def grow(strengths: np.ndarray, neighbours: Sequence[np.ndarray], level: float) -> list[int]:
+    """Grow a connected set of atoms, the strongest that touches it first.
+
+    Args:
+        strengths: `(A,)` float: each atom's evidence.
+        neighbours: For each atom the indices of those it touches.
+        level: Only atoms above it are taken.
+
+    Returns:
+        The atoms in the order in which they were taken, the strongest of all first; empty where none is above the
+        level.
+
+    Example:
+        >>> grow(np.array([0.5, 0.9, 0.1, 0.7]), [[1], [0, 2], [1, 3], [2]], level=0.2)
+        [1, 0]
+    """
+    strengths = np.asarray(strengths, np.float64)
+    seed = int(np.argmax(strengths))
+    if not strengths[seed] > level:
+        return []
+    taken, seen, front = [], {seed}, [(-strengths[seed], seed)]
+    while front:
+        _, atom = heapq.heappop(front)
+        taken.append(atom)
+        for other in neighbours[atom]:
+            other = int(other)
+            if other not in seen and strengths[other] > level:
+                seen.add(other)
+                heapq.heappush(front, (-strengths[other], other))
+    return taken
 
 
 def _superpixels(image: np.ndarray, number: int) -> np.ndarray:

@@ -6,8 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.places.class_odds import checked_class_ids, checked_outputs, class_odds
 from wsseg.places.fills import FILLS, fills_of
 

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.recipe import Recipe
 from wsseg.recipe.values import check_values, explained
 

@@ -5,11 +5,9 @@ import itertools
 import re
 import types
 import typing
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest, require
 from wsseg.refiners.dense_crf.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -68,16 +66,6 @@ def describe(kind: Any) -> str:
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:
     return typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
-
-
-def require(option: str, value: Any, holds: Callable[[Any], bool], wanted: str) -> None:
-    """Fail unless `holds(value)`; a value that it cannot take, such as text for a number, never holds."""
-    try:
-        fits = bool(holds(value))
-    except (TypeError, IndexError, ValueError):  # not of the type that can be compared
-        fits = False
-    if not fits:
-        raise InputError(f"`{option}` must be {wanted}; got {value!r}")
 
 
 def check_values(recipe: "Recipe") -> None:

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 KINDS = ("constant", "power")
 

@@ -3,8 +3,7 @@
 import numpy as np
 
 from wsseg.artifacts import IGNORE, ClassMaps
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.refiners.background import with_background
 from wsseg.refiners.dense_crf import DenseCRF
 from wsseg.refiners.resize_maps import resize_maps

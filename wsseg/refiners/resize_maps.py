@@ -1,26 +1,9 @@
 """Bilinear resizing of class maps."""
 
-import functools
-
 import numpy as np
 
 from wsseg.errors import InputError
-
-
-@functools.lru_cache(maxsize=64)
-def _weights(source: int, target: int) -> np.ndarray:
-    """Return `(target, source) float32`: each row interpolates one target pixel from two source pixels."""
-    centre = (np.arange(target) + 0.5) * source / target - 0.5
-    centre = np.clip(centre, 0, source - 1)  # beyond the outer centres the border value is repeated
-    low = np.minimum(np.floor(centre).astype(int), max(source - 2, 0))
-    high = np.minimum(low + 1, source - 1)
-    fraction = centre - low
-    rows = np.arange(target)
-    weights = np.zeros((target, source), np.float32)
-    np.add.at(weights, (rows, low), 1 - fraction)
-    np.add.at(weights, (rows, high), fraction)
-    weights.flags.writeable = False
-    return weights
+from wsseg.interpolation import resizing
 
 
 def resize_maps(maps_khw: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
@@ -51,6 +34,6 @@ def resize_maps(maps_khw: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
         raise InputError(f"`size_hw` must be positive; got {tuple(size_hw)}")
     if maps.shape[1:] == (height, width):
         return maps
-    resized = _weights(maps.shape[1], height) @ maps @ _weights(maps.shape[2], width).T
+    resized = resizing(maps.shape[1], height) @ maps @ resizing(maps.shape[2], width).T
     # Rounding may leave the range of the input by one unit in the last place, which [0, 1] checks would see.
     return np.clip(resized, maps.min(initial=np.inf), maps.max(initial=-np.inf)) if maps.size else resized

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wsseg.catalogue import load, nearest
-from wsseg.errors import InputError
+from wsseg.catalogue import load
+from wsseg.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from wsseg.segmenters.segmenter import Segmenter

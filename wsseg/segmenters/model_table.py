@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from wsseg import backbones, segmenters
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.segmenters.complexity import cost
 
 HEADINGS = ("network", "backbone", "parameters", "multiply-adds", "at", "output stride", "image sides")

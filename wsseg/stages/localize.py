@@ -11,6 +11,7 @@ from wsseg.datasets import Dataset
 from wsseg.explainers.core import EPSILON
 from wsseg.explainers.multi_scale import MultiScale
 from wsseg.file_names import CALIBRATION, CLASSIFIER, MAPS
+from wsseg.interpolation import without_padding
 from wsseg.loading.padded_batches import padded_batches
 from wsseg.progress import bar
 from wsseg.recipe import LocalizeConfig, Recipe
@@ -87,26 +88,3 @@ def write_maps(explain: MultiScale, dataset: Dataset, folder: Path, config: Loca
                 ClassMaps(classes + 1, inside, own_hw).save(folder / f"{record.id}.npz")
                 advance()
     return len(labelled)
-
-
-def without_padding(maps: np.ndarray, size_hw: tuple[int, int], stride: int) -> np.ndarray:
-    """Cut a padded image's maps to the image.
-
-    An image's side is seldom a whole number of cells, so cells are resampled (linearly) to cover it exactly.
-
-    Args:
-        maps: `(C, h, w)` of the padded image, a cell for each `stride` pixels.
-        size_hw: The image's size; it lies in the upper left corner.
-        stride: Pixels a cell.
-
-    Returns:
-        `(C, ceil(H / stride), ceil(W / stride))`.
-    """
-    for axis, side in ((1, size_hw[0]), (2, size_hw[1])):
-        cells = -(-side // stride)
-        position = (np.arange(cells) + 0.5) * side / (cells * stride) - 0.5
-        low = np.clip(np.floor(position).astype(int), 0, maps.shape[axis] - 1)
-        high = np.minimum(low + 1, maps.shape[axis] - 1)
-        share = np.clip(position - low, 0, 1).reshape((-1, 1) if axis == 1 else (1, -1))
-        maps = np.take(maps, low, axis) * (1 - share) + np.take(maps, high, axis) * share
-    return maps

@@ -4,8 +4,7 @@ from collections.abc import Hashable, Iterable
 
 import keras
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 OPTIMIZERS = ("sgd", "adamw")
 POLY_POWER = 0.9  # DeepLab v2, section 4.1

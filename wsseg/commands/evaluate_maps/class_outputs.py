@@ -4,8 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 
 def class_outputs(

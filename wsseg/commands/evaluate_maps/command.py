@@ -9,7 +9,6 @@ import numpy as np
 
 from wsseg import explainers
 from wsseg.artifacts import digest, read_json, write_json
-from wsseg.catalogue import nearest
 from wsseg.commands.evaluate_maps.class_outputs import class_outputs
 from wsseg.commands.evaluate_maps.measures import COLUMNS, Measures
 from wsseg.commands.evaluate_maps.options import LOCALISATION, Options, chosen
@@ -17,7 +16,7 @@ from wsseg.commands.evaluate_maps.samples import Samples, draw, gather, photogra
 from wsseg.commands.photographs import ANY_SIZE, Classifier, load_classifier
 from wsseg.engine.definitions import weights_fingerprint
 from wsseg.engine.run import versions
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.explainers import as_text
 from wsseg.faithfulness import ParameterRandomisation, Scorer
 from wsseg.faithfulness.baselines import BASELINES

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 
 LOCALISATION = ("max_box_acc", "pxap", "pointing_game", "energy_pointing_game")
 """Measures that need masks."""

@@ -30,11 +30,6 @@ def sample_colour(rng: np.random.Generator) -> tuple[str, np.ndarray]:
     return name, np.array(colorsys.hsv_to_rgb(hue, saturation, value), np.float32)
 
 
-def lighter(rgb: np.ndarray, amount: float) -> np.ndarray:
-    """Mix RGB in [0, 1] with white; `amount` 1 is white."""
-    return rgb + (1 - rgb) * np.float32(amount)
-
-
 def darker(rgb: np.ndarray, amount: float) -> np.ndarray:
     """Mix RGB in [0, 1] with black; `amount` 1 is black."""
     return rgb * np.float32(1 - amount)

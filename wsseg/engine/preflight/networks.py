@@ -4,11 +4,9 @@ import functools
 import json
 from typing import Any
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest, require
 from wsseg.layers.legal_sizes import LegalSizes
 from wsseg.recipe.decisions import fully_supervised
-from wsseg.recipe.values import require
 from wsseg.supervision.splits import Splits
 
 OWN_OPTIONS = ("weights", "backbone", "output_stride", "channels")

@@ -2,13 +2,11 @@
 
 import json
 
-from wsseg.catalogue import nearest
 from wsseg.engine.preflight.networks import OWN_OPTIONS, SET_BY_STAGE, check_detector, sizes_of
 from wsseg.engine.preflight.supervision import check_supervision
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest, require
 from wsseg.recipe import Recipe
 from wsseg.recipe.decisions import calibrates, fully_supervised, trains_classifier
-from wsseg.recipe.values import require
 from wsseg.supervision.splits import Splits
 
 

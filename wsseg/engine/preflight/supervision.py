@@ -4,10 +4,9 @@ from pathlib import Path
 
 from wsseg.annotations import MARKS
 from wsseg.annotations.box_table import read_box_table
-from wsseg.errors import InputError
+from wsseg.errors import InputError, require
 from wsseg.recipe import Recipe, SupervisionConfig
 from wsseg.recipe.decisions import fully_supervised, trains_classifier
-from wsseg.recipe.values import require
 from wsseg.supervision.splits import Splits
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from wsseg.catalogue import load, nearest
-from wsseg.errors import InputError
+from wsseg.catalogue import load
+from wsseg.errors import InputError, nearest
 from wsseg.refiners.dense_crf.checks import check_image, check_shape, check_values
 from wsseg.refiners.dense_crf.presets import PRESETS
 

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from wsseg import affinity
+from wsseg.affinity.cells import grid_of
 from wsseg.affinity.losses import AffinityLoss, InterPixelLoss
 from wsseg.artifacts import read_mask
-from wsseg.backbones.alignment import Grid, grids
 from wsseg.datasets import Dataset
 from wsseg.file_names import AFFINITY_NETWORK, CLASSIFIER, CONFIDENT_LABELS, HISTORY
 from wsseg.loading.training_batches import TrainingBatches
@@ -87,12 +87,6 @@ def build(recipe: Recipe, inputs: Mapping[str, Path]) -> keras.Model:
 def new_layers(model: keras.Model) -> list[keras.layers.Layer]:
     """Return the layers that are not the backbone's."""
     return [layer for layer in model.layers if layer.name.startswith(("affinity_", "edge", "way"))]
-
-
-def grid_of(model: keras.Model, method: str) -> Grid:
-    """Return where the cells of the network's output look."""
-    names = {"psa": "affinity_level_3", "irn": "edge_level_2_conv"}
-    return grids(model)[id(model.get_layer(names[method]).output)]
 
 
 def centre_displacements(model: keras.Model, batches: TrainingBatches) -> None:

@@ -6,17 +6,16 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from wsseg.affinity.cells import grid_of
 from wsseg.affinity.instances import cluster, parted
 from wsseg.artifacts import ClassMaps, unfinished
-from wsseg.backbones.alignment import Grid
 from wsseg.datasets import Dataset, Record
-from wsseg.explainers.placement import placed
+from wsseg.interpolation import on_even_cells
 from wsseg.loading.padded_batches import padded_batches
 from wsseg.progress import bar
 from wsseg.recipe import PropagateConfig
 from wsseg.refiners.random_walk import RandomWalk
 from wsseg.refiners.resize_maps import resize_maps
-from wsseg.stages.propagate.learn_affinity import grid_of
 
 
 def walk_dataset(
@@ -59,26 +58,6 @@ def walk_dataset(
                     ClassMaps(ids, each, given.size_hw).save(instances / f"{record.id}.npz")
                 ClassMaps(given.class_ids, walked, given.size_hw).save(folder / f"{record.id}.npz")
                 advance()
-
-
-def on_even_cells(found: np.ndarray, grid: Grid, size_hw: tuple[int, int]) -> np.ndarray:
-    """Read a padded image's features at cells that cover the image evenly, as class maps do.
-
-    Args:
-        found: `(h, w, C)`, of the padded image.
-        grid: Where its cells look.
-        size_hw: The image's, in its upper left corner.
-
-    Returns:
-        `(ceil(H / stride), ceil(W / stride), C)` float32.
-    """
-    for axis in (0, 1):
-        side, stride = size_hw[axis], grid.stride_hw[axis]
-        cells = int(-(-side // stride))
-        pixels = (np.arange(cells) + 0.5) * side / cells - 0.5
-        matrix = placed(pixels, found.shape[axis], stride, grid.centre_hw[axis])
-        found = np.moveaxis(np.tensordot(matrix, found, axes=(1, axis)), 0, axis)
-    return found.astype(np.float32)
 
 
 def walk(
