@@ -2,22 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from wsseg import detectors
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
-from wsseg.file_names import CLASSIFIER, DETECTOR, HISTORY, INSTANCES
+from wsseg.file_names import DETECTOR, HISTORY, INSTANCES
 from wsseg.loading.instance_batches import InstanceBatches
 from wsseg.objects.instance_files import read_instances
 from wsseg.objects.instances import Instances
 from wsseg.recipe import Recipe
-from wsseg.saved_models import load_model
 from wsseg.stages import Outcome
 from wsseg.supervision.splits import Splits
-from wsseg.training.classifier_weights import start_from_classifier
+from wsseg.training.classifier_weights import initial_options, start_from_classifier
 from wsseg.training.device import prepare
 from wsseg.training.fitting import fit
 from wsseg.training.history import read_history
@@ -84,11 +82,7 @@ def train_detector(
 def build(recipe: Recipe, inputs: Mapping[str, Path], num_classes: int) -> keras.Model:
     """Build the recipe's detector with its initial weights."""
     config = recipe.detect
-    options: dict[str, Any] = {"weights": config.weights, "backbone": config.backbone}
-    classifier = None
-    if config.weights == "classifier":
-        classifier = load_model(inputs["classify"] / CLASSIFIER)
-        options = {"backbone": classifier.backbone}
+    classifier, options = initial_options(config, inputs)
     model = detectors.create(
         config.network,
         num_classes=num_classes,

@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,16 +11,15 @@ from wsseg import losses, segmenters
 from wsseg.artifacts import read_mask
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
-from wsseg.file_names import CLASSIFIER, HISTORY, MASKS, SEGMENTER
+from wsseg.file_names import HISTORY, MASKS, SEGMENTER
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.recipe import Recipe
 from wsseg.recipe.decisions import fully_supervised
-from wsseg.saved_models import load_model
 from wsseg.stages import Outcome
 from wsseg.stages.label.given_masks import given_ids
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
-from wsseg.training.classifier_weights import start_from_classifier
+from wsseg.training.classifier_weights import initial_options, start_from_classifier
 from wsseg.training.device import prepare
 from wsseg.training.fitting import fit
 from wsseg.training.history import read_history
@@ -134,13 +132,7 @@ def train_segmenter(
 def build(recipe: Recipe, inputs: Mapping[str, Path], num_classes: int) -> keras.Model:
     """Build the recipe's segmenter with its initial weights."""
     config = recipe.segment
-    options: dict[str, Any] = {"weights": config.weights, "backbone": config.backbone}
-    classifier = None
-    if config.weights == "classifier":
-        classifier = load_model(inputs["classify"] / CLASSIFIER)
-        options["weights"] = None
-        if config.backbone in (None, "mobilenet"):
-            options["backbone"] = classifier.backbone  # with the width of the weights file it began with
+    classifier, options = initial_options(config, inputs)
     model = segmenters.create(
         config.network,
         num_classes=num_classes,

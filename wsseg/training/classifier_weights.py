@@ -1,10 +1,32 @@
 """A later stage's backbone starts from the classifier's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import keras
 
 from wsseg.errors import InputError
+from wsseg.file_names import CLASSIFIER
+from wsseg.saved_models import load_model
+
+
+def initial_options(config: Any, inputs: Mapping[str, Path]) -> tuple[keras.Model | None, dict[str, Any]]:
+    """Return what a section's network is built with, and the classifier whose weights it gets after that.
+
+    Args:
+        config: The section: `backbone` and `weights`.
+        inputs: Directories of the input stages.
+
+    Returns:
+        The classifier with `weights: classifier`, else None; and the options `backbone` and `weights`.
+    """
+    if config.weights != "classifier":
+        return None, {"backbone": config.backbone, "weights": config.weights}
+    classifier = load_model(inputs["classify"] / CLASSIFIER)
+    # "mobilenet" gets the width of the weights file that the classifier began with.
+    own = config.backbone not in (None, "mobilenet")
+    return classifier, {"backbone": config.backbone if own else classifier.backbone, "weights": None}
 
 
 def start_from_classifier(

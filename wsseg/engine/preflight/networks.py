@@ -6,6 +6,7 @@ from typing import Any
 
 from wsseg.errors import InputError, nearest, require
 from wsseg.layers.legal_sizes import LegalSizes
+from wsseg.recipe import Recipe
 from wsseg.recipe.decisions import fully_supervised
 from wsseg.supervision.splits import Splits
 
@@ -56,18 +57,27 @@ def check_detector(splits: Splits) -> None:
                 f"`detect.options`: `{config.network}` has no option `{option}`; {nearest(option, further)}"
             )
     require("detect.objects", config.objects, lambda n: n >= 1, "1 or more; try 50")
-    backbone, weights = config.backbone, config.weights
-    if weights == "classifier":
-        if backbone not in (None, recipe.classify.backbone):
-            raise InputError(
-                f"`detect.weights: classifier` needs `detect.backbone` ({backbone}) to be `classify.backbone` "
-                f"({recipe.classify.backbone})"
-            )
-        backbone, weights = recipe.classify.backbone, None
     for option, side in (("crop", config.crop), ("size", config.size or config.crop)):
         require(f"detect.{option}", side, lambda n: n >= 32 and n % 32 == 0, "a multiple of 32; try 512")
-    options = {"backbone": backbone, "weights": weights, "input_size": [config.crop] * 2}
+    options = built_with(recipe, "detect") | {"input_size": [config.crop] * 2}
     sizes_of("detect", config.network, json.dumps(options | config.options, default=str))
+
+
+def built_with(recipe: Recipe, section: str) -> dict[str, Any]:
+    """Return the options `backbone` and `weights` for building a network before a classifier is trained.
+
+    Raises:
+        InputError: It begins with the classifier's weights, and is to have another backbone.
+    """
+    config = getattr(recipe, section)
+    if config.weights != "classifier":
+        return {"backbone": config.backbone, "weights": config.weights}
+    if config.backbone not in (None, recipe.classify.backbone):
+        raise InputError(
+            f"`{section}.weights: classifier` needs `{section}.backbone` ({config.backbone}) to be `classify.backbone` "
+            f"({recipe.classify.backbone}); remove it, or use `{section}.weights: imagenet`"
+        )
+    return {"backbone": recipe.classify.backbone, "weights": None}
 
 
 @functools.lru_cache(maxsize=32)

@@ -2,7 +2,7 @@
 
 import json
 
-from wsseg.engine.preflight.networks import OWN_OPTIONS, SET_BY_STAGE, check_detector, sizes_of
+from wsseg.engine.preflight.networks import OWN_OPTIONS, SET_BY_STAGE, built_with, check_detector, sizes_of
 from wsseg.engine.preflight.supervision import check_supervision
 from wsseg.errors import InputError, nearest, require
 from wsseg.recipe import Recipe
@@ -121,11 +121,7 @@ def check_propagate(recipe: Recipe) -> None:
             backbones.level_strides(config.backbone)
         except InputError as error:
             raise InputError(f"`propagate.backbone`: {error}") from error
-        if config.weights == "classifier" and config.backbone != recipe.classify.backbone:
-            raise InputError(
-                f"`propagate.weights: classifier` needs `propagate.backbone` ({config.backbone}) to be "
-                f"`classify.backbone` ({recipe.classify.backbone}); leave it out, or use `propagate.weights: imagenet`"
-            )
+        built_with(recipe, "propagate")
     for option in ("radius", "learn_radius"):
         require(f"propagate.{option}", getattr(config, option), lambda n: n >= 2, "at least 2 cells; try 5")
     require("propagate.beta", config.beta, lambda x: x > 0, "positive; try 10")
@@ -208,21 +204,13 @@ def check_segmenter(recipe: Recipe) -> None:
         if option not in takes:
             hint = nearest(option, further) if further else "it has none beside those of `segment`"
             raise InputError(f"`segment.options`: `{config.network}` has no option `{option}`; {hint}")
-    backbone, weights = config.backbone, config.weights
-    if weights == "classifier":
-        if "backbone" not in takes:
-            raise InputError(
-                f"`segment.weights: classifier`: `{config.network}` has an encoder of its own, which a classifier's "
-                "backbone does not fit; use `weights: null`, or a network on a backbone, such as deeplab_v3_plus"
-            )
-        if backbone not in (None, recipe.classify.backbone):
-            raise InputError(
-                f"`segment.weights: classifier` needs `segment.backbone` ({backbone}) to be "
-                f"`classify.backbone` ({recipe.classify.backbone})"
-            )
-        backbone, weights = recipe.classify.backbone, None
+    if config.weights == "classifier" and "backbone" not in takes:
+        raise InputError(
+            f"`segment.weights: classifier`: `{config.network}` has an encoder of its own, which a classifier's "
+            "backbone does not fit; use `weights: null`, or a network on a backbone, such as deeplab_v3_plus"
+        )
     options = {"output_stride": config.output_stride, "channels": config.channels}
-    options |= {"backbone": backbone, "weights": weights}
+    options |= built_with(recipe, "segment")
     sizes = sizes_of("segment", config.network, json.dumps(options | config.options, default=str))
     try:
         sizes.check((config.crop, config.crop), config.network)
