@@ -15,6 +15,7 @@ from wsseg import datasets
 from wsseg.loading import padded_batches, pipeline
 from wsseg.loading.instance_batches import InstanceBatches
 from wsseg.loading.training_batches import TrainingBatches
+from wsseg.stages.classify.train_classifier import Examples
 
 PACKAGE = Path(wsseg.__file__).parent
 OWNER = PACKAGE / "loading" / "pipeline.py"
@@ -72,8 +73,8 @@ def test_no_dataset_is_tuned(tmp_path, made):
     )
     assert list(padded_batches.padded_batches(coded, coded, batch_size=2))
     whole_images = made.pop()
-    for_a_classifier = training.epoch(0).map(lambda images, labels: (images[0], labels))  # as stage classify
-    for data in (training.epoch(0), objects.epoch(0), for_a_classifier, whole_images):
+    for_a_classifier = Examples(training, lambda images, labels: (images[0], labels))
+    for data in (training.epoch(0), objects.epoch(0), for_a_classifier.epoch(0), whole_images):
         assert data.options().autotune.enabled is False
 
 
