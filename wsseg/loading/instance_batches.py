@@ -9,6 +9,7 @@ from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
 from wsseg.loading.augment import FILL_RGB, Crops, flip_layer, jitter_layers, scale_and_crop_objects
+from wsseg.loading.pipeline import read_in_order
 from wsseg.objects.instances import Instances
 
 
@@ -79,7 +80,7 @@ class InstanceBatches:
             `classes (B, M) int32`, 0 where there is no object, `masks (B, M, c, c) uint8`.
         """
         crops = Crops.draw(len(self.records), self.long_side, self.seed, number)
-        data = tf.data.Dataset.from_tensor_slices((crops.order, crops.long_side, crops.offset_yx))
+        elements = (crops.order, crops.long_side, crops.offset_yx)
 
         def load(index, long_side, offset_yx):
             types = (tf.uint8, tf.uint8, tf.int32)
@@ -106,8 +107,7 @@ class InstanceBatches:
             boxes = tf.where((classes > 0)[..., None], boxes_of(masks), 0.0)
             return {"images": images, "boxes": boxes, "classes": classes, "masks": masks}
 
-        data = data.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        data = data.batch(self.batch_size, drop_remainder=True)
+        data = read_in_order(elements, load).batch(self.batch_size, drop_remainder=True)
         return data.map(augment).prefetch(2)
 
 

@@ -11,6 +11,7 @@ from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
 from wsseg.image_files import image_size_hw
 from wsseg.loading.augment import FILL_RGB
+from wsseg.loading.pipeline import read_in_order
 from wsseg.loading.reduction import MAX_SIDE, reduced, reduced_size
 from wsseg.loading.training_batches import batches_of
 
@@ -93,10 +94,10 @@ def padded_batches(
         images[len(batch) :] = images[len(batch) - 1]
         return images, true_hw
 
-    data = tf.data.Dataset.range(len(plan)).map(
+    data = read_in_order(
+        np.arange(len(plan)),
         lambda number: tf.numpy_function(read, [number], (tf.float32, tf.int64), stateful=False),
-        num_parallel_calls=2,
-        deterministic=True,
+        parallel_calls=2,
     )
     for (_, batch), (images, true_hw) in zip(plan, data.prefetch(2).as_numpy_iterator()):
         rows = true_hw[: len(batch)].tolist()

@@ -13,6 +13,7 @@ from wsseg.datasets.record import Record
 from wsseg.errors import InputError
 from wsseg.loading.augment import FILL_RGB, Crops, erase, flip_layer, jitter_layers, scale_and_crop
 from wsseg.loading.mirrored_border import with_mirrored_border
+from wsseg.loading.pipeline import read_in_order
 
 
 class TrainingBatches:
@@ -95,9 +96,7 @@ class TrainingBatches:
         """
         crops = Crops.draw(len(self.records), self.long_side, self.seed, number, self.erase)
         labels = np.stack([self.dataset.label_vector(record) for record in self.records])[crops.order]
-        data = tf.data.Dataset.from_tensor_slices(
-            (crops.order, crops.long_side, crops.offset_yx, crops.erased, labels)
-        )
+        elements = (crops.order, crops.long_side, crops.offset_yx, crops.erased, labels)
 
         def load(index, long_side, offset_yx, erased, vector):
             image, mask = tf.numpy_function(self._read, [index], (tf.uint8, tf.uint8), stateful=False)
@@ -136,8 +135,7 @@ class TrainingBatches:
                 return inputs, tf.cast(labels[..., 0], tf.int32)
             return (images, valid), vector
 
-        data = data.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        data = data.batch(self.batch_size, drop_remainder=True)
+        data = read_in_order(elements, load).batch(self.batch_size, drop_remainder=True)
         return data.map(augment).prefetch(2)
 
 

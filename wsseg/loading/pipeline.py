@@ -1,0 +1,39 @@
+"""The start of every tf.data pipeline: elements read in parallel, in order, with autotuning off.
+
+Autotuning is off because it delays the end of an epoch. Its thread sleeps for 10 ms, then 20 ms, 40 ms and so on; in
+TensorFlow 2.21 the end of an iterator often waits until that thread wakes up (`benchmarks/epoch_end.py`). Parallel
+calls and buffers are stated instead, so there is nothing left to tune.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+MAX_PARALLEL_CALLS = 16
+"""Largest number of elements that are read at once: each needs memory. tf.data uses the same limit without a tuner."""
+
+
+def read_in_order(elements: Any, read: Callable, parallel_calls: int | None = None) -> tf.data.Dataset:
+    """Read elements in parallel and return them in their order.
+
+    Args:
+        elements: Array `(N, ...)`, or a nested structure of arrays with the same N; `read` gets one row of each.
+        read: Function of tensors that reads one element, traced as a graph.
+        parallel_calls: Number of elements that are read at once; None for one per available core.
+
+    Returns:
+        Dataset of N elements. What is derived from it (`map`, `batch`, `prefetch`) keeps its options.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    data = tf.data.Dataset.from_tensor_slices(elements).with_options(options)
+    calls = parallel_calls or min(available_cores(), MAX_PARALLEL_CALLS)
+    return data.map(read, num_parallel_calls=calls, deterministic=True)
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
