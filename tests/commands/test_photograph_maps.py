@@ -7,7 +7,7 @@ from keras import layers
 from PIL import Image
 
 from wsseg.commands import photographs
-from wsseg.commands.photographs import Classifier, explain, imagenet_names, load_classifier
+from wsseg.commands.photographs import LoadedModel, explain, imagenet_names, load_classifier
 
 NAMES = ("red", "green", "blue")
 
@@ -86,7 +86,7 @@ def test_any_size_is_a_multiple_of_32_on_the_long_side(photograph):
         shapes.append(batch.shape)
         return batch
 
-    explain(photograph, Classifier(colours(), preprocess), ["cam"])
+    explain(photograph, LoadedModel(colours(), preprocess), ["cam"])
     assert shapes == [(1, 320, photographs.ANY_SIZE, 3)]  # 90 x 120: 336 x 448 is 10.5 x 14 times 32
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 from wsseg.artifacts import Manifest
 from wsseg.cli import main
 from wsseg.commands import photographs
-from wsseg.commands.photographs import Classifier, explain, load_classifier
+from wsseg.commands.photographs import LoadedModel, explain, load_classifier
 from wsseg.errors import InputError
 
 
@@ -209,7 +209,7 @@ def test_models_that_do_not_take_a_photograph(photos):
     dense = features()
     for model in (vector, gray, dense):
         with pytest.raises(InputError, match="must take one image"):
-            explain(photos / "a.png", Classifier(model, lambda batch: batch), ["grad_cam"])
+            explain(photos / "a.png", LoadedModel(model, lambda batch: batch), ["grad_cam"])
 
 
 def test_a_model_of_any_size_gets_the_photographs_shape(photos, monkeypatch):
@@ -223,6 +223,6 @@ def test_a_model_of_any_size_gets_the_photographs_shape(photos, monkeypatch):
         seen.append(batch.shape)
         return batch
 
-    explain(photos / "a.png", Classifier(model, preprocess), ["grad_cam"], top=1)
-    explain(photos / "b.jpg", Classifier(model, preprocess), ["grad_cam"], top=1)
+    explain(photos / "a.png", LoadedModel(model, preprocess), ["grad_cam"], top=1)
+    explain(photos / "b.jpg", LoadedModel(model, preprocess), ["grad_cam"], top=1)
     assert seen == [(1, 64, 96, 3), (1, 96, 64, 3)]

@@ -6,7 +6,7 @@ from small_run import network
 from small_run.recipe import write_recipe
 
 from wsseg.artifacts import ClassMaps
-from wsseg.engine.preflight import parts as foresight
+from wsseg.engine.preflight import parts as preflight
 from wsseg.errors import InputError
 from wsseg.file_names import CLASSIFIER
 from wsseg.recipe.reading import load_recipe
@@ -50,7 +50,7 @@ def recipe(tmp_path, monkeypatch):
 def test_trained_and_localized(recipe, tmp_path, head):
     # The published widths of the heads are for large images.
     chosen = recipe(head, options={"nin": {"channels": 16}, "acol": {"branch_channels": 16}}.get(head, {}))
-    foresight.check_classifier(Splits(chosen))
+    preflight.check_classifier(Splits(chosen))
     folders = {"data": tmp_path / "data", "classify": tmp_path / "classify"}
     (tmp_path / "classify").mkdir()
     outcome = classify.run(chosen, Splits(chosen, folders["data"]), folders, tmp_path / "classify")
@@ -128,11 +128,11 @@ def test_trained_and_localized(recipe, tmp_path, head):
 )
 def test_said_before_the_run(recipe, head, changes, message):
     with pytest.raises(InputError, match=message):
-        foresight.check_classifier(Splits(recipe(head, **changes)))
+        preflight.check_classifier(Splits(recipe(head, **changes)))
 
 
 def test_what_suits_is_let_through(recipe):
-    foresight.check_classifier(
+    preflight.check_classifier(
         Splits(recipe("acol", explainer="grad_cam", options={"branch_channels": 8}, stride=8))
     )
-    foresight.check_classifier(Splits(recipe("gap", stride=32)))
+    preflight.check_classifier(Splits(recipe("gap", stride=32)))

@@ -11,7 +11,7 @@ from small_run.recipe import write_recipe
 from wsseg import classifiers
 from wsseg.artifacts import ClassMaps, read_json
 from wsseg.datasets import Dataset, Record
-from wsseg.engine.preflight import parts as foresight
+from wsseg.engine.preflight import parts as preflight
 from wsseg.errors import InputError
 from wsseg.file_names import DETECTOR
 from wsseg.objects.instance_files import read_instances, write_instances
@@ -218,11 +218,11 @@ def test_what_cannot_work_is_said_first(tmp_path, monkeypatch, sections, message
     network.register()
     monkeypatch.setenv("WSSEG_CACHE", str(tmp_path / "cache"))
     with pytest.raises(InputError, match=message):
-        foresight.check_parts(Splits(recipe_with(tmp_path, **sections)))
+        preflight.check_parts(Splits(recipe_with(tmp_path, **sections)))
 
 
 def test_a_dataset_without_instances_has_no_ceiling(tmp_path, run, monkeypatch):
     recipe, _inputs, *_ = run
     monkeypatch.setattr(Splits, "open", lambda *_, **__: Dataset("d", "train", ["a"], []))
     with pytest.raises(InputError, match="no image of split `train` has them"):
-        foresight.check_detector(Splits(recipe))
+        preflight.check_detector(Splits(recipe))

@@ -4,7 +4,7 @@ import pytest
 
 from wsseg.artifacts import Manifest
 from wsseg.datasets import Dataset, Record
-from wsseg.stages.report.stage import made, worst_first
+from wsseg.stages.report.stage import stage_facts, worst_first
 
 
 @pytest.fixture
@@ -27,6 +27,6 @@ def test_without_scores_the_first_ones(dataset):
 def test_what_a_stage_made_in_a_few_words():
     counts = {"images": 3, "val_map": 0.51234, "classes": ["a"], "nothing": None}
     done = Manifest("classify", {}, counts, {}, {}, 1.0, False, 1.0)
-    assert made(done) == "images 3, val map 0.512"
+    assert stage_facts(done) == "images 3, val map 0.512"
     resumed = Manifest("classify", {}, {"images": 3}, {}, {}, 1.0, True, 1.0)
-    assert made(resumed) == "images 3, time since it was resumed"
+    assert stage_facts(resumed) == "images 3, time since it was resumed"

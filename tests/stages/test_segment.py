@@ -9,7 +9,7 @@ from small_run.recipe import write_recipe
 
 from wsseg import classifiers, losses, segmenters
 from wsseg.artifacts import read_mask
-from wsseg.engine.preflight import parts as foresight
+from wsseg.engine.preflight import parts as preflight
 from wsseg.errors import InputError
 from wsseg.file_names import SEGMENTER
 from wsseg.recipe.reading import load_recipe
@@ -36,8 +36,8 @@ def small(tmp_path, monkeypatch):
         dataset = {"options": {"size": 64, "train_images": 6, "val_images": 3}}
         changes = {"supervision": "masks", "epochs": 4} | changes
         recipe = load_recipe(write_recipe(tmp_path / "small.yaml", {"dataset": dataset, "segment": changes}))
-        foresight.check_loss(Splits(recipe))
-        foresight.check_segmenter(recipe)
+        preflight.check_loss(Splits(recipe))
+        preflight.check_segmenter(recipe)
         return recipe
 
     return build
@@ -140,8 +140,8 @@ def test_a_classifier_with_nothing_in_common(small, tmp_path):
 @pytest.mark.parametrize("name", [name for name in SMALL if "101" not in name])
 def test_every_network_is_trained_and_predicts(small, tmp_path, name):
     own, side = SMALL[name]
-    stage = {option: own[option] for option in own if option in foresight.OWN_OPTIONS}
-    rest = {option: own[option] for option in own if option not in foresight.OWN_OPTIONS}
+    stage = {option: own[option] for option in own if option in preflight.OWN_OPTIONS}
+    rest = {option: own[option] for option in own if option not in preflight.OWN_OPTIONS}
     without = {"backbone": None, "output_stride": None, "channels": None}
     recipe = small(**without | stage | {"network": name, "options": rest, "crop": side, "epochs": 1})
     assert np.isfinite(trained_and_scored(recipe, tmp_path)).all()

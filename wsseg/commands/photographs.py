@@ -32,7 +32,7 @@ APPLICATIONS = {
 
 
 @dataclass(frozen=True)
-class Classifier:
+class LoadedModel:
     """A classifier and how to feed it.
 
     Attributes:
@@ -58,7 +58,7 @@ def load_classifier(
     weights: str | None = None,
     class_names: Sequence[str] | None = None,
     preprocess: str | None = None,
-) -> Classifier:
+) -> LoadedModel:
     """Load a classifier to explain.
 
     Args:
@@ -77,7 +77,7 @@ def load_classifier(
         if weights is not None:
             raise InputError(f"--weights {weights}: {path} holds its own weights; leave --weights out")
         loaded = load_model(path)
-        return Classifier(loaded, _preprocessing(preprocess or "none"), class_names or names_of_run(path))
+        return LoadedModel(loaded, _preprocessing(preprocess or "none"), class_names or names_of_run(path))
     name, width = (model, "") if model in APPLICATIONS else _mobilenet_width(model)
     if name not in APPLICATIONS:
         raise InputError(
@@ -107,7 +107,7 @@ def load_classifier(
         raise InputError(f"weights {weights} do not fit {model} with its 1000-class top: {error}") from error
     if class_names is None and weights == "imagenet":
         class_names = imagenet_names()
-    return Classifier(network, _preprocessing(name), class_names)
+    return LoadedModel(network, _preprocessing(name), class_names)
 
 
 def names_of_run(path: Path) -> list[str] | None:
@@ -157,7 +157,7 @@ class Sight:
     classes: list[tuple[int, str, float]]
 
 
-def look(photograph: Path, classifier: Classifier, top: int = 3, wanted: Sequence[str] = ()) -> Sight:
+def look(photograph: Path, classifier: LoadedModel, top: int = 3, wanted: Sequence[str] = ()) -> Sight:
     """Classify a photograph.
 
     Args:
@@ -199,7 +199,7 @@ def look(photograph: Path, classifier: Classifier, top: int = 3, wanted: Sequenc
     return Sight(image, batch, resized, [(i, names[i], float(scores[i])) for i in indices])
 
 
-def maps_of(sight: Sight, classifier: Classifier, method: str, scale: float = 1.0) -> np.ndarray:
+def maps_of(sight: Sight, classifier: LoadedModel, method: str, scale: float = 1.0) -> np.ndarray:
     """Explain the classes of a photograph.
 
     Args:
@@ -230,7 +230,11 @@ def maps_of(sight: Sight, classifier: Classifier, method: str, scale: float = 1.
 
 
 def explain(
-    photograph: Path, classifier: Classifier, methods: Sequence[str], top: int = 3, wanted: Sequence[str] = ()
+    photograph: Path,
+    classifier: LoadedModel,
+    methods: Sequence[str],
+    top: int = 3,
+    wanted: Sequence[str] = (),
 ) -> tuple[list[tuple[int, str, float]], dict[str, np.ndarray], np.ndarray]:
     """Classify a photograph and explain its top classes.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wsseg.commands.photographs import Classifier, Sight, maps_of
+from wsseg.commands.photographs import LoadedModel, Sight, maps_of
 from wsseg.errors import InputError, nearest
 from wsseg.explainers.feature_maps import feature_maps, stage_ends
 from wsseg.explainers.image_gradient import ImageGradient
@@ -18,7 +18,7 @@ SCALES = (0.5, 1.0, 1.5, 2.0)
 
 def write_sheets(
     sight: Sight,
-    classifier: Classifier,
+    classifier: LoadedModel,
     kinds: Sequence[str],
     methods: Sequence[str],
     folder: Path,

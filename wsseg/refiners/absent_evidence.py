@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def with_absent_evidence(present: np.ndarray, absent: np.ndarray, share: float) -> np.ndarray:
+def add_absent_class_evidence(present: np.ndarray, absent: np.ndarray, share: float) -> np.ndarray:
     r"""Give the maps of an image's classes a share of what the maps of all other classes show.
 
     $M_c + s\, \frac{M_c}{\sum_{k \in Y} M_k} \sum_{j \notin Y} M_j$. A classifier tells dogs from other animals by
@@ -23,7 +23,7 @@ def with_absent_evidence(present: np.ndarray, absent: np.ndarray, share: float) 
         Ours; benchmarks/WEAK_SUPERVISION.md has what it is worth.
 
     Example:
-        >>> with_absent_evidence(np.array([[[3.0]], [[1.0]]]), np.array([[[2.0]]]), share=1.0).ravel()
+        >>> add_absent_class_evidence(np.array([[[3.0]], [[1.0]]]), np.array([[[2.0]]]), share=1.0).ravel()
         array([4.5, 1.5])
     """
     if not len(present):

@@ -16,7 +16,7 @@ from wsseg.loading.padded_batches import padded_batches
 from wsseg.progress import bar
 from wsseg.recipe import LocalizeConfig, Recipe
 from wsseg.recipe.decisions import calibrates
-from wsseg.refiners.absent_evidence import with_absent_evidence
+from wsseg.refiners.absent_evidence import add_absent_class_evidence
 from wsseg.saved_models import load_model
 from wsseg.stages import Outcome
 from wsseg.supervision.splits import Splits
@@ -80,7 +80,7 @@ def write_maps(explain: MultiScale, dataset: Dataset, folder: Path, config: Loca
             for record, classes, (size_hw, own_hw), maps in zip(batch.records, ids, sizes_hw, sums):
                 maps = without_padding(maps, size_hw, explain.map_stride)
                 if absent:
-                    maps = with_absent_evidence(maps[classes], np.delete(maps, classes, axis=0), absent)
+                    maps = add_absent_class_evidence(maps[classes], np.delete(maps, classes, axis=0), absent)
                 inside = maps[: len(classes)]
                 if config.scaling == "range":
                     inside = inside - inside.min(axis=(1, 2), keepdims=True)

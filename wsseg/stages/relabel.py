@@ -14,8 +14,8 @@ from wsseg.progress import bar
 from wsseg.recipe import Recipe
 from wsseg.refiners import DenseCRF
 from wsseg.saved_models import load_model
-from wsseg.segmenters.held_to_labels import held_to_labels
 from wsseg.segmenters.inference import Predictor
+from wsseg.segmenters.restrict_to_labels import restrict_to_labels
 from wsseg.stages import Outcome
 from wsseg.stages.crf import dense_crf
 from wsseg.stages.segment import masks_in, train_segmenter
@@ -28,7 +28,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
 
     What the segmenter sees in an image is held to the classes of its labels, which the segmenter itself is not given:
     that is where the new masks can be better than those it learnt from. What it takes for a class that the image does
-    not have is foreground all the same (`wsseg.segmenters.held_to_labels`). No mask of the training split is read.
+    not have is foreground all the same (`wsseg.segmenters.restrict_to_labels`). No mask of the training split is read.
 
     References:
         Lee, Pseudo-label, ICML workshop 2013; Wei et al., STC, TPAMI 2017, section 3.3 (predictions restricted to the
@@ -86,7 +86,7 @@ def relabelled(
     ids = np.flatnonzero(np.append(1, present))
     if len(ids) == 1:
         return np.zeros(image.shape[:2], np.uint8)
-    kept = ops.convert_to_numpy(held_to_labels(probabilities, present))[..., ids]
+    kept = ops.convert_to_numpy(restrict_to_labels(probabilities, present))[..., ids]
     if crf is not None:
         kept = crf(image, kept)
     mask = ids[kept.argmax(axis=-1)].astype(np.uint8)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from wsseg.artifacts import IGNORE
 from wsseg.recipe import TeacherConfig
-from wsseg.segmenters.held_to_labels import held_to_labels
+from wsseg.segmenters.restrict_to_labels import restrict_to_labels
 from wsseg.segmenters.segmenter import Segmenter
 
 
@@ -26,7 +26,7 @@ class MeanTeacher(keras.Model):
         trained: What of it is trained: `segmenter.with_auxiliary()`.
         config: The options.
         steps: Of the whole training.
-        hold: Whether the teacher is held to the image-level labels, and the classes of the mask (`held_to_labels`).
+        hold: Whether the teacher is held to the image-level labels, and the classes of the mask (`restrict_to_labels`).
 
     References:
         Tarvainen and Valpola, Mean teachers are better role models, NeurIPS 2017, section 3 (average, its momentum
@@ -99,7 +99,7 @@ class MeanTeacher(keras.Model):
         """Let the teacher label all pixels: `(B, h, w)` int32, 255 where it is not confident."""
         found = tf.nn.softmax(tf.cast(self.teacher(images, training=False), tf.float32))
         if self.hold:
-            found = held_to_labels(found, labels[:, None, None])
+            found = restrict_to_labels(found, labels[:, None, None])
         ids = tf.argmax(found, axis=-1, output_type=tf.int32)
         return tf.where(tf.reduce_max(found, axis=-1) >= self.config.confidence, ids, IGNORE)
 

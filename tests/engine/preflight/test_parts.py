@@ -5,7 +5,7 @@ from small_run import network
 from small_run.recipe import write_recipe
 
 from wsseg.datasets.scenes import CLASSES
-from wsseg.engine.preflight import parts as foresight
+from wsseg.engine.preflight import parts as preflight
 from wsseg.errors import InputError
 from wsseg.recipe.reading import load_recipe
 from wsseg.supervision.splits import Splits
@@ -62,7 +62,7 @@ UNET = {"network": "unet_valid", "channels": 1}
 )
 def test_networks(options, message):
     with pytest.raises(InputError, match=message):
-        foresight.check_segmenter(recipe(**options))
+        preflight.check_segmenter(recipe(**options))
 
 
 def test_weights_of_another_network(tmp_path):
@@ -70,7 +70,7 @@ def test_weights_of_another_network(tmp_path):
 
     backbones.create("plain", 8).save_weights(tmp_path / "plain.weights.h5")
     with pytest.raises(InputError, match=r"`segment`: .*plain\.weights\.h5"):
-        foresight.check_segmenter(recipe(**TINY, weights=tmp_path / "plain.weights.h5"))
+        preflight.check_segmenter(recipe(**TINY, weights=tmp_path / "plain.weights.h5"))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_weights_of_another_network(tmp_path):
     ],
 )
 def test_networks_that_can_be_trained(options):
-    foresight.check_segmenter(recipe(**options))
+    preflight.check_segmenter(recipe(**options))
 
 
 @pytest.mark.parametrize(
@@ -107,16 +107,16 @@ def test_networks_that_can_be_trained(options):
 )
 def test_losses(options, message):
     with pytest.raises(InputError, match=message):
-        foresight.check_loss(Splits(recipe(**options)))
+        preflight.check_loss(Splits(recipe(**options)))
 
 
 def test_losses_that_can_train():
     for name in ("balanced", "cross_entropy", "boundary", "seed"):
-        foresight.check_loss(Splits(recipe(loss=name)))
-    foresight.check_loss(
+        preflight.check_loss(Splits(recipe(loss=name)))
+    preflight.check_loss(
         Splits(recipe(loss="weight_map", loss_options="{sigma: 3, class_weights: [1, 2, 3, 4]}"))
     )
-    foresight.check_loss(Splits(recipe(loss="focal", loss_options="{alpha: [1, 2, 3, 4]}")))
+    preflight.check_loss(Splits(recipe(loss="focal", loss_options="{alpha: [1, 2, 3, 4]}")))
 
 
 @pytest.mark.parametrize(("loss", "option"), [("focal", "alpha"), ("weight_map", "class_weights")])
@@ -127,7 +127,7 @@ def test_weights_of_another_number_of_classes(loss, option, weights):
         match=f"`segment.loss_options`: `{option}` must have a weight for each of the 4 classes, background first; "
         f"it has {len(weights)}",
     ):
-        foresight.check_loss(Splits(recipe(loss=loss, loss_options=f"{{{option}: {weights}}}")))
+        preflight.check_loss(Splits(recipe(loss=loss, loss_options=f"{{{option}: {weights}}}")))
 
 
 def test_classes_that_the_recipe_does_not_name_are_the_datasets(tmp_path, monkeypatch):
@@ -140,7 +140,7 @@ def test_classes_that_the_recipe_does_not_name_are_the_datasets(tmp_path, monkey
         ]
     )
     with pytest.raises(InputError, match=rf"each of the {len(CLASSES) + 1} classes"):
-        foresight.check_loss(Splits(scenes))
+        preflight.check_loss(Splits(scenes))
 
 
 @pytest.mark.parametrize(
@@ -158,4 +158,4 @@ def test_what_cannot_be_propagated_is_said_before_the_run(tmp_path, changes, mes
     section = {"method": "irn", "crop": 64, "learn_radius": 3} | changes
     propagating = load_recipe(write_recipe(tmp_path / "walk.yaml", {"propagate": section}))
     with pytest.raises(InputError, match=message):
-        foresight.check_propagate(propagating)
+        preflight.check_propagate(propagating)

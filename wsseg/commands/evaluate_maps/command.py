@@ -13,7 +13,7 @@ from wsseg.commands.evaluate_maps.class_outputs import class_outputs
 from wsseg.commands.evaluate_maps.measures import COLUMNS, Measures
 from wsseg.commands.evaluate_maps.options import LOCALISATION, Options, chosen
 from wsseg.commands.evaluate_maps.samples import Samples, draw, gather, photographs
-from wsseg.commands.photographs import ANY_SIZE, Classifier, load_classifier
+from wsseg.commands.photographs import ANY_SIZE, LoadedModel, load_classifier
 from wsseg.engine.definitions import weights_fingerprint
 from wsseg.engine.run import versions
 from wsseg.errors import InputError, nearest
@@ -94,7 +94,7 @@ def _measure(
     name: str,
     options: Options,
     names: list[str],
-    classifier: Classifier,
+    classifier: LoadedModel,
     scorer: Scorer,
     samples: Samples,
 ) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _measure(
     return {"measures": found, "set_aside": set_aside, "seconds": round(time.monotonic() - start, 1)}
 
 
-def _randomise(name: str, options: Options, classifier: Classifier, samples: Samples) -> dict[str, Any]:
+def _randomise(name: str, options: Options, classifier: LoadedModel, samples: Samples) -> dict[str, Any]:
     check = ParameterRandomisation(
         classifier.model,
         lambda model: _method(name, dataclasses.replace(classifier, model=model), options.layer),
@@ -142,7 +142,7 @@ def _randomise(name: str, options: Options, classifier: Classifier, samples: Sam
     return check(inputs) | {"images": len(used)}
 
 
-def _method(name: str, classifier: Classifier, layer: str | None) -> Method:
+def _method(name: str, classifier: LoadedModel, layer: str | None) -> Method:
     """Return an explainer or a baseline as a function of images and targets."""
     if name in BASELINES:
         return BASELINES[name]

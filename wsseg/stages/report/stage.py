@@ -57,7 +57,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         class_names=("background", *train.classes),
         facts=facts(recipe, train, val, manifests),
         stages=[
-            StageRow(name, manifest.wall_seconds, manifest.peak_memory_mb, made(manifest))
+            StageRow(name, manifest.wall_seconds, manifest.peak_memory_mb, stage_facts(manifest))
             for name, manifest in manifests.items()
         ],
         scores=rows,
@@ -104,7 +104,7 @@ def facts(
     return result
 
 
-def made(manifest: Manifest) -> str:
+def stage_facts(manifest: Manifest) -> str:
     """Say in a few words what a stage made."""
     shown = {key: value for key, value in manifest.counts.items() if isinstance(value, (int, float, str))}
     parts = [

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from wsseg.segmenters.held_to_labels import held_to_labels
+from wsseg.segmenters.restrict_to_labels import restrict_to_labels
 
 
 def held(probabilities, present):
-    return np.asarray(held_to_labels(np.array(probabilities), np.array(present)))
+    return np.asarray(restrict_to_labels(np.array(probabilities), np.array(present)))
 
 
 def test_absent_classes_are_shared_out_in_proportion():

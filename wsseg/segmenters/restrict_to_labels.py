@@ -3,7 +3,7 @@
 from keras import ops
 
 
-def held_to_labels(probabilities, present):
+def restrict_to_labels(probabilities, present):
     """Take what a segmenter gives to absent classes for foreground, and share it out among the present ones.
 
     An image-level label says that a class is nowhere in the image, not that what looks like it is background: a dog's
@@ -22,7 +22,7 @@ def held_to_labels(probabilities, present):
 
     Example:
         >>> import numpy as np
-        >>> held_to_labels(np.array([0.5, 0.2, 0.3]), np.array([1, 0])).numpy().round(3)
+        >>> restrict_to_labels(np.array([0.5, 0.2, 0.3]), np.array([1, 0])).numpy().round(3)
         array([0.5, 0.5, 0. ], dtype=float32)
     """
     probabilities, present = ops.cast(probabilities, "float32"), ops.cast(present, "float32")
