@@ -80,13 +80,18 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
     return []
 
 
-def test_no_modules_import_each_other_in_a_circle():
+def package_graph() -> dict[str, set[str]]:
+    """Return the import graph of wsseg."""
     root = Path(wsseg.__file__).parent
     sources = {}
     for file in root.rglob("*.py"):
         parts = file.relative_to(root.parent).with_suffix("").parts
         sources[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file.read_text()
-    graph = import_graph(sources)
+    return import_graph(sources)
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = package_graph()
     assert len(graph) > 300
     assert graph["wsseg.catalogue"] == {"wsseg.errors"}
     assert circle(graph) == []
@@ -107,3 +112,52 @@ def test_a_circle_is_found_where_there_is_one():
         "from os import path",
     ):
         assert circle(import_graph(sources | {"p.c": later})) == []
+
+
+ORDER = """
+errors file_names progress
+palette image_files catalogue processes
+grid
+interpolation artifacts
+objects
+metrics annotations
+refiners
+layers losses places report datasets
+backbones loading recipe
+classifiers affinity detectors supervision
+saved_models
+segmenters explainers
+training faithfulness
+imported_weights
+stages
+engine
+commands
+cli
+__main__
+"""
+"""Rooms and files of the package from the ground up: each may import what stands in a line above, and nothing else."""
+
+LEVELS = {room: level for level, line in enumerate(ORDER.strip().splitlines()) for room in line.split()}
+
+
+def against_the_order(graph: dict[str, set[str]]) -> list[str]:
+    """Return the imports that do not run from a later line to an earlier one, or stay inside a room."""
+    found = []
+    for module, imported in graph.items():
+        for other in imported:
+            room, its = (name.split(".")[1] if "." in name else "" for name in (module, other))
+            if room != its and its and LEVELS[its] >= LEVELS.get(room, -1):
+                found.append(f"{module} -> {other}")
+    return sorted(found)
+
+
+def test_imports_run_down_the_stated_order():
+    graph = package_graph()
+    assert {name.split(".")[1] for name in graph if "." in name} == set(LEVELS)
+    assert against_the_order(graph) == []
+
+
+def test_an_import_against_the_order_is_found():
+    graph = {"wsseg.errors": {"wsseg.engine.run"}, "wsseg.engine.run": {"wsseg.errors", "wsseg.engine.a"}}
+    assert against_the_order(graph) == ["wsseg.errors -> wsseg.engine.run"]
+    assert against_the_order({"wsseg.losses.dice": {"wsseg.layers.aspp"}}) != []
