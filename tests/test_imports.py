@@ -9,6 +9,7 @@ LIGHT = [
     "wsseg.objects.instances",
     "wsseg.datasets",
     "wsseg.metrics",
+    "wsseg.recipe",
     "wsseg.refiners",
     "wsseg.report",
 ]

@@ -99,7 +99,7 @@ def test_the_fingerprints_of_unused_parts(recipe):
     assert splits.fingerprint(recipe(), "calibration_masks") is None
     used = ["label.threshold.rule=calibration", "label.threshold.split=val"]
     assert splits.fingerprint(recipe(*used), "calibration_masks") == splits.fingerprint(recipe(), "val_masks")
-    assert splits.fingerprint(recipe(*used, "segment.supervision=masks"), "calibration_masks") is None
+    assert splits.fingerprint(recipe(*used, "segment.train_on=true_masks"), "calibration_masks") is None
 
 
 def test_weights_by_content(tmp_path):

@@ -4,29 +4,10 @@ import functools
 from typing import Any
 
 from wsseg.artifacts import digest
-from wsseg.recipe import Recipe, TeacherConfig
-from wsseg.recipe.reading import to_plain
+from wsseg.recipe import Recipe, identity
 from wsseg.stages import STAGES, inputs_of, plan
 from wsseg.supervision import splits
 from wsseg.supervision import training_images as supervision
-
-# Where the data lies and how many processes work do not change what comes out; of weights the content counts.
-NOT_IDENTITY = {
-    "dataset": ("root",),
-    "label": ("workers",),
-    "classify": ("weights",),
-    "segment": ("weights",),
-    "propagate": ("weights",),
-    "detect": ("weights",),
-}
-
-# Options that came later say nothing while they do nothing: so runs from before them stand.
-LATER = {
-    "classify": {"loss": "cross_entropy", "loss_options": {}},
-    "localize": {"absent": 0.0, "scaling": "max"},
-    "relabel": {"epochs": None},
-    "segment": {"teacher": to_plain(TeacherConfig())},
-}
 
 
 class Definitions:
@@ -38,22 +19,14 @@ class Definitions:
 
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
-        self._plain = to_plain(recipe)
         self._fingerprint = functools.cache(lambda part: splits.fingerprint(recipe, part))
         self.of = functools.cache(self._of)
 
     def _section(self, dotted: str) -> Any:
-        value: Any = self._plain
+        value: Any = self.recipe
         for part in dotted.split("."):
-            value = value[part]
-        if not isinstance(value, dict):
-            return value
-        later = LATER.get(dotted, {})
-        left_out = {
-            *NOT_IDENTITY.get(dotted, ()),
-            *(k for k, default in later.items() if value[k] == default),
-        }
-        return {k: v for k, v in value.items() if k not in left_out}
+            value = getattr(value, part)
+        return identity(value)
 
     def _matters(self, section: str) -> bool:
         """Tell whether options of another stage, that this one reads too, decide anything in this recipe."""
@@ -77,7 +50,7 @@ class Definitions:
         for part in stage.data:
             if (value := self._fingerprint(part)) is not None:
                 definition["data"][part] = value
-        if name == "segment" and self.recipe.segment.supervision == "masks":
+        if name == "segment" and self.recipe.segment.train_on == "true_masks":
             definition["data"]["train_masks"] = self._fingerprint("train_masks")
         if name == "ceiling":
             definition["options"]["segment"]["supervision"] = "masks"

@@ -8,8 +8,7 @@ from typing import Any
 
 from wsseg.artifacts import read_json, write_json
 from wsseg.errors import InputError
-from wsseg.recipe import Recipe
-from wsseg.recipe.reading import to_plain
+from wsseg.recipe import Recipe, to_plain
 
 OWNER = "recipe.json"
 LOCK = ".lock"

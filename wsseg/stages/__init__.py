@@ -161,13 +161,13 @@ STAGES = {
 def plan(recipe: Recipe) -> list[str]:
     """Name the stages that a recipe has, in order.
 
-    A fully supervised recipe (`segment.supervision: masks`) has no use for a classifier or class maps.
+    A fully supervised recipe (`segment.train_on: true_masks`) has no use for a classifier or class maps.
 
     Example:
         >>> plan(Recipe())
         ['classify', 'localize', 'propagate', 'label', 'segment', 'evaluate', 'report']
     """
-    if recipe.segment.supervision == "masks":
+    if recipe.segment.train_on == "true_masks":
         first = ["classify"] if recipe.segment.weights == "classifier" else []
         return [*first, "segment", "evaluate", "report"]
     left_out = set()

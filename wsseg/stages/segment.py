@@ -38,7 +38,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     On pseudo-masks the records have no masks, so none of the training split's can be read; the true masks that the
     section `supervision` gives lie among them.
     """
-    if recipe.segment.supervision == "masks":
+    if recipe.segment.train_on == "true_masks":
         return run_ceiling(recipe, inputs, out)
     train, set_aside = training_data(recipe, inputs)
     given = given_ids(inputs["label"])
@@ -105,14 +105,10 @@ def train_segmenter(
         taught = bool(config.teacher.weight) and not ceiling
         batches = TrainingBatches(
             train,
-            config.crop,
-            config.long_side,
-            config.batch_size,
+            config,
             recipe.seed,
-            config.jitter,
             "masks",
             masks,
-            mirror=config.mirror,
             margin=model.margin,
             maps=maps and functools.partial(maps, num_classes=model.num_classes),
             image_labels=taught,

@@ -93,7 +93,7 @@ def fingerprint(recipe: Recipe, part: str) -> str | None:
     """
     name, _, masks = part.partition("_")
     if name == "calibration":
-        if recipe.label.threshold.rule != "calibration" or recipe.segment.supervision == "masks":
+        if recipe.label.threshold.rule != "calibration" or recipe.segment.train_on == "true_masks":
             return None
         split = recipe.label.threshold.split
     else:

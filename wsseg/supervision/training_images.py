@@ -115,7 +115,7 @@ def described(recipe: Recipe) -> str:
         'image-level labels'
     """
     config = recipe.supervision
-    if recipe.segment.supervision == "masks":
+    if recipe.segment.train_on == "true_masks":
         return "true masks (fully supervised)"
     parts = []
     if config.rest == "pseudo_masks" or not config.masks_share:

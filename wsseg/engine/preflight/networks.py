@@ -8,7 +8,6 @@ from wsseg.catalogue import nearest
 from wsseg.errors import InputError
 from wsseg.layers.legal_sizes import LegalSizes
 from wsseg.recipe import Recipe
-from wsseg.recipe.values import require
 from wsseg.supervision import splits
 
 OWN_OPTIONS = ("weights", "backbone", "output_stride", "channels")
@@ -30,9 +29,9 @@ def check_detector(recipe: Recipe) -> None:
         if recipe.segment.network == "none":
             raise InputError("`segment.network` and `detect.network` are both none: nothing would be trained")
         return
-    if recipe.segment.supervision == "masks":
+    if recipe.segment.train_on == "true_masks":
         raise InputError(
-            "`detect.network` learns from pseudo-instances, which `segment.supervision: masks` does not make; leave "
+            "`detect.network` learns from pseudo-instances, which `segment.train_on: true_masks` does not make; leave "
             "that out (`ceiling: true` trains on the true instances too)"
         )
     if not recipe.propagate.instances:
@@ -56,7 +55,6 @@ def check_detector(recipe: Recipe) -> None:
             raise InputError(
                 f"`detect.options`: `{config.network}` has no option `{option}`; {nearest(option, further)}"
             )
-    require("detect.objects", config.objects, lambda n: n >= 1, "1 or more; try 50")
     backbone, weights = config.backbone, config.weights
     if weights == "classifier":
         if backbone not in (None, recipe.classify.backbone):
@@ -65,8 +63,6 @@ def check_detector(recipe: Recipe) -> None:
                 f"({recipe.classify.backbone})"
             )
         backbone, weights = recipe.classify.backbone, None
-    for option, side in (("crop", config.crop), ("size", config.size or config.crop)):
-        require(f"detect.{option}", side, lambda n: n >= 32 and n % 32 == 0, "a multiple of 32; try 512")
     options = {"backbone": backbone, "weights": weights, "input_size": [config.crop] * 2}
     sizes_of("detect", config.network, json.dumps(options | config.options, default=str))
 

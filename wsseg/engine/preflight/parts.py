@@ -7,7 +7,6 @@ from wsseg.engine.preflight.networks import OWN_OPTIONS, SET_BY_STAGE, check_det
 from wsseg.engine.preflight.supervision import check_supervision
 from wsseg.errors import InputError
 from wsseg.recipe import Recipe
-from wsseg.recipe.values import require
 from wsseg.stages import plan
 from wsseg.supervision import splits
 
@@ -42,11 +41,11 @@ def check_parts(recipe: Recipe) -> None:
         check_segmenter(recipe)
     check_detector(recipe)
     check_supervision(recipe)
-    supervised = recipe.segment.supervision == "masks"
+    supervised = recipe.segment.train_on == "true_masks"
     if supervised or recipe.ceiling:
         train = splits.open_split(recipe, recipe.dataset.train, masks=True)
         if all(record.mask is None for record in train):
-            option = "`segment.supervision: masks`" if supervised else "`ceiling: true`"
+            option = "`segment.train_on: true_masks`" if supervised else "`ceiling: true`"
             raise InputError(f"{option} needs masks, and no image of split `{train.split}` has one")
     if recipe.label.threshold.rule == "calibration" and not supervised:
         splits.check_calibration(recipe)
@@ -126,10 +125,6 @@ def check_propagate(recipe: Recipe) -> None:
                 f"`propagate.weights: classifier` needs `propagate.backbone` ({config.backbone}) to be "
                 f"`classify.backbone` ({recipe.classify.backbone}); leave it out, or use `propagate.weights: imagenet`"
             )
-    for option in ("radius", "learn_radius"):
-        require(f"propagate.{option}", getattr(config, option), lambda n: n >= 2, "at least 2 cells; try 5")
-    require("propagate.beta", config.beta, lambda x: x > 0, "positive; try 10")
-    require("propagate.steps", config.steps, lambda n: n >= 0, "0 or more; try 256")
     cells, needed = config.crop // {"irn": 4, "psa": 8}[config.method], 2 * config.learn_radius - 1
     if cells < needed:
         raise InputError(

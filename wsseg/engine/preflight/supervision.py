@@ -18,9 +18,9 @@ def check_supervision(recipe: Recipe) -> None:
         InputError: The message names the option.
     """
     config = recipe.supervision
-    if recipe.segment.supervision == "masks" and (config.annotations != "labels" or config.masks_share):
+    if recipe.segment.train_on == "true_masks" and (config.annotations != "labels" or config.masks_share):
         raise InputError(
-            "`segment.supervision: masks` trains on all true masks and needs no section `supervision`; leave one out"
+            "`segment.train_on: true_masks` trains on all true masks and needs no section `supervision`; leave one out"
         )
     if recipe.relabel.rounds and (config.annotations != "labels" or config.masks_share):
         raise InputError(
@@ -38,10 +38,10 @@ def _check_teacher(recipe: Recipe) -> None:
     config = recipe.segment
     if not config.teacher.weight:
         return
-    if config.supervision == "masks":
+    if config.train_on == "true_masks":
         raise InputError(
-            "`segment.teacher` labels what masks leave open, and the true masks of `segment.supervision: masks` leave "
-            "nothing; leave one out"
+            "`segment.teacher` labels what masks leave open, and the true masks of `segment.train_on: true_masks` "
+            "leave nothing; remove one of the two"
         )
     confident = recipe.relabel.confidence if recipe.relabel.rounds else 0
     if not (recipe.label.unsure or confident or recipe.supervision.rest == "unlabelled"):
@@ -153,9 +153,9 @@ def _check_labels(recipe: Recipe) -> None:
             raise InputError(
                 f"`supervision.{option}` is about labels that nothing in this recipe learns from; leave it out"
             )
-        if given and recipe.segment.supervision == "masks":
+        if given and recipe.segment.train_on == "true_masks":
             raise InputError(
-                f"`supervision.{option}` is of no use with `segment.supervision: masks`; leave one out"
+                f"`supervision.{option}` is of no use with `segment.train_on: true_masks`; leave one out"
             )
     if config.clean_labels == "none":
         if config.clean_folds != SupervisionConfig.clean_folds:

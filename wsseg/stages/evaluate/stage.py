@@ -64,7 +64,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
                 scores["relabelled_masks"] = score_masks(
                     train, folder, images.setdefault("relabelled_masks", {})
                 )
-    supervised = recipe.segment.supervision == "masks"
+    supervised = recipe.segment.train_on == "true_masks"
     for name, stage, folder in (
         ("ceiling" if supervised else "segmenter", "segment", PREDICTIONS),
         ("ceiling", "ceiling", CEILING_PREDICTIONS),
@@ -75,7 +75,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
             )
     if supervised:
         scores["segmenter"] = scores["ceiling"]
-    for name, supervision in (("segmenter", recipe.segment.supervision), ("ceiling", "masks")):
+    for name, supervision in (("segmenter", "masks" if supervised else "pseudo_masks"), ("ceiling", "masks")):
         if scores[name]:
             scores[name] = scores[name] | {"supervision": supervision}
     scores["conventions"] = conventions(recipe)

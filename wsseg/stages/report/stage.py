@@ -9,8 +9,7 @@ import yaml
 from wsseg.artifacts import ClassMaps, Manifest, read_json, read_mask
 from wsseg.datasets import Dataset, Record
 from wsseg.file_names import CEILING_PREDICTIONS, CRF_SEARCH, IMAGE_SCORES, MAPS, MASKS, PREDICTIONS, SCORES
-from wsseg.recipe import Recipe
-from wsseg.recipe.reading import to_plain
+from wsseg.recipe import Recipe, to_plain
 from wsseg.report.figures import ThresholdCurve, read_history
 from wsseg.report.overlay import overlay, overlay_class_maps
 from wsseg.report.page import Curve, Gallery, Page, Row, ScoreRow, StageRow, Tile, write_page
@@ -39,7 +38,7 @@ def run(recipe: Recipe, inputs: Mapping[str, Path], out: Path) -> Outcome:
     manifests = {name: Manifest.load(folder) for name, folder in inputs.items() if name != "data"}
     train, _ = supervision.training_data(recipe, inputs, masks=True)
     val, _ = splits.checked(recipe, recipe.dataset.val, inputs["data"], masks=True)
-    supervised = recipe.segment.supervision == "masks"
+    supervised = recipe.segment.train_on == "true_masks"
     rows = [
         ScoreRow.from_scores(title, scores[key])
         for key, title in TITLES.items()
@@ -169,7 +168,11 @@ def galleries(
     folders = [
         (title, inputs["evaluate"] / folder, images.get(key, {}))
         for title, folder, key in (
-            ("prediction", PREDICTIONS, "ceiling" if recipe.segment.supervision == "masks" else "segmenter"),
+            (
+                "prediction",
+                PREDICTIONS,
+                "ceiling" if recipe.segment.train_on == "true_masks" else "segmenter",
+            ),
             ("ceiling", CEILING_PREDICTIONS, "ceiling"),
         )
         if (inputs["evaluate"] / folder).is_dir()
