@@ -47,9 +47,23 @@ def test_help_needs_neither_tensorflow_nor_the_recipe_reader():
 def test_the_options_are_listed_with_type_and_default(capsys):
     assert main(["options"]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "--segment.epochs EPOCHS Passes over the training images. (type: int, default: 12)" in text
-    assert "--label.threshold.rule {fixed,otsu,calibration}" in text
-    assert "--dataset.name" in text and "--config" not in text
+    assert (
+        "--segment.epochs: a whole number, at least 1; default: 12 Number of passes over the training" in text
+    )
+    assert "--label.threshold.rule: one of fixed, otsu, calibration; default: fixed Rule for" in text
+    assert "--dataset.name: text" in text and "--config" not in text
+
+
+def test_options_can_be_searched_by_name_and_help(capsys):
+    assert main(["options", "Learning_Rate"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = [line.split(":")[0].strip() for line in lines if line.startswith("  --")]
+    assert names == [f"--{stage}.learning_rate" for stage in ("classify", "propagate", "segment", "detect")]
+    assert main(["options", "upper bound"]) == 0
+    assert [one for one in capsys.readouterr().out.splitlines() if one.startswith("  --")] == [
+        "  --ceiling: true or false; default: false"
+    ]
+    assert "no option has `learnin_rate` in its name or help" in failed(capsys, "options", "learnin_rate")
 
 
 @pytest.mark.parametrize(

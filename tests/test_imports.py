@@ -15,6 +15,7 @@ LIGHT = [
     "wsseg.objects.instances",
     "wsseg.datasets",
     "wsseg.metrics",
+    "wsseg.recipe",
     "wsseg.refiners",
     "wsseg.report",
 ]
@@ -122,8 +123,8 @@ interpolation artifacts
 objects
 metrics annotations
 refiners
-layers losses places report datasets
-backbones loading recipe
+layers losses places report datasets recipe
+backbones loading
 classifiers affinity detectors supervision
 saved_models
 segmenters explainers

@@ -3,6 +3,7 @@
 import argparse
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -100,7 +101,8 @@ def build_parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--classes", nargs="+", help="foreground class names of masks, for ids 1, 2, ..."
             )
-    add("options", "list every option of a recipe", show_options)
+    options = add("options", "list the options of a recipe: type, range, default and help", show_options)
+    options.add_argument("word", nargs="?", help="only options with this in their name or help")
     datasets_command.add_arguments(
         add("datasets", "list the datasets and their options, or check one's files", datasets_command.run)
     )
@@ -229,11 +231,10 @@ def show_status(arguments: argparse.Namespace, overrides: list[str]) -> None:
 
 
 def show_options(arguments: argparse.Namespace, overrides: list[str]) -> None:
-    """Print every option of a recipe with its type and default."""
-    from wsseg.recipe.reading import parser
+    """Print the options of a recipe with type, range, default and help."""
+    from wsseg.recipe.listing import list_options
 
-    text = parser(prog="wsseg run RECIPE", usage=argparse.SUPPRESS).format_help()
-    print(text[text.index("A whole run:") :], end="")  # before it: options of the parser itself
+    print(list_options(arguments.word, min(shutil.get_terminal_size((100, 24)).columns, 120)))
 
 
 def show_models(arguments: argparse.Namespace, overrides: list[str]) -> None:

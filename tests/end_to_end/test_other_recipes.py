@@ -18,7 +18,7 @@ def scores_of(run):
 @pytest.mark.slow
 def test_full_supervision_on_one_class(scenes_cache, command, tmp_path):
     changes = {
-        "segment": {"supervision": "masks", "batch_size": 64, "epochs": 1},
+        "segment": {"train_on": "true_masks", "batch_size": 64, "epochs": 1},
         "dataset": {"classes": ["daisy"], "options": {"size": 64, "train_images": 24, "val_images": 8}},
     }
     recipe = write_recipe(tmp_path / "masks.yaml", changes)

@@ -163,5 +163,5 @@ def test_without_any_mask(tmp_path, command):
     # Masks are needed now, and that is said before anything runs.
     status, output = command("run", recipe, "--run", tmp_path / "run", "--ceiling", "true")
     assert status == 2 and "`ceiling: true` needs masks" in output and "skipped" not in output
-    status, output = command("run", recipe, "--run", tmp_path / "other", "--segment.supervision", "masks")
-    assert status == 2 and "`segment.supervision: masks` needs masks" in output
+    status, output = command("run", recipe, "--run", tmp_path / "other", "--segment.train_on", "true_masks")
+    assert status == 2 and "`segment.train_on: true_masks` needs masks" in output

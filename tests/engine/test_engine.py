@@ -72,10 +72,10 @@ def folders(*names):
 def test_plans(recipe):
     assert plan(recipe()) == WEAK
     assert plan(recipe("ceiling=true")) == [*WEAK[:5], "ceiling", *WEAK[5:]]
-    supervised = recipe("segment.supervision=masks", "ceiling=true")
+    supervised = recipe("segment.train_on=true_masks", "ceiling=true")
     assert plan(supervised) == ["segment", "evaluate", "report"]
     assert inputs_of(supervised, "evaluate") == ["segment"]
-    from_classifier = recipe("segment.supervision=masks", "segment.weights=classifier")
+    from_classifier = recipe("segment.train_on=true_masks", "segment.weights=classifier")
     assert plan(from_classifier) == ["classify", "segment", "evaluate", "report"]
     assert inputs_of(from_classifier, "segment") == ["classify"]
     assert inputs_of(recipe("segment.weights=classifier"), "segment") == ["label", "classify"]
@@ -132,7 +132,7 @@ def test_an_option_makes_the_right_stages_stale(recipe, tmp_path, option, first,
     assert stale(recipe(option), tmp_path / "run") == {}
 
 
-@pytest.mark.parametrize("option", ["label.workers=3", "segment.supervision=pseudo_masks"])
+@pytest.mark.parametrize("option", ["label.workers=3", "segment.train_on=pseudo_masks"])
 def test_an_option_that_changes_no_result_makes_nothing_stale(recipe, tmp_path, option):
     run(recipe(), tmp_path / "run")
     assert stale(recipe(option), tmp_path / "run") == {}
@@ -155,7 +155,7 @@ def test_calibration_concerns_localize_too(recipe, tmp_path):
 
 
 def test_options_of_stages_that_a_supervised_recipe_has_not(recipe, tmp_path):
-    words = ["segment.supervision=masks"]
+    words = ["segment.train_on=true_masks"]
     run(recipe(*words), tmp_path / "run")
     assert folders("segment", "evaluate", "report") == fake_stages.RAN
     assert stale(recipe(*words, "label.unsure=0.1", "localize.flip=false"), tmp_path / "run") == {}
@@ -196,9 +196,9 @@ def test_data_that_changed(recipe, photographs, tmp_path):
 
 
 def test_masks_of_the_training_split_concern_full_supervision(recipe, photographs, tmp_path):
-    run(recipe("segment.supervision=masks"), tmp_path / "run")
+    run(recipe("segment.train_on=true_masks"), tmp_path / "run")
     write_mask(photographs / "masks/train1.png", np.eye(20, dtype=np.uint8))
-    found = stale(recipe("segment.supervision=masks"), tmp_path / "run")
+    found = stale(recipe("segment.train_on=true_masks"), tmp_path / "run")
     assert found["segment"] == "the data changed: `train_masks`"
 
 

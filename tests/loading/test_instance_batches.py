@@ -4,6 +4,7 @@ import pytest
 from wsseg import datasets
 from wsseg.loading.instance_batches import InstanceBatches, boxes_of
 from wsseg.objects.instances import Instances, boxes_of_masks
+from wsseg.recipe import TrainingConfig
 
 
 @pytest.fixture(scope="module")
@@ -14,8 +15,9 @@ def scenes(tmp_path_factory):
 
 
 def batches(dataset, read=None, **options):
-    arguments = {"crop": 64, "long_side": (64, 64), "batch_size": 3, "seed": 1} | options
-    return InstanceBatches(dataset, read or dataset.read_instances, **arguments)
+    own = {name: options.pop(name) for name in ("most", "least_pixels") if name in options}
+    config = TrainingConfig(**{"crop": 64, "long_side": (64, 64), "batch_size": 3} | options)
+    return InstanceBatches(dataset, read or dataset.read_instances, config, seed=1, **own)
 
 
 def by_first_pixels(dataset):

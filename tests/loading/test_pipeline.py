@@ -15,6 +15,7 @@ from wsseg import datasets
 from wsseg.loading import padded_batches, pipeline
 from wsseg.loading.instance_batches import InstanceBatches
 from wsseg.loading.training_batches import TrainingBatches
+from wsseg.recipe import TrainingConfig
 from wsseg.stages.classify.train_classifier import Examples
 
 PACKAGE = Path(wsseg.__file__).parent
@@ -67,10 +68,10 @@ def made(monkeypatch):
 def test_no_dataset_is_tuned(tmp_path, made):
     coded = coded_dataset(tmp_path)
     scenes = datasets.create("scenes", root=tmp_path / "scenes", size=64, train_images=2, val_images=2)
-    training = TrainingBatches(coded, crop=32, long_side=(30, 60), batch_size=2, seed=1)
-    objects = InstanceBatches(
-        scenes, scenes.read_instances, crop=64, long_side=(64, 64), batch_size=2, seed=1
-    )
+    small = TrainingConfig(crop=32, long_side=(30, 60), batch_size=2)
+    training = TrainingBatches(coded, small, seed=1)
+    larger = TrainingConfig(crop=64, long_side=(64, 64), batch_size=2)
+    objects = InstanceBatches(scenes, scenes.read_instances, larger, seed=1)
     assert list(padded_batches.padded_batches(coded, coded, batch_size=2))
     whole_images = made.pop()
     for_a_classifier = Examples(training, lambda images, labels: (images[0], labels))

@@ -1,5 +1,6 @@
 """Training batches: the same for the same seed and epoch, masks on their images, nothing invented."""
 
+import dataclasses
 import time
 
 import numpy as np
@@ -10,6 +11,7 @@ from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.loading.augment import FILL_RGB, Crops
 from wsseg.loading.training_batches import TrainingBatches
+from wsseg.recipe import TrainingConfig
 
 
 @pytest.fixture
@@ -17,9 +19,19 @@ def coded(tmp_path):
     return coded_dataset(tmp_path)
 
 
+CONFIGURED = {field.name for field in dataclasses.fields(TrainingConfig)}
+
+
+def batches_of(dataset, crop, long_side, batch_size, seed, **options):
+    """Options of the training go into the config, all others to the batches themselves."""
+    config = {name: options.pop(name) for name in CONFIGURED & set(options)}
+    config = TrainingConfig(crop=crop, long_side=long_side, batch_size=batch_size, **config)
+    return TrainingBatches(dataset, config, seed, **options)
+
+
 def batches_with_masks(dataset, **options):
     options = {"crop": 48, "long_side": (40, 110), "batch_size": 3, "seed": 5} | options
-    return TrainingBatches(dataset, target="masks", read_mask=dataset.read_mask, **options)
+    return batches_of(dataset, target="masks", read_mask=dataset.read_mask, **options)
 
 
 def arrays(batches, epoch):
@@ -86,7 +98,7 @@ def test_no_class_is_invented_and_padding_is_unsure(coded):
 
 
 def test_labels_and_validity(coded):
-    batches = TrainingBatches(coded, crop=48, long_side=(30, 60), batch_size=3, seed=1, jitter=0.3)
+    batches = batches_of(coded, crop=48, long_side=(30, 60), batch_size=3, seed=1, jitter=0.3)
     seen = []
     for (images, valid), labels in batches.epoch(0):
         images, valid = images.numpy(), valid.numpy()
@@ -109,7 +121,7 @@ def test_labels_go_with_their_images(tmp_path):
         Image.new("RGB", (32, 32), (20 * index, 0, 0)).save(path)
         records.append(Record(str(index), path, (f"class {index}",)))
     dataset = Dataset("red", "train", [f"class {i}" for i in range(8)], records)
-    for (images, _), labels in TrainingBatches(dataset, 32, (32, 32), 2, 0).epoch(3):
+    for (images, _), labels in batches_of(dataset, 32, (32, 32), 2, 0).epoch(3):
         np.testing.assert_allclose(images[:, 16, 16, 0] / 20, np.argmax(labels, -1), atol=1e-3)
 
 
@@ -142,7 +154,7 @@ def test_an_image_without_a_mask_is_unsure_everywhere(coded):
     def read(record):
         return coded.read_mask(record) if record.id == first else None
 
-    batches = TrainingBatches(coded, 48, (40, 48), 9, 0, target="masks", read_mask=read)
+    batches = batches_of(coded, 48, (40, 48), 9, 0, target="masks", read_mask=read)
     ((_, masks),) = arrays(batches, 0)
     assert sorted(bool((mask == 255).all()) for mask in masks) == [False] + 6 * [True]
 
@@ -155,8 +167,8 @@ def test_jitter_changes_colours_not_masks(coded):
 
 
 def test_erasing_blots_images_out_and_leaves_labels(coded):
-    plain = TrainingBatches(coded, 48, (90, 110), 3, 1)
-    erased = TrainingBatches(coded, 48, (90, 110), 3, 1, erase=0.6)
+    plain = batches_of(coded, 48, (90, 110), 3, 1)
+    erased = batches_of(coded, 48, (90, 110), 3, 1, erase=0.6)
     shares = []
     for ((before, _), labels), ((after, valid), same) in zip(plain.epoch(0), erased.epoch(0)):
         np.testing.assert_array_equal(labels, same)
@@ -185,7 +197,7 @@ def test_turned_photographs_are_upright(tmp_path):
     mask = np.zeros((60, 40), np.uint8)
     mask[:, 20:] = 1
     dataset = Dataset("turned", "train", ("a",), [Record("turned", tmp_path / "turned.png", ("a",))])
-    batches = TrainingBatches(dataset, 60, (60, 60), 1, 0, target="masks", read_mask=lambda record: mask)
+    batches = batches_of(dataset, 60, (60, 60), 1, 0, target="masks", read_mask=lambda record: mask)
     ((images, masks),) = arrays(batches, 0)
     bright = images[0, ..., 0] > 200
     np.testing.assert_array_equal(masks[0] == 1, bright)
@@ -195,7 +207,7 @@ def test_turned_photographs_are_upright(tmp_path):
 def test_no_image(coded):
     empty = Dataset("none", "train", ("a",), [])
     with pytest.raises(InputError, match=r"dataset `none` \(train\) has no image to train on"):
-        TrainingBatches(empty, 32, (32, 32), 1, 0)
+        batches_of(empty, 32, (32, 32), 1, 0)
 
 
 def test_a_margin_is_cut_from_the_masks_and_filled_with_context(tmp_path):
@@ -205,7 +217,7 @@ def test_a_margin_is_cut_from_the_masks_and_filled_with_context(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "noise.png")
     dataset = Dataset("noise", "train", ("a",), [Record("noise", tmp_path / "noise.png", ("a",))])
-    batches = TrainingBatches(
+    batches = batches_of(
         dataset, 64, (30, 30), 1, 0, target="masks", read_mask=lambda _: np.ones((20, 30), np.uint8), margin=8
     )
     ((images, masks),) = arrays(batches, 0)

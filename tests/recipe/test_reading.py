@@ -4,8 +4,7 @@ import pytest
 import yaml
 
 from wsseg.errors import InputError
-from wsseg.recipe import Recipe
-from wsseg.recipe.reading import load_recipe, to_plain
+from wsseg.recipe import Recipe, load_recipe, to_plain
 
 
 def recipe_of(tmp_path, text, *overrides):

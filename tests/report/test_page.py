@@ -139,17 +139,6 @@ def test_missing_scores_are_dashes():
     assert row.miou is None and row.oracle_miou is None and row.oracle_level is None
 
 
-def test_share_of_the_ceiling():
-    def page(weak, full, **more):
-        rows = [ScoreRow.from_scores("segmenter", SCORES | {"miou": weak} | more)]
-        return Page("t", NAMES, scores=[*rows, ScoreRow.from_scores("ceiling", SCORES | {"miou": full})])
-
-    assert page(0.6, 0.8).weak_over_full == pytest.approx(0.75)
-    assert page(0.6, None).weak_over_full is None
-    assert page(0.6, 0.6, supervision="masks").weak_over_full is None
-    assert Page("t", NAMES).weak_over_full is None
-
-
 def test_row_that_does_not_fit_its_gallery(tmp_path):
     gallery = Gallery("g", ["image", "mask"], [Row("x", [], [Tile(None)])])
     with pytest.raises(InputError, match="gallery `g`, image x: 1 tiles for 2 columns"):

@@ -211,7 +211,7 @@ def test_stages_of_a_recipe_with_a_detector(tmp_path, monkeypatch):
         ({"detect": DETECT | {"backbone": "resnet50"}}, "to be `classify.backbone`"),
         ({"detect": DETECT | {"options": {"nms": 3}}}, "`detect`: `nms` must be a number from 0 to 1"),
         ({"detect": DETECT | {"objects": 0}}, "`detect.objects` must be 1 or more"),
-        ({"segment": {"supervision": "masks"}}, "which `segment.supervision: masks` does not make"),
+        ({"segment": {"train_on": "true_masks"}}, "which `segment.train_on: true_masks` does not make"),
     ],
 )
 def test_what_cannot_work_is_said_first(tmp_path, monkeypatch, sections, message):

@@ -34,7 +34,7 @@ def small(tmp_path, monkeypatch):
 
     def build(**changes):
         dataset = {"options": {"size": 64, "train_images": 6, "val_images": 3}}
-        changes = {"supervision": "masks", "epochs": 4} | changes
+        changes = {"train_on": "true_masks", "epochs": 4} | changes
         recipe = load_recipe(write_recipe(tmp_path / "small.yaml", {"dataset": dataset, "segment": changes}))
         preflight.check_loss(Splits(recipe))
         preflight.check_segmenter(recipe)

@@ -286,4 +286,4 @@ def test_the_supervision_in_words(recipe):
     assert said("masks_share=0.1", "masks_repeat=4").endswith("have one, shown 4 times as often")
     assert said("masks_share=0.1", "rest=ignore").startswith("the true masks")
     assert said("masks_share=0.1", "rest=unlabelled").endswith("; the other images without labels")
-    assert describe_supervision(recipe("segment.supervision=masks")) == "true masks (fully supervised)"
+    assert describe_supervision(recipe("segment.train_on=true_masks")) == "true masks (fully supervised)"

@@ -13,6 +13,7 @@ from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.layers.masked_pooling import MaskedGlobalAveragePooling2D
 from wsseg.loading.training_batches import TrainingBatches
+from wsseg.recipe import TrainingConfig
 from wsseg.training import optimizers
 from wsseg.training.resumable_fit import remove_checkpoints, resumable_fit
 
@@ -54,7 +55,9 @@ def build(optimizer="sgd", learning_rate=0.1):
 
 
 def batches(dataset):
-    return TrainingBatches(dataset, 32, (30, 60), batch_size=2, seed=1, jitter=0.3)
+    return TrainingBatches(
+        dataset, TrainingConfig(crop=32, long_side=(30, 60), batch_size=2, jitter=0.3), seed=1
+    )
 
 
 class Stop(Exception):  # noqa: N818

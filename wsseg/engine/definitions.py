@@ -7,30 +7,10 @@ from typing import Any
 
 from wsseg.artifacts import digest
 from wsseg.errors import InputError
-from wsseg.recipe import TeacherConfig
-from wsseg.recipe.reading import to_plain
+from wsseg.recipe import identity
 from wsseg.stages import STAGES, inputs_of
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import fingerprint_of_annotations, fingerprint_of_given_masks
-
-# Where the data lies and how many processes work do not change what comes out; of weights the content counts.
-NOT_IDENTITY = {
-    "dataset": ("root",),
-    "label": ("workers",),
-    "classify": ("weights",),
-    "segment": ("weights",),
-    "propagate": ("weights",),
-    "detect": ("weights",),
-}
-
-# Options that came later say nothing while they do nothing: so runs from before them stand.
-LATER = {
-    "classify": {"loss": "cross_entropy", "loss_options": {}},
-    "localize": {"absent": 0.0, "scaling": "max"},
-    "relabel": {"epochs": None},
-    "segment": {"teacher": to_plain(TeacherConfig())},
-}
-
 
 FURTHER_DATA = {"given_masks": fingerprint_of_given_masks, "annotations": fingerprint_of_annotations}
 """Parts of the data that are no split of the dataset."""
@@ -46,7 +26,6 @@ class Definitions:
     def __init__(self, splits: Splits):
         self.splits = splits
         self.recipe = splits.recipe
-        self._plain = to_plain(self.recipe)
         self._fingerprint = functools.cache(self._fingerprint_of)
         self.of = functools.cache(self._of)
 
@@ -56,17 +35,10 @@ class Definitions:
         return self.splits.fingerprint(part)
 
     def _section(self, dotted: str) -> Any:
-        value: Any = self._plain
+        value: Any = self.recipe
         for part in dotted.split("."):
-            value = value[part]
-        if not isinstance(value, dict):
-            return value
-        later = LATER.get(dotted, {})
-        left_out = {
-            *NOT_IDENTITY.get(dotted, ()),
-            *(k for k, default in later.items() if value[k] == default),
-        }
-        return {k: v for k, v in value.items() if k not in left_out}
+            value = getattr(value, part)
+        return identity(value)
 
     def _of(self, name: str) -> dict[str, Any]:
         """Return the definition of a stage, as its manifest stores it."""

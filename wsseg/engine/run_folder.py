@@ -9,8 +9,7 @@ from typing import Any
 from wsseg.artifacts import read_json, write_json
 from wsseg.errors import InputError
 from wsseg.file_names import LOCK, OWNER
-from wsseg.recipe import Recipe
-from wsseg.recipe.reading import to_plain
+from wsseg.recipe import Recipe, to_plain
 
 Source = tuple[str | None, list[str]]
 """A recipe's file, or None for the defaults, and the options of the command line that win over it."""

@@ -11,6 +11,7 @@ from wsseg.errors import InputError
 from wsseg.loading.augment import FILL_RGB, Crops, flip_layer, jitter_layers, scale_and_crop_objects
 from wsseg.loading.pipeline import read_in_order
 from wsseg.objects.instances import Instances
+from wsseg.recipe import TrainingConfig
 
 
 class InstanceBatches:
@@ -20,13 +21,9 @@ class InstanceBatches:
         dataset: What to read.
         read_instances: Record -> its objects, with masks; where they come from is the caller's decision, and nothing
             else here can open them. Crowds are left out.
-        crop: Side of the square crop, pixels.
-        long_side: Range that the image's long side is scaled to at random, pixels.
-        batch_size: Images a step; the last, smaller batch of an epoch is dropped unless it is the only one.
-        seed: Of order and augmentation, together with the epoch.
-        jitter: Strength of the photometric jitter in [0, 1].
-        mirror: As of `TrainingBatches`.
-        most: Objects of one image; of more, the largest.
+        config: Options of the training; see `TrainingBatches`.
+        seed: Random seed of order and augmentation, together with the epoch.
+        most: Maximum number of objects per image; the largest are kept.
         least_pixels: What is left of an object in the crop below which it is none; it becomes background.
     """
 
@@ -34,21 +31,18 @@ class InstanceBatches:
         self,
         dataset: Dataset,
         read_instances: Callable[[Record], Instances],
-        crop: int,
-        long_side: tuple[int, int],
-        batch_size: int,
+        config: TrainingConfig,
         seed: int,
-        jitter: float = 0.0,
-        mirror: str = "horizontal",
         most: int = 50,
         least_pixels: int = 16,
     ):
         self.dataset, self.records = dataset, list(dataset)
         if not self.records:
             raise InputError(f"dataset `{dataset.name}` ({dataset.split}) has no image to train on")
-        self._read_instances, self.crop, self.long_side = read_instances, crop, tuple(long_side)
-        self.batch_size = min(batch_size, len(self.records))
-        self.seed, self.jitter, self.mirror = seed, jitter, mirror
+        self._read_instances, self.crop = read_instances, config.crop
+        self.long_side, self.seed = tuple(config.long_side), seed
+        self.mirror, self.jitter = config.mirror, config.jitter
+        self.batch_size = min(config.batch_size, len(self.records))
         self.most, self.least_pixels = most, least_pixels
 
     @property

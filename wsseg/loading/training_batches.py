@@ -14,6 +14,7 @@ from wsseg.errors import InputError
 from wsseg.loading.augment import FILL_RGB, Crops, erase, flip_layer, jitter_layers, scale_and_crop
 from wsseg.loading.mirrored_border import with_mirrored_border
 from wsseg.loading.pipeline import read_in_order
+from wsseg.recipe import TrainingConfig
 
 
 class TrainingBatches:
@@ -21,17 +22,14 @@ class TrainingBatches:
 
     Args:
         dataset: What to read.
-        crop: Side of the square crop, pixels.
-        long_side: Range that the image's long side is scaled to at random, pixels.
-        batch_size: Images a step; the last, smaller batch of an epoch is dropped unless it is the only one.
-        seed: Of order and augmentation, together with the epoch.
-        jitter: Strength of the photometric jitter in [0, 1].
+        config: Options of the training: crop, long side, mirror, jitter and batch size. The last, smaller batch of an
+            epoch is dropped unless it is the only one.
+        seed: Random seed of order and augmentation, together with the epoch.
         target: "labels" for image-level labels, "masks" for class ids a pixel.
         read_mask: With "masks": record -> `(H, W) uint8`, or None for 255 everywhere; where the masks come from is
             the caller's decision, and nothing else here can open one.
         erase: Largest side of a rectangle that is blotted out of each image, as a share of the crop; 0 for
             none.
-        mirror: horizontal, or both for scenes without an up and down.
         margin: Of a network without padding: pixels at each border of the crop that it does not label. The masks
             lack them; the images show what is there, mirrored beyond the image's own borders.
         maps: With "masks": crop's mask `(c, c) uint8` -> `(c, c, M) float32`, maps that the loss needs beside the
@@ -43,15 +41,11 @@ class TrainingBatches:
     def __init__(
         self,
         dataset: Dataset,
-        crop: int,
-        long_side: tuple[int, int],
-        batch_size: int,
+        config: TrainingConfig,
         seed: int,
-        jitter: float = 0.0,
         target: Literal["labels", "masks"] = "labels",
         read_mask: Callable[[Record], np.ndarray | None] | None = None,
         erase: float = 0.0,
-        mirror: str = "horizontal",
         margin: int = 0,
         maps: Callable[[np.ndarray], np.ndarray] | None = None,
         image_labels: bool = False,
@@ -60,9 +54,10 @@ class TrainingBatches:
         self.dataset, self.records = dataset, list(dataset if shown is None else shown)
         if not self.records:
             raise InputError(f"dataset `{dataset.name}` ({dataset.split}) has no image to train on")
-        self.crop, self.long_side, self.jitter, self.seed = crop, tuple(long_side), jitter, seed
-        self.batch_size = min(batch_size, len(self.records))
-        self.target, self._read_mask, self.erase, self.mirror = target, read_mask, erase, mirror
+        self.crop, self.long_side, self.seed = config.crop, tuple(config.long_side), seed
+        self.mirror, self.jitter = config.mirror, config.jitter
+        self.batch_size = min(config.batch_size, len(self.records))
+        self.target, self._read_mask, self.erase = target, read_mask, erase
         self.margin, self.maps, self.image_labels = margin, maps, image_labels
         self._map_channels = 0 if maps is None else maps(np.zeros((2, 2), np.uint8)).shape[-1]
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from wsseg.recipe import Recipe
+from wsseg.recipe.recipe import Recipe
 from wsseg.refiners.background_levels import RULES
 
 
 def fully_supervised(recipe: Recipe) -> bool:
     """Whether the segmenter is trained on the true masks of the training split, so that no pseudo-mask is made."""
-    return recipe.segment.supervision == "masks"
+    return recipe.segment.train_on == "true_masks"
 
 
 def trains_segmenter(recipe: Recipe) -> bool:

@@ -1,46 +1,39 @@
 """Options of the detect stage."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from wsseg.recipe.marks import IGNORED_IN_HASH
+from wsseg.recipe.ranges import Range, multiple_of
+from wsseg.recipe.training import TrainingConfig
+
+SIDE = multiple_of(32, "try 512")
 
 
 @dataclass(frozen=True)
-class DetectConfig:
-    """Train a detector on the objects that IRNet told apart (`propagate.instances`), or on the true ones.
+class DetectConfig(TrainingConfig):
+    """Train a detector on the pseudo-instances that IRNet separates (`propagate.instances`), or on the true instances.
 
     Attributes:
-        network: none, or a detector of `wsseg.detectors`: mask_rcnn or faster_rcnn.
-        backbone: A network of `wsseg.backbones`; None for the classify stage's with `weights: classifier`, else for
-            resnet50.
-        weights: None (from scratch), "imagenet", a weights file, or "classifier": the backbone of the classify stage.
-        options: What else the network takes (`channels`, `proposals` ...; see `wsseg.detectors.builder`).
-        crop: Side of the square training crop, pixels: a multiple of 32.
-        size: Side of the square that an image is fitted into to be looked at; None for `crop`.
-        long_side: Range that the image's long side is scaled to at random, pixels.
-        mirror: Random mirroring, as of `classify.mirror`.
-        jitter: Strength of the photometric jitter in [0, 1].
-        objects: The most of one training image; of more, the largest.
-        epochs: Passes over the training images.
-        batch_size: Images a step.
-        optimizer: sgd (momentum 0.9) or adamw.
-        learning_rate: At the first step; it falls to 0 by the poly rule, power 0.9.
-        head_multiplier: Learning rate of all but the backbone over the backbone's.
-        weight_decay: Decoupled decay a step, times the learning rate.
+        network: Name of a detector of `wsseg.detectors`: mask_rcnn or faster_rcnn; none: no detector is trained.
+        backbone: Name of a network of `wsseg.backbones`; null for the classify stage's with `weights: classifier`, else
+            for resnet50.
+        weights: Initial weights: null (from scratch), "imagenet", a weights file, or "classifier" (the backbone of the
+            classify stage).
+        options: Further options of the network (`channels`, `proposals` ...; see `wsseg.detectors.builder`).
+        crop: Side of the square training crop, in pixels; a multiple of 32.
+        size: Side in pixels of the square that each image is fitted into for prediction; a multiple of 32; null for
+            `crop`.
+        objects: Maximum number of objects per training image; the largest are kept.
+        head_multiplier: Learning rate of all layers outside the backbone, as a multiple of the backbone's.
     """
 
     network: Literal["none", "mask_rcnn", "faster_rcnn"] = "none"
     backbone: str | None = None
-    weights: str | None = None
+    weights: Annotated[str | None, IGNORED_IN_HASH] = None
     options: dict[str, Any] = field(default_factory=dict)
-    crop: int = 512
-    size: int | None = None
+    crop: Annotated[int, SIDE] = 512
+    size: Annotated[int | None, SIDE] = None
     long_side: tuple[int, int] = (384, 640)
-    mirror: Literal["horizontal", "both"] = "horizontal"
-    jitter: float = 0.0
-    objects: int = 50
-    epochs: int = 12
+    objects: Annotated[int, Range("1 or more", lambda n: n >= 1, "try 50")] = 50
     batch_size: int = 8
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: float = 0.01
-    head_multiplier: float = 1.0
-    weight_decay: float = 1e-4

@@ -1,81 +1,121 @@
-"""Options of what makes masks of class maps: the dense CRF, thresholds, the label stage."""
+"""Options of what makes masks: the dense CRF, the background level, the label and relabel stages."""
 
+import itertools
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from wsseg.catalogue import nearest
+from wsseg.errors import InputError
+from wsseg.recipe.marks import IGNORED_IN_HASH, OMIT_IF_DEFAULT
+from wsseg.recipe.ranges import SCALES, Range, at_least, interval
+from wsseg.refiners.background_levels import RULES
+from wsseg.refiners.dense_crf.presets import PRESETS
+
+
+@dataclass(frozen=True)
+class KernelParameters(Range):
+    """Parameters of the CRF's kernels, each in its own range."""
+
+    words: str = f"with any of {', '.join(PRESETS['irn'])}"
+    holds: Any = None
+
+    def check(self, option: str, value: dict[str, float]) -> None:
+        """Fail on a parameter that the CRF does not have, and on a value that it cannot have.
+
+        Raises:
+            InputError: The message names the parameter.
+        """
+        for name, number in value.items():
+            if name not in PRESETS["irn"]:
+                raise InputError(f"`{option}`: no `{name}`; {nearest(name, PRESETS['irn'])}")
+            weight = "weight" in name
+            wanted = Range("0 or more", lambda x: x >= 0) if weight else Range("positive", lambda x: x > 0)
+            wanted.check(f"{option}.{name}", number)
 
 
 @dataclass(frozen=True)
 class CRFConfig:
-    """The dense CRF on the scores.
+    """Refine scores by a dense CRF.
 
     Attributes:
-        preset: irn, psa, deeplab_v2 or toco (see `wsseg.refiners.DenseCRF`), or none for no CRF.
-        iterations: Mean-field iterations.
-        unary: labels (the map's argmax with a fixed confidence, as in IRN) or scores (the normalised
-            scores themselves, as in PSA).
-        backend: numba (our own, on the CPU's cores), keras (the same on the GPU) or pydensecrf (the field's reference;
-            the same labels, five times as slow).
-        parameters: What differs from the preset, such as `bilateral_sxy`.
+        preset: Parameters of a public code: irn, psa, deeplab_v2 or toco (see `wsseg.refiners.DenseCRF`); none for no
+            CRF.
+        iterations: Number of mean-field iterations.
+        unary: Source of the unary term: labels (the argmax with a fixed confidence, as in IRN), or scores (the
+            normalised scores, as in PSA).
+        backend: Implementation: numba (our own, on CPU cores), keras (the same on a GPU), or pydensecrf (the field's
+            reference: the same labels, five times as slow).
+        parameters: Values that differ from the preset, such as `bilateral_sxy`.
     """
 
     preset: Literal["irn", "psa", "deeplab_v2", "toco", "none"] = "irn"
-    iterations: int = 10
+    iterations: Annotated[int, at_least(1, "`preset: none` is no CRF")] = 10
     unary: Literal["labels", "scores"] = "labels"
     backend: Literal["numba", "keras", "pydensecrf"] = "numba"
-    parameters: dict[str, float] = field(default_factory=dict)
+    parameters: Annotated[dict[str, float], KernelParameters()] = field(default_factory=dict)
+
+
+LEVELS = Range("one level or more", lambda levels: len(levels) > 0)
 
 
 @dataclass(frozen=True)
 class ThresholdConfig:
-    """How the background level is chosen, without pixel labels of the images that are scored.
+    """Choose the background level, without pixel labels of the images that are scored.
 
     Attributes:
-        rule: fixed (`level` as given), otsu (label-free: see `wsseg.refiners.thresholds`), or calibration
-            (the best of `levels` on `images` images of `split`, which must not be the training split).
-        level: Of the `fixed` rule: the constant background's value in [0, 1], or the power
-            background's exponent.
-        split: Of the `calibration` rule: a split of the dataset that has masks.
-        images: Of the `calibration` rule: how many images, drawn by the recipe's seed.
-        levels: Of the `calibration` rule: the levels to choose from.
+        rule: Rule for the background level: fixed (`level`), otsu (from the maps alone; see
+            `wsseg.refiners.thresholds`), or calibration (the best of `levels` on `images` images of `split`, which must
+            not be the training split).
+        level: Level of the rule fixed: the score of a constant background in (0, 1), or the exponent of a power
+            background.
+        split: Name of a split with masks, for the rule calibration.
+        images: Number of images for the rule calibration, drawn with the recipe's seed.
+        levels: Levels that the rule calibration chooses from.
     """
 
-    rule: Literal["fixed", "otsu", "calibration"] = "fixed"
+    rule: Literal[*RULES] = "fixed"
     level: float = 0.25
     split: str | None = None
-    images: int = 100
-    levels: tuple[float, ...] = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
+    images: Annotated[int, at_least(1, "try 100")] = 100
+    levels: Annotated[tuple[float, ...], LEVELS] = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
+
+
+GRID = Range(
+    "one positive value or several rising ones",
+    lambda row: len(row) > 0 and all(a < b for a, b in itertools.pairwise((0, *row))),
+)
 
 
 @dataclass(frozen=True)
 class CRFSearchConfig:
-    """Choose the CRF's appearance kernel on the calibration split, which `label.threshold` names, as DeepLab does.
+    """Search the CRF's bilateral kernel on the calibration split (`label.threshold.split`), as DeepLab does.
 
     Attributes:
-        rounds: 0 for no search; 1 for a grid of the values below; each further one for a grid around the best, of
-            values half as far apart.
-        bilateral_weight: Values of the first round.
-        bilateral_sxy: The same; pixels.
-        bilateral_srgb: The same; in 0..255 units.
+        rounds: Number of search rounds; 0 for no search. The first round tries all combinations of the values below;
+            each further round tries a grid around the best, with values half as far apart.
+        bilateral_weight: Weights of the kernel in the first round.
+        bilateral_sxy: Standard deviations of position in the first round, in pixels.
+        bilateral_srgb: Standard deviations of colour in the first round, in units of 0..255.
     """
 
-    rounds: int = 0
-    bilateral_weight: tuple[float, ...] = (3, 5, 8)
-    bilateral_sxy: tuple[float, ...] = (30, 50, 80, 120)
-    bilateral_srgb: tuple[float, ...] = (3, 5, 8, 13)
+    rounds: Annotated[int, Range("0 for no search, or more", lambda n: n >= 0, "try 2")] = 0
+    bilateral_weight: Annotated[tuple[float, ...], GRID] = (3, 5, 8)
+    bilateral_sxy: Annotated[tuple[float, ...], GRID] = (30, 50, 80, 120)
+    bilateral_srgb: Annotated[tuple[float, ...], GRID] = (3, 5, 8, 13)
 
 
 @dataclass(frozen=True)
 class LabelConfig:
-    """Turn class maps into pseudo-masks.
+    """Make pseudo-masks from class maps.
 
     Attributes:
-        background: constant (a score of `level` everywhere) or power ((1 - max)^level, as in PSA).
-        threshold: How the level is chosen.
-        crf: The dense CRF.
-        crf_search: How its parameters are searched for, if at all.
-        unsure: Where not 0, pixels that are neither foreground at a background level this much higher nor
-            background at one this much lower become 255 (unsure) for the segmenter, as in IRN.
-        workers: Processes; -1 for one a core.
+        background: Kind of background score: constant (the level everywhere), or power ((1 - max)^level, as in PSA).
+        threshold: Choice of the background level.
+        crf: Dense CRF on the class maps.
+        crf_search: Search for the CRF's parameters.
+        unsure: Half-width of the unsure band around the level; pixels whose label changes inside it become 255, as in
+            IRN. 0 for no band.
+        workers: Number of processes; -1 for one per core.
     """
 
     background: Literal["constant", "power"] = "constant"
@@ -83,4 +123,28 @@ class LabelConfig:
     crf: CRFConfig = field(default_factory=CRFConfig)
     crf_search: CRFSearchConfig = field(default_factory=CRFSearchConfig)
     unsure: float = 0.0
-    workers: int = -1
+    workers: Annotated[
+        int, Range("a number of processes, or -1 for one per core", lambda n: n != 0), IGNORED_IN_HASH
+    ] = -1
+
+
+@dataclass(frozen=True)
+class RelabelConfig:
+    """Train a segmenter on the pseudo-masks and label the training images again with it (self-training).
+
+    Attributes:
+        rounds: Number of rounds; 0 for none. Each round trains a segmenter with the options of `segment`.
+        epochs: Number of epochs of these segmenters; null for `segment.epochs`. Fewer epochs cost less and learn fewer
+            of the masks' mistakes.
+        scales: Image scales whose predictions are fused for the labels; flipped images too.
+        confidence: Minimum probability after the CRF; pixels below it become 255 (unsure).
+        crf: Dense CRF on the probabilities; its `unary` is not used.
+    """
+
+    rounds: Annotated[int, Range("0 for none, or more", lambda n: n >= 0, "try 1")] = 0
+    epochs: Annotated[
+        int | None, Range("1 or more", lambda n: n >= 1, "null: `segment.epochs`"), OMIT_IF_DEFAULT
+    ] = None
+    scales: Annotated[tuple[float, ...], SCALES] = (1.0,)
+    confidence: Annotated[float, interval("[0, 1)", "0 for all pixels")] = 0.0
+    crf: CRFConfig = field(default_factory=lambda: CRFConfig(preset="deeplab_v2", unary="scores"))

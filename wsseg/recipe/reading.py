@@ -1,4 +1,4 @@
-"""Read a recipe and the options that win over it; `wsseg.recipe` has the options, `wsseg.recipe.values` checks them.
+"""Read a recipe and the options that win over it.
 
 A recipe is a YAML file with these sections; every option has a default, so a file says only what it
 changes. Options of the command line (`--segment.epochs 3`) win over the file.
@@ -6,15 +6,17 @@ changes. Options of the command line (`--segment.epochs 3`) win over the file.
 
 import dataclasses
 import functools
-import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from wsseg.errors import InputError, nearest
-from wsseg.recipe import Recipe
-from wsseg.recipe.values import check_values, explained
+from wsseg.recipe.combinations import check_combinations
+from wsseg.recipe.former_names import with_todays_names, words_with_todays_names
+from wsseg.recipe.marks import check_ranges
+from wsseg.recipe.recipe import Recipe
+from wsseg.recipe.values import explained
 
 
 def check_names(options: Mapping[str, Any], section: type, where: str, prefix: str = "") -> None:
@@ -42,11 +44,11 @@ def check_names(options: Mapping[str, Any], section: type, where: str, prefix: s
             check_names(value, fields[name], where, f"{prefix}{name}.")
 
 
-def parser(**kwargs: Any):
+def parser() -> Any:
     """Return a jsonargparse parser with every option of a recipe (`--segment.epochs`) and `--config`."""
     from jsonargparse import ArgumentParser
 
-    result = ArgumentParser(exit_on_error=False, **kwargs)
+    result = ArgumentParser(exit_on_error=False)
     result.add_argument("--config", action="config", help="a recipe in YAML")
     result.add_class_arguments(Recipe, nested_key=None)
     return result
@@ -64,7 +66,7 @@ def load_recipe(path: str | Path | None = None, overrides: list[str] | None = No
 
     Raises:
         InputError: The file is missing or malformed, an option is misspelt (the message names the
-            nearest) or has a value of the wrong type.
+            nearest), has a value of the wrong type or range, or does not fit another.
 
     Example:
         >>> load_recipe(overrides=["--segment.epochs", "3"]).segment.epochs
@@ -86,9 +88,10 @@ def load_recipe(path: str | Path | None = None, overrides: list[str] | None = No
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise InputError(f"recipe {path} is not valid YAML: {error}") from error
         if content is not None:  # an empty file is the defaults
-            check_names(content, Recipe, str(path))
-            words = ["--config", str(path)]
-    overrides = list(overrides or [])
+            todays = with_todays_names(content, Recipe, str(path))
+            check_names(todays, Recipe, str(path))
+            words = ["--config", str(path) if todays == content else yaml.safe_dump(todays)]
+    overrides = words_with_todays_names(list(overrides or []), Recipe)
     _check_override_names(overrides)
     try:
         parsed = _parse([*words, *overrides], "command line" if overrides else str(path))
@@ -97,7 +100,8 @@ def load_recipe(path: str | Path | None = None, overrides: list[str] | None = No
             _parse(words, str(path))  # fails too if the file is to blame
         raise
     result = Recipe(**{f.name: getattr(parsed, f.name) for f in dataclasses.fields(Recipe)})
-    check_values(result)
+    check_ranges(result)
+    check_combinations(result)
     return result
 
 
@@ -134,20 +138,3 @@ def _check_override_names(words: list[str]) -> None:
                 hint = nearest(part, fields)
                 raise InputError(f"command line: unknown option `--{prefix}{part}`; {hint}")
             section = fields[part]
-
-
-def to_plain(value: Any) -> Any:
-    """Return dataclasses and tuples as dictionaries and lists, as JSON and YAML hold them.
-
-    Example:
-        >>> from wsseg.recipe import CRFConfig
-        >>> to_plain(CRFConfig())
-        {'preset': 'irn', 'iterations': 10, 'unary': 'labels', 'backend': 'numba', 'parameters': {}}
-    """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, (list, tuple)):
-        return [to_plain(item) for item in value]
-    if isinstance(value, (dict, types.MappingProxyType)):
-        return {key: to_plain(item) for key, item in value.items()}
-    return value

@@ -1,93 +1,82 @@
 """Options of the segment stage."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from wsseg.recipe.labelling import CRFConfig
+from wsseg.recipe.marks import IGNORED_IN_HASH, OMIT_IF_DEFAULT, RenamedFrom
+from wsseg.recipe.ranges import SCALES, STRIDE, Range, at_least, from_zero, interval
+from wsseg.recipe.training import TrainingConfig
 
 
 @dataclass(frozen=True)
 class TeacherConfig:
-    """A mean teacher, which labels unsure pixels as training goes on: see `wsseg.training.mean_teacher`.
+    """Label unsure pixels by a mean teacher during training: see `wsseg.training.mean_teacher`.
 
     Attributes:
-        weight: Of the loss on what the teacher labels, beside that on the masks; 0 for no teacher.
-        momentum: Of the average of weights that the teacher is, a step.
-        confidence: Pixels for whose class the teacher has a lower probability stay unsure.
-        warm_up: Share of the training's steps in which the teacher does not label yet.
+        weight: Weight of the loss on the teacher's labels, beside the loss on the masks; 0 for no teacher.
+        momentum: EMA decay per step.
+        confidence: Minimum probability of the teacher's class; pixels below it stay unsure.
+        warm_up: Share of the training steps before the teacher starts to label.
     """
 
-    weight: float = 0.0
-    momentum: float = 0.99
-    confidence: float = 0.8
-    warm_up: float = 0.25
+    weight: Annotated[float, Range("0 for no teacher, or more", lambda x: 0 <= x < 1e3, "try 1")] = 0.0
+    momentum: Annotated[float, interval("[0, 1)", "try 0.99")] = 0.99
+    confidence: Annotated[float, interval("[0, 1)", "try 0.8")] = 0.8
+    warm_up: Annotated[float, interval("[0, 1)", "try 0.25")] = 0.25
 
 
 @dataclass(frozen=True)
-class SegmentConfig:
+class SegmentConfig(TrainingConfig):
     """Train a segmenter.
 
     Attributes:
-        supervision: pseudo_masks (of the label stage), or masks: the fully supervised ceiling, the only
-            setting under which the training split's masks are read.
-        network: A segmenter of `wsseg.segmenters`; `wsseg models` lists them. none: no segmenter is trained.
-        backbone: A network of `wsseg.backbones`; None for the classify stage's with `weights: classifier`, else
+        train_on: Masks that the segmenter learns from: pseudo_masks (of the label stage), or true_masks (full
+            supervision, which reads the masks of the training split).
+        network: Name of a segmenter of `wsseg.segmenters`; `wsseg models` lists them. none: no segmenter is trained.
+        backbone: Name of a network of `wsseg.backbones`; null for the classify stage's with `weights: classifier`, else
             for the network's own.
-        output_stride: 32, 16 or 8; None for the network's own.
-        weights: None (from scratch), "imagenet", a weights file, the `.keras` file of another segmenter, or
-            "classifier": the backbone of the classify stage.
-        channels: Of the network's head, fewer for small images or machines; None as published.
-        options: What else the network takes (`width` of segnet ...).
-        crop: Side of the square training crop, pixels; one that the network takes (`unet_valid`: 12 modulo 16, and
-            it labels 184 less).
-        long_side: Range that the image's long side is scaled to at random, pixels.
-        mirror: Random mirroring while training, as of `classify.mirror`.
-        jitter: Strength of the photometric jitter in [0, 1].
-        epochs: Passes over the training images.
-        batch_size: Images a step.
-        optimizer: sgd (momentum 0.9) or adamw.
-        learning_rate: At the first step; it falls to 0 by the poly rule, power 0.9.
-        head_multiplier: Learning rate of the head over the backbone's.
-        weight_decay: Decoupled decay a step, times the learning rate.
-        loss: A loss of `wsseg.losses` that needs masks alone: balanced (cross-entropy, foreground and background
-            averaged apart), cross_entropy, dice, focal, lovasz_softmax, weight_map ...
-        loss_options: What the loss takes (`gamma` of focal ...).
-        auxiliary_weight: Of the second head's loss beside the first's, in networks that have one (PSPNet: 0.4;
+        output_stride: Output stride of the backbone: 8, 16 or 32; null for the network's own.
+        weights: Initial weights: null (from scratch), "imagenet", a weights file, the `.keras` file of another
+            segmenter, or "classifier" (the backbone of the classify stage).
+        channels: Number of channels of the network's head; fewer for small images or machines; null as published.
+        options: Further options of the network (`width` of segnet ...).
+        crop: Side of the square training crop, in pixels. Some networks take only some sizes (`unet_valid`: 12 modulo
+            16, and it labels 184 pixels less).
+        loss: Name of a loss of `wsseg.losses` that needs only masks: balanced (cross-entropy, averaged separately over
+            foreground and background), cross_entropy, dice, focal, lovasz_softmax, weight_map ...
+        loss_options: Options of the loss (`gamma` of focal ...).
+        auxiliary_weight: Weight of the auxiliary head's loss, for networks that have such a head (PSPNet: 0.4;
             torchvision's reference training: 0.5).
-        teacher: Labels the pixels whose mask is 255: what `label.unsure` leaves open, and images that
-            `supervision.rest: unlabelled` leaves without a mask. Not for the ceiling, whose masks leave nothing open.
-        scales: Image scales that are fused when predicting.
-        flip: Also the mirrored image when predicting.
-        fusion: How scales and mirror images are fused: mean of the probabilities, or max of the scores (as in
-            DeepLab v2).
-        max_side: A larger image is reduced to a long side of this many pixels to be predicted (and refined by the
-            CRF), and the result is resized to the image's own size; null for no limit.
+        teacher: Mean teacher, which labels the pixels whose mask is 255: those that `label.unsure` leaves open, and
+            images that `supervision.rest: unlabelled` leaves without a mask. The ceiling trains without it.
+        scales: Image scales whose predictions are fused.
+        flip: Flipped images: their predictions are fused too.
+        fusion: Fusion of scales and flips: mean (of probabilities), or max (of scores, as in DeepLab v2).
+        max_side: Maximum long side of an image for prediction and CRF, in pixels; the result of a larger image is
+            resized to its own size; null for no limit.
         crf: Dense CRF on the predictions.
     """
 
-    supervision: Literal["pseudo_masks", "masks"] = "pseudo_masks"
+    train_on: Annotated[
+        Literal["pseudo_masks", "true_masks"], RenamedFrom("supervision", {"masks": "true_masks"})
+    ] = "pseudo_masks"
     network: str = "deeplab_v3_plus"
     backbone: str | None = None
-    output_stride: int | None = None
-    weights: str | None = None
-    channels: int | None = None
+    output_stride: Annotated[int | None, STRIDE] = None
+    weights: Annotated[str | None, IGNORED_IN_HASH] = None
+    channels: Annotated[int | None, at_least(1, "try 256")] = None
     options: dict[str, Any] = field(default_factory=dict)
-    crop: int = 320
-    long_side: tuple[int, int] = (256, 448)
-    mirror: Literal["horizontal", "both"] = "horizontal"
     jitter: float = 0.3
-    epochs: int = 12
-    batch_size: int = 16
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: float = 0.01
     head_multiplier: float = 10.0
-    weight_decay: float = 1e-4
     loss: str = "balanced"
     loss_options: dict[str, Any] = field(default_factory=dict)
-    auxiliary_weight: float = 0.4
-    teacher: TeacherConfig = field(default_factory=TeacherConfig)
-    scales: tuple[float, ...] = (1.0,)
+    auxiliary_weight: Annotated[float, from_zero("try 0.4", below=1e3)] = 0.4
+    teacher: Annotated[TeacherConfig, OMIT_IF_DEFAULT] = field(default_factory=TeacherConfig)
+    scales: Annotated[tuple[float, ...], SCALES] = (1.0,)
     flip: bool = True
     fusion: Literal["mean", "max"] = "mean"
-    max_side: int | None = 1536
+    max_side: Annotated[
+        int | None, Range("at least 32, or null for no limit", lambda n: n >= 32, "try 1536")
+    ] = 1536
     crf: CRFConfig = field(default_factory=lambda: CRFConfig(preset="none", unary="scores"))

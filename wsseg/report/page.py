@@ -180,6 +180,7 @@ class Page:
         class_names: In id order, the background first.
         stages: In order of running.
         scores: Rows of the score table.
+        share_of_ceiling: Segmenter's mIoU divided by its ceiling's; None where there is no such pair.
         objects: Scores of detections.
         curves: Training histories.
         thresholds: Threshold curves.
@@ -195,6 +196,7 @@ class Page:
     facts: Sequence[tuple[str, str]] = ()
     stages: Sequence[StageRow] = ()
     scores: Sequence[ScoreRow] = ()
+    share_of_ceiling: float | None = None
     objects: Sequence[ObjectScores] = ()
     curves: Sequence[Curve] = ()
     thresholds: Sequence[ThresholdCurve] = ()
@@ -203,15 +205,6 @@ class Page:
     set_aside: Sequence[tuple[str, str]] = ()
     notes: Sequence[tuple[str, str]] = ()
     recipe: str = ""
-
-    @property
-    def weak_over_full(self) -> float | None:
-        """MIoU of the row `segmenter` over that of `ceiling`; None if one is missing or it saw masks."""
-        rows = {row.name: row for row in self.scores}
-        weak, full = rows.get("segmenter"), rows.get("ceiling")
-        if not (weak and full and weak.miou and full.miou) or weak.supervision == "masks":
-            return None
-        return weak.miou / full.miou
 
 
 def write_page(path: Path, page: Page) -> None:

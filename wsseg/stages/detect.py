@@ -59,17 +59,7 @@ def train_detector(
         prepare(recipe)
         keras.utils.set_random_seed(recipe.seed)
         model = build(recipe, inputs, len(train.classes) + 1)
-        batches = InstanceBatches(
-            train,
-            instances,
-            config.crop,
-            config.long_side,
-            config.batch_size,
-            recipe.seed,
-            config.jitter,
-            config.mirror,
-            config.objects,
-        )
+        batches = InstanceBatches(train, instances, config, recipe.seed, config.objects)
         fit(recipe, config, model, batches, model.head_variables, out, "training the detector")
         save_model(model, out / DETECTOR)
     remove_checkpoints(out)

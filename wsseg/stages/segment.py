@@ -101,14 +101,10 @@ def train_segmenter(
         taught = bool(config.teacher.weight) and not ceiling
         batches = TrainingBatches(
             train,
-            config.crop,
-            config.long_side,
-            config.batch_size,
+            config,
             recipe.seed,
-            config.jitter,
             "masks",
             masks,
-            mirror=config.mirror,
             margin=model.margin,
             maps=maps and functools.partial(maps, num_classes=model.num_classes),
             image_labels=taught,

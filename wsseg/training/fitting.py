@@ -7,14 +7,14 @@ from typing import Any
 import keras
 
 from wsseg.progress import bar
-from wsseg.recipe import ClassifyConfig, DetectConfig, PropagateConfig, Recipe, SegmentConfig
+from wsseg.recipe import Recipe, TrainingConfig
 from wsseg.training import optimizers
 from wsseg.training.resumable_fit import resumable_fit
 
 
 def fit(
     recipe: Recipe,
-    config: ClassifyConfig | DetectConfig | PropagateConfig | SegmentConfig,
+    config: TrainingConfig,
     model: keras.Model,
     batches: Any,
     head: Iterable[keras.Variable],
@@ -25,7 +25,7 @@ def fit(
     """Train a network as a section of the recipe says, resuming from `out`.
 
     Args:
-        recipe: Of seed and compilation.
+        recipe: The recipe: its seed, and whether to compile.
         config: The section: epochs, optimizer and its rates.
         model: With its initial weights.
         batches: What to train on: `steps`, and `epoch(number)` as of `TrainingBatches`.

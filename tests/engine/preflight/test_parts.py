@@ -156,6 +156,5 @@ def test_classes_that_the_recipe_does_not_name_are_the_datasets(tmp_path, monkey
 )
 def test_what_cannot_be_propagated_is_said_before_the_run(tmp_path, changes, message):
     section = {"method": "irn", "crop": 64, "learn_radius": 3} | changes
-    propagating = load_recipe(write_recipe(tmp_path / "walk.yaml", {"propagate": section}))
     with pytest.raises(InputError, match=message):
-        preflight.check_propagate(propagating)
+        preflight.check_propagate(load_recipe(write_recipe(tmp_path / "walk.yaml", {"propagate": section})))

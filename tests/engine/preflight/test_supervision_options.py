@@ -89,12 +89,12 @@ MASKED = ("dataset.train=val", "dataset.val=train")
             "`supervision.annotations: points` are of no use with `supervision.rest: ignore`",
         ),
         (
-            (*MASKED, "segment.supervision=masks", *supervised("masks_share=0.5")),
+            (*MASKED, "segment.train_on=true_masks", *supervised("masks_share=0.5")),
             "trains on all true masks and needs no section `supervision`",
         ),
         (
-            (*MASKED, "segment.supervision=masks", "segment.teacher.weight=1"),
-            "the true masks of `segment.supervision: masks` leave nothing",
+            (*MASKED, "segment.train_on=true_masks", "segment.teacher.weight=1"),
+            "the true masks of `segment.train_on: true_masks` leave nothing",
         ),
         (
             (*MASKED, "relabel.rounds=1", *supervised("masks_share=0.5")),
@@ -121,11 +121,11 @@ MASKED = ("dataset.train=val", "dataset.val=train")
         (
             (
                 *MASKED,
-                "segment.supervision=masks",
+                "segment.train_on=true_masks",
                 "segment.weights=classifier",
                 *supervised("label_noise=0.1"),
             ),
-            "`supervision.label_noise` is of no use with `segment.supervision: masks`",
+            "`supervision.label_noise` is of no use with `segment.train_on: true_masks`",
         ),
         (
             ("classify.options={activation: softmax}", *supervised("label_noise=0.1")),

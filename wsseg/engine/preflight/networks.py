@@ -4,7 +4,7 @@ import functools
 import json
 from typing import Any
 
-from wsseg.errors import InputError, nearest, require
+from wsseg.errors import InputError, nearest
 from wsseg.layers.legal_sizes import LegalSizes
 from wsseg.recipe import Recipe
 from wsseg.recipe.decisions import fully_supervised
@@ -32,7 +32,7 @@ def check_detector(splits: Splits) -> None:
         return
     if fully_supervised(recipe):
         raise InputError(
-            "`detect.network` learns from pseudo-instances, which `segment.supervision: masks` does not make; leave "
+            "`detect.network` learns from pseudo-instances, which `segment.train_on: true_masks` does not make; leave "
             "that out (`ceiling: true` trains on the true instances too)"
         )
     if not recipe.propagate.instances:
@@ -56,9 +56,6 @@ def check_detector(splits: Splits) -> None:
             raise InputError(
                 f"`detect.options`: `{config.network}` has no option `{option}`; {nearest(option, further)}"
             )
-    require("detect.objects", config.objects, lambda n: n >= 1, "1 or more; try 50")
-    for option, side in (("crop", config.crop), ("size", config.size or config.crop)):
-        require(f"detect.{option}", side, lambda n: n >= 32 and n % 32 == 0, "a multiple of 32; try 512")
     options = built_with(recipe, "detect") | {"input_size": [config.crop] * 2}
     sizes_of("detect", config.network, json.dumps(options | config.options, default=str))
 

@@ -4,7 +4,7 @@ import json
 
 from wsseg.engine.preflight.networks import OWN_OPTIONS, SET_BY_STAGE, built_with, check_detector, sizes_of
 from wsseg.engine.preflight.supervision import check_supervision
-from wsseg.errors import InputError, nearest, require
+from wsseg.errors import InputError, nearest
 from wsseg.recipe import Recipe
 from wsseg.recipe.decisions import calibrates, fully_supervised, trains_classifier
 from wsseg.supervision.splits import Splits
@@ -45,7 +45,7 @@ def check_parts(splits: Splits) -> None:
     if supervised or recipe.ceiling:
         train = splits.train(masks=True)
         if all(record.mask is None for record in train):
-            option = "`segment.supervision: masks`" if supervised else "`ceiling: true`"
+            option = "`segment.train_on: true_masks`" if supervised else "`ceiling: true`"
             raise InputError(f"{option} needs masks, and no image of split `{train.split}` has one")
     if calibrates(recipe):
         splits.check_calibration()
@@ -122,10 +122,6 @@ def check_propagate(recipe: Recipe) -> None:
         except InputError as error:
             raise InputError(f"`propagate.backbone`: {error}") from error
         built_with(recipe, "propagate")
-    for option in ("radius", "learn_radius"):
-        require(f"propagate.{option}", getattr(config, option), lambda n: n >= 2, "at least 2 cells; try 5")
-    require("propagate.beta", config.beta, lambda x: x > 0, "positive; try 10")
-    require("propagate.steps", config.steps, lambda n: n >= 0, "0 or more; try 256")
     cells, needed = config.crop // {"irn": 4, "psa": 8}[config.method], 2 * config.learn_radius - 1
     if cells < needed:
         raise InputError(

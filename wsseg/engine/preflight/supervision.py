@@ -20,7 +20,7 @@ def check_supervision(splits: Splits) -> None:
     config = recipe.supervision
     if fully_supervised(recipe) and (config.annotations != "labels" or config.masks_share):
         raise InputError(
-            "`segment.supervision: masks` trains on all true masks and needs no section `supervision`; leave one out"
+            "`segment.train_on: true_masks` trains on all true masks and needs no section `supervision`; leave one out"
         )
     if recipe.relabel.rounds and (config.annotations != "labels" or config.masks_share):
         raise InputError(
@@ -40,8 +40,8 @@ def _check_teacher(recipe: Recipe) -> None:
         return
     if fully_supervised(recipe):
         raise InputError(
-            "`segment.teacher` labels what masks leave open, and the true masks of `segment.supervision: masks` leave "
-            "nothing; leave one out"
+            "`segment.teacher` labels what masks leave open, and the true masks of `segment.train_on: true_masks` "
+            "leave nothing; remove one of the two"
         )
     confident = recipe.relabel.confidence if recipe.relabel.rounds else 0
     if not (recipe.label.unsure or confident or recipe.supervision.rest == "unlabelled"):
@@ -158,7 +158,7 @@ def _check_labels(splits: Splits) -> None:
             )
         if given and fully_supervised(recipe):
             raise InputError(
-                f"`supervision.{option}` is of no use with `segment.supervision: masks`; leave one out"
+                f"`supervision.{option}` is of no use with `segment.train_on: true_masks`; leave one out"
             )
     if config.clean_labels == "none":
         if config.clean_folds != SupervisionConfig.clean_folds:

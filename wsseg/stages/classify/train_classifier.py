@@ -58,16 +58,7 @@ def train_classifier(recipe: Recipe, train: Dataset, out: Path, text: str) -> ke
         **config.options,
     )
     if not (out / CLASSIFIER).exists():
-        batches = TrainingBatches(
-            train,
-            config.crop,
-            config.long_side,
-            config.batch_size,
-            recipe.seed,
-            config.jitter,
-            erase=config.erase,
-            mirror=config.mirror,
-        )
+        batches = TrainingBatches(train, config, recipe.seed, erase=config.erase)
         trained = model.to_train()
         examples = Examples(batches, model.example)
         fit(recipe, config, trained, examples, model.head_variables, out, text, loss_of(recipe, model))

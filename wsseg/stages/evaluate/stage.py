@@ -83,7 +83,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
             scores[name] = score_segmenter(recipe, val, inputs[stage] / SEGMENTER, out / folder, images, name)
     if supervised:
         scores["segmenter"] = scores["ceiling"]
-    for name, supervision in (("segmenter", recipe.segment.supervision), ("ceiling", "masks")):
+    for name, supervision in (("segmenter", "masks" if supervised else "pseudo_masks"), ("ceiling", "masks")):
         if scores[name]:
             scores[name] = scores[name] | {"supervision": supervision}
     scores["conventions"] = conventions(recipe)

@@ -46,14 +46,10 @@ def learn_affinity(
         model = build(recipe, inputs)
         batches = TrainingBatches(
             train,
-            config.crop,
-            config.long_side,
-            config.batch_size,
+            config,
             recipe.seed,
-            config.jitter,
             "masks",
             lambda record: read_mask(out / CONFIDENT_LABELS / f"{record.id}.png"),
-            mirror=config.mirror,
         )
         loss = LOSSES[config.method](grid_of(model, config.method), config.learn_radius)
         head = [variable for layer in new_layers(model) for variable in layer.trainable_variables]

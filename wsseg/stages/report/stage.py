@@ -20,16 +20,15 @@ from wsseg.file_names import (
     SCORES,
     THRESHOLD_CURVE,
 )
-from wsseg.recipe import Recipe
+from wsseg.recipe import Recipe, to_plain
 from wsseg.recipe.decisions import fully_supervised
-from wsseg.recipe.reading import to_plain
 from wsseg.report.figures import ThresholdCurve
 from wsseg.report.overlay import overlay, overlay_class_maps
 from wsseg.report.page import Curve, Gallery, Page, Row, ScoreRow, StageRow, Tile, write_page
 from wsseg.stages import Outcome
 from wsseg.stages.evaluate.score_table import format_score
 from wsseg.stages.evaluate.scores import SCORES as TITLES
-from wsseg.stages.evaluate.scores import shown_scores
+from wsseg.stages.evaluate.scores import share_of_ceiling, shown_scores
 from wsseg.stages.report.objects import object_galleries, object_scores
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import describe_supervision, training_data
@@ -61,6 +60,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
             for name, manifest in manifests.items()
         ],
         scores=rows,
+        share_of_ceiling=share_of_ceiling(scores),
         objects=object_scores(inputs),
         curves=[
             Curve(title, read_history(inputs[name] / HISTORY)) for name, title in histories if name in inputs

@@ -1,0 +1,36 @@
+"""Options of every training: classifier, affinity network, segmenter and detector."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from wsseg.recipe.ranges import at_least, from_zero, increasing, interval, positive
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Train a network.
+
+    Attributes:
+        crop: Side of the square training crop, in pixels.
+        long_side: Range [from, to] of the image's long side, in pixels; each image is scaled to a random size in it.
+            Equal ends fix the size.
+        mirror: Random flips: horizontal, or both (also upside down, for scenes without an up and down).
+        jitter: Strength of the photometric jitter in [0, 1]; 0 turns it off.
+        epochs: Number of passes over the training images.
+        batch_size: Number of images per step.
+        optimizer: Optimizer: sgd (momentum 0.9) or adamw.
+        learning_rate: Learning rate of the first step; it decays to 0 by the poly rule with power 0.9.
+        head_multiplier: Learning rate of the head, as a multiple of the backbone's.
+        weight_decay: Decoupled weight decay; each step multiplies it by the learning rate.
+    """
+
+    crop: Annotated[int, at_least(32, "the smallest crop for backbones of stride 32; try 320")] = 320
+    long_side: Annotated[tuple[int, int], increasing(16)] = (256, 448)
+    mirror: Literal["horizontal", "both"] = "horizontal"
+    jitter: Annotated[float, interval("[0, 1]", "try 0.3")] = 0.0
+    epochs: Annotated[int, at_least(1)] = 12
+    batch_size: Annotated[int, at_least(1)] = 16
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: Annotated[float, positive("try 0.01")] = 0.01
+    head_multiplier: Annotated[float, positive("try 10", below=1e6)] = 1.0
+    weight_decay: Annotated[float, from_zero("try 1e-4", below=1e3)] = 1e-4
