@@ -19,8 +19,7 @@ from wsseg.classifiers.confident_learning import corrected
 from wsseg.datasets import Dataset
 from wsseg.datasets.label_noise import noisy_labels
 from wsseg.metrics import mean_average_precision
-from wsseg.recipe import Recipe
-from wsseg.recipe.reading import load_recipe
+from wsseg.recipe import Recipe, load_recipe
 from wsseg.stages.classify.correct_labels import folds_of
 from wsseg.supervision.splits import Splits
 

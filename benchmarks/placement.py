@@ -17,7 +17,7 @@ from wsseg import explainers
 from wsseg.artifacts import ClassMaps
 from wsseg.engine import run_folder
 from wsseg.explainers.multi_scale import MultiScale
-from wsseg.recipe.reading import load_recipe
+from wsseg.recipe import load_recipe
 from wsseg.refiners import LevelSweep
 from wsseg.saved_models import load_model
 from wsseg.stages.localize import write_maps

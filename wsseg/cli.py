@@ -189,7 +189,7 @@ def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
     from wsseg.commands.score_objects import score_instances
     from wsseg.engine import run as engine
     from wsseg.engine import run_folder
-    from wsseg.recipe.reading import load_recipe
+    from wsseg.recipe import load_recipe
     from wsseg.stages.evaluate.score_table import print_table
 
     only = None if arguments.command == "run" else arguments.command
@@ -219,7 +219,7 @@ def show_status(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Print a line a stage."""
     from wsseg.engine import run as engine
     from wsseg.engine import run_folder
-    from wsseg.recipe.reading import load_recipe
+    from wsseg.recipe import load_recipe
 
     if arguments.recipe:
         recipe = load_recipe(arguments.recipe, overrides)
@@ -301,7 +301,7 @@ def explain_photographs(arguments: argparse.Namespace, overrides: list[str]) -> 
 
 def evaluate_maps(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Measure the maps of several explainers on a dataset or a folder of photographs; end with a table."""
-    from wsseg.recipe.reading import load_recipe
+    from wsseg.recipe import load_recipe
 
     options = evaluate_maps_options.from_arguments(arguments)
     if options.photographs is not None and (arguments.recipe or overrides or options.split):

@@ -19,9 +19,9 @@ class PropagateConfig(TrainingConfig):
         method: Affinity network: none (the class maps stay as they are), psa (AffinityNet) or irn (IRNet's class
             boundaries).
         background: Kind of background score for the confident labels; see `label.background`.
-        confident: Background levels [first, second] of the confident labels: foreground under the first level is
-            foreground, background under the second is background, all other pixels are unknown. IRN: [0.3, 0.05] with a
-            constant background; PSA: [4, 32] with power.
+        confident: Background levels [first, second] of the confident labels: pixels that are foreground at the first
+            level are foreground, pixels that are background at the second are background, all others are unknown. IRN:
+            [0.3, 0.05] with a constant background; PSA: [4, 32] with power.
         crf: Dense CRF on the confident labels.
         backbone: Name of a network of `wsseg.backbones`; null for the classify stage's, with `weights: classifier`.
         weights: Initial weights: null (from scratch), "imagenet", a weights file, or "classifier" (the backbone of the

@@ -27,8 +27,8 @@ class SupervisionConfig:
         width: Width of simulated points and strokes, in pixels.
         loosened: Maximum distance of a simulated box's side from the object, as a share of the box's width or height;
             each side lies outside by a random distance up to it.
-        masks_share: Share in [0, 1] of the training images with a mask that come with it; the label stage takes these
-            masks as they are. Drawn with the recipe's seed; a larger share contains the smaller one; 1 for all.
+        masks_share: Share in [0, 1] of the training images with a mask whose masks are given; the label stage takes
+            them as they are. Drawn with the recipe's seed; a larger share contains the smaller one; 1 for all.
         rest: Use of the other images where `masks_share` is set: pseudo_masks (from their labels), unlabelled (the
             segmenter gets them without a mask, for `segment.teacher` to label; their labels are not used), or ignore
             (they are left out). Only pseudo_masks makes class maps.
