@@ -22,6 +22,11 @@ class Grid:
     stride_hw: tuple[float, float]
     centre_hw: tuple[float, float]
 
+    @classmethod
+    def of_blocks(cls, side: int) -> "Grid":
+        """Return the grid of cells that cover `side` x `side` pixels each: a cell looks at the middle of its own."""
+        return cls((float(side), float(side)), ((side - 1) / 2, (side - 1) / 2))
+
     @property
     def displacement_hw(self) -> tuple[float, float]:
         """How much further down and right a cell looks than half-pixel resizing assumes, pixels."""

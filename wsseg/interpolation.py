@@ -96,5 +96,4 @@ def without_padding(maps: np.ndarray, size_hw: tuple[int, int], stride: int) -> 
     Returns:
         `(C, ceil(H / stride), ceil(W / stride))` float32.
     """
-    middle = (stride - 1) / 2
-    return on_even_cells(maps, Grid((stride, stride), (middle, middle)), size_hw, axes=(1, 2))
+    return on_even_cells(maps, Grid.of_blocks(stride), size_hw, axes=(1, 2))

@@ -14,41 +14,22 @@ from typing import Any
 
 import keras
 
+from wsseg.backbones.layer_grids import output_grid, rule_of
 from wsseg.grid import IMAGE, Grid
-
-RESAMPLING = (
-    "Conv2DTranspose",
-    "UpSampling2D",
-    "Resizing",
-    "Reshape",
-    "Resize",
-    "Permute",
-    "AdaptiveAveragePooling2D",
-    "BilinearRescale",
-    "BilinearResizeTo",
-    "BilinearUpsampling2D",
-    "BilinearZoomTo",
-    "CropTo",
-    "MaxUnpooling2D",
-    "NearestResizeTo",
-)
-"""Layers and operations behind which the place of a cell is not computed."""
-
-SWITCHES = "MaxPoolingWithSwitches2D"
+from wsseg.layers.grid_rules import Unknown, windowed
 
 
 def grids(model: keras.Model) -> dict[int, Grid]:
     """Compute the grid of every spatial tensor of a flat functional model.
 
-    For a window of `k` taps at rate `d` with `b` cells of padding before, a cell's centre moves by
-    `((k - 1) d / 2 - b)` input strides. "Same" padding with a stride follows TensorFlow's rule for the input's
-    size, and that for an even size where it is not known. Layers that keep the size keep the grid.
+    Each layer says what it does to the grid (`wsseg.backbones.layer_grids`). One without a rule is taken for a
+    convolution or pooling if it has a `kernel_size` or `pool_size`, and is else assumed to keep the grid.
 
     Args:
         model: Without nested functional models (`wsseg.explainers.flattening.flatten`).
 
     Returns:
-        `id(symbolic tensor) -> Grid`; tensors behind layers that resample otherwise are left out.
+        `id(symbolic tensor) -> Grid`; tensors behind layers that resample or pool the whole image are left out.
 
     Example:
         >>> image = keras.Input((64, 64, 3))
@@ -59,60 +40,26 @@ def grids(model: keras.Model) -> dict[int, Grid]:
     found: dict[int, Grid] = {id(x): IMAGE for x in model.inputs if len(x.shape) == 4}
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for node in model._nodes_by_depth[depth]:
-            several = len(node.outputs) != 1 and type(node.operation).__name__ != SWITCHES
+            # Flattening wraps a layer to give it another name.
+            operation = getattr(node.operation, "wrapped", node.operation)
+            several = len(node.outputs) != 1 and rule_of(operation) is None
             if node.is_input or several or len(node.outputs[0].shape) != 4:
                 continue
             # Gates of size 1 x 1 (squeeze and excite) say nothing of the place.
             known = [x for x in node.input_tensors if id(x) in found and tuple(x.shape[1:3]) != (1, 1)]
-            if known and (grid := _after(node.operation, known[0], found[id(known[0])])) is not None:
-                found[id(node.outputs[0])] = grid
+            if not known:
+                continue
+            layer = output_grid(operation, known[0].shape)
+            if layer is Unknown.NO_RULE:
+                layer = _assumed(operation, known[0].shape)
+            if isinstance(layer, Grid):
+                found[id(node.outputs[0])] = found[id(known[0])].through(layer)
     return found
 
 
-def _after(layer: Any, tensor: Any, grid: Grid) -> Grid | None:
-    """Return the grid of a layer's output, or None where the layer resamples in a way not known here."""
-    layers = keras.layers
-    layer = getattr(layer, "wrapped", layer)  # a layer that flattening gave another name
-    if isinstance(layer, keras.Sequential):  # ConvNeXt's downsampling
-        for inner in layer.layers:
-            grid = grid and _after(inner, inner.input, grid)
-        return grid
-    if isinstance(layer, keras.Model) or type(layer).__name__ in RESAMPLING:
-        return None
-    if isinstance(layer, (layers.ZeroPadding2D, layers.Cropping2D)):
-        sign = -1 if isinstance(layer, layers.ZeroPadding2D) else 1
-        before = layer.padding if sign < 0 else layer.cropping
-        return _moved(grid, [sign * before[axis][0] for axis in (0, 1)], (1, 1))
-    window = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
-    if window is None:
-        return grid
-    window = (window, window) if isinstance(window, int) else tuple(window)
-    rates = _pair(getattr(layer, "dilation_rate", 1))
-    strides = window if type(layer).__name__ == SWITCHES else _pair(getattr(layer, "strides", 1) or 1)
-    padding = getattr(layer, "padding", "valid")
-    shifts = []
-    for axis in (0, 1):
-        reach = (window[axis] - 1) * rates[axis]
-        if padding == "same":
-            before = _same_padding(tensor.shape[1 + axis], reach + 1, strides[axis]) // 2
-        elif padding in ("valid", "end"):
-            before = 0
-        else:
-            before = padding[axis][0]
-        shifts.append(reach / 2 - before)
-    return _moved(grid, shifts, strides)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else tuple(value)
-
-
-def _same_padding(size: int | None, reach: int, stride: int) -> int:
-    if size is None:
-        size = 2 * stride * reach  # a multiple of the stride
-    return max((-(-size // stride) - 1) * stride + reach - size, 0)
-
-
-def _moved(grid: Grid, cells: list[float], strides: tuple[int, int]) -> Grid:
-    pairs = list(zip(grid.stride_hw, grid.centre_hw, cells, strides))
-    return Grid(tuple(s * step for s, _, _, step in pairs), tuple(c + s * shift for s, c, shift, _ in pairs))
+def _assumed(operation: Any, input_shape: tuple[int | None, ...]) -> Grid | Unknown:
+    """Return what a layer without a rule is assumed to do: what Keras' would with its attributes, else nothing."""
+    if isinstance(operation, keras.Model):
+        return Unknown.NO_RULE
+    window = getattr(operation, "kernel_size", None) or getattr(operation, "pool_size", None)
+    return IMAGE if window is None else windowed(operation, input_shape)

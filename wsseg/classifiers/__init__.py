@@ -1,10 +1,8 @@
 """Classifiers trained from image-level labels, whose features class maps are made of."""
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
-from wsseg.catalogue import load
-from wsseg.errors import InputError, nearest
+from wsseg import catalogue
 
 if TYPE_CHECKING:
     from wsseg.classifiers.classifier import Classifier
@@ -36,11 +34,8 @@ def create(name: str, /, **options: Any) -> "Classifier":
         >>> model.output_shape
         (None, 3)
     """
-    takes = options_of(name)
-    for option in options:
-        if option not in takes:
-            raise InputError(f"classifier `{name}` has no option `{option}`; {nearest(option, takes)}")
-    return load(CLASSIFIERS, name, "classifier")(**options)
+    catalogue.check_options(f"classifier `{name}`", options, options_of(name))
+    return catalogue.load(CLASSIFIERS, name, "classifier")(**options)
 
 
 def options_of(name: str) -> dict[str, Any]:
@@ -49,9 +44,4 @@ def options_of(name: str) -> dict[str, Any]:
     Raises:
         InputError: No classifier of that name; the message names the nearest.
     """
-    parameters = inspect.signature(load(CLASSIFIERS, name, "classifier")).parameters
-    return {
-        option: None if parameter.default is parameter.empty else parameter.default
-        for option, parameter in parameters.items()
-        if parameter.kind is not parameter.VAR_KEYWORD
-    }
+    return catalogue.options_of(catalogue.load(CLASSIFIERS, name, "classifier"))

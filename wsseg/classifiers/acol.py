@@ -8,6 +8,7 @@ from keras import layers, ops
 from wsseg.classifiers.classifier import Classifier, features_of
 from wsseg.classifiers.erasing import AdversarialErasing
 from wsseg.classifiers.options import require_share, require_whole
+from wsseg.layers.grid_rules import same
 from wsseg.layers.masked_pooling import MaskedGlobalAveragePooling2D
 
 
@@ -166,6 +167,8 @@ class PredictedClasses(keras.layers.Layer):
         >>> PredictedClasses()(logits).numpy().tolist()
         [[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
     """
+
+    output_grid = same
 
     def __init__(self, single_label: bool = False, **kwargs: Any):
         super().__init__(**kwargs)

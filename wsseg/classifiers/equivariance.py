@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from wsseg.classifiers.strongest_class import EPSILON, suppressed
+from wsseg.layers.grid_rules import same
 from wsseg.layers.masked_pooling import valid_cells
 
 HARD = 0.2
@@ -30,6 +31,8 @@ class Equivariance(keras.layers.Layer):
         Wang et al., CVPR 2020 (SEAM), section 3.4, equations 7 and 8, and its public code (hard examples, the third
         loss, the constant), which counts the padding and scales each view at its own size.
     """
+
+    output_grid = same
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs | {"dtype": "float32"})

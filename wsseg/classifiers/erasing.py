@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from wsseg.classifiers.options import require_share
+from wsseg.layers.grid_rules import same
 from wsseg.layers.masked_pooling import valid_cells
 
 
@@ -32,6 +33,8 @@ class AdversarialErasing(keras.layers.Layer):
         Zhang et al., Adversarial Complementary Learning for Weakly Supervised Object Localization, CVPR 2018,
         section 3.2†, for images of one class. That several classes' regions are united is this package's.
     """
+
+    output_grid = same
 
     def __init__(self, threshold: float = 0.6, **kwargs: Any):
         super().__init__(**kwargs)

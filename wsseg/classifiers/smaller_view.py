@@ -9,6 +9,7 @@ from keras import ops
 from wsseg.grid import Grid
 from wsseg.layers.bilinear_rescale import scaled_side
 from wsseg.layers.bilinear_resize import resize_bilinear
+from wsseg.layers.grid_rules import resampled
 from wsseg.layers.masked_pooling import valid_cells
 from wsseg.loading.augment import FILL_RGB
 
@@ -65,6 +66,8 @@ class SmallerView(_View):
     (`MaskedGlobalAveragePooling2D`).
     """
 
+    output_grid = resampled
+
     def call(self, images, valid):
         """Make `(B, H', W', 3)` and `(B, H', W')` of images `(B, H, W, 3)` and 1 where they are, `(B, H, W)`."""
         size_hw = [scaled_side(side, self.scale) for side in ops.shape(images)[1:3]]
@@ -91,6 +94,8 @@ class SmallerView(_View):
 @keras.saving.register_keras_serializable(package="wsseg")
 class OnImageCells(_View):
     """Read maps of the smaller view at the places where the cells of the image's maps look."""
+
+    output_grid = resampled
 
     def call(self, maps, like, images):
         """Read `(B, h', w', M)` at the cells of `like`, `(B, h, w, any)`, of the whole images `(B, H, W, 3)`."""

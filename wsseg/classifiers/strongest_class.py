@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from wsseg.layers.grid_rules import same
 from wsseg.layers.masked_pooling import valid_cells
 
 EPSILON = 1e-5
@@ -39,6 +40,8 @@ class StrongestClass(keras.layers.Layer):
     References:
         Wang et al., CVPR 2020 (SEAM), section 3.3; its public code suppresses the weaker classes.
     """
+
+    output_grid = same
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs | {"dtype": "float32"})

@@ -1,14 +1,13 @@
 """Datasets: what is where. `create("voc", root="VOC2012")` returns a sequence of records."""
 
-import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from wsseg.catalogue import load
+from wsseg import catalogue
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
-from wsseg.errors import InputError, nearest
+from wsseg.errors import InputError
 
 __all__ = ["DATASETS", "Dataset", "Record", "create"]
 
@@ -46,11 +45,8 @@ def create(
         InputError: There is no such dataset or option (the message names the nearest right one), or
             its files are not as expected.
     """
-    reader = load(DATASETS, name, "dataset")
-    known = inspect.signature(reader).parameters
-    for option in options:
-        if option not in known:
-            raise InputError(f"dataset `{name}` has no option `{option}`; {nearest(option, known)}")
+    reader = catalogue.load(DATASETS, name, "dataset")
+    catalogue.check_options(f"dataset `{name}`", options, catalogue.options_of(reader))
     if isinstance(classes, str):
         raise InputError(f"`classes` must be a list of names; got the text {classes!r}; write [{classes}]")
     return reader(

@@ -1,11 +1,11 @@
 """Detectors: images to boxes, and to a mask in each."""
 
-import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wsseg.errors import InputError, nearest
+from wsseg import catalogue
+from wsseg.errors import InputError
 
 if TYPE_CHECKING:
     from wsseg.detectors.rcnn import RCNN
@@ -23,8 +23,8 @@ def create(name: str, /, **options: Any) -> "RCNN":
     Args:
         name: A key of `DETECTORS`: faster_rcnn or mask_rcnn (becomes the model's name, unless `options` has another).
         options: What its builder takes: `num_classes` (background included), `input_size` (`(H, W)`, fixed), and, each
-            with a default, `backbone`, `weights` (of the backbone: None, "imagenet", or a weights file), `pyramid` ...;
-            see `wsseg.detectors.builder`. None stands for the default.
+            with a default, `backbone`, `weights` (of the backbone: None, "imagenet", or a weights file),
+            `use_pyramid` ...; see `wsseg.detectors.builder`. None stands for the default.
 
     Returns:
         A `keras.Model`; see `wsseg.detectors.rcnn.RCNN` for what it takes and gives.
@@ -43,14 +43,11 @@ def create(name: str, /, **options: Any) -> "RCNN":
     from wsseg.detectors.builder import rcnn
     from wsseg.detectors.rcnn import RCNN
 
-    if name not in DETECTORS:
-        raise InputError(f"unknown detector `{name}`; {nearest(name, DETECTORS)}")
+    catalogue.check_name(DETECTORS, name, "detector")
     model_name = options.pop("name", None)
     chosen = {option: value for option, value in options.items() if value is not None}
     takes = options_of(name)
-    for option in chosen:
-        if option not in takes:
-            raise InputError(f"detector `{name}` has no option `{option}`; {nearest(option, takes)}")
+    catalogue.check_options(f"detector `{name}`", chosen, takes)
     chosen = takes | {
         key: tuple(value) if isinstance(value, list) else value for key, value in chosen.items()
     }
@@ -69,9 +66,4 @@ def options_of(name: str) -> dict[str, Any]:
     """Return the options of a detector with their defaults; those that have none as None."""
     from wsseg.detectors.builder import rcnn
 
-    parameters = inspect.signature(rcnn).parameters
-    return {
-        option: None if parameter.default is parameter.empty else parameter.default
-        for option, parameter in parameters.items()
-        if option not in DETECTORS[name]
-    }
+    return catalogue.options_of(rcnn, without=DETECTORS[name])

@@ -1,12 +1,10 @@
 """Explainers: what in an image a Keras model's score for a class rests on."""
 
-import inspect
 from typing import Any
 
 import keras
 
-from wsseg.catalogue import load
-from wsseg.errors import InputError, nearest
+from wsseg import catalogue
 
 EXPLAINERS = {
     "cam": "wsseg.explainers.cam:CAM",
@@ -53,9 +51,8 @@ def create(name: str, model: keras.Model, **options: Any):
         >>> create("grad_cam", model=model)(np.zeros((1, 64, 64, 3)), [0]).shape
         (1, 64, 64)
     """
-    explainer = load(EXPLAINERS, name, "explainer")
-    takes = [option for option in inspect.signature(explainer).parameters if option != "model"]
-    for option in options:
-        if option not in takes:
-            raise InputError(f"explainer `{name}` has no option `{option}`; {nearest(option, takes)}")
+    explainer = catalogue.load(EXPLAINERS, name, "explainer")
+    catalogue.check_options(
+        f"explainer `{name}`", options, catalogue.options_of(explainer, without=["model"])
+    )
     return explainer(model, **options)

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from wsseg.errors import InputError
+from wsseg.layers.grid_rules import whole_image
 
 
 def pool_to_bins(features, bins: int, reduce: Callable):
@@ -58,6 +59,8 @@ class AdaptiveAveragePooling2D(keras.layers.Layer):
         >>> AdaptiveAveragePooling2D(2)(row)[0, 0, :, 0].numpy().tolist()  # cells 0 to 1, and 1 to 2
         [1.5, 4.0]
     """
+
+    output_grid = whole_image
 
     def __init__(self, bins: int, **kwargs: Any):
         super().__init__(**kwargs)

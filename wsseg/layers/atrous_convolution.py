@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from wsseg.errors import InputError, nearest
+from wsseg.layers.grid_rules import windowed
 
 METHODS = ("dilated", "deinterlaced")
 FIXED = ("strides", "padding", "data_format", "dilation_rate")
@@ -46,6 +47,8 @@ class AtrousConvolution2D(keras.layers.Conv2D):
         [4.0, 6.0, 9.0, 6.0, 8.0]
         [4.0, 6.0, 9.0, 6.0, 8.0]
     """
+
+    output_grid = windowed
 
     def __init__(
         self,

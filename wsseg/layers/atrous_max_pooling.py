@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from wsseg.errors import InputError
+from wsseg.layers.grid_rules import windowed
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
@@ -34,6 +35,8 @@ class AtrousMaxPooling2D(keras.layers.Layer):
         >>> AtrousMaxPooling2D((1, 2), dilation_rate=2)(row).numpy().ravel().tolist()
         [2.0, 5.0, 2.0, 0.0]
     """
+
+    output_grid = windowed
 
     def __init__(
         self,

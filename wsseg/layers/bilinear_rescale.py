@@ -7,6 +7,7 @@ from keras import ops
 
 from wsseg.errors import InputError
 from wsseg.layers.bilinear_resize import resize_bilinear
+from wsseg.layers.grid_rules import resampled
 
 
 def scaled_side(pixels: Any, scale: float) -> Any:
@@ -34,6 +35,8 @@ class BilinearRescale(keras.layers.Layer):
         >>> BilinearRescale(0.5)(row).numpy().ravel().tolist()
         [1.0, 6.0]
     """
+
+    output_grid = resampled
 
     def __init__(self, scale: float, **kwargs: Any):
         super().__init__(**kwargs)

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from wsseg.layers.grid_rules import resampled
+
 
 def _weights(before, after, shift, step, dtype):
     """Return the `(after, before)` matrix that interpolates one axis linearly."""
@@ -77,6 +79,8 @@ class BilinearResizeTo(keras.layers.Layer):
         >>> BilinearResizeTo()([small, np.zeros((1, 1, 4, 7))])[0, 0, :, 0].numpy().tolist()
         [0.0, 1.0, 3.0, 4.0]
     """
+
+    output_grid = resampled
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from keras import ops
 
 from wsseg.errors import InputError
 from wsseg.layers.bilinear_resize import resize_bilinear
+from wsseg.layers.grid_rules import resampled
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
@@ -26,6 +27,8 @@ class BilinearUpsampling2D(keras.layers.Layer):
         >>> BilinearUpsampling2D()(np.array([[[[0.0], [4.0]]]]))[0, 0, :, 0].numpy().tolist()
         [0.0, 1.0, 3.0, 4.0]
     """
+
+    output_grid = resampled
 
     def __init__(self, factor: int = 2, **kwargs: Any):
         super().__init__(**kwargs)

@@ -7,6 +7,7 @@ from keras import ops
 
 from wsseg.errors import InputError
 from wsseg.layers.bilinear_resize import resize_bilinear
+from wsseg.layers.grid_rules import resampled
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
@@ -34,6 +35,8 @@ class BilinearZoomTo(keras.layers.Layer):
         >>> BilinearZoomTo(4)([cells, np.zeros((1, 1, 6, 7))])[0, 0, :, 0].numpy().tolist()
         [0.0, 1.0, 2.0, 3.0, 4.0, 4.0]
     """
+
+    output_grid = resampled
 
     def __init__(self, factor: int, **kwargs: Any):
         super().__init__(**kwargs)

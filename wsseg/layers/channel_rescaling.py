@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from wsseg.errors import InputError
+from wsseg.layers.grid_rules import same
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
@@ -28,6 +29,8 @@ class ChannelRescaling(keras.layers.Layer):
         >>> ChannelRescaling((2.0, 1.0), (0.0, -1.0))(np.array([[[[3.0, 4.0]]]])).numpy().ravel().tolist()
         [6.0, 3.0]
     """
+
+    output_grid = same
 
     def __init__(self, scale: Sequence[float], offset: Sequence[float], **kwargs: Any):
         if len(scale) != len(offset):

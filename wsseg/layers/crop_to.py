@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from wsseg.errors import InputError
+from wsseg.layers.grid_rules import resampled
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
@@ -30,6 +31,8 @@ class CropTo(keras.layers.Layer):
         >>> CropTo()([row, np.zeros((1, 1, 2, 7))]).numpy().ravel().tolist()
         [1.0, 2.0]
     """
+
+    output_grid = resampled
 
     def __init__(self, offset_hw: tuple[int, int] | None = None, **kwargs: Any):
         super().__init__(**kwargs)

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from wsseg.errors import InputError, nearest
+from wsseg.layers.grid_rules import same
 
 MODES = ("caffe", "tf", "torch", "none")
 
@@ -34,6 +35,8 @@ class ImagePreprocessing(keras.layers.Layer):
         >>> ImagePreprocessing("tf")(np.array([[[[0.0, 127.5, 255.0]]]])).numpy().ravel().tolist()
         [-1.0, 0.0, 1.0]
     """
+
+    output_grid = same
 
     def __init__(self, mode: str, **kwargs: Any):
         if mode not in MODES:

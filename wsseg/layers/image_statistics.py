@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from wsseg.layers.grid_rules import same
+
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class ImageStatistics(keras.layers.Layer):
@@ -23,6 +25,8 @@ class ImageStatistics(keras.layers.Layer):
         >>> layer(np.array([[[[3.0, 3.0]]]])).numpy().ravel().tolist()
         [1.0, 1.0]
     """
+
+    output_grid = same
 
     def __init__(self, **kwargs: Any):
         super().__init__(autocast=False, **kwargs)

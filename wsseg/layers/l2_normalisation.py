@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from wsseg.layers.grid_rules import same
+
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class L2Normalisation(keras.layers.Layer):
@@ -25,6 +27,8 @@ class L2Normalisation(keras.layers.Layer):
         >>> L2Normalisation(scale=10.0)(np.array([[[[3.0, 4.0]]]])).numpy().round(3).ravel().tolist()
         [6.0, 8.0]
     """
+
+    output_grid = same
 
     def __init__(self, scale: float = 10.0, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(autocast=False, **kwargs)

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from wsseg.layers.grid_rules import whole_image
+
 
 def valid_cells(valid, features):
     """Bring a validity mask to the features' size: a cell counts if and only if the pixel at its centre is valid.
@@ -41,6 +43,8 @@ class MaskedGlobalAveragePooling2D(keras.layers.Layer):
         >>> float(MaskedGlobalAveragePooling2D()(features, valid)[0, 0])
         2.0
     """
+
+    output_grid = whole_image
 
     def call(self, features, valid=None):
         """Pool.

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from wsseg.errors import InputError
+from wsseg.grid import Grid
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
@@ -37,6 +38,10 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
     def __init__(self, pool_size: int = 2, **kwargs: Any):
         super().__init__(**kwargs)
         self.pool_size = checked_pool_size(pool_size)
+
+    def output_grid(self, input_shape) -> Grid:
+        """Return where the cells of the maxima look, in cells of the input."""
+        return Grid.of_blocks(self.pool_size)
 
     def call(self, inputs):
         """Pool.

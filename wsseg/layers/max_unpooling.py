@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from wsseg.layers.grid_rules import resampled
 from wsseg.layers.max_pooling_with_switches import checked_pool_size
 
 
@@ -28,6 +29,8 @@ class MaxUnpooling2D(keras.layers.Layer):
         >>> MaxUnpooling2D()([values, switches])[0, :, :, 0].numpy().tolist()
         [[0.0, 0.0], [7.0, 0.0]]
     """
+
+    output_grid = resampled
 
     def __init__(self, pool_size: int = 2, **kwargs: Any):
         super().__init__(**kwargs)

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from wsseg.errors import InputError
+from wsseg.layers.grid_rules import same
 from wsseg.layers.permutohedral import Lattice, filtered, lattice
 from wsseg.refiners.dense_crf.presets import PRESETS
 
@@ -62,6 +63,8 @@ class MeanFieldCRF(keras.layers.Layer):
         Kraehenbuehl and Koltun, NIPS 2011; Zheng et al., Conditional Random Fields as Recurrent Neural Networks, ICCV
         2015, section 4: the iteration as layers, with learnt weights for each label and a learnt compatibility.
     """
+
+    output_grid = same
 
     def __init__(
         self,

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from wsseg.layers.grid_rules import same
+
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class MeanShift(keras.layers.Layer):
@@ -23,6 +25,8 @@ class MeanShift(keras.layers.Layer):
         Ahn et al., CVPR 2019 (IRN), section 3.2: displacements of a class average to 0; its public code's `MeanShift`
         averages over all training images.
     """
+
+    output_grid = same
 
     def build(self, input_shape):
         """Make the mean's weight, which is not trained."""

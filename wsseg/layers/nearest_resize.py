@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from wsseg.layers.grid_rules import resampled
+
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class NearestResizeTo(keras.layers.Layer):
@@ -25,6 +27,8 @@ class NearestResizeTo(keras.layers.Layer):
         >>> NearestResizeTo()([small, np.zeros((1, 1, 5, 7))])[0, 0, :, 0].numpy().tolist()
         [1.0, 1.0, 1.0, 2.0, 2.0]
     """
+
+    output_grid = resampled
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from wsseg.errors import InputError
+from wsseg.grid import Grid
 from wsseg.layers.hub_architecture import Architecture
 from wsseg.layers.legal_sizes import LegalSizes
 from wsseg.layers.resampling import resample
@@ -51,9 +52,10 @@ class PatchFeatures(keras.layers.Layer):
         self.encoder = made.build(dtype=self.dtype_policy)
         self.trainable = trainable  # here, since Keras hands it on to the weights that there are
         self.sizes = LegalSizes(stride, smallest=stride)
-        # `wsseg.backbones.alignment` reads the place of the cells off these.
-        self.kernel_size = self.strides = (stride, stride)
-        self.padding = "valid"
+
+    def output_grid(self, input_shape) -> Grid:
+        """Return where the cells look, in pixels of the image: each at the middle of its own."""
+        return Grid.of_blocks(self.output_stride)
 
     def build(self, input_shape):
         """Do nothing: the network is built with the layer."""

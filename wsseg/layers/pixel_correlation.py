@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from wsseg.errors import InputError
+from wsseg.layers.grid_rules import same
 from wsseg.layers.masked_pooling import valid_cells
 
 EPSILON = 1e-5
@@ -40,6 +41,8 @@ class PixelCorrelation(keras.layers.Layer):
         CVPR 2020, section 3.3; the constants and the embedding's start (Glorot's, four times as wide) are its public
         code's.
     """
+
+    output_grid = same
 
     def __init__(self, channels: int, **kwargs: Any):
         super().__init__(**kwargs | {"dtype": "float32"})

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from wsseg.errors import InputError
+from wsseg.layers.grid_rules import resampled
 
 CANONICAL_SIDE = 224
 """Side of a region, in pixels, that is read from `CANONICAL_LEVEL` (Lin et al. 2017, section 4.2)."""
@@ -95,6 +96,8 @@ class RoIAlign(keras.layers.Layer):
     References:
         He et al., Mask R-CNN, ICCV 2017, section 3. Lin et al., Feature Pyramid Networks, CVPR 2017, equation 1.
     """
+
+    output_grid = resampled
 
     def __init__(self, strides: Sequence[int], output_size: int = 7, samples: int = 2, **kwargs: Any):
         super().__init__(autocast=False, **kwargs)  # float16 is too coarse for coordinates

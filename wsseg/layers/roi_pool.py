@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from wsseg.errors import InputError
+from wsseg.layers.grid_rules import resampled
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
@@ -36,6 +37,8 @@ class RoIPool(keras.layers.Layer):
     References:
         Girshick, Fast R-CNN, ICCV 2015, section 2.1, and its public code.
     """
+
+    output_grid = resampled
 
     def __init__(self, stride: int, output_size: int = 7, **kwargs: Any):
         super().__init__(autocast=False, **kwargs)  # float16 is too coarse for coordinates

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from wsseg.layers.grid_rules import same
 from wsseg.layers.legal_sizes import LegalSizes
 
 
@@ -31,6 +32,8 @@ class SizeGuard(keras.layers.Layer):
         wsseg.errors.InputError: ...`segnet` can't take images of 64 x 70 pixels: its sides must be multiples
         of 32, from 32; try (64, 64) or (64, 96)...
     """
+
+    output_grid = same
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from keras import ops
 
 from wsseg.errors import InputError, nearest
 from wsseg.layers.adaptive_average_pooling import checked_bins, pool_to_bins
+from wsseg.layers.grid_rules import whole_image
 
 POOLINGS = ("max", "average")
 
@@ -34,6 +35,8 @@ class SpatialPyramidPooling2D(keras.layers.Layer):
         >>> SpatialPyramidPooling2D((1, 2))(np.arange(12.0).reshape(1, 3, 4, 1)).numpy().tolist()
         [[11.0, 5.0, 7.0, 9.0, 11.0]]
     """
+
+    output_grid = whole_image
 
     def __init__(self, bins: tuple[int, ...] = (1, 2, 4), pooling: str = "max", **kwargs: Any):
         super().__init__(**kwargs)

@@ -1,10 +1,9 @@
 """Losses for masks that are noisy, unbalanced and partly unsure."""
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
-from wsseg.catalogue import load
-from wsseg.errors import InputError, nearest
+from wsseg import catalogue
+from wsseg.errors import InputError
 from wsseg.losses.balanced_cross_entropy import BalancedCrossEntropy
 from wsseg.losses.with_auxiliary import WithAuxiliary
 
@@ -54,11 +53,8 @@ def create(name: str, /, **options: Any) -> "keras.losses.Loss":
         >>> create("focal", gamma=1).gamma
         1.0
     """
-    make = load(LOSSES, name, "loss")
-    takes = [p.name for p in inspect.signature(make).parameters.values() if p.kind is not p.VAR_KEYWORD]
-    for option in options:
-        if option not in takes:
-            raise InputError(f"loss `{name}` has no option `{option}`; {nearest(option, takes)}")
+    make = catalogue.load(LOSSES, name, "loss")
+    catalogue.check_options(f"loss `{name}`", options, catalogue.options_of(make))
     try:
         return make(**options)
     except TypeError as error:  # a text where a number is wanted

@@ -1,13 +1,12 @@
 """Segmentation networks: images to class scores a pixel."""
 
 import dataclasses
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wsseg.catalogue import load
-from wsseg.errors import InputError, nearest
+from wsseg import catalogue
+from wsseg.errors import InputError
 
 if TYPE_CHECKING:
     from wsseg.segmenters.segmenter import Segmenter
@@ -74,15 +73,12 @@ def create(name: str, /, **options: Any) -> "Segmenter":
     from wsseg.segmenters.initialise import is_segmenter_file, start_from
     from wsseg.segmenters.segmenter import Segmenter
 
-    variant = SEGMENTERS.get(name)
-    if variant is None:
-        raise InputError(f"unknown segmenter `{name}`; {nearest(name, SEGMENTERS)}")
+    catalogue.check_name(SEGMENTERS, name, "segmenter")
+    variant = SEGMENTERS[name]
     model_name = options.pop("name", None)
     chosen = {option: value for option, value in options.items() if value is not None}
     takes = options_of(name)
-    for option in chosen:
-        if option not in takes:
-            raise InputError(f"segmenter `{name}` has no option `{option}`; {nearest(option, takes)}")
+    catalogue.check_options(f"segmenter `{name}`", chosen, takes)
     if not isinstance(chosen.get("input_size", ()), tuple | list):
         raise InputError(
             f"`input_size` must be (height, width); got {chosen['input_size']!r}; try (320, 320)"
@@ -102,7 +98,7 @@ def create(name: str, /, **options: Any) -> "Segmenter":
     other = weights if is_segmenter_file(weights) else None
     if chosen.get("input_size") is not None:
         chosen["input_size"] = tuple(chosen["input_size"])
-    build = load({name: variant.builder}, name, "segmenter")
+    build = catalogue.load({name: variant.builder}, name, "segmenter")
     arguments = {**chosen, **variant.fixed}
     graph = build(**arguments, **({"weights": None if other else weights} if "weights" in takes else {}))
     if chosen.get("backbone") and graph.backbone is not None:
@@ -120,9 +116,5 @@ def create(name: str, /, **options: Any) -> "Segmenter":
 def options_of(name: str) -> dict[str, Any]:
     """Return the options of a segmenter with their defaults; `num_classes`, which has none, as None."""
     variant = SEGMENTERS[name]
-    parameters = inspect.signature(load({name: variant.builder}, name, "segmenter")).parameters
-    return {
-        option: None if parameter.default is parameter.empty else parameter.default
-        for option, parameter in parameters.items()
-        if option not in variant.fixed
-    }
+    build = catalogue.load({name: variant.builder}, name, "segmenter")
+    return catalogue.options_of(build, without=variant.fixed)

@@ -6,17 +6,9 @@ from typing import Any
 import keras
 
 from wsseg.backbones.alignment import grids
-from wsseg.layers.adaptive_average_pooling import AdaptiveAveragePooling2D
+from wsseg.backbones.layer_grids import rule_of
+from wsseg.layers.grid_rules import whole_image
 from wsseg.layers.legal_sizes import LegalSizes
-from wsseg.layers.spatial_pyramid_pooling import SpatialPyramidPooling2D
-
-GLOBAL_POOLING = (
-    keras.layers.GlobalAveragePooling2D,
-    keras.layers.GlobalMaxPooling2D,
-    AdaptiveAveragePooling2D,
-    SpatialPyramidPooling2D,
-)
-"""Layers whose result is of the whole image, what it was filled up with included."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +82,7 @@ class Segmenter(keras.Model):
 
         PSPNet's bins, the image pooling of DeepLab v3 and v3+, ParseNet's average, EfficientNet's squeezing.
         """
-        return any(isinstance(layer, GLOBAL_POOLING) for layer in self.layers)
+        return any(rule_of(layer) is whole_image for layer in self.layers)
 
     def named_layers(self) -> dict[str, keras.layers.Layer]:
         """Return all layers by name; `layers` lacks those that only the second head has."""

@@ -1,0 +1,93 @@
+"""What a layer or operation of a network does to the grid: wsseg's layers say it, Keras' stand in a table."""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from wsseg.backbones.pointwise import POINTWISE
+from wsseg.grid import IMAGE, Grid
+from wsseg.layers.grid_rules import Rule, Unknown, resampled, same, whole_image, windowed
+
+
+def output_grid(operation: Any, input_shape: tuple[int | None, ...]) -> Grid | Unknown:
+    """Return what one call of a layer does to the grid.
+
+    Args:
+        operation: A layer, or an operation of a functional model.
+        input_shape: Of the input whose grid is followed, `(B, h, w, C)`; None for a size that is not known.
+
+    Returns:
+        Where the cells of the (first) output look, in cells of that input: cell `i` at `stride * i + centre`. Or why
+        that is not known.
+
+    Example:
+        >>> output_grid(keras.layers.MaxPooling2D(2), (None, 8, 8, 3))
+        Grid(stride_hw=(2.0, 2.0), centre_hw=(0.5, 0.5))
+        >>> output_grid(keras.layers.Resizing(4, 4), (None, 8, 8, 3)).value
+        'the layer resamples, and where its cells then look is not computed'
+    """
+    rule = rule_of(operation)
+    return Unknown.NO_RULE if rule is None else rule(operation, input_shape)
+
+
+def rule_of(operation: Any) -> Rule | None:
+    """Return the rule that a layer or operation follows: its own `output_grid`, or Keras' table; None for none."""
+    kind = type(operation)
+    if hasattr(kind, "output_grid"):
+        return kind.output_grid
+    for base in kind.__mro__:
+        if base in KERAS:
+            return KERAS[base]
+    return NAMED.get(kind.__name__) if kind.__module__.startswith("keras.") else None
+
+
+def padded(layer: layers.ZeroPadding2D, input_shape: tuple[int | None, ...]) -> Grid:
+    """Return the grid of zeros put around the input."""
+    (top, _), (left, _) = layer.padding
+    return Grid((1.0, 1.0), (float(-top), float(-left)))
+
+
+def cropped(layer: layers.Cropping2D, input_shape: tuple[int | None, ...]) -> Grid:
+    """Return the grid of a part of the input."""
+    (top, _), (left, _) = layer.cropping
+    return Grid((1.0, 1.0), (float(top), float(left)))
+
+
+def in_turn(model: keras.Sequential, input_shape: tuple[int | None, ...]) -> Grid | Unknown:
+    """Return the grid of layers one after the other (ConvNeXt's downsampling)."""
+    grid = IMAGE
+    for layer in model.layers:
+        found = output_grid(layer, layer.input.shape)
+        if isinstance(found, Unknown):
+            return found
+        grid = grid.through(found)
+    return grid
+
+
+KERAS: dict[type, Rule] = {
+    layers.Conv2D: windowed,
+    layers.DepthwiseConv2D: windowed,
+    layers.SeparableConv2D: windowed,
+    layers.MaxPooling2D: windowed,
+    layers.AveragePooling2D: windowed,
+    layers.ZeroPadding2D: padded,
+    layers.Cropping2D: cropped,
+    layers.Conv2DTranspose: resampled,
+    layers.UpSampling2D: resampled,
+    layers.Resizing: resampled,
+    layers.Reshape: resampled,
+    layers.Permute: resampled,
+    layers.GlobalAveragePooling2D: whole_image,
+    layers.GlobalMaxPooling2D: whole_image,
+    keras.Sequential: in_turn,
+}
+"""Keras' layers by class; a subclass follows the rule of the nearest class above it."""
+
+NAMED: dict[str, Rule] = {
+    **dict.fromkeys(POINTWISE, same),
+    "AdaptiveAveragePooling2D": whole_image,
+    "Reshape": resampled,
+    "Resize": resampled,
+}
+"""Keras' operations, whose classes it does not export, and layers that not every version has: by name."""
