@@ -11,6 +11,7 @@ from examples.explained_models import (
     two_input_classifier,
     two_inputs,
 )
+from examples.half_precision import needs_half_precision
 from examples.networks import small_classifier
 
 from wsseg import progress
@@ -108,18 +109,25 @@ def test_one_trace_a_shape(method, model):
     assert max(before) <= 3
 
 
-def test_subclassed_nested_and_mixed_precision(method):
+@needs_half_precision
+def test_mixed_precision(method):
+    images = two_inputs()[0]
+    functional = small_classifier((9, 11))
+    expected = build(method, functional).raw(images, [[0, 1]] * 2)
+    mixed = small_classifier((9, 11), dtype="mixed_float16")
+    mixed.set_weights(functional.get_weights())
+    found = build(method, mixed).raw(images, [[0, 1]] * 2)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=2e-2 * np.abs(expected).max())
+
+
+def test_subclassed_and_nested(method):
     images = two_inputs()[0]
     functional = small_classifier((9, 11))
     expected = build(method, functional).raw(images, [[0, 1]] * 2)
     assert np.abs(expected).max() > 1e-3
     nested = nested_classifier((9, 11), functional)
     np.testing.assert_allclose(build(method, nested).raw(images, [[0, 1]] * 2), expected, atol=1e-6)
-    mixed = small_classifier((9, 11), dtype="mixed_float16")
-    mixed.set_weights(functional.get_weights())
-    found = build(method, mixed).raw(images, [[0, 1]] * 2)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=2e-2 * np.abs(expected).max())
     # A subclassed model's cells are taken to be spread evenly, which Score-CAM's masks feel.
     subclassed = SubclassedClassifier(functional)
     graph = build(method, functional)
