@@ -7,10 +7,10 @@ JOBS ?= 2  # test processes; each takes about 2 GB
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format clean
+.PHONY: help demo test test-all test-processors lint format clean
 
 help:  ## show this help
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "wsseg needs Python 3.11 or 3.12; name one: make PYTHON=/path/to/python3.12"; exit 1; }
@@ -29,6 +29,9 @@ test: $(VENV)/.installed lint  ## set up, lint, and pass the tests (no network, 
 
 test-all: $(VENV)/.installed lint  ## the slow tests too
 	$(BIN)/python -m pytest -q -n $(strip $(JOBS))
+
+test-processors: $(VENV)/.installed  ## the fast tests as other processors compute; one: SETTING=sse41, avx2, own, plain, today
+	@PYTHON=$(BIN)/python JOBS=$(strip $(JOBS)) tests/processors.sh $(SETTING)
 
 lint: $(VENV)/.installed  ## ruff: lint and format
 	$(BIN)/ruff check .

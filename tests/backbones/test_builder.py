@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from examples.half_precision import needs_half_precision
 
 from wsseg import backbones
 from wsseg.backbones.shapes_only import shapes_only
@@ -147,6 +148,7 @@ def test_two_builds_are_named_alike_and_exchange_weights(name, tmp_path):
     np.testing.assert_allclose(dense["level_5"][:, ::2, ::2], expected["level_5"], rtol=1e-3, atol=1e-4)
 
 
+@needs_half_precision
 @pytest.mark.slow
 def test_mixed_precision_features_are_near_those_of_float32():
     full = backbones.create("mobilenet_0.25", 16, input_size=(32, 32))

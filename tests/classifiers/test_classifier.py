@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from examples.half_precision import needs_half_precision
 
 from wsseg import classifiers
 from wsseg.errors import InputError
@@ -103,6 +104,7 @@ def test_activations(models, images, head, build):
         build(head, activation="sofmax")
 
 
+@needs_half_precision
 @pytest.mark.parametrize("head", HEADS)
 def test_mixed_precision(models, images, padded, head, build):
     keras.config.set_dtype_policy("mixed_float16")

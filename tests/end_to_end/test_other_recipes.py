@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from examples.half_precision import needs_half_precision
 from small_run.recipe import write_recipe
 
 from wsseg.artifacts import read_mask
@@ -122,6 +123,7 @@ def test_a_walk_is_scored_beside_the_maps_that_it_began_with(scenes_cache, comma
     assert instances == of_train
 
 
+@needs_half_precision
 @pytest.mark.slow
 def test_a_half_precision_recipe(scenes_cache, command, tmp_path):
     import keras

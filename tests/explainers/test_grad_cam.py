@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from examples.half_precision import needs_half_precision
 from examples.networks import small_classifier
 from keras import layers
 from references.class_maps import convolution_relu, grad_cam, placed
@@ -102,6 +103,7 @@ def test_weak_map_reaches_one_and_no_evidence_stays_zero(images):
     assert not maps[:, 1:].any()
 
 
+@needs_half_precision
 def test_mixed_precision_keeps_small_gradients():
     # 31 x 31 cells and weights of 0.0003: gradients of 3e-7, where float16 has steps of 6e-8.
     images = np.random.default_rng(0).uniform(0, 1, (1, 63, 63, 3)).astype("float32")
@@ -114,6 +116,7 @@ def test_mixed_precision_keeps_small_gradients():
     np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-2 * expected.max())
 
 
+@needs_half_precision
 def test_global_mixed_precision_policy(images):
     from wsseg import classifiers
 

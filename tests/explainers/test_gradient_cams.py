@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from examples.half_precision import needs_half_precision
 from examples.networks import small_classifier
 from references import gradient_cams
 from references.class_maps import convolution_relu, grad_cam
@@ -126,6 +127,7 @@ def test_counterfactual_is_the_negative_side_of_grad_cam(images):
     assert not ((against > 1e-6) & (for_class.raw(images, [0, 1]) > 1e-6)).any()
 
 
+@needs_half_precision
 @pytest.mark.parametrize("name", TWINS)
 def test_mixed_precision(name, images):
     plain, mixed = small_classifier(), small_classifier(dtype="mixed_float16")

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from examples.half_precision import needs_half_precision
 from keras import layers
 from references.class_maps import bilinear, grad_cam, placed
 from references.image_gradients import convolution, rectified, two_convolutions
@@ -207,6 +208,7 @@ def test_relu_in_a_function_compiled_by_itself_is_refused():
         GuidedBackprop(network(Compiled())).raw(IMAGES, [0, 1])
 
 
+@needs_half_precision
 def test_mixed_precision():
     keras.utils.set_random_seed(2)
     plain, mixed = network(size_hw=(None, None)), network(size_hw=(None, None), dtype="mixed_float16")

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from examples.half_precision import needs_half_precision
 from examples.networks import small_classifier
 from keras import layers
 from references.class_maps import numeric_gradient
@@ -235,6 +236,7 @@ def test_several_scales(any_size, method):
     np.testing.assert_allclose(found, explainer(images, [[0, 2]]) + mirrored, atol=1e-5)
 
 
+@needs_half_precision
 @pytest.mark.parametrize("method", METHODS)
 def test_mixed_precision(method):
     keras.utils.set_random_seed(1)

@@ -81,7 +81,9 @@ def test_masks_all_ones_give_the_score_itself(model, inputs):
     np.testing.assert_allclose(
         found, np.broadcast_to(scores[[0, 1], [0, 1], None, None], found.shape), atol=1e-5
     )
-    assert not explainer(model, probability=1.0, centred=True)(inputs, [0, 1]).any()
+    # Equal scores but for their rounding, which differs in the last, smaller chunk on some processors.
+    centred = explainer(model, probability=1.0, centred=True).raw(inputs, [0, 1])
+    np.testing.assert_allclose(centred, np.zeros_like(centred), atol=1e-6)
 
 
 def test_enlarging_keeps_ones_and_places_shifts():

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from examples.half_precision import needs_half_precision
 
 hub = pytest.importorskip("keras_hub")
 
@@ -148,6 +149,7 @@ def test_frozen_until_told_otherwise():
     assert not any(moved for path, moved in changed.items() if "position_embeddings" in path)
 
 
+@needs_half_precision
 def test_mixed_precision_is_near_float32(made):
     for name in TEXTS:
         half = PatchFeatures(TEXTS[name], dtype="mixed_float16")

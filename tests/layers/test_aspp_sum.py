@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from examples.half_precision import needs_half_precision
 from references.convolutions import atrous
 
 from wsseg.errors import InputError
@@ -55,6 +56,7 @@ def test_published_shapes():
         assert resnet.get_layer(f"aspp_{index}").dilation_rate == (rate, rate)
 
 
+@needs_half_precision
 @pytest.mark.parametrize("channels", [None, 4])
 def test_scores_are_float32_in_mixed_precision(channels):
     keras.config.set_dtype_policy("mixed_float16")

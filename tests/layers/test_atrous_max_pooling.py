@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from examples.half_precision import needs_half_precision
 
 from wsseg.errors import InputError
 from wsseg.layers.atrous_max_pooling import AtrousMaxPooling2D
@@ -59,6 +60,7 @@ def test_every_second_value_is_the_strided_pooling(maps):
     )
 
 
+@needs_half_precision
 def test_unknown_size_half_precision_and_gradient(maps):
     image = keras.Input((None, None, 3))
     model = keras.Model(image, AtrousMaxPooling2D(3, 2, dtype="mixed_float16")(image))

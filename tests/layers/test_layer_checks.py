@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from examples.half_precision import needs_half_precision
 from keras import ops
 from layers.layer_checks import check_layer
 
@@ -96,9 +97,11 @@ def test_a_right_layer_passes():
         (LosesTheChannels, "channels unknown in the graph"),
         (NoGradient, "no gradient in float32"),
         (InfiniteGradient, "gradients in float32 are not finite"),
-        (OverflowsInHalf, "mixed_float16 differs from float32"),
-        (OtherInHalf, "mixed_float16 differs from float32"),
-        (AlwaysFloat32, "float32 in mixed_float16, stated as float16"),
+        pytest.param(OverflowsInHalf, "mixed_float16 differs from float32", marks=needs_half_precision),
+        pytest.param(OtherInHalf, "mixed_float16 differs from float32", marks=needs_half_precision),
+        pytest.param(
+            AlwaysFloat32, "float32 in mixed_float16, stated as float16", marks=needs_half_precision
+        ),
         (Unregistered, "Could not locate class|Unregistered"),
     ],
 )

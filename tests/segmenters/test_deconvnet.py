@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from examples.half_precision import needs_half_precision
 
 from wsseg import segmenters
 from wsseg.backbones.shapes_only import shapes_only
@@ -121,6 +122,7 @@ def test_the_head_is_the_decoder(any_size):
     assert {"fc6", "fc7", "block1_conv1"} <= set(any_size.backbone_layers)
 
 
+@needs_half_precision
 def test_mixed_precision_ends_in_float32():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from examples.half_precision import needs_half_precision
 from examples.rectangles import losses_of
 from examples.segmenter_checks import (
     check_any_size,
@@ -156,6 +157,7 @@ def test_training_with_all_scales_reduces_the_loss():
     assert losses[-1] < 0.7 * losses[0]
 
 
+@needs_half_precision
 def test_mixed_precision():
     check_mixed_precision(lambda: build(**SMALL, multi_scale=True))
 

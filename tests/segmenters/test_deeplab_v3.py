@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+from examples.half_precision import needs_half_precision
 from examples.segmenter_checks import (
     check_any_size,
     check_head,
@@ -84,6 +85,7 @@ def test_save_and_load(tmp_path):
     assert loaded.auxiliary is not None
 
 
+@needs_half_precision
 def test_mixed_precision():
     check_mixed_precision(lambda: build(**SMALL))
 

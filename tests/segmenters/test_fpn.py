@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from examples.half_precision import needs_half_precision
 from examples.segmenter_checks import (
     check_any_size,
     check_head,
@@ -97,6 +98,7 @@ def test_save_and_load(tmp_path):
     check_saving(build(), tmp_path)
 
 
+@needs_half_precision
 def test_mixed_precision():
     check_mixed_precision(lambda: build(backbone="plain", input_size=(64, 64)))
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from examples.half_precision import needs_half_precision
 from examples.rectangles import losses_of
 from examples.segmenter_checks import (
     check_any_size,
@@ -120,6 +121,7 @@ def test_training_reduces_the_loss_of_both_heads():
     assert all((a != b).any() for a, b in zip(after, before))
 
 
+@needs_half_precision
 def test_mixed_precision():
     check_mixed_precision(lambda: build(**SMALL).with_auxiliary(), LOSS)
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from examples.half_precision import needs_half_precision
 
 from wsseg import backbones, segmenters
 from wsseg.backbones.shapes_only import shapes_only
@@ -91,6 +92,7 @@ def test_the_encoder_is_the_backbone(any_size):
     assert "block1_conv1" in any_size.backbone_layers and "block5_conv3_bn" in any_size.backbone_layers
 
 
+@needs_half_precision
 def test_mixed_precision_ends_in_float32():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:

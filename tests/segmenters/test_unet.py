@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from examples.half_precision import needs_half_precision
 
 from wsseg import segmenters
 from wsseg.backbones.shapes_only import shapes_only
@@ -114,6 +115,7 @@ def test_illegal_sizes_name_the_nearest_legal_ones(name, size_hw, message, reque
         model(np.zeros((1, *size_hw, 3)))
 
 
+@needs_half_precision
 def test_mixed_precision_ends_in_float32():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
