@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wsseg.commands import datasets as datasets_command
+from wsseg.commands import explain_options
 from wsseg.commands.evaluate_maps import options as evaluate_maps_options
 from wsseg.errors import InputError
 from wsseg.file_names import OWNER, PAGE
@@ -16,10 +17,10 @@ from wsseg.stages import STAGES, plan
 
 DESCRIPTION = """Weakly supervised semantic segmentation from image-level labels.
 
-Every option of a recipe can be given after it, such as `--segment.epochs 3`; `wsseg options` lists them."""
+Options of a recipe can be given on the command line, such as `--segment.epochs 3`; `wsseg options` lists them all."""
 
 OWN_OPTIONS = ("--run", "--recipe", "--predictions", "--truth", "--classes", "--help")
-"""Of the commands that take a recipe; all others are the recipe's."""
+"""Options of the commands that take a recipe; all others belong to the recipe."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -37,87 +38,82 @@ def build_parser() -> argparse.ArgumentParser:
     def add_run(name: str, text: str) -> argparse.ArgumentParser:
         command = add(name, text, run_recipe)
         command.add_argument(
-            "recipe", nargs="?", help="a recipe in YAML; without one, the run folder's, or the defaults"
+            "recipe",
+            nargs="?",
+            help="recipe in YAML; default: the recipe of the run folder, or the default options",
         )
         command.add_argument("--run", type=Path, help="run folder; default: runs/NAME of the recipe")
         return command
 
     add_run("run", "run all stages of a recipe that are not done")
     status = add(
-        "status", "show where each stage of a run stands: done, stale (and why), or next", show_status
+        "status",
+        "show the state of each stage of a run: done, stale (and why), next, or waiting",
+        show_status,
     )
-    status.add_argument("run", type=Path, help="a run folder")
-    status.add_argument("--recipe", help="compare with this recipe instead of the one the run was made with")
-    explain = add("explain", "explain what a classifier sees in photographs", explain_photographs)
-    explain.add_argument("photographs", nargs="+", type=Path, metavar="PHOTO")
-    explain.add_argument("--model", required=True, help="a .keras classifier, or a keras.applications name")
-    explain.add_argument(
-        "--weights", help="for a name: `imagenet`, or a weights file with the 1000-class top"
+    status.add_argument("run", type=Path, help="run folder")
+    status.add_argument(
+        "--recipe", help="recipe to compare with; default: the recipe that the run was made with"
     )
-    explain.add_argument(
-        "--method",
-        action="append",
-        help="an explainer, such as cam or rise:samples=1000; may be repeated; default: grad_cam",
+    explain_options.add_arguments(
+        add("explain", "explain what a classifier sees in photographs", explain_photographs)
     )
-    explain.add_argument(
-        "--top", type=int, default=3, help="how many classes, the likeliest first; default: 3"
-    )
-    explain.add_argument(
-        "--class", action="append", dest="wanted", help="explain this class instead; may be repeated"
-    )
-    explain.add_argument("--class-names", type=Path, help="text file, one class name a line")
-    explain.add_argument(
-        "--preprocess", help="of a .keras file: none (the default), unit, tf, or a network's name"
-    )
-    explain.add_argument(
-        "--sheet",
-        action="append",
-        help="methods, classes, scales or features (of each layer's channels); may be repeated; default: methods",
-    )
-    explain.add_argument("--out", type=Path, default=Path("explanations"), help="folder for the pictures")
     evaluate_maps_options.add_arguments(
         add(
             "evaluate-maps",
-            "measure how well explainers' maps fit the objects and the model; the images are of a dataset "
-            "(--dataset.name voc --dataset.root ROOT) or a folder of photographs",
+            "measure how well the maps of explainers fit the objects and the model, on images of a dataset "
+            "(--dataset.name voc --dataset.root ROOT) or of a folder",
             evaluate_maps,
         )
     )
     for name in STAGES:
         command = add_run(name, f"run the stage `{name}` alone; its inputs must be done")
         if name == "evaluate":
-            command.description += "; or, with --predictions, score masks or detections made by anybody"
+            command.description += "; or, with --predictions, score masks or detections from any source"
             command.add_argument(
                 "--predictions",
                 type=Path,
-                help="folder of predicted masks, ID.png; or detections: a COCO results file, or a folder of "
-                "one file an image",
+                help="folder of predicted masks, ID.png; or detections: a COCO results file, or a folder with "
+                "one file per image",
             )
             command.add_argument(
                 "--truth",
                 type=Path,
-                help="folder of true masks, ID.png; of detections, a COCO annotation file",
+                help="folder of true masks, ID.png; for detections, a COCO annotation file",
             )
             command.add_argument(
-                "--classes", nargs="+", help="foreground class names of masks, for ids 1, 2, ..."
+                "--classes", nargs="+", help="names of the foreground classes of masks, for ids 1, 2, ..."
             )
     options = add("options", "list the options of a recipe: type, range, default and help", show_options)
-    options.add_argument("word", nargs="?", help="only options with this in their name or help")
+    options.add_argument("word", nargs="?", help="list only options with this word in their name or help")
     datasets_command.add_arguments(
-        add("datasets", "list the datasets and their options, or check one's files", datasets_command.run)
+        add(
+            "datasets", "list the datasets and their options, or check the files of one", datasets_command.run
+        )
     )
-    imported = add("import-weights", "turn torchvision's weights into a file to start from", import_file)
-    imported.add_argument("file", type=Path, help="a state dict: .safetensors, .pth or .pt (needs PyTorch)")
+    imported = add(
+        "import-weights",
+        "convert weights of torchvision for a network of this package",
+        import_file,
+    )
+    imported.add_argument("file", type=Path, help="state dict: .safetensors, .pth or .pt (needs PyTorch)")
     imported.add_argument(
-        "--network", required=True, help="fcn_resnet50, deeplab_v3_resnet50, resnet50_torch, vgg16 ..."
+        "--network",
+        required=True,
+        help="fcn_resnet50, deeplab_v3_resnet50, resnet50_torch, vgg16 ...",
     )
     imported.add_argument(
-        "--out", type=Path, required=True, help="a segmenter's .keras file, or a backbone's .weights.h5"
+        "--out",
+        type=Path,
+        required=True,
+        help="file to write: .keras for a segmenter, .weights.h5 for a backbone",
     )
-    imported.add_argument("--classes", type=int, help="fail unless the weights are for this many classes")
-    models = add("models", "list the segmentation networks and what each costs", show_models)
-    models.add_argument("network", nargs="*", help="only these networks")
-    models.add_argument("--backbone", action="append", help="only on this backbone; may be repeated")
+    imported.add_argument("--classes", type=int, help="number of classes that the weights must have")
+    models = add("models", "list the segmentation networks with their parameters and cost", show_models)
+    models.add_argument("network", nargs="*", help="list only these networks")
+    models.add_argument(
+        "--backbone", action="append", help="list only networks on this backbone; may be repeated"
+    )
     models.add_argument("--size", type=int, default=512, help="side of the image in pixels; default: 512")
     return parser
 
@@ -216,7 +212,7 @@ def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
 
 
 def show_status(arguments: argparse.Namespace, overrides: list[str]) -> None:
-    """Print a line a stage."""
+    """Print one line per stage."""
     from wsseg.engine import run as engine
     from wsseg.engine import run_folder
     from wsseg.recipe import load_recipe
@@ -255,48 +251,10 @@ def import_file(arguments: argparse.Namespace, overrides: list[str]) -> None:
 
 
 def explain_photographs(arguments: argparse.Namespace, overrides: list[str]) -> None:
-    """Print the top classes and write a picture for each photograph; a broken one is reported, not fatal."""
-    from wsseg.commands.photographs import load_classifier, look
-    from wsseg.commands.sheets import write_sheets
-    from wsseg.image_files import check_image
+    """Print the top classes and write a picture for each photograph."""
+    from wsseg.commands.explain import run
 
-    if arguments.top < 1:
-        raise InputError(f"--top must be at least 1; got {arguments.top}")
-    try:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"--out {arguments.out} cannot be written ({error.strerror}); choose another folder"
-        ) from error
-    classifier = load_classifier(
-        arguments.model, arguments.weights, read_class_names(arguments.class_names), arguments.preprocess
-    )
-    methods = arguments.method or ["grad_cam"]
-    for method in methods:
-        classifier.explainer(method)  # what is wrong with it is wrong for every photograph
-    failed: list[str] = []
-    taken: set[str] = set()
-    for photograph in arguments.photographs:
-        try:
-            check_image(photograph, minimum_side=1)
-        except InputError as error:
-            failed.append(str(error))
-            continue
-        sight = look(photograph, classifier, arguments.top, arguments.wanted or ())
-        name = photograph.stem
-        while name in taken:  # photographs of one name from several folders
-            name += "_"
-        taken.add(name)
-        kinds = arguments.sheet or ["methods"]
-        paths = write_sheets(sight, classifier, kinds, methods, arguments.out, name)
-        labels = ", ".join(f"{label} {score:.2f}" for _, label, score in sight.classes)
-        print(f"{photograph}: {labels}; {', '.join(map(str, paths))}")
-    if len(failed) == len(arguments.photographs) == 1:
-        raise InputError(failed[0])
-    if failed:
-        raise InputError(
-            f"{len(failed)} of {len(arguments.photographs)} photographs left out:\n  " + "\n  ".join(failed)
-        )
+    run(arguments)
 
 
 def evaluate_maps(arguments: argparse.Namespace, overrides: list[str]) -> None:
@@ -309,22 +267,7 @@ def evaluate_maps(arguments: argparse.Namespace, overrides: list[str]) -> None:
             "--photographs takes no dataset beside it; leave the recipe, --dataset and --split out"
         )
     recipe = load_recipe(arguments.recipe, overrides)
+    from wsseg.commands.class_names import read_class_names
     from wsseg.commands.evaluate_maps.command import run
 
     run(options, recipe, read_class_names(options.class_names))
-
-
-def read_class_names(path: Path | None) -> list[str] | None:
-    """Read one class name a line.
-
-    Raises:
-        InputError: The file can't be read.
-    """
-    if path is None:
-        return None
-    try:
-        return path.read_text().strip().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"--class-names {path} cannot be read ({error}); give a text file, one name a line"
-        ) from error

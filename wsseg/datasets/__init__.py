@@ -13,10 +13,10 @@ __all__ = ["DATASETS", "Dataset", "Record", "create"]
 
 DATASETS = {
     "scenes": "wsseg.datasets.scenes.dataset:scenes",
-    "voc": "wsseg.datasets.voc:voc",
+    "cityscapes": "wsseg.datasets.cityscapes:cityscapes",
     "pascal_context": "wsseg.datasets.pascal_context:pascal_context",
     "coco": "wsseg.datasets.coco:coco",
-    "cityscapes": "wsseg.datasets.cityscapes:cityscapes",
+    "voc": "wsseg.datasets.voc:voc",
     "folder": "wsseg.datasets.folder:folder",
 }
 

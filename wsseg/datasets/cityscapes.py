@@ -23,6 +23,7 @@ from wsseg.datasets.cityscapes_truth import (
     labels_of_polygons,
 )
 from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.layout import Layout
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError, nearest
 from wsseg.progress import bar
@@ -153,3 +154,11 @@ def _folders(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+LAYOUT = Layout(
+    "cityscapes",
+    IMAGES,
+    lambda root: (root / IMAGES).is_dir(),
+    lambda root, options: splits_with(root, FOLDERS.get(options.get("annotations", "fine"), "gtFine")),
+)

@@ -19,6 +19,7 @@ import numpy as np
 from wsseg.artifacts import IGNORE
 from wsseg.datasets.coco_truth import CocoTruth
 from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.layout import Layout
 from wsseg.datasets.mask_ids import ILLEGAL
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError, nearest
@@ -217,3 +218,13 @@ def _files(folder: Path) -> set[str]:
     """Return the names in a folder: one listing is much faster than asking for 118,000 files."""
     with os.scandir(folder) as entries:
         return {entry.name for entry in entries}
+
+
+LAYOUT = Layout(
+    "coco",
+    "annotations/instances_train2017.json (or another year or split)",
+    lambda root: (
+        any((root / "annotations").glob("instances_*.json")) or bool(annotated_splits(root, "stuff"))
+    ),
+    lambda root, options: annotated_splits(root, options.get("masks", "instances"), options.get("year")),
+)

@@ -6,10 +6,13 @@ ROOT/masks/STEM.png     optional: class ids, 0 = background, 255 = ignore
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.label_table import LabelTable, read_label_table
+from wsseg.datasets.layout import Layout
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError, nearest
 
@@ -198,3 +201,13 @@ def _explain_empty(root: Path, split: str, table: LabelTable, set_aside: dict[st
     else:
         hint = nearest(split, splits)
     raise InputError(f"{root} has no image in split `{split}`; {hint}")
+
+
+def _splits(root: Path, options: Mapping[str, Any]) -> list[str]:
+    table = read_label_table(root / options.get("labels_csv", "labels.csv"))
+    if table.splits:
+        return sorted(set(table.splits.values()) - {""})
+    return ["train", "val"] if options.get("val_share", 1) else ["train"]
+
+
+LAYOUT = Layout("folder", "labels.csv and images", lambda root: (root / "labels.csv").is_file(), _splits)

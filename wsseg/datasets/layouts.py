@@ -1,96 +1,19 @@
-"""Tell the layouts of dataset folders apart, and name the splits that each has."""
+"""Tell the layouts of dataset folders apart: each dataset's file says its own (`LAYOUT`)."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import functools
+import importlib
 from pathlib import Path
-from typing import Any
 
-from wsseg.datasets.cityscapes import FOLDERS, IMAGES, splits_with
-from wsseg.datasets.coco import annotated_splits
-from wsseg.datasets.label_table import read_label_table
-from wsseg.datasets.pascal_context import devkit_folder, lists_folder
-from wsseg.datasets.voc import LABEL_TABLE
+from wsseg.datasets import DATASETS
+from wsseg.datasets.layout import Layout
 from wsseg.errors import InputError
 
 
-@dataclass(frozen=True)
-class Layout:
-    """One layout of files.
-
-    Attributes:
-        name: The dataset that reads it.
-        marks: What makes a folder one of this layout, in words.
-        fits: Tells whether a folder has these marks.
-        splits: The splits with annotations that a folder has, given the dataset's options.
-        options: What a check sets beside the user's options, as it may open masks.
-    """
-
-    name: str
-    marks: str
-    fits: Callable[[Path], bool]
-    splits: Callable[[Path, Mapping[str, Any]], list[str]]
-    options: Callable[[Path], Mapping[str, Any]] = lambda root: {}
-
-
-def _voc_splits(root: Path, options: Mapping[str, Any]) -> list[str]:
-    lists = {path.stem for path in (root / "ImageSets/Segmentation").glob("*.txt")}
-    if "trainaug" in lists and (root / "SegmentationClassAug").is_dir():
-        lists.discard("train")  # means trainaug there
-    return _less_joined(lists)
-
-
-def _context_splits(root: Path, options: Mapping[str, Any]) -> list[str]:
-    lists = lists_folder(devkit_folder(root, options.get("voc"))).glob("*.txt")
-    return _less_joined({path.stem for path in lists if "_" not in path.stem})
-
-
-def _less_joined(lists: set[str]) -> list[str]:
-    """Leave out what is made of others: trainval, and VOC's test, which has no annotations."""
-    if {"train", "val"} <= lists or {"trainaug", "val"} <= lists:
-        lists = lists - {"trainval"}
-    return sorted(lists - {"test"})
-
-
-def _folder_splits(root: Path, options: Mapping[str, Any]) -> list[str]:
-    table = read_label_table(root / options.get("labels_csv", "labels.csv"))
-    if table.splits:
-        return sorted(set(table.splits.values()) - {""})
-    return ["train", "val"] if options.get("val_share", 1) else ["train"]
-
-
-LAYOUTS = (
-    Layout(
-        "cityscapes",
-        IMAGES,
-        lambda root: (root / IMAGES).is_dir(),
-        lambda root, options: splits_with(root, FOLDERS.get(options.get("annotations", "fine"), "gtFine")),
-    ),
-    Layout(
-        "pascal_context",
-        "trainval with ID.mat, and labels.txt",
-        lambda root: (
-            (root / "trainval").is_dir()
-            and any((folder / "labels.txt").is_file() for folder in (root, root / "trainval"))
-        ),
-        _context_splits,
-        lambda root: {} if (root / LABEL_TABLE).is_file() else {"labels": "masks"},
-    ),
-    Layout(
-        "coco",
-        "annotations/instances_train2017.json (or another year or split)",
-        lambda root: (
-            any((root / "annotations").glob("instances_*.json")) or bool(annotated_splits(root, "stuff"))
-        ),
-        lambda root, options: annotated_splits(root, options.get("masks", "instances"), options.get("year")),
-    ),
-    Layout(
-        "voc",
-        "JPEGImages and ImageSets/Segmentation",
-        lambda root: (root / "JPEGImages").is_dir() and (root / "ImageSets/Segmentation").is_dir(),
-        _voc_splits,
-    ),
-    Layout("folder", "labels.csv and images", lambda root: (root / "labels.csv").is_file(), _folder_splits),
-)
+@functools.cache
+def layouts() -> tuple[Layout, ...]:
+    """Return the layouts of all datasets that read files, in the order of `DATASETS`. The first that fits is taken."""
+    modules = [importlib.import_module(reader.split(":")[0]) for reader in DATASETS.values()]
+    return tuple(module.LAYOUT for module in modules if hasattr(module, "LAYOUT"))
 
 
 def layout_of(name: str) -> Layout:
@@ -99,10 +22,10 @@ def layout_of(name: str) -> Layout:
     Raises:
         InputError: The dataset has none: there is no such dataset, or it is generated.
     """
-    for layout in LAYOUTS:
+    for layout in layouts():
         if layout.name == name:
             return layout
-    names = ", ".join(layout.name for layout in LAYOUTS)
+    names = ", ".join(layout.name for layout in layouts())
     raise InputError(f"dataset `{name}` has no files of yours to check; choose one of: {names}")
 
 
@@ -114,14 +37,14 @@ def detect(root: Path) -> Layout:
     """
     if not root.is_dir():
         raise InputError(f"{root} is not a folder; give the folder that holds a dataset")
-    for layout in LAYOUTS:
+    for layout in layouts():
         if layout.fits(root):
             return layout
     below = sorted(path for path in [*root.glob("*"), *root.glob("*/*")] if path.is_dir())
-    inner = next((path for path in below if any(layout.fits(path) for layout in LAYOUTS)), None)
+    inner = next((path for path in below if any(layout.fits(path) for layout in layouts())), None)
     if inner is not None:
         raise InputError(f"{root} is no dataset itself; did you mean {inner}?")
-    marks = "".join(f"\n  {layout.name}: {layout.marks}" for layout in LAYOUTS)
+    marks = "".join(f"\n  {layout.name}: {layout.marks}" for layout in layouts())
     raise InputError(
         f"{root} has no known layout; a folder of each dataset holds:{marks}\n--name says which it is"
     )

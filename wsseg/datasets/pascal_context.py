@@ -18,13 +18,16 @@ References:
     of ImageSets/Main; and the spellings, of its data layer).
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.label_table import read_label_table
+from wsseg.datasets.layout import Layout, without_joined
 from wsseg.datasets.mask_ids import mask_id_table
 from wsseg.datasets.mat_files import read_id_map, read_mat
 from wsseg.datasets.record import Record
@@ -261,3 +264,20 @@ def _ids_in(path: Path, mtime_ns: int, size: int) -> frozenset[int]:
     """Remember what is in a file, as a run opens a split several times: thousands of files of some milliseconds."""
     ids = read_id_map(read_mat(path, "LabelMap"), f"LabelMap of {path}")
     return frozenset(np.unique(ids).tolist())
+
+
+def _splits(root: Path, options: Mapping[str, Any]) -> list[str]:
+    lists = lists_folder(devkit_folder(root, options.get("voc"))).glob("*.txt")
+    return without_joined({path.stem for path in lists if "_" not in path.stem})
+
+
+LAYOUT = Layout(
+    "pascal_context",
+    "trainval with ID.mat, and labels.txt",
+    lambda root: (
+        (root / "trainval").is_dir()
+        and any((folder / "labels.txt").is_file() for folder in (root, root / "trainval"))
+    ),
+    _splits,
+    lambda root: {} if (root / LABEL_TABLE).is_file() else {"labels": "masks"},
+)

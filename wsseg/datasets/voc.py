@@ -15,12 +15,15 @@ References:
     Hariharan et al., Semantic Contours from Inverse Detectors, ICCV 2011 (the additional masks).
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.label_table import read_label_table
+from wsseg.datasets.layout import Layout, without_joined
 from wsseg.datasets.mask_ids import mask_id_table
 from wsseg.datasets.record import Record
 from wsseg.datasets.sbd import sbd_folder, trainaug_ids
@@ -215,3 +218,18 @@ def _labels_of_boxes(path: Path, difficult: bool) -> set[str]:
 def _labels_of_mask(path: Path) -> set[str]:
     values = np.unique(read_values(path))
     return {VOC_CLASSES[value - 1] for value in values if 1 <= value <= len(VOC_CLASSES)}
+
+
+def _splits(root: Path, options: Mapping[str, Any]) -> list[str]:
+    lists = {path.stem for path in (root / "ImageSets/Segmentation").glob("*.txt")}
+    if "trainaug" in lists and (root / "SegmentationClassAug").is_dir():
+        lists.discard("train")  # means trainaug there
+    return without_joined(lists)
+
+
+LAYOUT = Layout(
+    "voc",
+    "JPEGImages and ImageSets/Segmentation",
+    lambda root: (root / "JPEGImages").is_dir() and (root / "ImageSets/Segmentation").is_dir(),
+    _splits,
+)
