@@ -1,6 +1,8 @@
 """The error that tells a user which of their inputs is wrong, and what to try; and the checks that raise it."""
 
 import difflib
+import math
+import numbers
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -57,3 +59,40 @@ def require(option: str, value: Any, holds: Callable[[Any], bool], wanted: str) 
         fits = False
     if not fits:
         raise InputError(f"`{option}` must be {wanted}; got {value!r}")
+
+
+def is_whole(value: Any, least: float = -math.inf) -> bool:
+    """Tell whether a value is a whole number, Python's or NumPy's, not below `least`; True and 2.0 are none.
+
+    Example:
+        >>> is_whole(2, 1), is_whole(0, 1), is_whole(2.0, 1), is_whole(True, 1)
+        (True, False, False, False)
+    """
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= least
+
+
+def require_whole(option: str, value: Any, least: int = 1, hint: str = "") -> int:
+    """Fail unless an option is a whole number that is large enough.
+
+    Args:
+        option: Name of the option.
+        value: What the user gave.
+        least: The smallest number allowed.
+        hint: What to try, for the message: "try 100".
+
+    Returns:
+        The number as Python's int.
+
+    Raises:
+        InputError: It is none, or below `least`.
+
+    Example:
+        >>> require_whole("steps", 0, hint="try 100")
+        Traceback (most recent call last):
+        wsseg.errors.InputError: `steps` must be a whole number from 1; got 0; try 100
+    """
+    if not is_whole(value, least):
+        raise InputError(
+            f"`{option}` must be a whole number from {least}; got {value!r}{'; ' if hint else ''}{hint}"
+        )
+    return int(value)

@@ -271,17 +271,17 @@ def test_attributions_that_are_no_numbers(explained):
     [
         (ImageGradient, {"layer": "conv"}, "ImageGradient explains the image itself; leave `layer` out"),
         (ImageGradient, {"reduction": "larges"}, "did you mean `largest`"),
-        (SmoothGrad, {"copies": 0}, "`copies` must be a whole number, at least 1"),
+        (SmoothGrad, {"copies": 0}, "`copies` must be a whole number from 1"),
         (SmoothGrad, {"noise": -0.1}, "`noise` must be a share"),
-        (SmoothGrad, {"at_once": 0}, "`at_once` must be a whole number, at least 1"),
+        (SmoothGrad, {"at_once": 0}, "`at_once` must be a whole number from 1"),
         (SmoothGrad, {"seed": -1}, "`seed` must be a whole number in"),
-        (IntegratedGradients, {"steps": 0}, "`steps` must be a whole number, at least 1"),
+        (IntegratedGradients, {"steps": 0}, "`steps` must be a whole number from 1"),
         (IntegratedGradients, {"rule": "midpont"}, "did you mean `midpoint`"),
         (IntegratedGradients, {"baseline": "blak"}, "did you mean `black`.*or give a number"),
         (IntegratedGradients, {"baseline": np.zeros((2, 2))}, r"`baseline` must be a number.*got \(2, 2\)"),
         (IntegratedGradients, {"baseline": np.nan}, "finite"),
         (IntegratedGradients, {"value_range": (1, 0)}, "`value_range` must be black's and white's"),
-        (IntegratedGradients, {"at_once": 0}, "`at_once` must be a whole number, at least 1"),
+        (IntegratedGradients, {"at_once": 0}, "`at_once` must be a whole number from 1"),
     ],
 )
 def test_wrong_options(model, method, options, message):

@@ -98,10 +98,10 @@ def test_default_window_is_a_seventh_and_moves_by_half(total):
     [
         ({"window": 10}, r"`window` is \(10, 10\) .height, width., larger than the image, \(9, 11\); try 1"),
         ({"window": (4, 12)}, r"`window` is \(4, 12\)"),
-        ({"window": 0}, "`window` must be a whole number, at least 1; got 0; try 32"),
+        ({"window": 0}, "`window` must be a whole number from 1; got 0; try 32"),
         ({"window": 2.5}, "`window` must be a whole number"),
         ({"window": (2, 3, 4)}, r"`window` must be one number, or \(height, width\)"),
-        ({"stride": 0}, "`stride` must be a whole number, at least 1; got 0; try half the window"),
+        ({"stride": 0}, "`stride` must be a whole number from 1; got 0; try half the window"),
         ({"window": 3, "stride": (2, 4)}, r"`stride` is \(2, 4\) .*larger than the window, \(3, 3\)"),
         ({"stride": 5}, r"`stride` is \(5, 5\) .*larger than the window, \(1, 1\)"),
     ],

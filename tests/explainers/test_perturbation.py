@@ -179,7 +179,7 @@ def test_progress(method, model, monkeypatch, capsys):
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, True, "8"])
 def test_wrong_batch_size(method, model, size):
-    with pytest.raises(InputError, match="`batch_size` must be a whole number, at least 1"):
+    with pytest.raises(InputError, match="`batch_size` must be a whole number from 1"):
         build(method, model, batch_size=size)
 
 

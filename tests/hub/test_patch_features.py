@@ -169,7 +169,7 @@ def test_refuses_sizes_that_are_no_whole_patches(made):
 
 @pytest.mark.parametrize("stride", [0, 2.5])
 def test_refuses_other_strides(stride):
-    with pytest.raises(InputError, match="`output_stride` must be a whole number of pixels"):
+    with pytest.raises(InputError, match="`output_stride` must be a whole number from 1"):
         PatchFeatures(TEXTS["clip"], stride)
 
 

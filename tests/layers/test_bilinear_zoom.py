@@ -39,5 +39,5 @@ def test_corners_are_aligned_at_deeplabs_sizes():
 def test_config_and_bad_factor():
     layer = BilinearZoomTo.from_config(BilinearZoomTo(8, name="zoom").get_config())
     assert (layer.factor, layer.name) == (8, "zoom")
-    with pytest.raises(InputError, match="`factor` must be an integer from 1; got 0; try 8"):
+    with pytest.raises(InputError, match="`factor` must be a whole number from 1; got 0; try 8"):
         BilinearZoomTo(0)

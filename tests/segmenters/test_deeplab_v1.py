@@ -103,7 +103,7 @@ def test_logits_are_float32_in_mixed_precision():
 def test_wrong_options():
     with pytest.raises(InputError, match="`backbone` of `deeplab_v1` can only be vgg16; got 'resnet50'"):
         build(backbone="resnet50")
-    with pytest.raises(InputError, match="`rate` must be an integer from 1; got 0"):
+    with pytest.raises(InputError, match="`rate` must be a whole number from 1; got 0"):
         build(rate=0)
     with pytest.raises(InputError, match="`input_size` must be"):
         build(input_size=(64,))

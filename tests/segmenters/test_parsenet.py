@@ -94,5 +94,5 @@ def test_logits_are_float32_in_mixed_precision():
 def test_wrong_options():
     with pytest.raises(InputError, match="`backbone` of `parsenet` can only be vgg16; got 'mobilenet'"):
         build(backbone="mobilenet")
-    with pytest.raises(InputError, match=r"`rate` must be an integer from 1; got 1\.5"):
+    with pytest.raises(InputError, match=r"`rate` must be a whole number from 1; got 1\.5"):
         build(rate=1.5)

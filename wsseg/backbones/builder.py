@@ -15,7 +15,7 @@ from wsseg.backbones.shapes_only import shapes_only
 from wsseg.backbones.table import MOBILENET_WIDTHS, NETWORKS, Network
 from wsseg.backbones.weights import load_weights, mobilenet_alpha
 from wsseg.catalogue import load
-from wsseg.errors import InputError, nearest
+from wsseg.errors import InputError, is_whole, nearest
 from wsseg.layers.image_preprocessing import ImagePreprocessing
 from wsseg.layers.image_statistics import ImageStatistics
 
@@ -188,7 +188,7 @@ def _input_shape(input_size: tuple[int, int] | None) -> tuple[int | None, int | 
     if input_size is None:
         return (None, None, 3)
     size_hw = tuple(input_size) if isinstance(input_size, tuple | list) else ()
-    if len(size_hw) != 2 or any(not isinstance(n, int) or n < SMALLEST_SIDE for n in size_hw):
+    if len(size_hw) != 2 or not all(is_whole(n, SMALLEST_SIDE) for n in size_hw):
         raise InputError(
             f"`input_size` must be (height, width) of at least {SMALLEST_SIDE} pixels, or None for any size; "
             f"got {input_size!r}; try (320, 320)"

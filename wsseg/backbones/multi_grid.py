@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, is_whole
 
 UNITS = {
     "resnet50": "conv5_block{}_2_conv",
@@ -36,7 +36,7 @@ def check_multi_grid(multi_grid: Sequence[int], backbone: str) -> None:
             f"`multi_grid` is for the three units of a ResNet's last block; backbone `{backbone}` has none; "
             f"leave it out, or take one of: {', '.join(UNITS)}"
         )
-    if len(multi_grid) != 3 or any(not isinstance(factor, int) or factor < 1 for factor in multi_grid):
+    if len(multi_grid) != 3 or not all(is_whole(factor, 1) for factor in multi_grid):
         raise InputError(
             f"`multi_grid` must be three positive integers; got {tuple(multi_grid)}; try (1, 2, 4)"
         )

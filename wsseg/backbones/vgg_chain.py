@@ -12,7 +12,7 @@ from wsseg.backbones.builder import create
 from wsseg.backbones.output_stride import copy_weights
 from wsseg.backbones.shapes_only import shapes_only
 from wsseg.backbones.vgg_dense import holds_legacy_dense, load_legacy_convolutions
-from wsseg.errors import InputError
+from wsseg.errors import InputError, is_whole
 
 POOLS = tuple(f"block{block}_pool" for block in range(1, 6))
 
@@ -27,7 +27,7 @@ def image_input(input_size: tuple[int, int] | None) -> keras.KerasTensor:
         InputError: Not two positive integers.
     """
     size_hw = (None, None) if input_size is None else tuple(input_size)
-    if len(size_hw) != 2 or (input_size and any(not isinstance(n, int) or n < 1 for n in size_hw)):
+    if len(size_hw) != 2 or (input_size and not all(is_whole(n, 1) for n in size_hw)):
         raise InputError(
             f"`input_size` must be (height, width) of at least 1 pixel, or None for any size; "
             f"got {input_size!r}; try (320, 320)"

@@ -7,7 +7,8 @@ from keras import layers, ops
 
 from wsseg.classifiers.classifier import Classifier, features_of
 from wsseg.classifiers.erasing import AdversarialErasing
-from wsseg.classifiers.options import require_share, require_whole
+from wsseg.classifiers.options import require_share
+from wsseg.errors import require_whole
 from wsseg.layers.grid_rules import same
 from wsseg.layers.masked_pooling import MaskedGlobalAveragePooling2D
 
@@ -75,8 +76,8 @@ class ACoLClassifier(Classifier):
         name: str = "acol_classifier",
         **kwargs: Any,
     ):
-        require_whole("branch_channels", branch_channels, 1024)
-        require_whole("rate", rate, 1)
+        require_whole("branch_channels", branch_channels, hint="try 1024")
+        require_whole("rate", rate, hint="try 1")
         require_share("erase_threshold", erase_threshold, 0.6)
 
         # === Layers ===

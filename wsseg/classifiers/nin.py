@@ -6,8 +6,8 @@ import keras
 from keras import layers
 
 from wsseg.classifiers.classifier import Classifier, features_of
-from wsseg.classifiers.options import require_share, require_whole
-from wsseg.errors import InputError
+from wsseg.classifiers.options import require_share
+from wsseg.errors import InputError, require_whole
 from wsseg.layers.masked_pooling import MaskedGlobalAveragePooling2D
 
 
@@ -65,8 +65,8 @@ class NINClassifier(Classifier):
         name: str = "nin_classifier",
         **kwargs: Any,
     ):
-        require_whole("channels", channels, 1024)
-        require_whole("rate", rate, 1)
+        require_whole("channels", channels, hint="try 1024")
+        require_whole("rate", rate, hint="try 1")
         require_share("dropout", dropout, 0.5, zero=True)
         if rectify and activation != "softmax":
             raise InputError(

@@ -5,21 +5,6 @@ from typing import Any
 from wsseg.errors import InputError
 
 
-def require_whole(option: str, value: Any, hint: int) -> None:
-    """Fail unless an option is a whole number from 1.
-
-    Args:
-        option: Its name.
-        value: Its value.
-        hint: What to try.
-
-    Raises:
-        InputError: It is not.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InputError(f"`{option}` must be a whole number from 1; got {value!r}; try {hint}")
-
-
 def require_share(option: str, value: Any, hint: float, zero: bool = False) -> None:
     """Fail unless an option is a number between 0 and 1, 1 not included.
 

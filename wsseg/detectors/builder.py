@@ -12,7 +12,7 @@ from wsseg.backbones.pyramid import one_a_stride, pyramid
 from wsseg.detectors.anchors import RATIOS, anchors
 from wsseg.detectors.heads import box_head, mask_head, proposal_head
 from wsseg.detectors.rcnn import Parts
-from wsseg.errors import InputError
+from wsseg.errors import InputError, is_whole, require_whole
 from wsseg.layers.roi_align import RoIAlign
 from wsseg.layers.roi_pool import RoIPool
 
@@ -85,9 +85,7 @@ def rcnn(
         "regions": regions, "detections": detections, "mask_channels": 1 if mask_channels is None else mask_channels,
     }  # fmt: skip
     for name, value in options.items():
-        least = 2 if name == "num_classes" else 1
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise InputError(f"`{name}` must be a whole number from {least}; got {value!r}")
+        require_whole(name, value, least=2 if name == "num_classes" else 1)
     for name, value in (("least_score", least_score), ("nms", nms)):
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             raise InputError(f"`{name}` must be a number from 0 to 1; got {value!r}")
@@ -141,7 +139,7 @@ def rcnn(
 
 def _checked_size(input_size) -> tuple[int, int]:
     size = tuple(input_size) if isinstance(input_size, tuple | list) else ()
-    if len(size) != 2 or any(not isinstance(side, int) or side < 32 or side % 32 for side in size):
+    if len(size) != 2 or not all(is_whole(side, 32) and side % 32 == 0 for side in size):
         raise InputError(
             f"`input_size` must be (height, width), multiples of 32; got {input_size!r}; try (512, 512): images of "
             "other sizes are fitted in by `wsseg.detectors.inference`"

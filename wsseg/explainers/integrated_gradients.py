@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wsseg.errors import InputError, nearest, require
+from wsseg.errors import InputError, nearest, require, require_whole
 from wsseg.explainers.core import Score
 from wsseg.explainers.image_gradient import ImageGradient
 from wsseg.explainers.targets import Target
@@ -55,8 +55,8 @@ class IntegratedGradients(ImageGradient):
         rule: str = "midpoint",
         at_once: int = 8,
     ):
-        require("steps", steps, lambda n: n == int(n) >= 1, "a whole number, at least 1; try 100")
-        require("at_once", at_once, lambda n: n == int(n) >= 1, "a whole number, at least 1; try 8")
+        require_whole("steps", steps, hint="try 100")
+        require_whole("at_once", at_once, hint="try 8")
         require(
             "value_range",
             value_range,

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from wsseg import progress as progress_bars
-from wsseg.errors import InputError
+from wsseg.errors import InputError, require_whole
 from wsseg.explainers.core import Explainer, Score
 from wsseg.explainers.network import Outputs
 
@@ -53,7 +53,7 @@ class Perturbation(Explainer):
                 f"{type(self).__name__} explains the image itself; leave out `layer` (got {layer!r})"
             )
         if batch_size is not None:
-            whole_number("batch_size", batch_size, "leave it out for one that fits")
+            require_whole("batch_size", batch_size, hint="leave it out for one that fits")
         super().__init__(model, layer, output)
         self.batch_size, self.progress = batch_size, progress
 
@@ -175,17 +175,6 @@ def repeated(inputs: Sequence[tf.Tensor], rows: tf.Tensor) -> list[tf.Tensor]:
     return [tf.repeat(x, tf.shape(rows)[0], axis=0) for x in inputs]
 
 
-def whole_number(option: str, value: Any, hint: str) -> int:
-    """Return an option's value as an int.
-
-    Raises:
-        InputError: Not a whole number, or below 1.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise InputError(f"`{option}` must be a whole number, at least 1; got {value!r}; {hint}")
-    return int(value)
-
-
 def pair(option: str, value: Any, hint: str) -> tuple[int, int]:
     """Return an option's value as (height, width); one number serves both.
 
@@ -195,5 +184,5 @@ def pair(option: str, value: Any, hint: str) -> tuple[int, int]:
     both = value if isinstance(value, (tuple, list)) else (value, value)
     if len(both) != 2:
         raise InputError(f"`{option}` must be one number, or (height, width); got {value!r}; {hint}")
-    height, width = (whole_number(option, side, hint) for side in both)
+    height, width = (require_whole(option, side, hint=hint) for side in both)
     return height, width

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, require_whole
 from wsseg.explainers.core import Score
 from wsseg.explainers.masking import Masking
-from wsseg.explainers.perturbation import pair, whole_number
+from wsseg.explainers.perturbation import pair
 from wsseg.interpolation import interpolation
 
 
@@ -77,7 +77,7 @@ class RISE(Masking):
         progress: bool = False,
     ):
         super().__init__(model, layer, output, fill=fill, batch_size=batch_size, progress=progress)
-        self.samples = whole_number("samples", samples, "try 4000")
+        self.samples = require_whole("samples", samples, hint="try 4000")
         self.cells = pair("cells", cells, "try 7")
         if (
             isinstance(probability, bool)
@@ -85,8 +85,7 @@ class RISE(Masking):
             or not 0 < probability <= 1
         ):
             raise InputError(f"`probability` must be a number in (0, 1]; got {probability!r}; try 0.5")
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-            raise InputError(f"`seed` must be a whole number, 0 or more; got {seed!r}")
+        seed = require_whole("seed", seed, least=0)
         self.probability, self.centred, self.seed = float(probability), centred, seed
 
     def __call__(self, images: Any, targets: Any) -> np.ndarray:

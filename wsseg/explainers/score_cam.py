@@ -7,10 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, require_whole
 from wsseg.explainers.core import Score
 from wsseg.explainers.masking import Masking
-from wsseg.explainers.perturbation import whole_number
 
 WEIGHTS = ("softmax", "increase")
 
@@ -74,7 +73,7 @@ class ScoreCAM(Masking):
         if weights not in WEIGHTS:
             raise InputError(f"`weights` must be one of {', '.join(WEIGHTS)}; got {weights!r}")
         if channels is not None:
-            whole_number("channels", channels, "leave it out for all channels")
+            require_whole("channels", channels, hint="leave it out for all channels")
         self.weights, self.channels = weights, channels
 
     def masks(

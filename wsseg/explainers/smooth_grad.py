@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from wsseg.errors import require
+from wsseg.errors import require, require_whole
 from wsseg.explainers.core import Score
 from wsseg.explainers.image_gradient import ImageGradient
 
@@ -45,10 +45,10 @@ class SmoothGrad(ImageGradient):
         seed: int = 0,
         at_once: int = 8,
     ):
-        require("copies", copies, lambda n: n == int(n) >= 1, "a whole number, at least 1; try 50")
+        require_whole("copies", copies, hint="try 50")
         require("noise", noise, lambda x: 0 <= x < 10, "a share of the image's range, 0 or more; try 0.15")
         require("seed", seed, lambda n: 0 <= n == int(n) < 2**31, "a whole number in [0, 2^31)")
-        require("at_once", at_once, lambda n: n == int(n) >= 1, "a whole number, at least 1; try 8")
+        require_whole("at_once", at_once, hint="try 8")
         super().__init__(model, layer, output, reduction)
         self.copies, self.noise, self.seed, self.at_once = copies, noise, seed, at_once
 

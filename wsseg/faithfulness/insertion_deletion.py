@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wsseg.errors import InputError
+from wsseg.errors import require_whole
 from wsseg.faithfulness.fills import check_fill, filled
 from wsseg.faithfulness.pixel_order import image_and_map, pixel_order
 from wsseg.faithfulness.scorer import Scorer
@@ -70,8 +70,7 @@ class InsertionDeletion:
         sigma: float = 5.0,
         seed: int = 0,
     ):
-        if int(steps) != steps or steps < 1:
-            raise InputError(f"`steps` must be a whole number from 1; got {steps}; try 50")
+        steps = require_whole("steps", steps, hint="try 50")
         for kind in (fill, start):
             check_fill(kind, sigma)
         self.scorer, self.steps, self.fill, self.start = scorer, int(steps), fill, start

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from skimage.metrics import structural_similarity
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, require_whole
 from wsseg.faithfulness.random_weights import layers_from_the_top, randomised
 from wsseg.metrics.rank_correlation import rank_correlation
 from wsseg.progress import bar
@@ -46,8 +46,7 @@ class ParameterRandomisation:
     def __init__(
         self, model: keras.Model, make: Callable[[keras.Model], Method], stages: int = 5, seed: int = 0
     ):
-        if int(stages) != stages or stages < 1:
-            raise InputError(f"`stages` must be a whole number from 1; got {stages}; try 5")
+        stages = require_whole("stages", stages, hint="try 5")
         every = layers_from_the_top(model)
         if not every:
             raise InputError(f"model `{model.name}` has no weights to draw anew")

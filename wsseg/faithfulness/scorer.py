@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, require_whole
 
 OUTPUTS = ("auto", "probabilities", "softmax", "sigmoid")
 _PROBABILITIES = ("softmax", "sigmoid")
@@ -48,8 +48,7 @@ class Scorer:
         batch_size: int = 16,
         outputs: str = "auto",
     ):
-        if int(batch_size) != batch_size or batch_size < 1:
-            raise InputError(f"`batch_size` must be a whole number from 1; got {batch_size}; try 16")
+        batch_size = require_whole("batch_size", batch_size, hint="try 16")
         if outputs not in OUTPUTS:
             raise InputError(f"`outputs` must be one of {', '.join(OUTPUTS)}; got {outputs!r}")
         _check(model)

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from wsseg.errors import InputError
+from wsseg.errors import require_whole
 from wsseg.layers.grid_rules import whole_image
 
 
@@ -30,13 +30,6 @@ def pool_to_bins(features, bins: int, reduce: Callable):
             parts.append(reduce(features[:, part] if axis == 1 else features[:, :, part], axis=axis))
         features = ops.stack(parts, axis=axis)
     return features
-
-
-def checked_bins(value: Any) -> int:
-    """Return a number of bins, or fail on what isn't one."""
-    if not isinstance(value, int) or value < 1:
-        raise InputError(f"`bins` must be integers from 1; got {value!r}; try 1, 2, 3 or 6")
-    return value
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
@@ -64,7 +57,7 @@ class AdaptiveAveragePooling2D(keras.layers.Layer):
 
     def __init__(self, bins: int, **kwargs: Any):
         super().__init__(**kwargs)
-        self.bins = checked_bins(bins)
+        self.bins = require_whole("bins", bins, hint="try 1, 2, 3 or 6")
 
     def call(self, features):
         """Pool `(B, H, W, C)`."""

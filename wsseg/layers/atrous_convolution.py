@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from wsseg.errors import InputError, nearest
+from wsseg.errors import InputError, is_whole, nearest, require_whole
 from wsseg.layers.grid_rules import windowed
 
 METHODS = ("dilated", "deinterlaced")
@@ -60,10 +60,9 @@ class AtrousConvolution2D(keras.layers.Conv2D):
         **kwargs: Any,
     ):
         sides = (kernel_size,) * 2 if isinstance(kernel_size, int) else tuple(kernel_size)
-        if len(sides) != 2 or any(not isinstance(side, int) or side % 2 == 0 or side < 1 for side in sides):
+        if len(sides) != 2 or not all(is_whole(side, 1) and side % 2 for side in sides):
             raise InputError(f"`kernel_size` must be one or two odd integers; got {kernel_size!r}; try 3")
-        if not isinstance(rate, int) or rate < 1:
-            raise InputError(f"`rate` must be an integer from 1; got {rate!r}; try 2")
+        rate = require_whole("rate", rate, hint="try 2")
         if method not in METHODS:
             raise InputError(f"unknown `method` {method!r}; {nearest(str(method), METHODS)}")
         super().__init__(

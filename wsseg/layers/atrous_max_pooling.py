@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, is_whole
 from wsseg.layers.grid_rules import windowed
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
@@ -100,6 +100,6 @@ class AtrousMaxPooling2D(keras.layers.Layer):
 
 def _pair(value: int | tuple[int, int], option: str) -> tuple[int, int]:
     pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or any(not isinstance(v, int) or v < 1 for v in pair):
+    if len(pair) != 2 or not all(is_whole(v, 1) for v in pair):
         raise InputError(f"`{option}` must be one or two positive integers; got {value!r}; try 2 or (2, 2)")
-    return pair
+    return int(pair[0]), int(pair[1])

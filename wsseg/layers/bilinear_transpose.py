@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, require_whole
 from wsseg.layers.bilinear_initializer import Bilinear
 
 
@@ -41,8 +41,7 @@ def bilinear_transpose(
         >>> bilinear_transpose(scores, 21, 8, "upsample_8").shape
         (None, None, None, 21)
     """
-    if not isinstance(factor, int) or factor < 1:
-        raise InputError(f"`factor` must be an integer from 1; got {factor!r}; try 2")
+    factor = require_whole("factor", factor, hint="try 2")
     if tensor.shape[-1] != channels:
         raise InputError(
             f"`channels` must be the tensor's {tensor.shape[-1]}, as each is drawn from its own; got {channels}"

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from wsseg.errors import InputError
+from wsseg.errors import require_whole
 from wsseg.layers.bilinear_resize import resize_bilinear
 from wsseg.layers.grid_rules import resampled
 
@@ -32,9 +32,7 @@ class BilinearUpsampling2D(keras.layers.Layer):
 
     def __init__(self, factor: int = 2, **kwargs: Any):
         super().__init__(**kwargs)
-        if not isinstance(factor, int) or factor < 1:
-            raise InputError(f"`factor` must be an integer from 1; got {factor!r}; try 2")
-        self.factor = factor
+        self.factor = require_whole("factor", factor, hint="try 2")
 
     def call(self, features):
         """Upsample `(B, h, w, C)`."""

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from wsseg.errors import InputError
+from wsseg.errors import require_whole
 from wsseg.layers.bilinear_resize import resize_bilinear
 from wsseg.layers.grid_rules import resampled
 
@@ -40,9 +40,7 @@ class BilinearZoomTo(keras.layers.Layer):
 
     def __init__(self, factor: int, **kwargs: Any):
         super().__init__(**kwargs)
-        if not isinstance(factor, int) or factor < 1:
-            raise InputError(f"`factor` must be an integer from 1; got {factor!r}; try 8")
-        self.factor = factor
+        self.factor = require_whole("factor", factor, hint="try 8")
 
     def call(self, inputs):
         """Draw `inputs[0]`, `(B, h, w, C)`, at the size of `inputs[1]`, `(B, H <= factor h, W, any)`."""

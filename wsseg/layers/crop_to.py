@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, is_whole
 from wsseg.layers.grid_rules import resampled
 
 
@@ -38,9 +38,9 @@ class CropTo(keras.layers.Layer):
         super().__init__(**kwargs)
         if offset_hw is not None:
             offset_hw = tuple(offset_hw)
-            if len(offset_hw) != 2 or any(not isinstance(n, int) or n < 0 for n in offset_hw):
+            if len(offset_hw) != 2 or not all(is_whole(n, 0) for n in offset_hw):
                 raise InputError(f"`offset_hw` must be two integers from 0, or None; got {offset_hw!r}")
-        self.offset_hw = offset_hw
+        self.offset_hw = None if offset_hw is None else tuple(map(int, offset_hw))
 
     def call(self, inputs):
         """Cut `inputs[0]`, `(B, H, W, C)`, to the size of `inputs[1]`, `(B, h, w, any)`."""

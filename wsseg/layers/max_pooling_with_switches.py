@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from wsseg.errors import InputError
+from wsseg.errors import require_whole
 from wsseg.grid import Grid
 
 
@@ -37,7 +37,7 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
 
     def __init__(self, pool_size: int = 2, **kwargs: Any):
         super().__init__(**kwargs)
-        self.pool_size = checked_pool_size(pool_size)
+        self.pool_size = require_whole("pool_size", pool_size, hint="try 2")
 
     def output_grid(self, input_shape) -> Grid:
         """Return where the cells of the maxima look, in cells of the input."""
@@ -80,10 +80,3 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return super().get_config() | {"pool_size": self.pool_size}
-
-
-def checked_pool_size(value: Any) -> int:
-    """Return the side of a window, or fail on what isn't one."""
-    if not isinstance(value, int) or value < 1:
-        raise InputError(f"`pool_size` must be an integer from 1; got {value!r}; try 2")
-    return value

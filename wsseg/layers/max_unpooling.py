@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from wsseg.errors import require_whole
 from wsseg.layers.grid_rules import resampled
-from wsseg.layers.max_pooling_with_switches import checked_pool_size
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
@@ -34,7 +34,7 @@ class MaxUnpooling2D(keras.layers.Layer):
 
     def __init__(self, pool_size: int = 2, **kwargs: Any):
         super().__init__(**kwargs)
-        self.pool_size = checked_pool_size(pool_size)
+        self.pool_size = require_whole("pool_size", pool_size, hint="try 2")
 
     def call(self, inputs):
         """Unpool.

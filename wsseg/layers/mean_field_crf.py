@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, require_whole
 from wsseg.layers.grid_rules import same
 from wsseg.layers.permutohedral import Lattice, filtered, lattice
 from wsseg.refiners.dense_crf.presets import PRESETS
@@ -87,8 +87,7 @@ class MeanFieldCRF(keras.layers.Layer):
         for name, value in (("gaussian_weight", gaussian_weight), ("bilateral_weight", bilateral_weight)):
             if not 0 <= value < math.inf:
                 raise InputError(f"`{name}` must be 0 or more; got {value}; 0 turns the kernel off")
-        if iterations < 1 or int(iterations) != iterations:
-            raise InputError(f"`iterations` must be a positive integer; got {iterations}; try 10")
+        iterations = require_whole("iterations", iterations, hint="try 10")
         if room is not None and not 0 < room <= 6:
             raise InputError(f"`room` must be above 0 and at most 6 points a pixel; got {room}; try 1")
         self.supports_jit = room is not None

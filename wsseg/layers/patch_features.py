@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from wsseg.errors import InputError
+from wsseg.errors import require_whole
 from wsseg.grid import Grid
 from wsseg.layers.hub_architecture import Architecture
 from wsseg.layers.legal_sizes import LegalSizes
@@ -43,10 +43,7 @@ class PatchFeatures(keras.layers.Layer):
         super().__init__(**kwargs)
         made = Architecture.parse(architecture)
         stride = made.patch if output_stride is None else output_stride
-        if not isinstance(stride, int) or stride < 1:
-            raise InputError(
-                f"`output_stride` must be a whole number of pixels; got {stride!r}; try {made.patch}"
-            )
+        stride = require_whole("output_stride", stride, hint=f"try {made.patch}")
         self.architecture, self.output_stride = architecture, stride
         self.family, self.patch, self.channels = made.family, made.patch, made.channels
         self.encoder = made.build(dtype=self.dtype_policy)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from wsseg.errors import InputError
+from wsseg.errors import require_whole
 from wsseg.layers.grid_rules import same
 from wsseg.layers.masked_pooling import valid_cells
 
@@ -46,9 +46,7 @@ class PixelCorrelation(keras.layers.Layer):
 
     def __init__(self, channels: int, **kwargs: Any):
         super().__init__(**kwargs | {"dtype": "float32"})
-        if not isinstance(channels, int) or isinstance(channels, bool) or channels < 1:
-            raise InputError(f"`channels` must be a whole number from 1; got {channels!r}; try 192")
-        self.channels = channels
+        self.channels = require_whole("channels", channels, hint="try 192")
 
     def build(self, input_shape):
         """Make the embedding's weights."""

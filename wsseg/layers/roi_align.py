@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, is_whole, require_whole
 from wsseg.layers.grid_rules import resampled
 
 CANONICAL_SIDE = 224
@@ -102,10 +102,8 @@ class RoIAlign(keras.layers.Layer):
     def __init__(self, strides: Sequence[int], output_size: int = 7, samples: int = 2, **kwargs: Any):
         super().__init__(autocast=False, **kwargs)  # float16 is too coarse for coordinates
         self.strides = check_strides(strides)
-        for name, value in (("output_size", output_size), ("samples", samples)):
-            if not isinstance(value, int) or value < 1:
-                raise InputError(f"`{name}` must be a whole number from 1; got {value!r}")
-        self.output_size, self.samples = output_size, samples
+        self.output_size = require_whole("output_size", output_size, hint="try 7")
+        self.samples = require_whole("samples", samples, hint="try 2")
 
     def call(self, inputs):
         """Read from maps `inputs[:-1]`, `(B, h, w, C)`, finest first, the regions `inputs[-1]`, `(B, R, 4)` xyxy."""
@@ -145,12 +143,12 @@ def check_strides(strides: Sequence[int]) -> tuple[int, ...]:
         InputError: They are not ascending powers of two.
     """
     found = tuple(strides)
-    powers = all(isinstance(stride, int) and stride > 0 and stride & (stride - 1) == 0 for stride in found)
+    powers = all(is_whole(stride, 1) and stride & (stride - 1) == 0 for stride in found)
     if not found or not powers or list(found) != sorted(set(found)):
         raise InputError(
             f"`strides` must be ascending powers of two, one a map; got {strides!r}; try (4, 8, 16, 32)"
         )
-    return found
+    return tuple(map(int, found))
 
 
 def levels_of(rois_xyxy, strides: Sequence[int]):

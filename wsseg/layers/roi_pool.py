@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, require_whole
 from wsseg.layers.grid_rules import resampled
 
 
@@ -42,10 +42,8 @@ class RoIPool(keras.layers.Layer):
 
     def __init__(self, stride: int, output_size: int = 7, **kwargs: Any):
         super().__init__(autocast=False, **kwargs)  # float16 is too coarse for coordinates
-        for name, value in (("stride", stride), ("output_size", output_size)):
-            if not isinstance(value, int) or value < 1:
-                raise InputError(f"`{name}` must be a whole number from 1; got {value!r}")
-        self.stride, self.output_size = stride, output_size
+        self.stride = require_whole("stride", stride, hint="try 16")
+        self.output_size = require_whole("output_size", output_size, hint="try 7")
 
     def call(self, inputs):
         """Read from the map `inputs[0]`, `(B, h, w, C)` of known size, the regions `inputs[1]`, `(B, R, 4)` xyxy."""

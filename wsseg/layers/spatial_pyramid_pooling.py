@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from wsseg.errors import InputError, nearest
-from wsseg.layers.adaptive_average_pooling import checked_bins, pool_to_bins
+from wsseg.errors import InputError, nearest, require_whole
+from wsseg.layers.adaptive_average_pooling import pool_to_bins
 from wsseg.layers.grid_rules import whole_image
 
 POOLINGS = ("max", "average")
@@ -40,7 +40,7 @@ class SpatialPyramidPooling2D(keras.layers.Layer):
 
     def __init__(self, bins: tuple[int, ...] = (1, 2, 4), pooling: str = "max", **kwargs: Any):
         super().__init__(**kwargs)
-        self.bins = tuple(checked_bins(level) for level in bins)
+        self.bins = tuple(require_whole("bins", level, hint="try 1, 2, 3 or 6") for level in bins)
         if not self.bins:
             raise InputError("`bins` must name at least one level; try (1, 2, 4)")
         if pooling not in POOLINGS:

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from wsseg.errors import InputError, nearest
+from wsseg.errors import InputError, nearest, require_whole
 from wsseg.layers.bilinear_upsampling import BilinearUpsampling2D
 
 INTERPOLATIONS = ("nearest", "bilinear")
@@ -49,8 +49,7 @@ def upsample_convolution(
         raise InputError(
             f"unknown `interpolation` {interpolation!r}; {nearest(str(interpolation), INTERPOLATIONS)}"
         )
-    if not isinstance(factor, int) or factor < 1:
-        raise InputError(f"`factor` must be an integer from 1; got {factor!r}; try 2")
+    factor = require_whole("factor", factor, hint="try 2")
     if interpolation == "nearest":
         upsampling = layers.UpSampling2D(factor, interpolation="nearest", name=f"{name}_up")
     else:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, require_whole
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
@@ -57,10 +57,7 @@ class ConfusionMatrix:
     """
 
     def __init__(self, num_classes: int, ignore: int | None = 255):
-        if int(num_classes) != num_classes or num_classes < 1:
-            raise InputError(
-                f"`num_classes` must be a positive integer; got {num_classes}; VOC has 21 with background"
-            )
+        num_classes = require_whole("num_classes", num_classes, hint="VOC has 21 with background")
         self.num_classes = int(num_classes)
         self.ignore = ignore
         # Rows: truth. Columns: prediction, the last one holds predictions of `ignore`.

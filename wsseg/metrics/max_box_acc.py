@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, require_whole
 from wsseg.metrics.map_checks import unit_range
 
 
@@ -68,10 +68,9 @@ class MaxBoxAcc:
     def __init__(self, ious: Sequence[float] = (0.3, 0.5, 0.7), levels: int = 1000):
         if not len(ious) or not all(0 < iou <= 1 for iou in ious):
             raise InputError(f"`ious` must be in (0, 1]; got {list(ious)}; try 0.3, 0.5, 0.7")
-        if int(levels) != levels or levels < 1:
-            raise InputError(f"`levels` must be a whole number from 1; got {levels}; try 1000")
+        levels = require_whole("levels", levels, hint="try 1000")
         self.ious = tuple(float(iou) for iou in ious)
-        self.levels = np.arange(int(levels)) / int(levels)
+        self.levels = np.arange(levels) / levels
         self.maps = 0
         self._hits = np.zeros((len(self.ious), len(self.levels)), np.int64)
 

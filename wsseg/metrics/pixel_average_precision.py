@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from wsseg.errors import InputError
+from wsseg.errors import require_whole
 from wsseg.metrics.map_checks import region, unit_range
 
 
@@ -33,9 +33,7 @@ class PixelAveragePrecision:
     """
 
     def __init__(self, levels: int = 1000):
-        if int(levels) != levels or levels < 1:
-            raise InputError(f"`levels` must be a whole number from 1; got {levels}; try 1000")
-        self.levels = int(levels)
+        self.levels = require_whole("levels", levels, hint="try 1000")
         self.maps = 0
         # Rows: not the object, the object. Columns: the score's level, 0..levels.
         self._counts = np.zeros((2, self.levels + 1), np.int64)

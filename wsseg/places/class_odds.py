@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wsseg.errors import InputError, nearest
+from wsseg.errors import InputError, is_whole, nearest
 
 OUTPUTS = ("softmax", "sigmoid", "softmax_logits", "sigmoid_logits")
 
@@ -49,7 +49,7 @@ def checked_class_ids(class_ids: int | Sequence[int], num_classes: int, outputs:
         InputError: None, twice the same, one out of range, or every class of a softmax.
     """
     given = (class_ids,) if np.isscalar(class_ids) else tuple(class_ids)
-    whole = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in given)
+    whole = all(is_whole(i) for i in given)
     if not given or not whole or len(set(given)) < len(given):
         raise InputError(f"`class_ids` must be one or several distinct class indices; got {class_ids!r}")
     if min(given) < 0 or max(given) >= num_classes:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, require_whole
 from wsseg.places.class_odds import checked_class_ids
 from wsseg.places.components import components
 from wsseg.places.map_level import map_level
@@ -132,8 +132,7 @@ class CounterfactualLocaliser:
             raise InputError(f"`min_fall` must be in (0, 1]; got {min_fall!r}; try 0.1")
         if not 0 <= min_left <= 1:
             raise InputError(f"`min_left` must be in [0, 1]; got {min_left!r}; try 0.25")
-        if isinstance(max_places, bool) or not isinstance(max_places, int) or max_places < 1:
-            raise InputError(f"`max_places` must be a whole number from 1; got {max_places!r}")
+        max_places = require_whole("max_places", max_places)
         map_level(np.zeros((1, 1)), level)
         self.removal = RemovalScores(model, outputs, score, fill, preprocess, batch_size)
         self.regions, self.segments, self.window_fractions = regions, tuple(segments), window_fractions

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wsseg.errors import InputError, nearest
+from wsseg.errors import InputError, nearest, require_whole
 from wsseg.places.components import components as components_of
 from wsseg.places.map_checks import checked_map
 from wsseg.places.map_level import map_level
@@ -79,8 +79,7 @@ def masks_from_map(
     for name, given, choices in (("components", components, COMPONENTS), ("score", score, SCORES)):
         if given not in choices:
             raise InputError(f"unknown `{name}` {given!r}; {nearest(str(given), choices)}")
-    if isinstance(min_area, bool) or not isinstance(min_area, (int, np.integer)) or min_area < 1:
-        raise InputError(f"`min_area` must be a whole number of pixels from 1; got {min_area!r}")
+    require_whole("min_area", min_area, hint="try 1")
     used = map_level(values, level)
     found = components_of(values > np.float32(used))
     found = found.keep(np.flatnonzero(found.areas >= min_area)[: 1 if components == "largest" else None])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from skimage.segmentation import slic
 
-from wsseg.errors import InputError, nearest
+from wsseg.errors import InputError, is_whole, nearest
 
 KINDS = ("superpixels", "windows", "both")
 SEGMENTS = (16, 48)
@@ -110,7 +110,7 @@ def regions_of(
         raise InputError(f"unknown `regions` {kind!r}; {nearest(str(kind), KINDS)}")
     scales, atoms = [], None
     if kind != "windows":
-        if not segments or not all(isinstance(n, (int, np.integer)) and n > 1 for n in segments):
+        if not segments or not all(is_whole(n, 2) for n in segments):
             raise InputError(f"`segments` must be whole numbers from 2; got {segments!r}; try {SEGMENTS}")
         for number in sorted(segments):
             atoms = _superpixels(image, number)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wsseg.errors import InputError, nearest
+from wsseg.errors import InputError, nearest, require_whole
 from wsseg.places.class_odds import checked_class_ids, checked_outputs, class_odds
 from wsseg.places.fills import FILLS, fills_of
 
@@ -42,9 +42,8 @@ class RemovalScores:
         for name, given, choices in (("score", score, SCORES), ("fill", fill, FILLS)):
             if given not in choices:
                 raise InputError(f"unknown `{name}` {given!r}; {nearest(str(given), choices)}")
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise InputError(f"`batch_size` must be a whole number from 1; got {batch_size!r}")
-        self.model, self.score, self.fill, self.batch_size = model, score, fill, batch_size
+        self.batch_size = require_whole("batch_size", batch_size)
+        self.model, self.score, self.fill = model, score, fill
         self.outputs = checked_outputs(outputs, model)
         self.preprocess = preprocess or (lambda images: images)
         self._function = tf.function(self._forward)

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, require_whole
 
 
 @functools.cache
@@ -21,8 +21,7 @@ def directions(radius: int) -> tuple[tuple[int, int], ...]:
         >>> directions(2), len(directions(5))
         (((0, 1), (1, -1), (1, 0), (1, 1)), 34)
     """
-    if isinstance(radius, bool) or not isinstance(radius, (int, np.integer)) or radius < 2:
-        raise InputError(f"`radius` must be a whole number of cells, at least 2; got {radius!r}; try 5")
+    require_whole("radius", radius, least=2, hint="try 5")
     below = [
         (y, x) for y in range(1, radius) for x in range(1 - radius, radius) if x * x + y * y < radius * radius
     ]

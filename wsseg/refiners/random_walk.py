@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, require_whole
 from wsseg.refiners.affinity import directions, edge_affinity, feature_affinity
 
 
@@ -45,8 +45,7 @@ class RandomWalk:
     def __post_init__(self) -> None:
         if not 0 < self.beta < np.inf:
             raise InputError(f"`beta` must be positive; got {self.beta}; try 10")
-        if isinstance(self.steps, bool) or not isinstance(self.steps, (int, np.integer)) or self.steps < 0:
-            raise InputError(f"`steps` must be a whole number, 0 or more; got {self.steps!r}; try 256")
+        require_whole("steps", self.steps, least=0, hint="try 256")
         directions(self.radius)
 
     def __call__(self, class_maps: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wsseg import catalogue
-from wsseg.errors import InputError
+from wsseg.errors import InputError, is_whole, require_whole
 
 if TYPE_CHECKING:
     from wsseg.segmenters.segmenter import Segmenter
@@ -83,13 +83,9 @@ def create(name: str, /, **options: Any) -> "Segmenter":
         raise InputError(
             f"`input_size` must be (height, width); got {chosen['input_size']!r}; try (320, 320)"
         )
-    channels = chosen.get("channels", 1)
-    if not isinstance(channels, int) or channels < 1:
-        raise InputError(
-            f"`channels` must be a whole number from 1; got {channels!r}; leave it out as published"
-        )
+    require_whole("channels", chosen.get("channels", 1), hint="leave it out as published")
     num_classes = chosen.get("num_classes")
-    if not isinstance(num_classes, int) or num_classes < 2:
+    if not is_whole(num_classes, 2):
         raise InputError(
             f"`num_classes` counts the background, so it must be at least 2; got {num_classes!r}"
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from wsseg.errors import InputError
+from wsseg.errors import InputError, is_whole
 from wsseg.layers.aspp import RATES
 
 
@@ -16,7 +16,7 @@ def checked_rates(rates: Sequence[int]) -> tuple[int, ...]:
         >>> checked_rates([2, 4])
         (2, 4)
     """
-    if not isinstance(rates, Sequence) or not rates or any(not isinstance(r, int) or r < 1 for r in rates):
+    if not isinstance(rates, Sequence) or not rates or not all(is_whole(r, 1) for r in rates):
         raise InputError(f"`rates` must be positive integers, one a branch; got {rates!r}; try (6, 12, 18)")
     return tuple(rates)
 

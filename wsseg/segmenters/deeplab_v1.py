@@ -7,7 +7,7 @@ from keras import layers
 
 from wsseg.backbones.vgg_atrous import STRIDE, vgg_atrous
 from wsseg.backbones.vgg_dense import fc6_fc7
-from wsseg.errors import InputError
+from wsseg.errors import InputError, require_whole
 from wsseg.layers.bilinear_zoom import BilinearZoomTo
 from wsseg.segmenters.segmenter import Graph
 
@@ -90,8 +90,7 @@ def large_fov(
             f"`backbone` of `{name}` can only be vgg16; got {backbone!r}; "
             "try `deeplab_v2` or `deeplab_v3` for others"
         )
-    if not isinstance(rate, int) or rate < 1:
-        raise InputError(f"`rate` must be an integer from 1; got {rate!r}; try 12")
+    rate = require_whole("rate", rate, hint="try 12")
     chain = vgg_atrous(weights, input_size)
     # Caffe's average counts the zeros of the padding, Keras' "same" doesn't.
     x = layers.ZeroPadding2D(1, name="pool5a_pad")(chain.output["level_5"])

@@ -17,7 +17,7 @@ from wsseg.datasets.record import Record
 from wsseg.datasets.scenes.boxes import SceneBoxes
 from wsseg.datasets.scenes.generator import VERSION, render
 from wsseg.datasets.scenes.heads import CLASSES
-from wsseg.errors import InputError
+from wsseg.errors import InputError, is_whole
 from wsseg.progress import bar
 
 _INDEX = "objects.json"
@@ -67,11 +67,12 @@ def scenes(
         ("size", size, 32), ("seed", seed, 0),
         ("train_images", train_images, 1), ("val_images", val_images, 1),
     ):  # fmt: skip
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        if not is_whole(value, least):
             raise InputError(
                 f"`{name}` of dataset `scenes` must be a whole number from {least}; got {value!r}"
             )
-    options = {"version": VERSION, "seed": seed, "size": size, "images": counts[split]}
+    size, seed, train_images, val_images = map(int, (size, seed, train_images, val_images))
+    options = {"version": VERSION, "seed": seed, "size": size, "images": int(counts[split])}
     if root is None:
         name = digest([VERSION, seed, size, train_images, val_images])
         root = _cache_folder() / f"scenes-{name}"

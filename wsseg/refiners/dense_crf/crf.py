@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from wsseg.catalogue import load
-from wsseg.errors import InputError, nearest
+from wsseg.errors import InputError, nearest, require_whole
 from wsseg.refiners.dense_crf.checks import check_image, check_shape, check_values
 from wsseg.refiners.dense_crf.presets import PRESETS
 
@@ -81,8 +81,7 @@ class DenseCRF:
         for name in ("gaussian_weight", "bilateral_weight"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise InputError(f"`{name}` must be 0 or more; got {getattr(self, name)}; 0 turns it off")
-        if self.iterations < 1 or int(self.iterations) != self.iterations:
-            raise InputError(f"`iterations` must be a positive integer; got {self.iterations}; try 10")
+        require_whole("iterations", self.iterations, hint="try 10")
         if self.backend not in BACKENDS:
             raise InputError(f"unknown CRF backend `{self.backend}`; there is: {', '.join(sorted(BACKENDS))}")
         object.__setattr__(self, "compatibility", _checked_compatibility(self.compatibility))
