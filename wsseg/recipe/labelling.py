@@ -4,8 +4,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from wsseg.catalogue import nearest
-from wsseg.errors import InputError
+from wsseg.errors import InputError, nearest
 from wsseg.recipe.marks import IGNORED_IN_HASH, OMIT_IF_DEFAULT
 from wsseg.recipe.ranges import SCALES, Range, at_least, interval
 from wsseg.refiners.background_levels import RULES
