@@ -1,4 +1,4 @@
-"""How every stage trains its network: the section's optimizer, a progress bar, a checkpoint an epoch."""
+"""How every stage trains its network: optimizer, progress bar, a checkpoint an epoch, batch norm's statistics."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +9,8 @@ import keras
 from wsseg.progress import bar
 from wsseg.recipe import Recipe, TrainingConfig
 from wsseg.training import optimizers
+from wsseg.training.batch_statistics import estimate_statistics
+from wsseg.training.mean_teacher import MeanTeacher
 from wsseg.training.resumable_fit import resumable_fit
 
 
@@ -24,10 +26,12 @@ def fit(
 ) -> None:
     """Train a network as a section of the recipe says, resuming from `out`.
 
+    What follows the last epoch is repeated where the training is resumed after it, and comes out the same.
+
     Args:
         recipe: The recipe: its seed, and whether to compile.
-        config: The section: epochs, optimizer and its rates.
-        model: With its initial weights.
+        config: The section: epochs, optimizer and its rates, `statistics_batches`.
+        model: With its initial weights. A `MeanTeacher` is finished.
         batches: What to train on: `steps`, and `epoch(number)` as of `TrainingBatches`.
         head: Variables that learn at `head_multiplier` times the rate.
         out: For checkpoints and `history.csv`.
@@ -46,3 +50,7 @@ def fit(
     model.compile(optimizer=optimizer, loss=loss, jit_compile=recipe.jit)
     with bar(text, steps, "steps") as advance:
         resumable_fit(model, batches, config.epochs, recipe.seed, out, advance)
+    if isinstance(model, MeanTeacher):
+        model.finish()
+    if config.statistics_batches:
+        estimate_statistics(model, batches, config.epochs, recipe.seed, config.statistics_batches, text)

@@ -55,9 +55,14 @@ class MeanTeacher(keras.Model):
         self.mean_share = keras.metrics.Mean(name="labelled_by_teacher")
         self.built = True
 
-    def call(self, images: Any, training: bool | None = None) -> Any:
-        """Return the student's logits."""
-        return self.trained(images, training=training)
+    def call(self, inputs: tuple, training: bool | None = None) -> Any:
+        """Return the student's logits.
+
+        Args:
+            inputs: `(images, valid, labels)`, as `train_step` has them.
+            training: Whether batch normalisation goes by the batch.
+        """
+        return self.trained(inputs[0], training=training)
 
     def train_step(self, data: tuple) -> dict[str, Any]:
         """Make one step.
@@ -127,7 +132,10 @@ class MeanTeacher(keras.Model):
             mean.assign(own + momentum * (mean - own) if id(own) in learnt else own)
 
     def finish(self) -> None:
-        """Give the segmenter the teacher's weights."""
+        """Give the segmenter the teacher's weights.
+
+        Its statistics of batch normalisation are then still the student's.
+        """
         self.segmenter.set_weights(self.teacher.get_weights())
 
 
