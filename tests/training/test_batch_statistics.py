@@ -244,7 +244,8 @@ def batch_mode_statistics(network, images):
 
 
 @pytest.mark.parametrize(
-    ("name", "taught"), [("pspnet", False), ("fpn", True), pytest.param("pspnet", True, marks=pytest.mark.slow)]
+    ("name", "taught"),
+    [("pspnet", False), ("fpn", True), pytest.param("pspnet", True, marks=pytest.mark.slow)],
 )
 def test_networks_that_are_trained_through_another_model(tmp_path, name, taught):
     """A second head beside the first, and a mean teacher, whose weights the segmenter takes over before."""

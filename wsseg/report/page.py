@@ -187,6 +187,7 @@ class Page:
         search: Trials of the CRF search, see `search_figure`.
         galleries: Images.
         set_aside: `(image id, reason)` of the inputs that were left out.
+        warnings: `(stage, text)`: what looks wrong in the run.
         notes: `(term, convention)`: how the scores are to be read.
         recipe: The recipe as text.
     """
@@ -203,6 +204,7 @@ class Page:
     search: Sequence[Mapping[str, Any]] = ()
     galleries: Sequence[Gallery] = ()
     set_aside: Sequence[tuple[str, str]] = ()
+    warnings: Sequence[tuple[str, str]] = ()
     notes: Sequence[tuple[str, str]] = ()
     recipe: str = ""
 

@@ -40,11 +40,13 @@ class Outcome:
         line: One line: what it made, how good it is.
         counts: The same for the manifest: numbers by name.
         set_aside: Inputs that were not used, `id -> reason`.
+        warnings: What looks wrong in what it made (`wsseg.stages.warning_signs`).
     """
 
     line: str
     counts: dict[str, Any] = field(default_factory=dict)
     set_aside: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
