@@ -1,8 +1,8 @@
 """Rewrite the config of one layer whose input is denser than in the original network.
 
-If the input is oversampled by r (input_dense[r * i] == input[i]), the output of the rewritten layer is so too: a window
-reads every r-th element (dilation r), and the padding is r times as wide. If the stride is removed, the output is
-oversampled r * stride times.
+If the input is oversampled r times (input_dense[r * i] == input[i]), the rewritten layer gives an output that is
+oversampled r times: a window reads every r-th element (dilation r), and the padding is r times as wide. If the stride
+is removed, the output is oversampled r * stride times.
 """
 
 import copy

@@ -120,8 +120,8 @@ def _take_in_rescaling(network: keras.Model, always: bool) -> None:
     """Correct the variance of an EfficientNet for the rescaling that it has only with `weights="imagenet"`.
 
     Its files hold ImageNet's standard deviation where `Normalization` expects the variance. For this reason
-    keras.applications divides by the root of the deviation once more, in an extra layer, which a network rebuilt with
-    `weights=None` lacks (tensorflow/tensorflow issue 49930). Here the variance includes that factor.
+    keras.applications divides by the root of the deviation once more, in an extra layer. A network rebuilt with
+    `weights=None` lacks this layer (tensorflow/tensorflow issue 49930). Here the variance includes that factor.
     """
     for layer in network.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.weights:

@@ -29,9 +29,9 @@ class SEAMClassifier(Classifier):
     The mean of a class's map is its logit. During training the network gets each image twice, the second time at
     `view_scale` of its size. It learns the labels from both views, and that the maps of both agree (`Equivariance`).
     Refined maps are the class maps, spread over cells with similar features (`PixelCorrelation`). These features are
-    the image's colours and two levels of the backbone, which this does not train. The explainer `seam` gives the
-    refined maps. At each cell only the strongest class is spread, even if the image is not labelled with it, as in the
-    authors' code.
+    the image's colours and two levels of the backbone; no gradient passes from the refined maps to these levels. The
+    explainer `seam` gives the refined maps. At each cell only the strongest class is spread, even if the image is not
+    labelled with it, as in the authors' code.
 
     Args:
         backbone: A network of `wsseg.backbones`.

@@ -25,8 +25,8 @@ def resize_bilinear(
 ):
     """Resize `(B, h, w, C)` bilinearly with half-pixel centres; the sizes may be tensors.
 
-    It uses `ops.image.resize` where possible, which needs sizes that are known when the graph is traced, and has no
-    shift. Otherwise it multiplies by one matrix per axis.
+    It uses `ops.image.resize` where possible. That function has no shift and needs sizes that are known when the graph
+    is traced. Otherwise this function multiplies by one matrix per axis.
 
     Args:
         features: A tensor, not a symbolic one.

@@ -77,7 +77,7 @@ def known_pixels(y_true, y_pred, ignore: int = IGNORE):
 
 
 def check_sizes(y_true, y_pred) -> None:
-    """Fail if masks and logits differ in height or width, as far as these are known.
+    """Fail if masks and logits differ in height or width; unknown sizes pass.
 
     Raises:
         InputError: The sizes differ; the message names both and says what to do.
