@@ -90,7 +90,10 @@ def test_networks_that_can_be_trained(options):
     [
         ({"loss": "balancd"}, "`segment.loss`: there is no `balancd`; did you mean `balanced`"),
         ({"loss": "expansion"}, "`segment.loss`: `expansion` says which classes there are, not where"),
-        ({"loss": "constrain_to_boundary"}, "`segment.loss`: `constrain_to_boundary` needs what a CRF makes"),
+        (
+            {"loss": "constrain_to_boundary"},
+            "`segment.loss`: `constrain_to_boundary` needs the network's own predictions",
+        ),
         (
             {"loss": "weight_map", "teacher": "{weight: 1}"},
             "`segment.loss: weight_map` makes its maps of whole masks beforehand",
