@@ -276,7 +276,7 @@ def test_the_supervision_in_words(recipe):
 
     assert said() == "image-level labels"
     assert said("label_noise=0.2", "clean_labels=confidence") == (
-        "image-level labels, made wrong at a rate of 0.2, corrected by classifiers of 3 folds"
+        "image-level labels, with noise at a rate of 0.2, corrected by classifiers of 3 folds"
     )
     assert said("annotations=points", "annotations_root=x") == "image-level labels; points"
     assert "boxes SIMULATED from the true training masks, loosened by up to 0.1" in said(
