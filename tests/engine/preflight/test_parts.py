@@ -154,7 +154,7 @@ def test_classes_that_the_recipe_does_not_name_are_the_datasets(tmp_path, monkey
         ),
         ({"radius": 1}, r"`propagate.radius` must be at least 2"),
         ({"learn_radius": 9}, r"`propagate.crop` \(64\) has 16 cells per side, .* needs 17"),
-        ({"confident": [0.05, 0.3]}, r"`propagate.confident` of a constant background must be falling"),
+        ({"confident": [0.05, 0.3]}, r"`propagate.confident` with a constant background must be falling"),
     ],
 )
 def test_what_cannot_be_propagated_is_said_before_the_run(tmp_path, changes, message):

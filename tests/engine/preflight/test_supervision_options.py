@@ -79,7 +79,7 @@ MASKED = ("dataset.train=val", "dataset.val=train")
             "`supervision.masks_share` needs masks, and no image of split `train`",
         ),
         (supervised("rest=ignore"), "`supervision.rest: ignore` needs `supervision.masks_share`"),
-        (supervised("masks_repeat=2"), "`supervision.masks_repeat` shows given masks more often"),
+        (supervised("masks_repeat=2"), "`supervision.masks_repeat` shows images with given masks more often"),
         (
             (*MASKED, *supervised("rest=unlabelled", "masks_share=0.5")),
             "`supervision.rest: unlabelled` needs `segment.teacher.weight`",
@@ -112,7 +112,7 @@ MASKED = ("dataset.train=val", "dataset.val=train")
             (*MASKED, "propagate.instances=true", *supervised("annotations=points", "simulated=true")),
             "`propagate.instances` makes instances from labels alone",
         ),
-        (supervised("width=9"), "`supervision.width` is of simulated annotations"),
+        (supervised("width=9"), "`supervision.width` is for simulated annotations"),
         (supervised("clean_folds=4"), "`supervision.clean_folds` needs `supervision.clean_labels"),
         (
             (*MASKED, *supervised("rest=ignore", "masks_share=0.5", "label_noise=0.1")),
