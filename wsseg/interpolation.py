@@ -1,4 +1,4 @@
-"""Linear interpolation between cells that look at known places of an image, by one matrix for each axis."""
+"""Linear interpolation between cells whose positions in an image are known, by one matrix per axis."""
 
 import functools
 
@@ -11,8 +11,8 @@ def interpolation(positions: np.ndarray, cells: int) -> np.ndarray:
     """Return the matrix that interpolates a row of cells linearly at given positions.
 
     Args:
-        positions: `(..., n)` in cells: 0 is the first cell's centre. Outside, the border cell is repeated.
-        cells: Length of the row.
+        positions: `(..., n)`: Positions in cells; 0 is the first cell's centre. Outside, the border cell is repeated.
+        cells: Number of cells in the row.
 
     Returns:
         `(..., n, cells)` float64; each row sums to 1.
@@ -26,13 +26,13 @@ def interpolation(positions: np.ndarray, cells: int) -> np.ndarray:
 
 
 def placed(pixels: np.ndarray, cells: int, stride: float, centre: float) -> np.ndarray:
-    """Return the matrix that reads a row of cells at pixels of the image.
+    """Return the matrix that interpolates a row of cells at pixels of the image.
 
     Args:
-        pixels: `(n,)` pixel indices, fractions allowed.
-        cells: Length of the row.
-        stride: Pixels from cell to cell.
-        centre: Pixel that cell 0 looks at.
+        pixels: `(n,)`: Pixel indices, fractions allowed.
+        cells: Number of cells in the row.
+        stride: Distance from cell to cell, pixels.
+        centre: Position of cell 0, as a pixel index.
 
     Returns:
         `(n, cells)` float32.
@@ -42,14 +42,14 @@ def placed(pixels: np.ndarray, cells: int, stride: float, centre: float) -> np.n
 
 @functools.lru_cache(maxsize=64)
 def resizing(source: int, target: int) -> np.ndarray:
-    """Return the matrix that resizes a row of cells, half-pixel centres, without antialiasing.
+    """Return the matrix that resizes a row of cells with half-pixel centres, without antialiasing.
 
     Args:
-        source: Length of the row.
-        target: Length that it gets.
+        source: Number of cells in the row.
+        target: Number of cells after resizing.
 
     Returns:
-        `(target, source)` float32, read-only, as it is kept for the next call.
+        `(target, source)` float32, read-only, because it is cached for the next call.
 
     Example:
         >>> resizing(2, 4).tolist()
@@ -63,13 +63,13 @@ def resizing(source: int, target: int) -> np.ndarray:
 def on_even_cells(
     found: np.ndarray, grid: Grid, size_hw: tuple[int, int], axes: tuple[int, int] = (0, 1)
 ) -> np.ndarray:
-    """Read a padded image's features at cells that cover the image evenly, as class maps do.
+    """Resample a padded image's features at cells that cover the image evenly, as class maps do.
 
     Args:
-        found: `(h, w, C)`, of the padded image.
-        grid: Where its cells look.
-        size_hw: The image's size, pixels; it lies in the upper left corner.
-        axes: The axes of `found` that are height and width.
+        found: `(h, w, C)`: Features of the padded image.
+        grid: Grid of the features' cells.
+        size_hw: Size of the image without padding, pixels; the image is in the upper left corner.
+        axes: Axes of `found` that are height and width.
 
     Returns:
         `(ceil(H / stride), ceil(W / stride), C)` float32.
@@ -84,13 +84,13 @@ def on_even_cells(
 
 
 def without_padding(maps: np.ndarray, size_hw: tuple[int, int], stride: int) -> np.ndarray:
-    """Cut a padded image's maps to the image.
+    """Crop a padded image's maps to the image.
 
-    An image's side is seldom a whole number of cells, so cells are resampled (linearly) to cover it exactly.
+    An image's side is seldom a whole number of cells, so the cells are resampled linearly to cover it exactly.
 
     Args:
-        maps: `(C, h, w)` of the padded image; a cell is the mean of `stride` x `stride` pixels.
-        size_hw: The image's size, pixels; it lies in the upper left corner.
+        maps: `(C, h, w)`: Maps of the padded image; a cell is the mean of `stride` x `stride` pixels.
+        size_hw: Size of the image without padding, pixels; the image is in the upper left corner.
         stride: Pixels per cell.
 
     Returns:
