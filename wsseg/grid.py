@@ -1,4 +1,4 @@
-"""Where the cells of a tensor look: stride and centre, in pixels of an image or in cells of another tensor."""
+"""Grid of a tensor's cells: their stride and centre, in pixels of an image or in cells of another tensor."""
 
 from dataclasses import dataclass
 

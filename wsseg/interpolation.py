@@ -26,7 +26,7 @@ def interpolation(positions: np.ndarray, cells: int) -> np.ndarray:
 
 
 def placed(pixels: np.ndarray, cells: int, stride: float, centre: float) -> np.ndarray:
-    """Return the matrix that reads a row of cells at pixels of the image.
+    """Return the matrix that interpolates a row of cells at pixels of the image.
 
     Args:
         pixels: `(n,)` pixel indices, fractions allowed.
