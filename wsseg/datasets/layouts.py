@@ -1,4 +1,4 @@
-"""Tell the layouts of dataset folders apart, and name the splits that each has."""
+"""Detect the layout of a dataset folder, and list its splits."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class Layout:
     """One layout of files.
 
     Attributes:
-        name: The dataset that reads it.
-        marks: What makes a folder one of this layout, in words.
-        fits: Tells whether a folder has these marks.
-        splits: The splits with annotations that a folder has, given the dataset's options.
-        options: What a check sets beside the user's options, as it may open masks.
+        name: Name of the dataset that reads it.
+        marks: Description of the files by which the layout is detected.
+        fits: Function: folder -> whether it has this layout.
+        splits: Function: folder and dataset options -> the splits with annotations.
+        options: Function: folder -> options that a check adds to the user's options, because it may open masks.
     """
 
     name: str
@@ -35,17 +35,17 @@ class Layout:
 def _voc_splits(root: Path, options: Mapping[str, Any]) -> list[str]:
     lists = {path.stem for path in (root / "ImageSets/Segmentation").glob("*.txt")}
     if "trainaug" in lists and (root / "SegmentationClassAug").is_dir():
-        lists.discard("train")  # means trainaug there
-    return _less_joined(lists)
+        lists.discard("train")  # the dataset reads `train` as trainaug then
+    return _without_joined(lists)
 
 
 def _context_splits(root: Path, options: Mapping[str, Any]) -> list[str]:
     lists = lists_folder(devkit_folder(root, options.get("voc"))).glob("*.txt")
-    return _less_joined({path.stem for path in lists if "_" not in path.stem})
+    return _without_joined({path.stem for path in lists if "_" not in path.stem})
 
 
-def _less_joined(lists: set[str]) -> list[str]:
-    """Leave out what is made of others: trainval, and VOC's test, which has no annotations."""
+def _without_joined(lists: set[str]) -> list[str]:
+    """Return the lists without trainval, which joins two others, and without VOC's test, which has no annotations."""
     if {"train", "val"} <= lists or {"trainaug", "val"} <= lists:
         lists = lists - {"trainval"}
     return sorted(lists - {"test"})
@@ -97,7 +97,7 @@ def layout_of(name: str) -> Layout:
     """Return the layout of a dataset.
 
     Raises:
-        InputError: The dataset has none: there is no such dataset, or it is generated.
+        InputError: The dataset does not exist, or has no layout because it is generated.
     """
     for layout in LAYOUTS:
         if layout.name == name:
@@ -107,10 +107,11 @@ def layout_of(name: str) -> Layout:
 
 
 def detect(root: Path) -> Layout:
-    """Tell which layout a folder has.
+    """Return the layout of a folder.
 
     Raises:
-        InputError: It is not there or has none; the message says what each has, and where one is further down.
+        InputError: The folder does not exist or has no known layout. The message describes each layout, and names
+            a subfolder that has one.
     """
     if not root.is_dir():
         raise InputError(f"{root} is not a folder; give the folder that holds a dataset")
@@ -120,8 +121,8 @@ def detect(root: Path) -> Layout:
     below = sorted(path for path in [*root.glob("*"), *root.glob("*/*")] if path.is_dir())
     inner = next((path for path in below if any(layout.fits(path) for layout in LAYOUTS)), None)
     if inner is not None:
-        raise InputError(f"{root} is no dataset itself; did you mean {inner}?")
+        raise InputError(f"{root} itself is not a dataset; did you mean {inner}?")
     marks = "".join(f"\n  {layout.name}: {layout.marks}" for layout in LAYOUTS)
     raise InputError(
-        f"{root} has no known layout; a folder of each dataset holds:{marks}\n--name says which it is"
+        f"{root} has no known layout; expected the files of one dataset:{marks}\nname the dataset with --name"
     )
