@@ -136,9 +136,7 @@ def test_coarse_annotations(root):
     dataset = datasets.create("cityscapes", root=root, split="train_extra", annotations="coarse")
     assert dataset[0].mask.name == "bad-honnef_000000_000000_gtCoarse_labelIds.png"
     assert len(dataset.read_instances(dataset[0])) == 4
-    with pytest.raises(
-        InputError, match=r"gtFine/train_extra does not exist.*try `annotations: coarse`"
-    ):
+    with pytest.raises(InputError, match=r"gtFine/train_extra does not exist.*try `annotations: coarse`"):
         datasets.create("cityscapes", root=root, split="train_extra")
     with pytest.raises(InputError, match=r"gtCoarse/train does not exist.*try `annotations: fine`"):
         datasets.create("cityscapes", root=root, annotations="coarse")

@@ -264,7 +264,7 @@ def test_objects_that_cannot_be_used_are_listed(root):
     assert all("three corners" in reasons[number] for number in (34, 35, 36))
     assert "do not have the image's size [6, 10]" in reasons[37] and "do not add up" in reasons[38]
     assert "no segmentation" in reasons[39] and "`bbox` must be" in reasons[40]
-    assert "lists no such image" in reasons[41] and "no number" in reasons[42]
+    assert "not listed in the file" in reasons[41] and "not a finite number" in reasons[42]
 
 
 def test_a_compressed_mask_that_is_garbage(root):
