@@ -18,7 +18,7 @@ def test_equals_loops(size_hw, kernel, antialias):
     np.testing.assert_allclose(found, resampled(MAPS, size_hw, kernel, antialias), rtol=1e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize(("antialias", "tolerance"), [(False, 5e-3), (True, 1e-5)])
+@pytest.mark.parametrize(("antialias", "tolerance"), [(False, 5e-3), (True, 2e-5)])
 def test_cubic_equals_tensorflow(antialias, tolerance):
     # Without antialiasing TensorFlow reads the kernel off a table of 1024 places.
     expected = tf.image.resize(MAPS, (3, 11), "bicubic", antialias=antialias)
