@@ -83,7 +83,7 @@ def create(name: str, /, **options: Any) -> "Segmenter":
         raise InputError(
             f"`input_size` must be (height, width); got {chosen['input_size']!r}; try (320, 320)"
         )
-    require_whole("channels", chosen.get("channels", 1), hint="leave it out as published")
+    require_whole("channels", chosen.get("channels", 1), hint="remove it for the published number")
     num_classes = chosen.get("num_classes")
     if not is_whole(num_classes, 2):
         raise InputError(
