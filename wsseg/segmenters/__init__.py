@@ -53,6 +53,7 @@ def create(name: str, /, **options: Any) -> "Segmenter":
 
     Args:
         name: A key of `SEGMENTERS` (becomes the model's name, unless `options` has another `name`).
+            `options` may also have `class_names`, background first, which the model is saved with.
         options: What its builder takes: `num_classes` (background included), and, each with a default,
             `input_size` (`(H, W)`, or None for any), `weights` (of the backbone: None, "imagenet", or a weights
             file; or a `.keras` file of a segmenter, whose layers of the same name and shape are taken over),
@@ -75,7 +76,7 @@ def create(name: str, /, **options: Any) -> "Segmenter":
 
     catalogue.check_name(SEGMENTERS, name, "segmenter")
     variant = SEGMENTERS[name]
-    model_name = options.pop("name", None)
+    model_name, class_names = options.pop("name", None), options.pop("class_names", None)
     chosen = {option: value for option, value in options.items() if value is not None}
     takes = options_of(name)
     catalogue.check_options(f"segmenter `{name}`", chosen, takes)
@@ -103,7 +104,7 @@ def create(name: str, /, **options: Any) -> "Segmenter":
         chosen["backbone"] = backbones.full_name(graph.backbone)  # of a MobileNet with its width
         if hasattr(graph.backbone, "sizes"):  # a network of keras-hub takes whole patches only
             graph = dataclasses.replace(graph, sizes=graph.backbone.sizes)
-    model = Segmenter(graph, name, chosen, model_name)
+    model = Segmenter(graph, name, chosen, model_name, class_names)
     if other:
         start_from(model, other)
     return model

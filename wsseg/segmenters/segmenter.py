@@ -1,5 +1,6 @@
 """The class of all segmenters: a functional model that knows how it was built."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +8,7 @@ import keras
 
 from wsseg.backbones.alignment import grids
 from wsseg.backbones.layer_grids import rule_of
+from wsseg.class_names import check_class_names
 from wsseg.layers.grid_rules import whole_image
 from wsseg.layers.legal_sizes import LegalSizes
 
@@ -49,12 +51,20 @@ class Segmenter(keras.Model):
         auxiliary: The second head as a model, image -> its logits, or None. Its weights are among this model's
             (saved, loaded, counted by `count_params`); calling this model doesn't compute it.
         num_classes: Background included.
+        class_names: Names of the classes, background first; None where they are not known.
         backbone_layers: Names of the backbone's layers.
         sizes: The image sizes that it takes.
         margin: Pixels that the logits lack at each border.
     """
 
-    def __init__(self, graph: Graph, network: str, options: dict[str, Any], name: str | None = None):
+    def __init__(
+        self,
+        graph: Graph,
+        network: str,
+        options: dict[str, Any],
+        name: str | None = None,
+        class_names: Sequence[str] | None = None,
+    ):
         # === Functional model ===
         super().__init__(inputs=graph.image, outputs=graph.logits, name=name or network)
         self.auxiliary = None
@@ -68,6 +78,7 @@ class Segmenter(keras.Model):
         }
         self.network = network
         self.num_classes = graph.logits.shape[-1]
+        self.class_names = check_class_names(class_names, self.num_classes)
         self.sizes, self.margin = graph.sizes, graph.margin
         self.backbone_layers = tuple(layer.name for layer in graph.backbone.layers) if graph.backbone else ()
 
@@ -115,11 +126,13 @@ class Segmenter(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Return what `create` needs to build the network again; the weights are saved apart."""
-        return {"network": self.network, "options": self.options, "name": self.name}
+        names = self.class_names and list(self.class_names)
+        return {"network": self.network, "options": self.options, "name": self.name, "class_names": names}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Segmenter":
         """Rebuild from `get_config`."""
         from wsseg import segmenters
 
-        return segmenters.create(config["network"], name=config["name"], **config["options"])
+        names = {"name": config["name"], "class_names": config.get("class_names")}
+        return segmenters.create(config["network"], **names, **config["options"])
