@@ -263,13 +263,3 @@ def test_a_script_does_what_the_command_does(tmp_path):
     assert done.returncode == 0 and done.stdout.startswith("usage: wsseg label")
     done = real_command(ROOT / "pipelines/run.py", "absent.yaml", cwd=tmp_path)
     assert done.returncode == 2 and "recipe absent.yaml does not exist" in done.stderr
-
-
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "pipelines/recipes").glob("*.yaml")), ids=lambda path: path.stem
-)
-def test_the_recipes_that_come_with_it_are_valid(path):
-    from wsseg.recipe.reading import load_recipe
-
-    assert load_recipe(path).name == path.stem
-    assert path.read_text().startswith("#")
