@@ -222,7 +222,7 @@ def test_files_that_are_something_else(tmp_path, capsys, annotated, results):
     assert "truth.json is no COCO annotation file" in failed(json.dumps(results), results)
     assert "entry 0: expected {image_id, category_id, score, ...}; got 3" in failed(annotated, "[3]")
     assert "0 images and 3 categories" in failed(annotated | {"images": [], "annotations": []}, results)
-    assert "leave --classes out" in failed(annotated, results, "--classes", "cat")
+    assert "remove --classes" in failed(annotated, results, "--classes", "cat")
     assert "absent cannot be read (No such file" in failed(annotated, tmp_path / "absent")
     (tmp_path / "empty").mkdir()
     assert "empty holds no JSON" in failed(annotated, tmp_path / "empty")

@@ -284,7 +284,7 @@ def test_several_outputs():
         np.testing.assert_allclose(found.one(name, logits=False), values, rtol=1e-4)
     assert found.one(1, logits=True).shape == (2, 3)
     np.testing.assert_allclose(keras.ops.softmax(found.one("a", logits=True)), found.values["a"], rtol=1e-5)
-    with pytest.raises(InputError, match=r"has 2 outputs \(a, b\); say which with `output=`"):
+    with pytest.raises(InputError, match=r"has 2 outputs \(a, b\); choose one with `output=`"):
         GradCAM(model)(IMAGES, [0, 1])
     with pytest.raises(InputError, match="no output `c`; "):
         GraphNetwork(model, output="c")

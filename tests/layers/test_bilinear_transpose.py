@@ -78,5 +78,5 @@ def test_bad_options_are_named():
     with pytest.raises(InputError, match="`channels` must be the tensor's 3"):
         bilinear_transpose(scores, 4, 2, "up")
     for shape in [(4, 4, 2, 3), (3, 4, 2, 2), (4, 2, 2)]:
-        with pytest.raises(InputError, match="as many channels out as in"):
+        with pytest.raises(InputError, match="as many output as input channels"):
             Bilinear()(shape)

@@ -223,7 +223,7 @@ def test_wrong_parameters_are_named():
             DenseCRF(compatibility=wrong)
     with pytest.raises(InputError, match="`compatibility` must be symmetric"):
         DenseCRF(compatibility=[[0, 1], [2, 0]])
-    with pytest.raises(InputError, match=r"unknown CRF backend `opencl`; there is: .*pydensecrf"):
+    with pytest.raises(InputError, match=r"unknown CRF backend `opencl`; choose one of: .*pydensecrf"):
         DenseCRF(backend="opencl")
     with pytest.raises(InputError, match="did you mean `deeplab_v2`"):
         DenseCRF.preset("deeplab")

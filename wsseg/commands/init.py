@@ -24,8 +24,8 @@ RECIPE = "photographs"
 SUITS, MEASURED = 480, 320
 """Long sides in pixels: the largest that the recipe trains with, and the one that its scales were measured at."""
 
-TEXT = """Look at a folder of images with image-level labels: its layout, images, classes, and what cannot be used and why.
-Then write a recipe for it: that of `photographs`, with comments."""
+TEXT = """Look at a folder of images with image-level labels: its layout, images, classes, and what cannot be
+used and why. Then write a recipe for it: that of `photographs`, with comments."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -127,8 +127,9 @@ def recipe_text(root: Path, reader: str, opened: list[Dataset], options: dict, l
         if any(masks)
         else "no image has a mask, so nothing is scored; look at the report"
     )
-    return f"""# {root.name}: {len(train)} training and {len(val)} validation images of {len(train.classes)} classes, told by `wsseg init`.
+    return f"""# {root.name}: {len(train)} training and {len(val)} validation images of {len(train.classes)} classes.
 #
+# Written by `wsseg init`.
 # Command:   wsseg run THIS_FILE
 # Method:    the recipe `{RECIPE}`, whose header says what to expect; `wsseg options` lists all options.
 # Masks:     {scored}.

@@ -114,11 +114,11 @@ def test_outputs_by_other_names_and_of_positions():
     [
         (
             lambda: Detection((0, 0, 2, 2), 3),
-            "`class_id` must be from 0 to 2, for the output has 3 classes; got 3",
+            "`class_id` must be from 0 to 2, since the output has 3 classes; got 3",
         ),
         (
             lambda: Detection((4, 4, 2, 2), 0),
-            r"left < right .*number 0 is \[4.0, 4.0, 2.0, 2.0\]; of left, top, width",
+            r"left < right .*number 0 is \[4.0, 4.0, 2.0, 2.0\]; for left, top, width",
         ),
         (lambda: Detection((0, 0, 2), 0), r"`box_xyxy` must be \(4,\) or \(B, 4\).*got \(1, 3\)"),
         (lambda: Detection((0, 0, 2, 2), 0, scores="score"), "no output `score`; did you mean `scores`"),

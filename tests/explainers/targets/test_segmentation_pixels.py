@@ -133,20 +133,20 @@ ONES = np.ones((8, 10), bool)
     [
         (
             lambda: SegmentationPixels(3),
-            "`class_id` must be from 0 to 2, for the output has 3 classes; got 3",
+            "`class_id` must be from 0 to 2, since the output has 3 classes; got 3",
         ),
         (lambda: SegmentationPixels(-1), "`class_id` must be a whole number from 0"),
         (lambda: SegmentationPixels([[0, 1]]), "give a list of targets"),
         (
             lambda: SegmentationPixels(0, ONES[:7]),
-            r"`mask` must be \(8, 10\) .height, width., as .*got \(7, 10\)",
+            r"`mask` must be \(8, 10\) .height, width., like .*got \(7, 10\)",
         ),
         (
             lambda: SegmentationPixels(0, np.stack([ONES, 0 * ONES])),
             "no pixel in 1 of 2 images .first: number 1.",
         ),
         (lambda: SegmentationPixels(0, ONES[0]), r"`mask` must be \(H, W\) or \(B, H, W\)"),
-        (lambda: SegmentationPixels(0, 2 * ONES), "of a mask of class ids take `mask == class_id`"),
+        (lambda: SegmentationPixels(0, 2 * ONES), "for a mask of class ids give `mask == class_id`"),
         (lambda: SegmentationPixels(0, np.stack([ONES] * 3)), "one for each of the 2 images"),
         (lambda: SegmentationPixels(0, reduction="max"), "`reduction` must be sum or mean; got 'max'"),
     ],
@@ -161,7 +161,7 @@ def test_outputs_that_are_no_segmenters(images):
         GradCAM(small_classifier()).raw(images, SegmentationPixels(0))
     image = keras.Input((9, 11, 3))
     binary = keras.Model(image, layers.Conv2D(1, 1)(layers.Conv2D(2, 3, name="features")(image)))
-    with pytest.raises(InputError, match=r"an output of one class .* give the pixels as `mask`"):
+    with pytest.raises(InputError, match=r"an output of one class .* give the pixels to explain as `mask`"):
         GradCAM(binary, layer="features").raw(images, SegmentationPixels(0))
     assert GradCAM(binary, layer="features").raw(
         images, SegmentationPixels(0, np.ones((7, 9), bool))
