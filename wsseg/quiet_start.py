@@ -28,7 +28,7 @@ NOISE = re.compile(
 STDERR = 2
 
 
-def install() -> None:
+def hide_start_up_lines() -> None:
     """Drop TensorFlow's start-up lines when it is imported; nothing is imported now.
 
     Whoever sets TF_CPP_MIN_LOG_LEVEL to 0 or 1 sees all lines.

@@ -24,20 +24,12 @@ RECIPE = "photographs"
 SUITS, MEASURED = 480, 320
 """Long sides in pixels: the largest that the recipe trains with, and the one that its scales were measured at."""
 
-TEXT = """Look at a folder of images with image-level labels: its layout, images, classes, and what cannot be
-used and why. Then write a recipe for it: that of `photographs`, with comments."""
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `init` to the command's parser."""
-    parser.description = TEXT
-    parser.add_argument("path", type=Path, metavar="PHOTOS", help="folder of the images and labels")
-    parser.add_argument("--out", type=Path, help="recipe to write; default: PHOTOS.yaml beside the folder")
-    parser.add_argument("--name", help="dataset that reads the folder; default: told by its files")
-
-
-def run(arguments: argparse.Namespace, overrides: list[str]) -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Say what is in a folder, write a recipe for it, and print the next command.
+
+    Args:
+        arguments: `path` (the folder), `out` (the recipe to write, or None) and `name` (a dataset, or None).
 
     Raises:
         InputError: The folder has no known layout or no usable image, or the recipe exists already.

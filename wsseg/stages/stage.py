@@ -57,6 +57,8 @@ class Stage:
     Attributes:
         folder: Name of the stage's folder inside the run folder.
         work: "module:function" of `work(recipe, splits, inputs, out) -> Outcome`; imported when the stage runs.
+        plan_line: Function of the recipe and the number of training images that says in a few words what the stage will
+            do; see `wsseg.stages.plan_lines`.
         when: Condition under which a recipe has this stage.
         options: Dotted names of options and sections of the recipe.
         inputs: Names of the stages whose folders this stage reads.
@@ -66,6 +68,7 @@ class Stage:
 
     folder: str
     work: str
+    plan_line: Callable[[Recipe, int], str]
     when: Condition = always
     options: Mapping[str, Condition] = field(default_factory=dict)
     inputs: Mapping[str, Condition] = field(default_factory=dict)
