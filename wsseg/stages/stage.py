@@ -32,6 +32,11 @@ def as_it_is(definition: dict[str, Any]) -> None:
     """Do not change a definition."""
 
 
+def no_words(recipe: Recipe, images: int) -> str:
+    """Return nothing: the plan then shows the name of the stage alone."""
+    return ""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Summary that a stage returns when it is done.
@@ -68,7 +73,7 @@ class Stage:
 
     folder: str
     work: str
-    plan_line: Callable[[Recipe, int], str]
+    plan_line: Callable[[Recipe, int], str] = no_words
     when: Condition = always
     options: Mapping[str, Condition] = field(default_factory=dict)
     inputs: Mapping[str, Condition] = field(default_factory=dict)
