@@ -215,7 +215,7 @@ def test_hidden_files_are_no_masks(masks, capsys):
 
 def test_masks_that_cannot_be_scored(masks, capsys):
     message = failed(capsys, *scoring(masks, "cat"))
-    assert ".png" in message and "are --classes complete?" in message
+    assert ".png" in message and "check that --classes is complete" in message
     write_mask(masks / "predictions/b.png", np.zeros((3, 2), np.uint8))
     message = failed(capsys, *scoring(masks, "cat", "dog"))
     assert "predictions/b.png is (3, 2), its truth (2, 3)" in message and "nearest neighbour" in message
@@ -243,7 +243,7 @@ def test_scoring_asks_for_what_it_needs(masks, capsys):
         "--classes",
         "cat",
     ]
-    assert "empty holds no PNG" in failed(capsys, *words)
+    assert "empty has no PNG" in failed(capsys, *words)
     words[4] = masks / "absent"
     assert "absent is not a folder" in failed(capsys, *words)
 

@@ -1,7 +1,7 @@
-"""Every disk format of a run in one place: class maps, masks, manifests. NumPy only.
+"""Disk formats that all stages share: JSON, masks, class maps and manifests. NumPy and Pillow only.
 
-All writes are atomic (a temporary sibling, then a rename), so a file that exists is whole: that is
-what makes a stage resumable after `kill -9`.
+All writes are atomic (a temporary file beside the target, then a rename), so a file that exists is complete.
+Therefore a stage can resume after `kill -9`. Objects have their own formats, in `wsseg.objects`.
 """
 
 import contextlib
@@ -22,15 +22,15 @@ from wsseg.image_files import image_size_hw
 from wsseg.palette import voc_palette
 
 IGNORE = 255
-"""The mask value of a pixel that is unsure, and is neither trained on nor scored."""
+"""Mask value of an unsure pixel. Such a pixel is neither trained on nor scored."""
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Write a file so that it either exists whole or not at all.
+    """Write a file atomically: it either exists completely or not at all.
 
     Args:
-        path: Where the file shall be.
-        write: Called with a binary file object open for writing.
+        path: Path of the file.
+        write: Function that receives a binary file object, open for writing.
 
     Raises:
         InputError: The file cannot be written (disk full, no permission); the message names it.
@@ -48,7 +48,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         ) from error
     finally:
         with contextlib.suppress(OSError):
-            partial.unlink()  # there only if something failed
+            partial.unlink()  # it exists only if something failed
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -71,7 +71,7 @@ def read_json(path: Path) -> Any:
         raise InputError(
             f"{path} cannot be read ({error.strerror or error}); expected a JSON file"
         ) from error
-    except ValueError as error:  # broken JSON, or bytes that are no text
+    except ValueError as error:  # broken JSON, or bytes that are not text
         raise InputError(f"{path} is not valid JSON ({error}); delete it and run again") from error
 
 
@@ -99,7 +99,7 @@ def read_mask(path: Path) -> np.ndarray:
         `(H, W) uint8`: 0 = background, 1..K = classes, 255 = unsure.
 
     Raises:
-        InputError: The file is missing, broken, or holds colours instead of ids.
+        InputError: The file is missing or broken, or it holds colours instead of ids.
     """
     try:
         with Image.open(path) as image:
@@ -118,7 +118,7 @@ def read_mask(path: Path) -> np.ndarray:
 
 
 class RecordLike(Protocol):
-    """What a file in a folder of artifacts belongs to: a record of `wsseg.datasets`."""
+    """The image that a file in a folder of artifacts belongs to, such as a record of `wsseg.datasets`."""
 
     id: str
     image: Path
@@ -130,11 +130,11 @@ class ClassMaps:
     """The class maps of one image, for the labels present only.
 
     Attributes:
-        class_ids: `(C,) int`: the mask ids of the maps' classes, 1..K (0 is the background, which has
-            no map); classifier output `k` is mask id `k + 1`.
-        maps: `(C, h, w) float`: one map a class in [0, 1], at the stored size; they
-            cover the image exactly.
-        size_hw: Height and width of the image that the maps belong to.
+        class_ids: `(C,) int`: Mask ids of the maps' classes, 1..K. The background, 0, has no map. Classifier
+            output `k` has mask id `k + 1`.
+        maps: `(C, h, w) float` in [0, 1]: One map per class, at the stored size. The maps cover the image
+            exactly.
+        size_hw: Height and width of the image that the maps belong to, pixels.
     """
 
     class_ids: np.ndarray
@@ -142,7 +142,7 @@ class ClassMaps:
     size_hw: tuple[int, int]
 
     def save(self, path: Path) -> None:
-        """Write as compressed `.npz` (float16, no pickle), atomically."""
+        """Write the maps atomically, as compressed `.npz` (float16, no pickle)."""
         write_atomically(
             path,
             lambda file: np.savez_compressed(
@@ -155,7 +155,7 @@ class ClassMaps:
 
     @classmethod
     def of(cls, folder: Path, record: RecordLike) -> "ClassMaps":
-        """Read the class maps of a record from a folder of `ID.npz`. An image without a label has no map.
+        """Read the class maps of a record from a folder of `ID.npz` files. An image without labels has no maps.
 
         Raises:
             InputError: The file is missing or is not a class-map file; the message names it.
@@ -166,7 +166,7 @@ class ClassMaps:
 
     @classmethod
     def load(cls, path: Path) -> "ClassMaps":
-        """Read a `.npz` made by `save`; the maps come back as float32.
+        """Read a `.npz` file written by `save`. The maps are returned as float32.
 
         Raises:
             InputError: The file is missing or is not a class-map file; the message names it.
@@ -179,19 +179,19 @@ class ClassMaps:
             raise InputError(f"class maps {path} do not exist; run the localize stage first") from None
         except (
             Exception
-        ) as error:  # BadZipFile, EOFError, zlib.error, KeyError ...: by where the file is broken
+        ) as error:  # BadZipFile, EOFError, zlib.error, KeyError ...: it depends on where the file is broken
             raise InputError(
                 f"class maps {path} cannot be read ({error}); delete the file and run again"
             ) from error
 
 
 def unfinished(records: Iterable[RecordLike], folder: Path, suffix: str) -> list[Any]:
-    """Return the records that have no file `ID` + suffix in a folder yet, in their order."""
+    """Return the records whose file `ID` + suffix is not in a folder yet, in their order."""
     return [record for record in records if not (folder / f"{record.id}{suffix}").exists()]
 
 
 def digest(content: Any) -> str:
-    """Return a short stable hash of anything JSON can hold.
+    """Return a short, stable hash of any content that JSON can hold.
 
     Example:
         >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
@@ -202,19 +202,19 @@ def digest(content: Any) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """What made a stage's folder: a stage is complete if and only if this file is in it.
+    """Record of how a stage's folder was made. A stage is complete if and only if its folder holds this file.
 
     Attributes:
-        stage: The stage's name.
-        definition: Everything that decides the outcome: options by section, the seed, fingerprints of
-            the data and weights, and the definitions' hashes of the input stages.
-        counts: What the stage made (images, set aside, epochs ...), for people and for the report.
-        set_aside: Inputs left out, `id -> reason`.
-        versions: Of Python and the libraries that matter.
-        wall_seconds: Time that the process which completed the stage spent in it.
-        resumed: Whether an earlier, stopped process had done a part of it.
-        peak_memory_mb: Highest resident memory of the process, in MiB.
-        warnings: What looks wrong in what the stage made; none in manifests from before there were any.
+        stage: Name of the stage.
+        definition: Everything that decides the outcome: options by section, random seed, fingerprints of the data
+            and weights, and hashes of the input stages' definitions.
+        counts: Numbers of what the stage made (images, images set aside, epochs ...), for people and for the report.
+        set_aside: Inputs that the stage did not use, `id -> reason`.
+        versions: Versions of Python and of the libraries that matter.
+        wall_seconds: Seconds that the last process, which completed the stage, spent in it.
+        resumed: Whether an earlier process, which was stopped, had done a part of the stage.
+        peak_memory_mb: Highest resident memory of the process, MiB.
+        warnings: Signs that the result is wrong, one line each; empty in manifests of earlier versions.
     """
 
     stage: str
@@ -229,7 +229,7 @@ class Manifest:
 
     @property
     def hash(self) -> str:
-        """The definition's hash, by which later stages name this one as their input."""
+        """Hash of the definition. Later stages use it to identify this stage as their input."""
         return digest(self.definition)
 
     def save(self, folder: Path) -> None:
@@ -238,7 +238,7 @@ class Manifest:
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest | None":
-        """Read the manifest of `folder`, or None where the stage is not complete."""
+        """Read the manifest in `folder`; return None if there is none, as the stage is not complete."""
         path = folder / MANIFEST
         if not path.exists():
             return None
@@ -250,7 +250,7 @@ class Manifest:
 
 
 def image_files(folder: Path, suffix: str) -> Iterator[tuple[str, Path]]:
-    """Yield `(image id, path)` of the artifacts in `folder`, in order of id."""
+    """Yield `(image id, path)` of each artifact in `folder`, sorted by id."""
     for path in sorted(folder.glob(f"*{suffix}")):
         if not path.name.startswith("."):
             yield path.name.removesuffix(suffix), path

@@ -1,4 +1,4 @@
-"""Look a name up in a table, and options up in a signature; a wrong one is answered with the nearest right."""
+"""Look up names in a table and options in a signature. The error for a wrong name suggests the nearest right one."""
 
 import importlib
 import inspect
@@ -9,33 +9,33 @@ from wsseg.errors import InputError, nearest
 
 
 def check_name(table: Collection[str], name: str, kind: str) -> None:
-    """Fail on a name that a table has not.
+    """Raise an error if a name is not in a table.
 
     Args:
-        table: The names that exist.
-        name: What the user wrote.
-        kind: What the table holds ("dataset", "explainer"), for the error message.
+        table: Names that exist.
+        name: Name that the user wrote.
+        kind: Kind of the table's entries ("dataset", "explainer"), for the error message.
 
     Raises:
-        InputError: The message names the nearest name.
+        InputError: `name` is not in the table; the message suggests the nearest name.
     """
     if name not in table:
         raise InputError(f"unknown {kind} `{name}`; {nearest(name, table)}")
 
 
 def load(table: Mapping[str, str], name: str, kind: str) -> Any:
-    """Import and return what `table` holds under `name`.
+    """Import and return the entry `name` of `table`.
 
     Args:
-        table: `name -> "module:attribute"`.
-        name: The name to look up.
-        kind: What the table holds ("dataset", "explainer"), for the error message.
+        table: Table `name -> "module:attribute"`.
+        name: Name to look up.
+        kind: Kind of the table's entries ("dataset", "explainer"), for the error message.
 
     Returns:
         The imported attribute.
 
     Raises:
-        InputError: `name` is not in the table; the message names the nearest one that is.
+        InputError: `name` is not in the table; the message suggests the nearest name.
 
     Example:
         >>> load({"sqrt": "math:sqrt"}, "sqrt", "function")(9)
@@ -47,14 +47,14 @@ def load(table: Mapping[str, str], name: str, kind: str) -> Any:
 
 
 def options_of(make: Callable[..., Any], without: Collection[str] = ()) -> dict[str, Any]:
-    """Return the options that a class or function takes by name, with their defaults.
+    """Return the options of a class or function, with their defaults.
 
     Args:
-        make: The class or function.
-        without: Parameters that are no options.
+        make: Class or function.
+        without: Names of parameters that are not options.
 
     Returns:
-        `option -> default`, None for one that has no default.
+        `option -> default`. The value is None if the option has no default.
 
     Example:
         >>> def make(model, stride, rate=2, **further): ...
@@ -69,15 +69,15 @@ def options_of(make: Callable[..., Any], without: Collection[str] = ()) -> dict[
 
 
 def check_options(owner: str, given: Iterable[str], takes: Collection[str]) -> None:
-    """Fail on an option that there is not.
+    """Raise an error if an option does not exist.
 
     Args:
-        owner: Whose options they are, for the error message: "loss `focal`".
-        given: Names that the user wrote.
-        takes: Names that exist.
+        owner: Owner of the options, for the error message: "loss `focal`".
+        given: Option names that the user wrote.
+        takes: Option names that exist.
 
     Raises:
-        InputError: The message names the nearest option.
+        InputError: A given option does not exist; the message suggests the nearest one.
 
     Example:
         >>> check_options("loss `focal`", ["gama"], ["alpha", "gamma"])

@@ -1,4 +1,4 @@
-"""The error that tells a user which of their inputs is wrong, and what to try; and the checks that raise it."""
+"""The error that names a wrong input and says what to try, and the checks that raise it."""
 
 import difflib
 import math
@@ -10,20 +10,20 @@ from typing import Any
 class InputError(ValueError):
     """A file, option or array given by the user cannot be used.
 
-    The message names the file or option, says what was expected and what to try. The command line
-    prints it without a traceback and exits with status 2.
+    The message names the file or option, and says what was expected and what to try. The command line prints the
+    message without a traceback and exits with status 2.
     """
 
 
 def nearest(name: str, options: Iterable[str]) -> str:
-    """Return a hint naming the option closest to `name`, or listing all of them.
+    """Return a hint that names the option closest to `name`, or lists all options if none is close.
 
     Args:
-        name: What the user wrote.
-        options: The names that exist.
+        name: Name that the user wrote.
+        options: Names that exist.
 
     Returns:
-        A clause for an error message.
+        Clause for an error message.
 
     Example:
         >>> nearest("scale", ["scales", "flip"])
@@ -37,13 +37,14 @@ def nearest(name: str, options: Iterable[str]) -> str:
 
 
 def require(option: str, value: Any, holds: Callable[[Any], bool], wanted: str) -> None:
-    """Fail unless a value is one that an option can have.
+    """Raise an error if an option cannot have a value.
 
     Args:
         option: Name of the option.
-        value: What the user gave.
-        holds: Whether a value can be used. One that it cannot take, such as text for a number, cannot.
-        wanted: What was expected, for the message; with what to try.
+        value: Value that the user gave.
+        holds: Function that returns whether a value can be used. If it fails, as it may for text instead of a number,
+            the value cannot be used.
+        wanted: Description of the expected values and of what to try, for the message.
 
     Raises:
         InputError: `holds(value)` is false or fails.
@@ -55,7 +56,7 @@ def require(option: str, value: Any, holds: Callable[[Any], bool], wanted: str) 
     """
     try:
         fits = bool(holds(value))
-    except (TypeError, IndexError, ValueError):  # not of the type that can be compared
+    except (TypeError, IndexError, ValueError):  # a type that cannot be compared
         fits = False
     if not fits:
         raise InputError(f"`{option}` must be {wanted}; got {value!r}")

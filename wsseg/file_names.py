@@ -1,11 +1,11 @@
-"""Names of the files and folders of a run. Each stands here once, for the code that writes it and that reads it."""
+"""Names of the files and folders of a run. The code that writes a file and the code that reads it both use them."""
 
 # The run folder.
 OWNER, LOCK, DATA = "recipe.json", ".lock", "data"
 DEFINITION = "definition.json"
 MANIFEST = "manifest.json"
 
-# What training leaves.
+# Files that training writes.
 CLASSIFIER, AFFINITY_NETWORK = "classifier.keras", "affinity.keras"
 SEGMENTER, DETECTOR = "segmenter.keras", "detector.keras"
 HISTORY = "history.csv"
@@ -18,7 +18,7 @@ CONFIDENT_LABELS = "labels"
 MASKS, THRESHOLD, CRF_SEARCH = "masks", "threshold.json", "crf_search.json"
 ANNOTATIONS, GIVEN_MASKS = "annotations", "given_masks.json"
 
-# Scores and what is scored.
+# Scores, and the predictions that are scored.
 SCORES, IMAGE_SCORES, THRESHOLD_CURVE = "scores.json", "images.json", "threshold_curve.json"
 PREDICTIONS, CEILING_PREDICTIONS = "predictions", "ceiling_predictions"
 DETECTIONS, CEILING_DETECTIONS, INSTANCE_SCORES = "detections", "ceiling_detections", "instance_scores.json"

@@ -1,4 +1,4 @@
-"""Read image files of any kind as RGB, and find the ones that cannot be used. NumPy and Pillow only."""
+"""Read image files of any kind as RGB, and find the images that cannot be used. NumPy and Pillow only."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -28,19 +28,18 @@ class HasImage(Protocol):
 def read_image(path: str | Path) -> np.ndarray:
     """Read an image file as RGB, upright.
 
-    Gray, palette and CMYK images become RGB; 16-bit gray is scaled by 1/257, so that 65535 becomes 255;
-    transparent pixels are composited on white; the EXIF orientation is applied. Of an animation the
-    first frame is read.
+    Gray, palette and CMYK images become RGB. 16-bit gray is scaled by 1/257, so that 65535 becomes 255. Transparent
+    pixels are composited on white. The EXIF orientation is applied. The first frame of an animation is read.
 
     Args:
-        path: A file of any format that Pillow reads.
+        path: Image file of any format that Pillow reads.
 
     Returns:
         `(H, W, 3) uint8` RGB.
 
     Raises:
-        InputError: The file is absent, empty, broken, truncated or no image; the message names it and
-            says why.
+        InputError: The file is missing, empty, broken, truncated or not an image; the message names the file and the
+            reason.
     """
     path = Path(path)
     try:
@@ -73,11 +72,11 @@ def image_size_hw(path: str | Path) -> tuple[int, int]:
 
 
 def check_image(path: str | Path, minimum_side: int = 16) -> None:
-    """Read the whole image and raise if a network could not use it.
+    """Read the whole image and raise an error if a network cannot use it.
 
     Args:
-        path: The image file.
-        minimum_side: The shortest allowed side, pixels.
+        path: Image file.
+        minimum_side: Shortest allowed side, pixels.
 
     Raises:
         InputError: The file cannot be read, or a side is shorter than `minimum_side`.
@@ -96,16 +95,16 @@ def check_images(
     minimum_side: int = 16,
     progress: Callable[[HasImage], None] | None = None,
 ) -> tuple[list[HasImage], dict[str, str]]:
-    """Read every image once, and tell the usable ones from the rest.
+    """Read every image once, and separate the usable images from the others.
 
     Args:
-        records: What has an `id` and an `image` path.
-        workers: Threads (decoding releases the interpreter's lock); None for one a core.
+        records: Objects with an `id` and an `image` path.
+        workers: Number of threads (decoding releases the interpreter's lock); None for one per core.
         minimum_side: See `check_image`.
-        progress: Called with each record once it is checked, in order, in the calling thread.
+        progress: Function that is called with each record after its check, in order, in the calling thread.
 
     Returns:
-        The records whose image can be used, in their order, and `id -> reason` of the others.
+        Records whose image can be used, in their order, and `id -> reason` for the others.
     """
 
     def reason(record: HasImage) -> str | None:
@@ -134,19 +133,19 @@ def _open(path: Path) -> Image.Image:
         raise InputError(f"image {path} is a folder; expected an image file")
     try:
         if path.stat().st_size == 0:
-            raise InputError(f"image {path} is empty (0 bytes); copy it again or leave it out")
+            raise InputError(f"image {path} is empty (0 bytes); copy it again or remove it")
         return Image.open(path)
     except FileNotFoundError:
         raise InputError(f"image {path} does not exist") from None
     except UnidentifiedImageError:
         raise InputError(
-            f"{path} is not an image, or of a format that Pillow cannot read; convert it to JPEG or PNG"
+            f"{path} is not an image, or has a format that Pillow cannot read; convert it to JPEG or PNG"
         ) from None
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
     return InputError(
-        f"image {path} cannot be read ({error}); it is broken or truncated: copy it again or leave it out"
+        f"image {path} cannot be read ({error}); it is broken or truncated: copy it again or remove it"
     )
 
 
@@ -161,7 +160,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> np.ndarray:
-    """Scale a deep gray image: integers are 16-bit values (PNG, TIFF), floats in [0, 1] are taken as such."""
+    """Scale a deep gray image to 8 bits. Integers are 16-bit values (PNG, TIFF); floats are in [0, 1] or 0..255."""
     values = np.asarray(image, np.float64)
     if image.mode == "F":
         values = values * 255 if values.size and values.max() <= 1 else values

@@ -1,4 +1,4 @@
-"""Linear interpolation between cells that look at known places of an image, by one matrix for each axis."""
+"""Linear interpolation between cells at known positions in an image, by one matrix per axis."""
 
 import functools
 
@@ -11,7 +11,7 @@ def interpolation(positions: np.ndarray, cells: int) -> np.ndarray:
     """Return the matrix that interpolates a row of cells linearly at given positions.
 
     Args:
-        positions: `(..., n)` in cells: 0 is the first cell's centre. Outside, the border cell is repeated.
+        positions: `(..., n)` positions in cells; 0 is the first cell's centre. Outside, the border cell is repeated.
         cells: Length of the row.
 
     Returns:
@@ -26,13 +26,13 @@ def interpolation(positions: np.ndarray, cells: int) -> np.ndarray:
 
 
 def placed(pixels: np.ndarray, cells: int, stride: float, centre: float) -> np.ndarray:
-    """Return the matrix that reads a row of cells at pixels of the image.
+    """Return the matrix that interpolates a row of cells at pixels of the image.
 
     Args:
         pixels: `(n,)` pixel indices, fractions allowed.
         cells: Length of the row.
         stride: Pixels from cell to cell.
-        centre: Pixel that cell 0 looks at.
+        centre: Pixel index that cell 0 looks at.
 
     Returns:
         `(n, cells)` float32.
@@ -42,14 +42,14 @@ def placed(pixels: np.ndarray, cells: int, stride: float, centre: float) -> np.n
 
 @functools.lru_cache(maxsize=64)
 def resizing(source: int, target: int) -> np.ndarray:
-    """Return the matrix that resizes a row of cells, half-pixel centres, without antialiasing.
+    """Return the matrix that resizes a row of cells, with half-pixel centres and without antialiasing.
 
     Args:
         source: Length of the row.
-        target: Length that it gets.
+        target: Length of the resized row.
 
     Returns:
-        `(target, source)` float32, read-only, as it is kept for the next call.
+        `(target, source)` float32; read-only, since it is cached.
 
     Example:
         >>> resizing(2, 4).tolist()
@@ -63,12 +63,12 @@ def resizing(source: int, target: int) -> np.ndarray:
 def on_even_cells(
     found: np.ndarray, grid: Grid, size_hw: tuple[int, int], axes: tuple[int, int] = (0, 1)
 ) -> np.ndarray:
-    """Read a padded image's features at cells that cover the image evenly, as class maps do.
+    """Resample a padded image's features to cells that cover the image evenly, as the cells of class maps do.
 
     Args:
-        found: `(h, w, C)`, of the padded image.
-        grid: Where its cells look.
-        size_hw: The image's size, pixels; it lies in the upper left corner.
+        found: `(h, w, C)` features of the padded image.
+        grid: Grid of the features: where their cells look.
+        size_hw: Size of the image in pixels; the image is in the upper left corner.
         axes: The axes of `found` that are height and width.
 
     Returns:
@@ -84,13 +84,13 @@ def on_even_cells(
 
 
 def without_padding(maps: np.ndarray, size_hw: tuple[int, int], stride: int) -> np.ndarray:
-    """Cut a padded image's maps to the image.
+    """Crop a padded image's maps to the image.
 
-    An image's side is seldom a whole number of cells, so cells are resampled (linearly) to cover it exactly.
+    An image's side is rarely a whole number of cells, so the cells are resampled linearly to cover it exactly.
 
     Args:
-        maps: `(C, h, w)` of the padded image; a cell is the mean of `stride` x `stride` pixels.
-        size_hw: The image's size, pixels; it lies in the upper left corner.
+        maps: `(C, h, w)` maps of the padded image; a cell is the mean of `stride` x `stride` pixels.
+        size_hw: Size of the image in pixels; the image is in the upper left corner.
         stride: Pixels per cell.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The PASCAL VOC palette: the colour of every mask id."""
+"""The PASCAL VOC palette: a colour for every mask id."""
 
 import functools
 
@@ -23,7 +23,7 @@ def voc_palette() -> np.ndarray:
     """Return the colours that the PASCAL VOC development kit gives to mask ids.
 
     Returns:
-        `(256, 3) uint8` RGB: entry 0 (background) is black, 255 (unsure) is cream. A new array.
+        `(256, 3) uint8` RGB, a new array. Entry 0 (background) is black, entry 255 (unsure) is cream.
 
     Example:
         >>> voc_palette()[[0, 1, 2, 15, 255]].tolist()

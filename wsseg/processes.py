@@ -1,8 +1,7 @@
-"""Per-image work in processes.
+"""Per-image work in worker processes.
 
-A worker imports the module of the function that it runs, so such functions live in modules that import neither
-TensorFlow nor Keras: their import takes longer than the work, and loky takes the memory for a leak and stops
-the worker.
+A worker imports the module of the function that it runs. Such a module must import neither TensorFlow nor Keras:
+importing them takes longer than the work, and loky mistakes their memory for a leak and stops the worker.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,9 +16,10 @@ from wsseg.progress import bar
 def in_processes(
     jobs: Iterable[tuple[Callable, ...]], text: str, total: int, done: int, workers: int
 ) -> list[Any]:
-    """Run `(function, *arguments)` jobs in worker processes, with progress; results come in order.
+    """Run `(function, *arguments)` jobs in worker processes, show progress, and return the results in order.
 
-    joblib decides where: processes of this machine by default, or a cluster inside its `parallel_config`.
+    joblib decides where the jobs run: by default in processes of this machine, or on the cluster that a surrounding
+    `joblib.parallel_config` names.
     """
     results = []
     try:
@@ -29,7 +29,7 @@ def in_processes(
                 results.append(result)
                 advance()
     finally:
-        # Idle workers would stay for five minutes, hold memory that training needs, and, as they retire, may
-        # block the next call for ever (seen with loky: a worker waits for a lock that another took with it).
+        # Idle workers would stay for five minutes and hold memory that training needs. When they stop, they may block
+        # the next call for ever (seen with loky: a worker waits for a lock that a stopped worker still holds).
         get_reusable_executor().shutdown(wait=True, kill_workers=True)
     return results

@@ -1,4 +1,4 @@
-"""Progress on everything long: a bar on a terminal, a line now and then in a log."""
+"""Progress of long work: a bar on a terminal, or regular lines in a log."""
 
 import sys
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 LINE_SECONDS = 30.0
-"""Where there is no terminal: seconds between two lines."""
+"""Seconds between two lines of a log."""
 
 
 @contextmanager
@@ -14,13 +14,13 @@ def bar(text: str, total: int, unit: str = "images", done: int = 0) -> Iterator[
     """Show progress with the rate and the time left.
 
     Args:
-        text: What is being done.
-        total: How many there are.
-        unit: Of what.
-        done: How many an earlier, interrupted run has done already.
+        text: Description of the work.
+        total: Number of units of work.
+        unit: Name of a unit, in the plural.
+        done: Number of units that an earlier, interrupted run has done.
 
     Yields:
-        `advance(note="", count=1)`: call it when one more is done.
+        `advance(note="", count=1)`: Function to call after each unit, or after `count` units.
     """
     start, finished, last = time.monotonic(), done, time.monotonic()
     if not sys.stderr.isatty():

@@ -1,4 +1,4 @@
-"""Load a `.keras` file, this package's own models included."""
+"""Load a model from a `.keras` file, including this package's own models."""
 
 import zipfile
 from pathlib import Path
@@ -13,8 +13,8 @@ def load_model(path: str | Path) -> keras.Model:
     """Load a model for inference, in Keras' safe mode.
 
     Args:
-        path: A `.keras` file: of a run (`1_classify/classifier.keras`, `5_segment/segmenter.keras`,
-            `5_detect/detector.keras`) or anybody's.
+        path: `.keras` file of a run (`1_classify/classifier.keras`, `5_segment/segmenter.keras`,
+            `5_detect/detector.keras`) or from any other source.
 
     Returns:
         The model, not compiled.

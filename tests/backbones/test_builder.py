@@ -203,7 +203,7 @@ def test_levels_and_strides():
         ({"name": "mobilenet", "alhpa": 0.5}, "did you mean `alpha`"),
         ({"name": "resnet50", "alpha": 0.5}, "`resnet50` has no option `alpha`"),
         ({"name": "mobilenet", "alpha": 0}, "`alpha` must be a number"),
-        ({"name": "mobilenet_0.5", "alpha": 0.25}, "leave `alpha` out"),
+        ({"name": "mobilenet_0.5", "alpha": 0.25}, "remove `alpha`"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):

@@ -82,9 +82,7 @@ def test_a_strided_unit_keeps_its_rate():
 
 
 def test_what_cannot_be():
-    with pytest.raises(
-        InputError, match="backbone `mobilenet` has none; leave it out, or take one of: resnet50"
-    ):
+    with pytest.raises(InputError, match="backbone `mobilenet` has none; remove it, or use one of: resnet50"):
         backbones.create("mobilenet", 16, multi_grid=(1, 2, 4))
     with pytest.raises(InputError, match="backbone `plain` has none"):
         backbones.create("plain", 8, multi_grid=(1, 2, 4))

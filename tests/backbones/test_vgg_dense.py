@@ -116,7 +116,7 @@ def test_keras_own_download_with_top_gives_convolutions_and_dense_layers(tmp_pat
 def test_a_file_of_another_network_names_what_differs(tmp_path, small):
     legacy_file(tmp_path / "short.h5", small, left_out=("block4_conv2",))
     with pytest.raises(
-        InputError, match=r"isn't of VGG-16: it has no `block4_conv2`, expected shape \(3, 3, 512, 512\)"
+        InputError, match=r"isn't one of VGG-16: it has no `block4_conv2`, expected shape \(3, 3, 512, 512\)"
     ):
         vgg16(image_input(None), tmp_path / "short.h5", {})
     other = with_top((small[0], affine(UNITS, UNITS)))

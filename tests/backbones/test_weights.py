@@ -40,7 +40,7 @@ def test_width_is_taken_from_the_file_and_its_top_is_ignored(mobilenet, with_top
 def test_width_wanted_must_be_the_files(with_top):
     assert mobilenet_alpha(0.25, with_top) == 0.25
     with pytest.raises(
-        InputError, match=r"top\.weights\.h5 is of a MobileNet of width 0\.25.*8 filters.*0\.5"
+        InputError, match=r"top\.weights\.h5 is one of a MobileNet of width 0\.25.*8 filters.*0\.5"
     ):
         backbones.create("mobilenet_0.5", weights=with_top)
 
@@ -64,7 +64,7 @@ def test_a_file_that_ends_early_is_refused(with_top, tmp_path):
 def test_a_file_of_no_mobilenet_has_no_width(tmp_path):
     path = tmp_path / "dense.weights.h5"
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]).save_weights(path)
-    with pytest.raises(InputError, match=r"dense\.weights\.h5 isn't of a MobileNet"):
+    with pytest.raises(InputError, match=r"dense\.weights\.h5 isn't one of a MobileNet"):
         backbones.create("mobilenet", weights=path)
 
 

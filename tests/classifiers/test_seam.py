@@ -214,7 +214,7 @@ def test_images_without_labels_and_without_cells(model, images):
 def test_a_network_of_one_size_cannot_be_trained(build):
     fixed = build("seam", input_size=(64, 96))
     assert fixed.refined_maps().output_shape == (None, 4, 6, 3)
-    with pytest.raises(InputError, match=r"images at two sizes and takes \(64, 96\) only; train one with"):
+    with pytest.raises(InputError, match=r"images of two sizes, but accepts only \(64, 96\); train one with"):
         fixed.to_train()
 
 

@@ -152,7 +152,7 @@ def test_an_application_with_weights_by_path(photos, capsys, tmp_path):
         (["--model", "mobilenet", "--weights", "absent.h5"], "absent.h5"),
         (
             ["--model", "{models}/flat.keras", "--weights", "a.h5"],
-            "holds its own weights; leave --weights out",
+            "has its own weights; remove --weights",
         ),
         (
             ["--model", "{models}/flat.keras", "--method", "grad_cm"],
@@ -166,7 +166,7 @@ def test_an_application_with_weights_by_path(photos, capsys, tmp_path):
         ),
         (
             ["--model", "{models}/flat.keras", "--class-names", "{photos}/labels.txt"],
-            "2 class names were given for a model of 3",
+            "2 class names were given for a model with 3",
         ),
         (["--model", "{photos}/names.keras"], "names.keras cannot be loaded"),
         (["--model", "{models}/flat.keras", "--out", "{photos}/a.png"], "a.png"),

@@ -150,7 +150,7 @@ def test_without_any_mask(tmp_path, command):
     recipe = write_recipe(tmp_path / "mine.yaml", changes)
     status, output = command("run", recipe, "--run", tmp_path / "run")
     assert status == 0, output
-    assert "nothing is scored" in output and "no split has masks" in output
+    assert "there are no scores" in output and "no split has masks" in output
     scores = json.loads((tmp_path / "run/6_evaluate/scores.json").read_text())
     assert [scores[name] for name in ("class_maps", "pseudo_masks", "segmenter", "ceiling")] == [None] * 4
     level = json.loads((tmp_path / "run/4_label/threshold.json").read_text())

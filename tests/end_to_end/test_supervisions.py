@@ -55,7 +55,7 @@ def test_wrong_labels_and_their_correction(scenes_cache, command, tmp_path):
         "classify": {"loss": "generalised", "loss_options": {"q": 0.5}},
     }
     scores, page, output = finished_run(command, tmp_path, changes)
-    said = "image-level labels, made wrong at a rate of 0.3, corrected by classifiers of 2 folds"
+    said = "image-level labels, with noise at a rate of 0.3, corrected by classifiers of 2 folds"
     assert scores["conventions"]["supervision"] == said and said in page
     corrected = json.loads((tmp_path / "run/1_classify/corrected_labels.json").read_text())
     assert len(corrected) == 24 and "labels corrected" in output

@@ -258,11 +258,11 @@ def test_what_was_begun_with_other_options_is_dropped_and_said(recipe, tmp_path)
         run(recipe(), tmp_path / "run")
     other = recipe("label.unsure=0.1")
     states = {state.stage: state.why for state in engine.states(other, tmp_path / "run")}
-    assert states["label"] == "begun as another, will start anew"
+    assert states["label"] == "begun with other options or data, will start again"
     fake_stages.FAILING.clear()
     first = (tmp_path / "run/4_label.partial/first.txt").read_text()
     said = run(other, tmp_path / "run")
-    (line,) = [line for line in said if line.startswith("label: starts anew")]
+    (line,) = [line for line in said if line.startswith("label: starts again")]
     assert "`label.unsure` changed from 0.0 to 0.1" in line
     assert (tmp_path / "run/4_label/first.txt").read_text() != first
     assert not Manifest.load(tmp_path / "run/4_label").resumed
@@ -342,7 +342,7 @@ def test_a_recipe_that_cannot_work_is_not_kept(recipe, tmp_path, monkeypatch):
 def test_a_folder_of_other_things_is_left_alone(recipe, tmp_path):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters/a.txt").write_text("dear")
-    with pytest.raises(InputError, match="letters is not empty and not a run folder"):
+    with pytest.raises(InputError, match="letters is not empty and is not a run folder"):
         run(recipe(), tmp_path / "letters")
     assert [path.name for path in (tmp_path / "letters").iterdir()] == ["a.txt"]
 
@@ -350,7 +350,7 @@ def test_a_folder_of_other_things_is_left_alone(recipe, tmp_path):
 def test_an_owner_file_of_something_else(recipe, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run/recipe.json").write_text("[]")
-    with pytest.raises(InputError, match=r"recipe\.json is not a run's"):
+    with pytest.raises(InputError, match=r"recipe\.json does not belong to a run"):
         run(recipe(), tmp_path / "run")
 
 

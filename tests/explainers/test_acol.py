@@ -91,7 +91,7 @@ def test_a_constant_map_is_no_evidence(model):
 def test_other_models_and_targets(model, explainer):
     other = classifiers.create("gap", backbone="tiny", num_classes=3)
     with pytest.raises(
-        InputError, match=r"`acol` fuses .* `gap_classifier` is another; train one .*`grad_cam`"
+        InputError, match=r"`acol` fuses .* `gap_classifier` is of another kind; train one .*`grad_cam`"
     ):
         ACoL(other)
     with pytest.raises(

@@ -269,7 +269,7 @@ def test_attributions_that_are_no_numbers(explained):
 @pytest.mark.parametrize(
     ("method", "options", "message"),
     [
-        (ImageGradient, {"layer": "conv"}, "ImageGradient explains the image itself; leave `layer` out"),
+        (ImageGradient, {"layer": "conv"}, "ImageGradient explains the image itself; remove `layer`"),
         (ImageGradient, {"reduction": "larges"}, "did you mean `largest`"),
         (SmoothGrad, {"copies": 0}, "`copies` must be a whole number from 1"),
         (SmoothGrad, {"noise": -0.1}, "`noise` must be a share"),
@@ -280,7 +280,7 @@ def test_attributions_that_are_no_numbers(explained):
         (IntegratedGradients, {"baseline": "blak"}, "did you mean `black`.*or give a number"),
         (IntegratedGradients, {"baseline": np.zeros((2, 2))}, r"`baseline` must be a number.*got \(2, 2\)"),
         (IntegratedGradients, {"baseline": np.nan}, "finite"),
-        (IntegratedGradients, {"value_range": (1, 0)}, "`value_range` must be black's and white's"),
+        (IntegratedGradients, {"value_range": (1, 0)}, "`value_range` must be the values of black and white"),
         (IntegratedGradients, {"at_once": 0}, "`at_once` must be a whole number from 1"),
     ],
 )

@@ -161,7 +161,7 @@ def test_model_without_logits_of_its_own_in_eight_bits():
 
 
 def test_score_of_the_whole_batch_is_refused(explainer):
-    with pytest.raises(InputError, match=r"for each row of the output by itself: .* it gave 1 scores"):
+    with pytest.raises(InputError, match=r"for each row of the output: .* it gave 1 scores"):
         explainer.raw(two_inputs(), lambda output: keras.ops.sum(output[:, 0], keepdims=True))
 
 
@@ -185,7 +185,7 @@ def test_wrong_batch_size(method, model, size):
 
 def test_an_explainer_of_the_image_takes_no_layer(model):
     for name in ("occlusion", "rise"):
-        with pytest.raises(InputError, match="explains the image itself; leave out `layer`"):
+        with pytest.raises(InputError, match="explains the image itself; remove `layer`"):
             METHODS[name][0](model, layer="features")
 
 
@@ -193,7 +193,9 @@ def test_an_explainer_of_the_image_takes_no_layer(model):
 def test_wrong_fill(model, fill):
     for name in METHODS:
         if "fill" in inspect.signature(METHODS[name][0]).parameters:
-            with pytest.raises(InputError, match='`fill` must be a number, one for each channel, or "mean"'):
+            with pytest.raises(
+                InputError, match='`fill` must be a number, one number per channel, or "mean"'
+            ):
                 build(name, model, fill=fill)
 
 

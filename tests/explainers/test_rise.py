@@ -131,7 +131,7 @@ def test_whole_call_is_stretched_and_the_centred_one_is_cut_at_the_mean_score(mo
         ({"samples": 0}, "`samples` must be a whole number from 1; got 0; try 4000"),
         ({"samples": -5}, "`samples` must be .* got -5"),
         ({"cells": 0}, "`cells` must be a whole number from 1"),
-        ({"cells": (3, 12)}, r"`cells` is \(3, 12\), more than the image's pixels, \(9, 11\)"),
+        ({"cells": (3, 12)}, r"`cells` is \(3, 12\), more than the image has pixels, \(9, 11\)"),
         ({"probability": 0}, r"`probability` must be a number in \(0, 1\]; got 0; try 0.5"),
         ({"probability": 1.2}, "`probability` must be"),
         ({"probability": "half"}, "`probability` must be"),

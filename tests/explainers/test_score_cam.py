@@ -95,7 +95,7 @@ def test_image_that_no_channel_varies_on(model):
     ("options", "message"),
     [
         ({"weights": "logits"}, "`weights` must be one of softmax, increase; got 'logits'"),
-        ({"channels": 0}, "`channels` must be a whole number from 1; got 0; leave it out"),
+        ({"channels": 0}, "`channels` must be a whole number from 1; got 0; remove it"),
         ({"channels": 2.5}, "`channels` must be a whole number"),
     ],
 )

@@ -119,7 +119,7 @@ def test_a_kernel_without_a_random_initializer_is_drawn_all_the_same():
 
 def test_counters_and_generators_are_left_alone():
     model = keras.Sequential([keras.Input((4, 4, 3)), layers.RandomFlip(), layers.Dropout(0.5)])
-    with pytest.raises(InputError, match="no weights to draw anew"):
+    with pytest.raises(InputError, match="no weights to randomise"):
         ParameterRandomisation(model, grad_cam)
 
 

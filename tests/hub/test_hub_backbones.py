@@ -167,7 +167,7 @@ def test_what_can_not_be_built(arguments, message):
 
 
 def test_weights_of_another_network_are_refused(preset):
-    with pytest.raises(InputError, match=r"are of `hub:dinov2\(.*and the backbone is `hub:clip\("):
+    with pytest.raises(InputError, match=r"are of `hub:dinov2\(.*but the backbone is `hub:clip\("):
         backbones.create(CLIP, weights=str(preset))
 
 

@@ -174,5 +174,5 @@ def test_refuses_other_strides(stride):
 
 
 def test_keras_hubs_refusal_is_passed_on():
-    with pytest.raises(InputError, match="keras-hub refuses it"):
+    with pytest.raises(InputError, match="keras-hub refuses these arguments"):
         Architecture.parse(TEXTS["clip"].replace("48, 48", "48, 64")).build()

@@ -23,5 +23,5 @@ def test_mixed_precision_computes_in_float32():
 
 
 def test_refuses_other_numbers_of_channels():
-    with pytest.raises(InputError, match="one number a channel each; got 3 and 1"):
+    with pytest.raises(InputError, match="one number per channel each; got 3 and 1"):
         ChannelRescaling((1.0, 1.0, 1.0), (0.0,))

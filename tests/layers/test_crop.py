@@ -49,9 +49,9 @@ def test_the_skip_comes_first():
 
 
 def test_a_map_too_small_is_an_error_whenever_its_size_is_known():
-    with pytest.raises(InputError, match="can't cut 7 cells at offset 0 out of 6"):
+    with pytest.raises(InputError, match="can't crop 7 cells at offset 0 from 6"):
         CropTo()([GRID, like(7, 7)])
-    with pytest.raises(InputError, match="`skip_crop` can't cut 6 cells at offset 2 out of 7"):
+    with pytest.raises(InputError, match="`skip_crop` can't crop 6 cells at offset 2 from 7"):
         CropTo((0, 2), name="skip_crop")([keras.Input((6, 7, 1)), keras.Input((6, 6, 1))])
     unknown = tf.TensorSpec((None, None, None, None), tf.float32)
     run = tf.function(lambda x: CropTo((3, 0))(x), input_signature=[[unknown, unknown]])

@@ -67,7 +67,7 @@ def test_fewer_than_two_objects_have_class_weights_only():
 
 def test_bad_weights():
     with pytest.raises(
-        InputError, match=r"`class_weights` must have one for each class.*has 2, and a mask has class 2"
+        InputError, match=r"`class_weights` must have one for each class.*has 2, but a mask has class 2"
     ):
         border_weights(MASK, class_weights=[1, 2])
     with pytest.raises(InputError, match=r"`mask` must be \(H, W\) integers; got \(1, 5, 8\) uint8"):

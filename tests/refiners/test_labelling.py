@@ -121,7 +121,7 @@ def test_wrong_input():
     image, maps = halves()
     with pytest.raises(InputError, match="unknown unary `label`; did you mean `labels`"):
         label_image(image, maps, unary="label")
-    with pytest.raises(InputError, match="needed by the CRF"):
+    with pytest.raises(InputError, match="needed for the CRF"):
         label_image(None, maps, crf=DenseCRF())
     with pytest.raises(InputError, match=r"belong to an image of \(H, W\) \(12, 16\)"):
         label_image(image[:5], maps)

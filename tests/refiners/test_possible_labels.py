@@ -89,7 +89,7 @@ def test_bad_input():
     maps = ClassMaps(np.array([2]), np.ones((1, 1, 2), np.float32), (1, 2))
     with pytest.raises(InputError, match="`marks` or `boxes` must be given"):
         possible_labels(maps.class_ids, None, None)
-    with pytest.raises(InputError, match=r"`marks` hold \[5\], of which there are no maps"):
+    with pytest.raises(InputError, match=r"`marks` hold \[5\], which have no maps"):
         possible_labels(maps.class_ids, np.array([[5, 255]], np.uint8), None)
     for wrong in (np.ones((1, 1, 2), bool), np.zeros((2, 1, 2), bool)):
         with pytest.raises(InputError, match=r"`possible` must be .* with a label for each pixel"):

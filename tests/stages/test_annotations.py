@@ -97,7 +97,7 @@ def test_a_mark_file_that_cannot_be_used_is_set_aside_and_not_all_of_them(recipe
     write_mask(tmp_path / "marks/1.png", marks)
     outcome, masks = labelled(recipe(*words), inputs, tmp_path / "again")
     assert outcome.counts["annotated"] == 1
-    assert "goes by its labels alone: marks" in outcome.set_aside["0"]
+    assert "only its labels are used: marks" in outcome.set_aside["0"]
     assert np.array_equal(masks[0], np.where(np.arange(24) < 12, 2, 0) * np.ones((20, 1)))
     assert masks[1][5, 5] == 0
 

@@ -141,4 +141,4 @@ def test_conventions_say_where_the_level_comes_from():
     words = ["label.threshold.rule=calibration", "label.threshold.split"]
     other, same = (evaluate.conventions(recipe(words[0], f"{words[1]}={split}")) for split in ("more", "val"))
     assert "split `more`" in other["threshold"] and "too" not in other["threshold"]
-    assert same["threshold"].endswith("the segmenter is scored on that split too")
+    assert same["threshold"].endswith("the segmenter is also scored on that split")

@@ -156,7 +156,7 @@ def test_given_masks_are_nested_and_no_other_is_opened(recipe, photographs, tmp_
     train, _ = training_data(Splits(half, tmp_path / "data"), {})
     ids, reasons = write_given_masks(Splits(half, tmp_path / "data"), train, tmp_path / "out")
     assert set(read) == drawn[0.5] and ids == drawn[0.5] - {broken} == given_ids(tmp_path / "out")
-    assert list(reasons) == [broken] and "drawn to come with its mask, but mask" in reasons[broken]
+    assert list(reasons) == [broken] and "drawn as an image with a given mask, but mask" in reasons[broken]
     for name in ids:
         stored = read_mask(tmp_path / f"out/masks/{name}.png")
         assert np.array_equal(stored, np.full((20, 24), int(name) % 3))
@@ -170,7 +170,7 @@ def test_masks_that_cannot_be_used_where_there_is_nothing_else(recipe, photograp
     few = recipe("supervision.masks_share=0.1", "supervision.rest=ignore")
     train, _ = training_data(Splits(few, tmp_path / "data"), {})
     (tmp_path / "masks").mkdir()
-    with pytest.raises(InputError, match="none of the 2 given masks can be used: drawn to come"):
+    with pytest.raises(InputError, match="none of the 2 given masks can be used: drawn as an image"):
         write_given_masks(Splits(few, tmp_path / "data"), train, tmp_path)
 
 
@@ -276,7 +276,7 @@ def test_the_supervision_in_words(recipe):
 
     assert said() == "image-level labels"
     assert said("label_noise=0.2", "clean_labels=confidence") == (
-        "image-level labels, made wrong at a rate of 0.2, corrected by classifiers of 3 folds"
+        "image-level labels, with noise at a rate of 0.2, corrected by classifiers of 3 folds"
     )
     assert said("annotations=points", "annotations_root=x") == "image-level labels; points"
     assert "boxes SIMULATED from the true training masks, loosened by up to 0.1" in said(

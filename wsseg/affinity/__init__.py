@@ -1,4 +1,4 @@
-"""Networks that learn from confident pseudo-labels which neighbouring pixels are of one class."""
+"""Networks that learn from confident pseudo-labels which neighbouring pixels belong to the same class."""
 
 from typing import Any
 
@@ -17,13 +17,13 @@ def create(name: str, /, **options: Any) -> keras.Model:
 
     Args:
         name: A key of `NETWORKS`.
-        options: What its function takes: `backbone`, `weights`, `input_size` ...
+        options: Arguments of its function: `backbone`, `weights`, `input_size` ...
 
     Returns:
-        A functional model: `(B, H, W, 3)` RGB in [0, 255] -> what the network's own function says.
+        A functional model: `(B, H, W, 3)` RGB in [0, 255] -> the output that the network's function documents.
 
     Raises:
-        InputError: No network of that name; the message names the nearest.
+        InputError: The network is unknown; the message names the nearest.
 
     Example:
         >>> create("irn", backbone="mobilenet_0.25", input_size=(64, 64)).output_shape

@@ -1,4 +1,4 @@
-"""AffinityNet: features that are alike where two neighbouring pixels are of one class."""
+"""AffinityNet: features that are similar where two neighbouring pixels belong to the same class."""
 
 from pathlib import Path
 
@@ -20,16 +20,16 @@ def affinity_net(
 ) -> keras.Model:
     """Build AffinityNet on any backbone.
 
-    The last three levels go through a 1x1 convolution each (64, 128, 256 channels) and ELU, are brought to the grid of
-    the first of them, joined, and mixed by a 1x1 convolution of 448 channels and ELU. Two cells are of one class by
-    `wsseg.refiners.affinity.feature_affinity`.
+    Each of the last three levels goes through a 1x1 convolution (64, 128, 256 channels) and ELU. The results are
+    resized to the grid of the first of these levels, concatenated, and mixed by a 1x1 convolution with 448 channels and
+    ELU. `wsseg.refiners.affinity.feature_affinity` computes the affinity of two cells from these features.
 
     Args:
         backbone: A network of `wsseg.backbones`.
-        weights: Of the backbone: None, "imagenet", or a weights file.
-        output_stride: 8, as published, 16 or 32.
+        weights: Weights of the backbone: None, "imagenet", or a weights file.
+        output_stride: Output stride of the backbone: 8 (as published), 16 or 32.
         input_size: `(H, W)`, or None for any size.
-        frozen: The backbone does not learn; it does in the published network.
+        frozen: Whether the backbone is frozen; in the published network it is trained.
 
     Returns:
         A functional model: `(B, H, W, 3)` RGB in [0, 255] -> `(B, H / 8, W / 8, 448)` float32.
@@ -40,7 +40,7 @@ def affinity_net(
 
     References:
         Ahn and Kwak, Learning Pixel-level Semantic Affinity with Image-level Supervision for Weakly Supervised Semantic
-        Segmentation, CVPR 2018, section 3.2 and figure 3; the ELUs are its public code's.
+        Segmentation, CVPR 2018, section 3.2 and figure 3; the ELUs are those of its public code.
     """
     network = backbones.create(backbone, output_stride, weights=weights, input_size=input_size)
     if frozen:

@@ -1,4 +1,4 @@
-"""Instances from displacements: pixels whose ways end at one place belong together (IRNet)."""
+"""Instances from displacements: pixels whose paths end at the same position belong together (IRNet)."""
 
 import numpy as np
 from skimage.measure import label
@@ -9,14 +9,14 @@ from wsseg.errors import InputError
 def end_points(displacement: np.ndarray, iterations: int = 300) -> np.ndarray:
     r"""Follow the displacement field from each cell: $p \leftarrow p + d(p)$, bilinear between cells, inside the grid.
 
-    A displacement is only roughly right far from the centre, and better near it: so the way is gone again and again.
+    A displacement is inaccurate far from the centre and more accurate near it, so the step is repeated many times.
 
     Args:
         displacement: `(h, w, 2)` float: cells down and right, from each cell to its instance's centre.
-        iterations: 300 in the public code.
+        iterations: Maximum number of steps; 300 in the public code.
 
     Returns:
-        `(h, w, 2)` int: where each cell's way ends, row and column.
+        `(h, w, 2)` int: row and column of the end of each cell's path.
 
     Example:
         >>> field = np.array([[[0, 1.0], [0, 0.2], [0, -1.0]]])
@@ -48,21 +48,21 @@ def end_points(displacement: np.ndarray, iterations: int = 300) -> np.ndarray:
 
 
 def cluster(displacement: np.ndarray, weak: float = 2.5, iterations: int = 300) -> np.ndarray:
-    """Gather cells by the place where their ways end.
+    """Group cells by the position where their paths end.
 
-    Cells with a short displacement are near a centre; neighbouring ones of them are one centre. A cell belongs to the
-    centre that its way ends in; those whose way ends in none form one group of their own.
+    Cells with a short displacement are near a centre, and connected cells of this kind form one centre. A cell belongs
+    to the centre in which its path ends. Cells whose paths end in no centre form one group of their own.
 
     Args:
         displacement: `(h, w, 2)` float, cells down and right.
         weak: Length, in cells, below which a displacement is short.
-        iterations: Of `end_points`.
+        iterations: Maximum number of steps of `end_points`.
 
     Returns:
         `(h, w)` int: groups 0, 1, 2 ..., without gaps.
 
     Raises:
-        InputError: Not of that form.
+        InputError: `displacement` has another form or holds NaN or infinity, or `weak` is not positive.
 
     Example:
         >>> field = np.zeros((1, 12, 2))
@@ -83,15 +83,16 @@ def cluster(displacement: np.ndarray, weak: float = 2.5, iterations: int = 300) 
 
 
 def parted(maps: np.ndarray, groups: np.ndarray, least: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
-    """Cut each class map into the instances that groups of cells are.
+    """Split each class map into instances, one per group of cells.
 
     Args:
         maps: `(C, h, w)` float in [0, 1].
-        groups: `(h, w)` int, of `cluster`.
-        least: Share of the class map's sum below which a part is no instance.
+        groups: `(h, w)` int, from `cluster`.
+        least: Minimum share of the class map's sum that a part needs to be an instance.
 
     Returns:
-        `(N,)` int: the place in `maps` that each instance comes from; `(N, h, w)`: its map, 0 outside its group.
+        `(N,)` int: the index in `maps` of each instance's class map; `(N, h, w)`: the map of each instance, 0 outside
+        its group.
 
     Example:
         >>> sources, found = parted(np.array([[[1, 0.5, 0.8]], [[0, 0, 1]]]), np.array([[0, 0, 1]]))
@@ -99,14 +100,14 @@ def parted(maps: np.ndarray, groups: np.ndarray, least: float = 0.05) -> tuple[n
         ([0, 0, 1], [[1.0, 0.5, 0.0], [0.0, 0.0, 0.8], [0.0, 0.0, 1.0]])
 
     References:
-        Ahn et al., CVPR 2019, section 3.4: instance-wise class attention maps; `least` is our own.
+        Ahn et al., CVPR 2019, section 3.4: instance-wise class attention maps. `least` is an addition of wsseg.
     """
     sources, found = [], []
-    for place, one in enumerate(maps):
+    for index, one in enumerate(maps):
         for group in np.unique(groups):
             part = np.where(groups == group, one, 0)
             if part.sum() > least * one.sum():
-                sources.append(place)
+                sources.append(index)
                 found.append(part)
     return np.array(sources, int), np.array(found, maps.dtype).reshape(-1, *groups.shape)
 

@@ -1,4 +1,4 @@
-"""IRNet: class boundaries, and for each pixel the way to the centre of its instance."""
+"""IRNet: class boundaries, and the displacement of each pixel to the centre of its instance."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ WAY = {
     "level_4": (256, 16),
     "level_5": (256, 16),
 }
-"""Channels and groups of the displacement branch, level by level."""
+"""Level -> channels and groups of the displacement branch."""
 
 
 def irnet(
@@ -29,22 +29,22 @@ def irnet(
 ) -> keras.Model:
     """Build IRNet on any backbone.
 
-    Boundaries: each level through a 1x1 convolution (32 channels), group norm and ReLU, brought to stride 4, joined,
-    and a 1x1 convolution to one logit. Displacement: each level through a 1x1 convolution, group norm and ReLU; the
-    last three joined at stride 8, mixed, brought to stride 4, joined with the first two, mixed, and a 1x1
-    convolution to two numbers: cells down and right. Their mean over the training images is taken off
-    (`MeanShift`), once it has been measured.
+    Boundaries: each level goes through a 1x1 convolution (32 channels), group norm and ReLU. The results are resized to
+    stride 4 and concatenated, and a 1x1 convolution gives one logit. Displacements: each level goes through a 1x1
+    convolution, group norm and ReLU. The levels from stride 8 on are concatenated at stride 8, mixed, resized to stride
+    4, concatenated with the level of stride 4 and mixed. A 1x1 convolution then gives two numbers: cells down and
+    right. `MeanShift` subtracts their mean over the training images, once it is measured.
 
     Args:
-        backbone: A network of `wsseg.backbones`. The public code also has a branch of the first convolution's output,
-            pooled to stride 4, of 32 and 64 channels; here the first level is that of stride 4.
-        weights: Of the backbone: None, "imagenet", or a weights file.
-        output_stride: 16, as published, 8 or 32.
+        backbone: A network of `wsseg.backbones`. The public code also has a branch for the output of the first
+            convolution, pooled to stride 4, with 32 and 64 channels; here the first level is that of stride 4.
+        weights: Weights of the backbone: None, "imagenet", or a weights file.
+        output_stride: Output stride of the backbone: 16 (as published), 8 or 32.
         input_size: `(H, W)`, or None for any size.
-        frozen: The backbone does not learn, as published.
+        frozen: Whether the backbone is frozen, as published.
 
     Returns:
-        A functional model: `(B, H, W, 3)` RGB in [0, 255] -> `(B, H / 4, W / 4, 3)` float32: the boundary's logit, and
+        A functional model: `(B, H, W, 3)` RGB in [0, 255] -> `(B, H / 4, W / 4, 3)` float32: the boundary logit, and
         the displacement down and right, in cells.
 
     Example:
@@ -53,7 +53,7 @@ def irnet(
 
     References:
         Ahn et al., Weakly Supervised Learning of Instance Segmentation with Inter-pixel Relations, CVPR 2019,
-        section 3.2 and figure 3; channels and groups are its public code's (`net/resnet50_irn.py`).
+        section 3.2 and figure 3; channels and groups are those of its public code (`net/resnet50_irn.py`).
     """
     network = backbones.create(backbone, output_stride, weights=weights, input_size=input_size)
     if frozen:
@@ -84,6 +84,6 @@ def irnet(
 
 
 def _unit(tensor: Any, channels: int, groups: int, name: str) -> Any:
-    """1x1 convolution, group norm, ReLU."""
+    """Apply a 1x1 convolution, group norm and ReLU."""
     tensor = layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_conv")(tensor)
     return layers.ReLU(name=f"{name}_relu")(layers.GroupNormalization(groups, name=f"{name}_norm")(tensor))

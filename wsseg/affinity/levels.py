@@ -1,4 +1,4 @@
-"""Levels of a backbone on the grid of one of them."""
+"""Resize a level of a backbone to the grid of another level."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from wsseg.layers.bilinear_resize import BilinearResizeTo
 
 
 def on_one_grid(network: keras.Model, level: str, onto: str, tensor: Any, name: str) -> Any:
-    """Resize what was made of a level bilinearly to another level's cells; the same where they are its own.
+    """Resize a tensor bilinearly from the cells of one level to those of another; keep it if the cells are the same.
 
     Args:
         network: A backbone.
-        level: That `tensor` was made of, at its size.
+        level: The level on whose cells `tensor` lies.
         onto: The level whose cells are wanted.
-        tensor: Symbolic, `(B, h, w, C)`.
-        name: Of the layer.
+        tensor: Symbolic tensor, `(B, h, w, C)`.
+        name: Name of the resizing layer.
 
     Returns:
-        Symbolic, `(B, h', w', C)`.
+        Symbolic tensor, `(B, h', w', C)`.
     """
     found = grids(network)
     if found[id(network.output[level])] == found[id(network.output[onto])]:

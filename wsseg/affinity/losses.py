@@ -1,4 +1,4 @@
-"""Losses of the affinity networks, from masks that are confident or unknown (255)."""
+"""Losses of the affinity networks, from masks whose pixels are confident or unknown (255)."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ from wsseg.affinity.pairs import boundary_affinity, cell_labels, mean_over, pair
 from wsseg.grid import Grid
 from wsseg.refiners.affinity import directions
 
-TINY = 1e-5  # inside of the logarithms, as in both public codes
+TINY = 1e-5  # added inside the logarithms, as in both public codes
 
 
 class _PairLoss(keras.losses.Loss):
     """A loss over the pairs of neighbouring cells.
 
     Args:
-        grid: Where the network's cells look.
-        radius: Cells.
+        grid: Grid of the network's cells.
+        radius: Radius of the neighbourhood, cells.
     """
 
     def __init__(self, grid: Grid, radius: int):
@@ -26,23 +26,24 @@ class _PairLoss(keras.losses.Loss):
         self.grid, self.radius = grid, radius
 
     def labels(self, y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]:
-        """Return the pairs' kinds, of masks `(B, H, W)` and the network's cells."""
+        """Return the kinds of the pairs (see `pair_labels`) for masks `(B, H, W)` and the network's output."""
         cells = cell_labels(y_true, y_pred.shape[1:3], self.grid.stride_hw, self.grid.centre_hw)
         return pair_labels(cells, self.radius)
 
 
 class AffinityLoss(_PairLoss):
-    r"""AffinityNet's: $\frac14 L_{bg} + \frac14 L_{fg} + \frac12 L_{neg}$ of $a_{ij} = \exp(-\frac1C \|f_i - f_j\|_1)$.
+    r"""The loss of AffinityNet: $\frac14 L_{bg} + \frac14 L_{fg} + \frac12 L_{neg}$.
 
-    $L_{bg}$ and $L_{fg}$ are the means of $-\log a$ over pairs of background and of one class, $L_{neg}$ that of
-    $-\log(1 - a)$ over pairs of different classes.
+    The affinity of a pair of cells is $a_{ij} = \exp(-\frac1C \|f_i - f_j\|_1)$ for features $f$ with $C$ channels.
+    $L_{bg}$ and $L_{fg}$ are the means of $-\log a$ over pairs of background and over pairs of the same foreground
+    class. $L_{neg}$ is the mean of $-\log(1 - a)$ over pairs of different classes.
 
     References:
         Ahn and Kwak, CVPR 2018, equations 3 to 5, with the weights of its public code.
     """
 
     def call(self, y_true, y_pred):
-        """Compute the loss of masks `(B, H, W)` int and features `(B, h, w, C)`."""
+        """Compute the loss for masks `(B, H, W)` int and features `(B, h, w, C)`."""
         background, foreground, different = self.labels(y_true, y_pred)
         affinity = self.affinity(y_pred)
         alike, unlike = -ops.log(affinity + TINY), -ops.log(1 + TINY - affinity)
@@ -50,25 +51,26 @@ class AffinityLoss(_PairLoss):
         return same / 4 + mean_over(unlike, different) / 2
 
     def affinity(self, features):
-        """Return `(B, D, N)`."""
+        """Return the affinities of the pairs, `(B, D, N)` float32."""
         start, end = pairs_of(ops.cast(features, "float32"), self.radius)
         return ops.exp(-ops.mean(ops.abs(start - end), axis=-1))
 
 
 class InterPixelLoss(_PairLoss):
-    r"""IRNet's: of boundaries, and of displacements to the instance's centre.
+    r"""The loss of IRNet: a term for boundaries, and a term for displacements to the instance's centre.
 
-    Boundaries: $\frac14 L_{bg} + \frac14 L_{fg} + \frac12 L_{neg}$ as in `AffinityLoss`, of $a_{ij}$, one less the
-    strongest boundary between i and j. Displacements $d$: the mean of $|(d_i - d_j) - (j - i)|$ over pairs of one
-    class, and of $|d_i - d_j|$ over those of background, each halved. Both means are over the two coordinates too.
+    Boundaries: $\frac14 L_{bg} + \frac14 L_{fg} + \frac12 L_{neg}$ as in `AffinityLoss`, where $a_{ij}$ is 1 minus the
+    strongest boundary between i and j. Displacements $d$: half the mean of $|(d_i - d_j) - (j - i)|$ over pairs of the
+    same foreground class, plus half the mean of $|d_i - d_j|$ over pairs of background. Both means also run over the
+    two coordinates.
 
     References:
-        Ahn et al., CVPR 2019, equations 3 to 5 and 7 to 10; the weights are its public code's
+        Ahn et al., CVPR 2019, equations 3 to 5 and 7 to 10; the weights are those of its public code
         (`step/train_irn.py`, `net/resnet50_irn.py`).
     """
 
     def call(self, y_true, y_pred):
-        """Compute the loss of masks `(B, H, W)` int and `(B, h, w, 3)`: boundary logits and displacements."""
+        """Compute the loss for masks `(B, H, W)` int and outputs `(B, h, w, 3)`: boundary logits and displacements."""
         background, foreground, different = self.labels(y_true, y_pred)
         y_pred = ops.cast(y_pred, "float32")
         affinity = boundary_affinity(ops.sigmoid(y_pred[..., 0]), self.radius)

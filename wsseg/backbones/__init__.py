@@ -1,6 +1,6 @@
 """Backbones: networks of `keras.applications` with named feature levels and a choice of output stride.
 
-With the extra `hub`, the vision transformers of keras-hub too (`wsseg.backbones.hub`).
+With the extra `hub`, the vision transformers of keras-hub are backbones too (`wsseg.backbones.hub`).
 """
 
 from wsseg.backbones.builder import NAMES, create, full_name, level_strides

@@ -1,13 +1,14 @@
 """Where in the image a feature cell looks: stride and centre of every tensor of a convolutional network.
 
-Networks seldom look where half-pixel resizing assumes. MobileNet pads at the end only, so its cells look half
-a stride further down and right; ResNet's look half a stride further up and left. Rewriting strides to dilation
-keeps those centres while the cells become smaller, so the error grows to more than a cell: 23.5 pixels for
-MobileNet at output stride 16. Maps drawn without this correction are displaced, the more the smaller the
-image scale; mirroring hides half of it as blur.
+The cells of most networks do not look where half-pixel resizing assumes. MobileNet pads at the end only, so its cells
+look half a stride further down and right; ResNet's cells look half a stride further up and left. Rewriting strides to
+dilation keeps these centres while the cells become smaller, so the error grows to more than a cell: 23.5 pixels for
+MobileNet at output stride 16. Without a correction, maps are displaced, and more so at smaller image scales. Averaging
+with the mirrored image turns the horizontal part of the displacement into blur.
 
-These are the centres of the receptive fields, by the layers' geometry. Learnt kernels may weigh one side more: pasted
-patches move the features of MobileNet with ImageNet weights as if its cells looked 9 to 12 pixels further up and left.
+The centres are those of the receptive fields, computed from the geometry of the layers. Learnt kernels may weigh one
+side more: patches pasted into an image move the features of MobileNet with ImageNet weights as if its cells looked 9 to
+12 pixels further up and left.
 """
 
 from typing import Any
@@ -22,14 +23,14 @@ from wsseg.layers.grid_rules import Unknown, windowed
 def grids(model: keras.Model) -> dict[int, Grid]:
     """Compute the grid of every spatial tensor of a flat functional model.
 
-    Each layer says what it does to the grid (`wsseg.backbones.layer_grids`). One without a rule is taken for a
-    convolution or pooling if it has a `kernel_size` or `pool_size`, and is else assumed to keep the grid.
+    `wsseg.backbones.layer_grids` gives what each layer does to the grid. A layer without a rule is taken for a
+    convolution or pooling if it has a `kernel_size` or `pool_size`; otherwise it is assumed to keep the grid.
 
     Args:
-        model: Without nested functional models (`wsseg.explainers.flattening.flatten`).
+        model: A model without nested functional models (`wsseg.explainers.flattening.flatten`).
 
     Returns:
-        `id(symbolic tensor) -> Grid`; tensors behind layers that resample or pool the whole image are left out.
+        `id(symbolic tensor) -> Grid`; tensors after a layer that resamples or pools the whole image are missing.
 
     Example:
         >>> image = keras.Input((64, 64, 3))
@@ -45,7 +46,7 @@ def grids(model: keras.Model) -> dict[int, Grid]:
             several = len(node.outputs) != 1 and rule_of(operation) is None
             if node.is_input or several or len(node.outputs[0].shape) != 4:
                 continue
-            # Gates of size 1 x 1 (squeeze and excite) say nothing of the place.
+            # Gates of size 1 x 1 (squeeze and excite) have no position.
             known = [x for x in node.input_tensors if id(x) in found and tuple(x.shape[1:3]) != (1, 1)]
             if not known:
                 continue
@@ -58,7 +59,7 @@ def grids(model: keras.Model) -> dict[int, Grid]:
 
 
 def _assumed(operation: Any, input_shape: tuple[int | None, ...]) -> Grid | Unknown:
-    """Return what a layer without a rule is assumed to do: what Keras' would with its attributes, else nothing."""
+    """Return the assumed grid of a layer without a rule: that of a Keras layer with its window, else no change."""
     if isinstance(operation, keras.Model):
         return Unknown.NO_RULE
     window = getattr(operation, "kernel_size", None) or getattr(operation, "pool_size", None)

@@ -36,35 +36,35 @@ def create(
 ) -> keras.Model:
     """Build a feature network.
 
-    Level n has stride 2^n in the original network; after rewriting, no level has a stride larger than
-    `output_stride`, so `level_5` has exactly it (`level_strides`). A side of n pixels gives between
-    floor(n / stride) and ceil(n / stride) positions, as the network's own padding has it; every size from
-    32 on is legal, and at multiples of 32 all networks agree on n / stride.
+    Level n has stride 2^n in the original network. After rewriting, no level has a stride above
+    `output_stride`, and the stride of `level_5` equals it (`level_strides`). A side of n pixels gives between
+    floor(n / stride) and ceil(n / stride) positions, depending on the network's padding. Every side from 32 pixels
+    on is legal, and at multiples of 32 all networks give n / stride positions.
 
-    The dense features hold the original's: `dense[:, ::r, ::r] == original` for a level oversampled
-    r times (see `with_output_stride`), in EfficientNet up to its globally pooled gates.
+    The dense features contain the original ones: `dense[:, ::r, ::r] == original` for a level that is oversampled
+    r times (see `with_output_stride`). In EfficientNet this is not exact, because of its globally pooled gates.
 
-    Two builds with the same arguments have the same layers, names and order of weights, so a network can
-    be rebuilt from `(name, output_stride)` with `weights=None` and then take its saved weights. The
-    `full_name` of the model (`mobilenet_0.75`) is one that `create` takes.
+    Two builds with the same arguments have the same layers, names and order of weights. So a network can be rebuilt
+    from `(name, output_stride)` with `weights=None`, and its saved weights can then be loaded. `create` accepts the
+    `full_name` of the model (`mobilenet_0.75`) as a name.
 
     Args:
-        name: One of `NAMES` (`plain` is our own, of stride 8 only); also `mobilenet_<width>` for another width, and
-            `hub:` with a vision transformer of keras-hub (`wsseg.backbones.hub`, which has its own rules).
-        output_stride: 32, 16 or 8; None for 32.
-        weights: None for random ones; "imagenet" (Keras downloads and caches them); or the path of a
+        name: One of `NAMES` (`plain` is a network of wsseg with stride 8 only); also `mobilenet_<width>` for another
+            width, and `hub:` with a vision transformer of keras-hub (see the rules of `wsseg.backbones.hub`).
+        output_stride: Output stride: 32, 16 or 8; None for 32.
+        weights: None for random weights; "imagenet" (Keras downloads and caches them); or the path of a
             weights file of the same network of `keras.applications`, made with or without its top.
-        input_size: `(H, W)` in pixels, or None for any.
-        multi_grid: Factors of the atrous rates of the three units of a ResNet's last block (DeepLab v3); None
-            for none. What is said of the original's values then holds up to that block.
-        options: `alpha` of `mobilenet`, its width; by default that of the weights file, or 1.
+        input_size: `(H, W)` in pixels, or None for any size.
+        multi_grid: Factors of the atrous rates of the three units of a ResNet's last block (DeepLab v3); None for no
+            factors. With factors, the equality with the original features holds only before that block.
+        options: `alpha`, the width of `mobilenet`; by default that of the weights file, or 1.
 
     Returns:
         A Functional model `(B, H, W, 3)` RGB in [0, 255] -> `{"level_1": (B, H / 2, W / 2, C), ...,
         "level_5": ...}` (ConvNeXt has no `level_1`). A MobileNet has the attribute `alpha`.
 
     Raises:
-        InputError: An unknown name or option, an illegal stride or size, or weights that don't fit.
+        InputError: The name or an option is unknown, the stride or size is illegal, or the weights don't fit.
 
     Example:
         >>> backbone = create("mobilenet_0.25", output_stride=16, input_size=(64, 96))
@@ -86,7 +86,7 @@ def create(
     preprocessed = ImagePreprocessing(network.preprocessing, name=PREPROCESSING)(image)
     full_name = f"mobilenet_{arguments['alpha']}" if "alpha" in arguments else name
 
-    if weights is None:  # the network made of its config draws the initial values
+    if weights is None:  # the network built from the config draws the initial weights
         with shapes_only():
             original = _application(network, arguments, weights=None, input_tensor=preprocessed)
     else:
@@ -115,7 +115,7 @@ def create(
 
 
 def full_name(network: keras.Model) -> str:
-    """Return the name that `create` takes to build a backbone again, or a model made of it that has its name."""
+    """Return the name with which `create` builds the backbone again; a model made of a backbone may carry it too."""
     return getattr(network, "full_name", network.name)
 
 
@@ -125,7 +125,7 @@ def _plain(
     input_size: tuple[int, int] | None,
     options: Mapping[str, Any],
 ) -> keras.Model:
-    """Build the network of our own, which has no pretrained weights."""
+    """Build wsseg's own network `plain`, which has no pretrained weights."""
     if output_stride != plain.STRIDE:
         raise InputError(f"backbone `plain` has output stride {plain.STRIDE} only; got {output_stride!r}")
     if options:
@@ -143,8 +143,8 @@ def level_strides(name: str, output_stride: int | None = None) -> dict[str, int]
     """Return the stride of each level of a backbone.
 
     Args:
-        name: As for `create`.
-        output_stride: As for `create`.
+        name: Name of the backbone, as in `create`.
+        output_stride: Output stride, as in `create`.
 
     Returns:
         Level -> pixels between two of its positions.
@@ -165,7 +165,7 @@ def level_strides(name: str, output_stride: int | None = None) -> dict[str, int]
 def _resolve(
     name: str, weights: str | Path | None, options: Mapping[str, Any]
 ) -> tuple[Network, dict[str, Any]]:
-    """Return the network and the options for its application, the defaults filled in."""
+    """Return the network and the options for its application, defaults included."""
     width = re.fullmatch(r"mobilenet_(\d+(?:\.\d+)?)", name)
     network = NETWORKS.get("mobilenet" if width else name)
     if network is None:
@@ -178,7 +178,7 @@ def _resolve(
     if "alpha" in network.options:
         alpha = options.get("alpha")
         if width and alpha is not None and alpha != float(width[1]):
-            raise InputError(f"`alpha` is {alpha}, but the backbone is `{name}`; leave `alpha` out")
+            raise InputError(f"`alpha` is {alpha}, but the backbone is `{name}`; remove `alpha`")
         wanted = float(width[1]) if width else alpha
         arguments["alpha"] = mobilenet_alpha(wanted, weights)
     return network, arguments
@@ -202,19 +202,19 @@ def _application(network: Network, arguments: Mapping[str, Any], **more: Any) ->
     else:
         application = getattr(keras.applications, network.application)
     with warnings.catch_warnings():
-        # MobileNet warns that only some square sizes have weights of their own; those of 224 are meant.
+        # MobileNet warns that it has weights for some square sizes only; the weights for size 224 are wanted.
         warnings.filterwarnings("ignore", message="`input_shape` is undefined or non-square")
         return application(include_top=False, **network.arguments, **arguments, **more)
 
 
 def _name_all(config: dict[str, Any], prefix: str) -> dict[str, str]:
-    """Replace names that Keras numbers through the whole process (`add_17`) by `<prefix>_add_1`, in place.
+    """Replace layer names that Keras numbers over the whole process (`add_17`) by `<prefix>_add_1`, in place.
 
-    Keras' `Normalization` becomes `ImageStatistics` with it, and like `Rescaling` before it works in
-    float32: its constants would survive `set_weights`, and float16 is too coarse for raw images.
+    It also replaces Keras' `Normalization` by `ImageStatistics`, since `set_weights` would not change the constants of
+    `Normalization`. Both this layer and `Rescaling` get float32, since float16 is too coarse for raw images.
 
     Returns:
-        Old name -> new name, of layers.
+        Old layer name -> new layer name.
     """
     counts: dict[str, int] = {}
     names: dict[str, str] = {}

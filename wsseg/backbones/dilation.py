@@ -1,8 +1,8 @@
-"""What one layer's config becomes when its input is denser than it was in the original network.
+"""Rewrite the config of one layer whose input is denser than in the original network.
 
-If the input is oversampled by r (input_dense[r * i] == input[i]), the rewritten layer keeps that: a window
-reads every r-th element (dilation r), zeros lie r times as far out, and a stride that is taken away makes
-the output r * stride times oversampled.
+If the input is oversampled r times (input_dense[r * i] == input[i]), the rewritten layer gives an output that is
+oversampled r times: a window reads every r-th element (dilation r), and the padding is r times as wide. If the stride
+is removed, the output is oversampled r * stride times.
 """
 
 import copy
@@ -32,9 +32,9 @@ class Grid:
 
     Attributes:
         stride: Pixels of the network's input between two positions, after the rewriting.
-        rate: How many times denser than in the original network.
-        size_hw: The original network's height and width here; None where they aren't fixed.
-        padded: The zeros that the next window needs have been put by the `ZeroPadding2D` before it.
+        rate: Oversampling factor compared with the original network.
+        size_hw: Height and width of this map in the original network; None where they aren't fixed.
+        padded: Whether a `ZeroPadding2D` has already added the zeros that the next window needs.
     """
 
     stride: int | Fraction
@@ -45,7 +45,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Rewritten:
-    """A layer's new config entry, zeros to put before it, and the grid of its output (None: no positions)."""
+    """A layer's new config entry, the zeros to add before it, and the grid of its output (None: no positions)."""
 
     entry: Entry
     grid: Grid | None
@@ -54,7 +54,7 @@ class Rewritten:
 
 @dataclass(frozen=True)
 class Window:
-    """What a convolution or pooling reads, in the original network."""
+    """The window of a convolution or pooling in the original network."""
 
     kernel_hw: tuple[int, int]
     dilation_hw: tuple[int, int]
@@ -62,15 +62,15 @@ class Window:
     padding: str | Pads
 
     def span(self, axis: int) -> int:
-        """Return the positions from the window's first to its last element."""
+        """Return the number of positions from the window's first element to its last."""
         return (self.kernel_hw[axis] - 1) * self.dilation_hw[axis] + 1
 
     def loses_stride(self, grid: Grid, limit: float) -> bool:
-        """Tell whether the stride becomes dilation: from the layer that would pass the limit on."""
+        """Tell whether the stride becomes dilation: from the first layer on whose stride would pass the limit."""
         return self.stride > 1 and (grid.rate > 1 or grid.stride * self.stride > limit)
 
     def size(self, axis: int, size: int | None) -> int | None:
-        """Return the original output's size along one axis."""
+        """Return the size of the original output along one axis."""
         if size is None:
             return None
         if self.padding == "same":
@@ -78,15 +78,15 @@ class Window:
         return (size + sum(self.padding[axis]) - self.span(axis)) // self.stride + 1
 
     def pads(self, axis: int, grid: Grid, loses_stride: bool) -> tuple[int, int]:
-        """Return the zeros before and after, in positions of the dense input.
+        """Return the numbers of zeros before and after, in positions of the dense input.
 
-        Those before are the original's, r times: this is what the alignment hangs on. Those after make the
-        dense output as long as the original output times its oversampling, so that branches that are
-        added still fit; where sizes aren't fixed, the original's is taken as divisible by its stride.
+        The zeros before are r times those of the original, which keeps the alignment. The zeros after make the dense
+        output as long as the original output times its oversampling, so that branches that are added still fit. Where
+        sizes aren't fixed, the original size is taken as divisible by its stride.
         """
         span, rate = self.span(axis), grid.rate
         if self.padding == "same":
-            # TensorFlow's rule, tf.nn: the smaller half of the zeros comes first.
+            # TensorFlow's rule (tf.nn): the smaller half of the zeros comes first.
             rest = (grid.size_hw[axis] or 0) % self.stride
             before = max(span - (rest or self.stride), 0) // 2
             return before * rate, (span - 1 - before) * rate
@@ -128,14 +128,14 @@ def dilate_window(entry: Entry, grid: Grid, limit: float) -> Rewritten:
 
     Args:
         entry: Its config entry in the original network.
-        grid: Of its input.
-        limit: The output stride wanted.
+        grid: Grid of its input.
+        limit: Wanted output stride.
 
     Returns:
-        The same layer where nothing changes for it.
+        The rewritten layer; the same layer if nothing changes.
 
     Raises:
-        InputError: An average pooling would have to be dilated.
+        InputError: An average pooling would need dilation.
     """
     window = window_of(entry)
     loses = window.loses_stride(grid, limit)
@@ -160,7 +160,7 @@ def dilate_window(entry: Entry, grid: Grid, limit: float) -> Rewritten:
         ((k - 1) * d // 2, (k - 1) * d - (k - 1) * d // 2) for k, d in zip(window.kernel_hw, dilation)
     )
     new["config"].update(strides=[1, 1], dilation_rate=dilation, padding="valid")
-    if zeros == same and zeros != NO_PADS:  # the layer's own padding does it: no layer more
+    if zeros == same and zeros != NO_PADS:  # the layer can pad itself: no padding layer is needed
         new["config"]["padding"] = "same"
         zeros = NO_PADS
     return Rewritten(new, out, zeros)
@@ -171,13 +171,13 @@ def dilate_zero_padding(entry: Entry, grid: Grid, limit: float, consumer: Entry 
 
     Args:
         entry: Its config entry.
-        grid: Of its input.
-        limit: The output stride wanted.
-        consumer: The only layer that reads it, if there is only one. If that is a window without padding
-            of its own, the two are rewritten together.
+        grid: Grid of its input.
+        limit: Wanted output stride.
+        consumer: The layer that reads it, if there is exactly one. If this is a window without own padding, the two
+            are rewritten together.
 
     Returns:
-        The padding, with a grid that is marked `padded` where it was rewritten with its consumer.
+        The padding; its grid is marked `padded` if it was rewritten with its consumer.
     """
     pads = tuple(tuple(pair) for pair in entry["config"]["padding"])
     sizes = zip(grid.size_hw, pads)
@@ -198,7 +198,7 @@ def dilate_zero_padding(entry: Entry, grid: Grid, limit: float, consumer: Entry 
 
 
 def enlarge(entry: Entry, grid: Grid) -> Rewritten:
-    """Follow the grid through an upsampling, which must come where nothing is dilated."""
+    """Follow the grid through an upsampling, whose input must not be oversampled."""
     if grid.rate > 1:
         raise undilatable(entry, "it would enlarge a map that the rewriting already keeps large")
     config = entry["config"]

@@ -2,11 +2,11 @@
 
 They are an extra (`pip install wsseg[hub]`). A name is one of
 
-- `hub:dinov2_small`: a preset of keras-hub, which downloads its configuration and, if asked for, its weights;
-- `hub:FOLDER`: a preset's folder, as `save_to_preset` writes it; also `hub:hf://...` and `hub:kaggle://...`;
-- `hub:dinov2(patch_size=14, num_layers=2, ...)`: an architecture with keras-hub's own arguments, which has no
-  pretrained weights. It is also the `full_name` of every network made here, so that one that was trained and saved is
-  loaded without its preset.
+- `hub:dinov2_small`: a preset of keras-hub, which downloads its configuration and, if wanted, its weights;
+- `hub:FOLDER`: the folder of a preset, written by `save_to_preset`; also `hub:hf://...` and `hub:kaggle://...`;
+- `hub:dinov2(patch_size=14, num_layers=2, ...)`: an architecture with keras-hub's own arguments, without pretrained
+  weights. The `full_name` of every network built here has this form, so a trained and saved network can be loaded
+  without its preset.
 """
 
 import re
@@ -25,15 +25,15 @@ from wsseg.layers.patch_features import PatchFeatures
 
 PREFIX = "hub:"
 LEVELS = ("level_3", "level_4", "level_5")
-"""All the same features, as those of `plain`: a vision transformer has one stride."""
+"""All levels are the same features, since a vision transformer has one stride."""
 
 FEATURES = "hub_features"  # name of the layer
 PRESET = "preset"
-"""The value of `weights` that stands for the preset's own."""
+"""The value of `weights` that stands for the weights of the preset."""
 
 
 class Levels(dict):
-    """The levels of a backbone; says what to do about one that is not there."""
+    """The levels of a backbone; the error for a missing level says what to do."""
 
     def __missing__(self, level: str) -> None:
         raise InputError(
@@ -46,18 +46,18 @@ class HubBackbone(keras.Model):
     """A frozen vision transformer as a backbone.
 
     Attributes:
-        full_name: Its architecture as a name that `wsseg.backbones.create` takes.
-        sizes: The image sizes that it takes.
+        full_name: Its architecture, as a name that `wsseg.backbones.create` accepts.
+        sizes: The image sizes that it accepts.
     """
 
     @property
     def output(self) -> Levels:
-        """Its levels."""
+        """Level -> its features."""
         return Levels(super().output)
 
 
 def is_hub(name: str) -> bool:
-    """Say whether a backbone's name is one of keras-hub."""
+    """Say whether a name stands for a backbone of keras-hub."""
     return isinstance(name, str) and name.startswith(PREFIX)
 
 
@@ -68,25 +68,25 @@ def create(
     input_size: tuple[int, int] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> HubBackbone:
-    """Build a vision transformer, frozen: set `trainable` of its layer `hub_features` to learn it.
+    """Build a vision transformer. It is frozen; set `trainable` of its layer `hub_features` to train it.
 
     Args:
-        name: `hub:...`, as above.
-        output_stride: Pixels from cell to cell: None for the patch's side. With another one the image is resized so
-            that a patch covers as many pixels of it: a network of patch 14 has output stride 16, or 8, from the same
-            weights.
-        weights: None for random ones; "preset" for those of the preset that `name` names; or a preset or folder whose
-            network is of this architecture.
-        input_size: `(H, W)` in pixels, multiples of the output stride, or None for any such.
-        options: None are taken.
+        name: `hub:...`, see the top of this module.
+        output_stride: Pixels between two cells; None for the patch's side. With another stride the image is resized so
+            that a patch covers that many pixels of it. So a network with patches of 14 pixels has output stride 16, or
+            8, with the same weights.
+        weights: None for random weights; "preset" for those of the preset in `name`; or a preset or folder with a
+            network of the same architecture.
+        input_size: `(H, W)` in pixels, multiples of the output stride; or None for any such size.
+        options: Further options; a backbone of keras-hub has none.
 
     Returns:
-        A Functional model `(B, H, W, 3)` RGB in [0, 255] -> `level_3`, `level_4` and `level_5`, the same
+        A Functional model `(B, H, W, 3)` RGB in [0, 255] -> `level_3`, `level_4` and `level_5`, all the same features
         `(B, H / output_stride, W / output_stride, C)`: the last block's normalised patch tokens.
 
     Raises:
-        InputError: keras-hub is missing; an unknown preset, or one that can't be had; weights of another network; an
-            illegal size.
+        InputError: keras-hub is not installed, the preset is unknown or can't be loaded, the weights are those of
+            another network, or the size is illegal.
     """
     if options:
         raise InputError(f"backbone `{name}` has no option `{next(iter(options))}`; it takes none")
@@ -105,19 +105,19 @@ def create(
 
 
 def level_strides(name: str, output_stride: int | None = None) -> dict[str, int]:
-    """Return the stride of each level, as `wsseg.backbones.level_strides`."""
+    """Return the stride of each level, as in `wsseg.backbones.level_strides`."""
     made = architecture(name)
     return dict.fromkeys(LEVELS, made.patch if output_stride is None else output_stride)
 
 
 def architecture(name: str) -> Architecture:
-    """Return the architecture that a name stands for; a preset's configuration is read, or downloaded.
+    """Return the architecture for a name; the configuration of a preset is read or downloaded.
 
     Args:
-        name: With the prefix or without.
+        name: Name of the backbone, with or without the prefix `hub:`.
 
     Raises:
-        InputError: keras-hub is missing, or there is no such architecture or preset.
+        InputError: keras-hub is not installed, or the architecture or preset is unknown.
     """
     text = name.removeprefix(PREFIX)
     keras_hub_for(f"backbone `{PREFIX}{text}`")
@@ -125,7 +125,7 @@ def architecture(name: str) -> Architecture:
 
 
 def is_text(text: str) -> bool:
-    """Say whether a name has the form `family(...)`; a folder that does is given as `./folder(1)`."""
+    """Say whether a name has the form `family(...)`; a folder of that form must be given as `./folder(1)`."""
     return re.fullmatch(r"\w+\(.*\)?", text, re.DOTALL) is not None
 
 
@@ -140,14 +140,14 @@ def load_preset(preset: str, weights: bool = True) -> keras.Model:
     """Load a network of keras-hub; a preset that is not cached yet is downloaded.
 
     Args:
-        preset: A preset's name, its folder, or a handle such as `hf://...`.
-        weights: Whether with its weights.
+        preset: Name of a preset, its folder, or a handle such as `hf://...`.
+        weights: Whether its weights are loaded too.
 
     Returns:
-        A `keras_hub.models.Backbone`: of CLIP and SigLIP, images and text.
+        A `keras_hub.models.Backbone`; for CLIP and SigLIP, the network for images and text.
 
     Raises:
-        InputError: keras-hub is missing, no preset or folder has that name, or it can't be loaded.
+        InputError: keras-hub is not installed, no preset or folder has that name, or it can't be loaded.
     """
     hub = keras_hub_for(f"`{PREFIX}{preset}`")
     known = hub.models.Backbone.presets
@@ -160,18 +160,18 @@ def load_preset(preset: str, weights: bool = True) -> keras.Model:
         return hub.models.Backbone.from_preset(preset, load_weights=weights)
     except Exception as error:  # whatever the download, the file or keras-hub raises
         raise InputError(
-            f"`{PREFIX}{preset}` can't be loaded: {error}; give the folder of a preset that is on this machine instead"
+            f"`{PREFIX}{preset}` can't be loaded: {error}; give the folder of a preset on this machine instead"
         ) from error
 
 
 def _converter(preset: str) -> Any:
-    """Return the preset's preprocessing, or None where it has none of its own."""
+    """Return the preset's preprocessing, or None if it has none."""
     if Path(preset).is_dir() and not (Path(preset) / "image_converter.json").is_file():
         return None
     hub = keras_hub_for(f"`{PREFIX}{preset}`")
     try:
         return hub.layers.ImageConverter.from_preset(preset)
-    except (FileNotFoundError, ValueError):  # keras-hub's, of a preset without one
+    except (FileNotFoundError, ValueError):  # keras-hub raises these for a preset without one
         return None
 
 
@@ -190,5 +190,5 @@ def _load(layer: PatchFeatures, made: Architecture, name: str, weights: str | Pa
     source = load_preset(str(weights))
     found = Architecture.of(source)
     if (found.family, found.arguments) != (made.family, made.arguments):
-        raise InputError(f"`weights` {weights} are of `hub:{found}`, and the backbone is `hub:{made}`")
+        raise InputError(f"`weights` {weights} are of `hub:{found}`, but the backbone is `hub:{made}`")
     layer.encoder.set_weights(image_encoder(source).get_weights())

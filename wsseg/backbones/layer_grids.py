@@ -1,4 +1,4 @@
-"""What a layer or operation of a network does to the grid: wsseg's layers say it, Keras' stand in a table."""
+"""What a layer or operation of a network does to the grid: wsseg's layers have a method, Keras' layers a table."""
 
 from typing import Any
 
@@ -15,11 +15,11 @@ def output_grid(operation: Any, input_shape: tuple[int | None, ...]) -> Grid | U
 
     Args:
         operation: A layer, or an operation of a functional model.
-        input_shape: Of the input whose grid is followed, `(B, h, w, C)`; None for a size that is not known.
+        input_shape: Shape of the input whose grid is followed, `(B, h, w, C)`; None for a size that is not known.
 
     Returns:
-        Where the cells of the (first) output look, in cells of that input: cell `i` at `stride * i + centre`. Or why
-        that is not known.
+        Where the cells of the (first) output look, in cells of that input: cell `i` at `stride * i + centre`. Or the
+        reason why this is unknown.
 
     Example:
         >>> output_grid(keras.layers.MaxPooling2D(2), (None, 8, 8, 3))
@@ -32,7 +32,7 @@ def output_grid(operation: Any, input_shape: tuple[int | None, ...]) -> Grid | U
 
 
 def rule_of(operation: Any) -> Rule | None:
-    """Return the rule that a layer or operation follows: its own `output_grid`, or Keras' table; None for none."""
+    """Return the rule of a layer or operation: its own `output_grid`, or its entry in the table; None without one."""
     kind = type(operation)
     if hasattr(kind, "output_grid"):
         return kind.output_grid
@@ -43,19 +43,19 @@ def rule_of(operation: Any) -> Rule | None:
 
 
 def padded(layer: layers.ZeroPadding2D, input_shape: tuple[int | None, ...]) -> Grid:
-    """Return the grid of zeros put around the input."""
+    """Return the grid of an input with zeros added around it."""
     (top, _), (left, _) = layer.padding
     return Grid((1.0, 1.0), (float(-top), float(-left)))
 
 
 def cropped(layer: layers.Cropping2D, input_shape: tuple[int | None, ...]) -> Grid:
-    """Return the grid of a part of the input."""
+    """Return the grid of a cropped input."""
     (top, _), (left, _) = layer.cropping
     return Grid((1.0, 1.0), (float(top), float(left)))
 
 
 def in_turn(model: keras.Sequential, input_shape: tuple[int | None, ...]) -> Grid | Unknown:
-    """Return the grid of layers one after the other (ConvNeXt's downsampling)."""
+    """Return the grid of a chain of layers (ConvNeXt's downsampling)."""
     grid = IMAGE
     for layer in model.layers:
         found = output_grid(layer, layer.input.shape)
@@ -90,4 +90,4 @@ NAMED: dict[str, Rule] = {
     "Reshape": resampled,
     "Resize": resampled,
 }
-"""Keras' operations, whose classes it does not export, and layers that not every version has: by name."""
+"""By name: Keras' operations, whose classes are not exported, and layers that some versions of Keras lack."""

@@ -11,30 +11,30 @@ UNITS = {
     "resnet50_torch": "layer4_{}_conv2",
     "resnet101_torch": "layer4_{}_conv2",
 }
-"""Of the backbones that have them, the name of the 3x3 convolution of the last block's units."""
+"""Backbone -> name of the 3x3 convolution in the units of its last block."""
 
 FIRST = {"conv5_block{}_2_conv": 1, "layer4_{}_conv2": 0}  # number of the first unit
 
 
 def has_multi_grid(backbone: str) -> bool:
-    """Say whether a backbone's last block has three units whose rates may differ."""
+    """Say whether the last block of a backbone has three units whose rates can differ."""
     return backbone in UNITS
 
 
 def check_multi_grid(multi_grid: Sequence[int], backbone: str) -> None:
-    """Fail where a multi-grid isn't three positive integers, or the backbone has no three units.
+    """Fail if a multi-grid isn't three positive integers, or if the backbone does not have three units.
 
     Args:
         multi_grid: A factor for each unit.
-        backbone: Its name.
+        backbone: Name of the backbone.
 
     Raises:
-        InputError: As said.
+        InputError: The multi-grid is not valid, or the backbone has no such units.
     """
     if not has_multi_grid(backbone):
         raise InputError(
             f"`multi_grid` is for the three units of a ResNet's last block; backbone `{backbone}` has none; "
-            f"leave it out, or take one of: {', '.join(UNITS)}"
+            f"remove it, or use one of: {', '.join(UNITS)}"
         )
     if len(multi_grid) != 3 or not all(is_whole(factor, 1) for factor in multi_grid):
         raise InputError(
@@ -43,22 +43,22 @@ def check_multi_grid(multi_grid: Sequence[int], backbone: str) -> None:
 
 
 def multiply_rates(config: dict[str, Any], multi_grid: Sequence[int], backbone: str) -> None:
-    """Multiply the atrous rates of the last block's 3x3 convolutions, in a ResNet's config.
+    """Multiply the atrous rates of the last block's 3x3 convolutions, in the config of a ResNet.
 
-    Sizes, weights, and the places where cells look, stay: the padding is "same", or the explicit zeros grow
-    with the window.
+    Sizes and weights do not change, nor do the places where the cells look: the padding is "same", or the explicit
+    zeros grow with the window.
 
-    At output stride 16 the paper's (1, 2, 4) makes 2, 4, 8 of the rates. Torchvision's ResNet has the block's
-    stride in the first unit's 3x3 convolution, which therefore keeps rate 1 where the stride is taken away:
-    there the rates are 1, 4, 8.
+    At output stride 16, the paper's (1, 2, 4) gives the rates 2, 4, 8. Torchvision's ResNet has the block's stride in
+    the first unit's 3x3 convolution. This convolution keeps rate 1 when its stride is removed, so there the rates are
+    1, 4, 8.
 
     Args:
-        config: Of a network whose output stride has been rewritten; changed in place.
-        multi_grid: Factors of the rates of the three units, passed by `check_multi_grid`.
+        config: Config of a network whose output stride has been rewritten; changed in place.
+        multi_grid: Factors of the rates of the three units, checked by `check_multi_grid`.
         backbone: Name of the network.
 
     Raises:
-        InputError: A factor for a convolution that still has a stride (Keras knows none with both).
+        InputError: A factor is for a convolution that still has a stride (Keras does not support both).
 
     Example:
         >>> config = {"padding": "same", "strides": (1, 1), "dilation_rate": (2, 2)}

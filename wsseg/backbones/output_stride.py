@@ -1,7 +1,7 @@
-"""A smaller output stride for any Functional network: strides become dilations, weights stay.
+"""A smaller output stride for any Functional network: strides become dilations, and the weights do not change.
 
-From the layer at which the running stride would pass the limit, a stride becomes 1 and the dilation of all
-that follows is multiplied by it (the "hole algorithm" of Chen et al., ICLR 2015, section 3.1).
+From the first layer on whose total stride would pass the limit, each stride becomes 1, and the dilation of all later
+layers is multiplied by it (the "hole algorithm" of Chen et al., ICLR 2015, section 3.1).
 """
 
 import copy
@@ -30,27 +30,26 @@ from wsseg.errors import InputError
 def with_output_stride(model: keras.Model, output_stride: int, pointwise: Iterable[str] = ()) -> keras.Model:
     """Return a copy of a network whose features have a smaller output stride.
 
-    Layer names, weights, dtypes and the structure of the outputs stay; the copy's weights are its own, and
-    it isn't compiled. Where the original's sizes are divisible by its strides, each output that is
-    oversampled r times holds the original's values exactly: `dense[:, ::r, ::r] == original`, to
-    rounding. At other sizes this holds away from the bottom and right borders; but where a strided layer
-    with "same" padding meets an odd size, TensorFlow shifts its zeros by one, which can only be followed if
-    the network's input size is fixed. Layers that pool globally (squeeze and excitation) see the dense
-    map's statistic instead: equality is up to that.
+    The copy has the same layer names, dtypes and structure of outputs. It has its own copy of the weights and isn't
+    compiled. If the sizes in the original are divisible by its strides, each output that is oversampled r times
+    contains the original's values: `dense[:, ::r, ::r] == original`, up to rounding. At other sizes this holds away
+    from the bottom and right borders. There is one exception: if a strided layer with "same" padding gets an odd size,
+    TensorFlow shifts its zeros by one, and the copy can follow that only if the network's input size is fixed. Layers
+    that pool globally (squeeze and excitation) pool the dense map instead, so with them the equality is not exact.
 
     Args:
         model: A Functional (or built Sequential) network, channels last, of convolutions, max poolings and
             pointwise layers; nested networks are rewritten too.
-        output_stride: The largest stride wanted; one that the network passes through (1, 2, 4, ...). At
-            the network's own stride the copy's outputs are exactly the original's.
+        output_stride: Largest stride of the copy, one of the strides inside the network (1, 2, 4, ...). At the
+            network's own stride the outputs of the copy equal the original's exactly.
         pointwise: Class names of further layers that treat each position alone.
 
     Returns:
         A Functional model.
 
     Raises:
-        InputError: The network doesn't pass through that stride, or holds a layer that can't be dilated
-            after the point where strides are taken away; the message names it.
+        InputError: The stride is none of the network's, or a layer after the first removed stride can't be dilated;
+            the message names the layer.
 
     Example:
         >>> import keras
@@ -77,11 +76,11 @@ def with_output_stride(model: keras.Model, output_stride: int, pointwise: Iterab
 def rewritten_config(
     config: dict[str, Any], output_stride: int, pointwise: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Rewrite the config of a Functional network; arguments and errors as in `with_output_stride`.
+    """Rewrite the config of a Functional network; for the errors see `with_output_stride`.
 
     Args:
-        config: Its `get_config()`; left as it is.
-        output_stride: The largest stride wanted.
+        config: Its `get_config()`, which is not changed.
+        output_stride: Largest stride of the rewritten network.
         pointwise: Class names of further layers that treat each position alone.
 
     Returns:
@@ -101,12 +100,12 @@ def rewritten_config(
 
 
 def copy_weights(source: keras.Model, target: keras.Model, names: dict[str, str] | None = None) -> None:
-    """Copy weights layer by layer, by name, into nested networks too.
+    """Copy weights layer by layer, by name, also into nested networks.
 
     Args:
         source: The network to copy from.
-        target: One that has all of its layers.
-        names: `source's layer name -> target's layer name` for those that are called otherwise.
+        target: The network to copy to, which has all layers of `source`.
+        names: Layer name in `source` -> layer name in `target`, for layers whose names differ.
     """
     for layer in source.layers:
         if not layer.weights:
@@ -117,11 +116,11 @@ def copy_weights(source: keras.Model, target: keras.Model, names: dict[str, str]
             continue
         twin.set_weights(layer.get_weights())
         if isinstance(twin, keras.layers.Normalization):
-            twin.finalize_state()  # it computes with constants made from its weights
+            twin.finalize_state()  # the layer computes with constants made from its weights
 
 
 class _Rewriting:
-    """One walk over a network's config, which is changed in place."""
+    """One pass over a network's config, which is changed in place."""
 
     def __init__(self, limit: float, pointwise: frozenset[str]):
         self.limit = limit
@@ -132,8 +131,8 @@ class _Rewriting:
         """Rewrite a Functional network's config.
 
         Args:
-            config: Changed in place.
-            inputs: The grids of a nested network's inputs; None for a network of its own.
+            config: The config, changed in place.
+            inputs: Grids of a nested network's inputs; None for the outermost network.
 
         Returns:
             The grids of its outputs, flattened.
@@ -166,11 +165,11 @@ class _Rewriting:
                 if (first.entry, first.zeros) != (result.entry, result.zeros):
                     raise undilatable(entry, "it is called several times, at different strides")
             if len(waiting) == len(pending):
-                raise InputError(f"the graph of `{config['name']}` has nodes without inputs; build it anew")
+                raise InputError(f"the graph of `{config['name']}` has nodes without inputs; build it again")
             pending = waiting
         config["layers"] = [new for entry in config["layers"] for new in _emit(entry, results)]
         return [
-            # In the outputs' references Keras counts a nested network's own node, elsewhere it doesn't.
+            # In references of outputs Keras counts a nested network's own node; elsewhere it doesn't.
             grids[name, at - ("output_layers" in entries[name]["config"])][tensor]
             for name, at, tensor in outputs
         ]
@@ -203,7 +202,7 @@ class _Rewriting:
     def _node(
         self, entry: Entry, inbound: list[Grid | None], consumer: Entry | None
     ) -> tuple[Rewritten, list[Grid | None]]:
-        """Rewrite one layer for one of its calls; return it and the grids of its outputs."""
+        """Rewrite one layer for one of its calls; return the layer and the grids of its outputs."""
         if "layers" in entry["config"]:
             new = {key: value for key, value in copy.deepcopy(entry).items() if key != "build_config"}
             if "input_layers" in new["config"]:
@@ -232,12 +231,12 @@ class _Rewriting:
             why = "it isn't known to treat each position alone (if it does, name its class in `pointwise`)"
             raise undilatable(entry, why)
         if kind not in self.pointwise and set(entry["config"].get("strides") or [1]) - {1}:
-            raise undilatable(entry, "it has strides and isn't a layer of Keras that is known")
+            raise undilatable(entry, "it has strides and isn't a known layer of Keras")
         return Rewritten(entry, Grid(grid.stride, grid.rate, grid.size_hw))
 
 
 def _emit(entry: Entry, results: dict[str, Rewritten]) -> Iterator[Entry]:
-    """Yield a layer's new entries: itself, after zeros where it needs them."""
+    """Yield the new entries for a layer: a padding layer if it needs one, then the layer itself."""
     if entry["name"] not in results:  # an input
         yield entry
         return
@@ -264,7 +263,7 @@ def _emit(entry: Entry, results: dict[str, Rewritten]) -> Iterator[Entry]:
 
 
 def _tensors(node: Any) -> Iterator[dict[str, Any]]:
-    """Yield the tensors in the arguments of a call, in order."""
+    """Yield the tensors among the arguments of a call, in order."""
     if isinstance(node, dict) and node.get("class_name") == "__keras_tensor__":
         yield node
     elif isinstance(node, dict | list | tuple):
@@ -282,7 +281,7 @@ def _references(structure: Any) -> list[tuple[str, int, int]]:
 
 
 def _consumers(layers: list[Entry], outputs: list[tuple[str, int, int]]) -> dict[str, list[str]]:
-    """Return for each layer the names of those that read it; an output of the network counts as a reader."""
+    """Return for each layer the names of the layers that read it; an output of the network counts as a reader."""
     consumers: dict[str, list[str]] = {entry["name"]: [] for entry in layers}
     for name, _, _ in outputs:
         consumers[name].append("")

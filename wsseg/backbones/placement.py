@@ -1,4 +1,4 @@
-"""Where a resizing must put a backbone's features so that they lie where their cells look."""
+"""The shift and step with which a resizing puts a backbone's features where their cells look."""
 
 import keras
 
@@ -7,17 +7,17 @@ from wsseg.grid import IMAGE
 
 
 def place(network: keras.Model, level: str | None, onto: str | None = None) -> dict[str, tuple[float, float]]:
-    """Return the arguments of a `BilinearResizeTo` (or nearest) that draws a level of a backbone.
+    """Return the arguments of a `BilinearResizeTo` (or `NearestResizeTo`) that resizes a level of a backbone.
 
     Args:
         network: A backbone (`wsseg.backbones.create`).
-        level: Whose features (or what was made of them at the same size) are resized; None for the image.
-        onto: The level whose size they get; None for the image's.
+        level: The level to resize (its features, or a map of the same size computed from them); None for the image.
+        onto: The level whose size is wanted; None for the image's size.
 
     Returns:
-        `shift_hw`, in cells of `level`: 0 for a network that looks where half-pixel resizing assumes; and `step_hw`,
-        cells of `level` from pixel to pixel of the result: the ratio of the strides, which that of the sizes is only
-        where the strides divide the image's size.
+        `shift_hw`, in cells of `level`: 0 for a network whose cells look where half-pixel resizing assumes. `step_hw`,
+        the distance between two pixels of the result in cells of `level`: the ratio of the strides. It equals the ratio
+        of the sizes only where the strides divide the image's size.
     """
     found = grids(network)
     of = IMAGE if level is None else found[id(network.output[level])]

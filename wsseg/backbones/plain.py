@@ -1,4 +1,4 @@
-"""A small plain network of our own, for small images and for training from scratch in minutes."""
+"""A small plain network of wsseg, for small images and for training from scratch in minutes."""
 
 import keras
 from keras import layers
@@ -6,7 +6,7 @@ from keras import layers
 STRIDE = 8
 
 STAGES = ((24, 5, "conv"), (48, 3, None), (64, 3, "pool"), (64, 3, None), (96, 3, "pool"), (128, 3, None))
-"""Channels, kernel, and how a layer halves the size before it (or by itself)."""
+"""Channels, kernel size, and how the size is halved: by the convolution's stride, or by a pooling before it."""
 
 LEVELS = {
     "level_1": "conv_1_relu",
@@ -18,16 +18,16 @@ LEVELS = {
 
 
 def plain(input_tensor: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
-    """Add six convolutions with batch norm and ReLU, of stride 8 in all; 0.24 M parameters.
+    """Add six convolutions with batch norm and ReLU; total stride 8, 0.24 M parameters.
 
-    The networks of keras.applications are deep for learning a few hundred small images from random weights in
-    a minute or two; this one does. Its batch norm follows the statistics fast (momentum 0.9).
+    It can learn a few hundred small images from random weights in a minute or two; the networks of keras.applications
+    are too deep for that. Its batch norm follows the statistics quickly (momentum 0.9).
 
     Args:
         input_tensor: `(B, H, W, 3)`, preprocessed.
 
     Returns:
-        The levels; 3 to 5 are the same, since it has no larger stride.
+        Level -> its features. Levels 3 to 5 are the same, since the largest stride is 8.
     """
     tensor, outputs = input_tensor, {}
     for index, (channels, kernel, halving) in enumerate(STAGES):

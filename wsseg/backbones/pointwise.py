@@ -1,4 +1,4 @@
-"""Layers through which a denser map passes unchanged: class names, as Keras writes them into configs."""
+"""Layers that need no change for a denser map: class names, as Keras writes them into configs."""
 
 ACTIVATIONS = frozenset(
     {
@@ -44,8 +44,8 @@ ARITHMETIC = frozenset(
     }
 )
 
-# Each position alone, or all positions by one statistic.
+# These treat each position alone, or all positions with one statistic.
 POINTWISE = ACTIVATIONS | NORMALISATIONS | NOISE | ARITHMETIC
 
-# One value for the whole map: what follows has no positions.
+# These give one value for the whole map; later layers have no positions.
 GLOBAL = frozenset({"GlobalAveragePooling2D", "GlobalMaxPooling2D", "MaskedGlobalAveragePooling2D"})

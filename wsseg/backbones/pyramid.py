@@ -11,9 +11,9 @@ FINEST = 4  # stride of the finest level
 
 
 def one_a_stride(backbone: str) -> dict[str, int]:
-    """Return the levels of a backbone at its full stride that a pyramid is made of, finest first, and their strides.
+    """Return the levels that a pyramid uses, finest first, with their strides in a backbone at its full stride.
 
-    Of levels with the same stride (`plain`) it is the first.
+    Of several levels with the same stride (`plain`) only the first is used.
 
     Example:
         >>> one_a_stride("resnet50")
@@ -30,13 +30,13 @@ def one_a_stride(backbone: str) -> dict[str, int]:
 def pyramid(network: keras.Model, levels: list[str], channels: int) -> dict[str, keras.KerasTensor]:
     """Add the pathway to a backbone.
 
-    From the coarsest level on, 1x1 lateral convolutions are added to the level above, repeated to twice its size, and
-    smoothed by a 3x3 convolution.
+    Each level goes through a lateral 1x1 convolution. From the coarsest level on, the sum so far is resized by nearest
+    neighbour to the next finer level and added to it. A 3x3 convolution smooths each sum.
 
     Args:
         network: A backbone (`wsseg.backbones.create`).
-        levels: Of `one_a_stride`, finest first.
-        channels: Of each level of the pyramid.
+        levels: Levels from `one_a_stride`, finest first.
+        channels: Channels of each level of the pyramid.
 
     Returns:
         Each level's features, `(B, h, w, channels)`.

@@ -1,4 +1,4 @@
-"""ResNet-50 and -101 as torchvision has them, so that weights trained there fit."""
+"""ResNet-50 and ResNet-101 as in torchvision, so that torchvision's weights fit."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from wsseg.errors import InputError
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 """Bottleneck blocks of the four stages (He et al. 2016, table 1)."""
 
-EXPANSION = 4  # of a block's last convolution (He et al. 2016, figure 5)
-MOMENTUM = 0.9  # PyTorch counts the new statistic's share, 0.1
+EXPANSION = 4  # channel factor of a block's last convolution (He et al. 2016, figure 5)
+MOMENTUM = 0.9  # 0.1 in PyTorch, which counts the weight of the new statistic
 EPSILON = 1e-5
 
 
@@ -23,32 +23,32 @@ def resnet_torch(
     input_shape: tuple[int | None, int | None, int] | None = None,
     classes: int = 1000,
 ) -> keras.Model:
-    """Build torchvision's ResNet; arguments as the networks of `keras.applications` take them.
+    """Build torchvision's ResNet; the arguments are those of the networks of `keras.applications`.
 
-    It differs from Keras' ResNet in four things: a block halves the size in its 3x3 convolution, not in the
-    first 1x1 one ("v1.5"); no convolution has a bias; batch norm adds 1e-5; and the image is standardised by
-    mode "torch" of `ImagePreprocessing`. Zeros are put explicitly before a strided window, evenly at both
-    ends; before the max pooling they never win, since it follows a ReLU.
+    It differs from Keras' ResNet in four ways. A block halves the size in its 3x3 convolution, not in its first 1x1
+    convolution ("v1.5"). No convolution has a bias. The epsilon of batch norm is 1e-5. The image is standardised by
+    mode "torch" of `ImagePreprocessing`. A separate layer pads with zeros before each strided window, evenly at both
+    ends. Before the max pooling these zeros do not matter, since it follows a ReLU.
 
-    Layers are named after torchvision's modules, `layer3.0.conv2` as `layer3_0_conv2`.
+    Layers are named after torchvision's modules: `layer3.0.conv2` becomes `layer3_0_conv2`.
 
     Args:
         depth: 50 or 101.
-        include_top: Also global average pooling and the classification layer `fc`.
-        weights: None; there are none to download.
-        input_tensor: `(B, H, W, 3)` preprocessed, which the network shall read.
-        input_shape: Otherwise, of a new input.
-        classes: Of the top.
+        include_top: Whether global average pooling and the classification layer `fc` are added.
+        weights: Must be None; there are no weights to download.
+        input_tensor: Preprocessed tensor `(B, H, W, 3)` that the network reads; None for a new input.
+        input_shape: Shape `(H, W, 3)` of a new input; None for any size.
+        classes: Number of classes of the top.
 
     Returns:
         A functional model -> `(B, ceil(H / 32), ceil(W / 32), 2048)`, or logits `(B, classes)`.
 
     Raises:
-        InputError: Weights to be downloaded.
+        InputError: `weights` is not None.
 
     References:
-        He et al., Deep Residual Learning, CVPR 2016. Facts from torchvision 0.29's `models/resnet.py`; equal to
-        it by test.
+        He et al., Deep Residual Learning, CVPR 2016. Details are from torchvision 0.29's `models/resnet.py`; a test
+        compares both networks.
     """
     if weights is not None:
         raise no_download(f"resnet{depth}_torch")
@@ -71,7 +71,7 @@ def resnet_torch(
 def no_download(name: str) -> InputError:
     """Return the error for `weights="imagenet"` of a network whose weights come from torchvision."""
     return InputError(
-        f"`{name}` has none to download; make a file of torchvision's: wsseg import-weights FILE "
+        f"`{name}` has no weights to download; convert a file of torchvision: wsseg import-weights FILE "
         f"--network {name} --out {name}.weights.h5"
     )
 
@@ -101,7 +101,7 @@ def _convolution(
         strides=stride,
         padding=padding,
         use_bias=False,
-        # He et al. 2015, counted by outputs: torchvision's initial values.
+        # He et al. 2015, with the fan of the outputs: torchvision's initial values.
         kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"),
         name=name,
     )(x)

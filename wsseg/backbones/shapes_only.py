@@ -1,4 +1,4 @@
-"""Build a network for its structure alone, without the values of its weights."""
+"""Build only the structure of a network, without values for its weights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,15 +6,17 @@ from contextlib import contextmanager
 import keras
 from keras.src.backend.common import global_state  # has no public name
 
-WAITING = "uninitialized_variables"  # Keras' list of what the end of any later scope would give values
+WAITING = (
+    "uninitialized_variables"  # Keras' list of variables to which the end of any later scope gives values
+)
 
 
 @contextmanager
 def shapes_only() -> Iterator[None]:
-    """Inside, layers are built with weights that have a shape and neither memory nor values.
+    """Build layers inside this context with weights that have a shape, but no memory and no values.
 
-    Their networks can be counted, and made anew from their config; they can't be called. Leaving Keras' own scope
-    without values would not be enough: it notes its variables, and the next network built would allocate them.
+    The parameters of such a network can be counted, and it can be built again from its config, but it can't be called.
+    Keras' own scope is not enough: it lists its variables, and the next network that is built would allocate them.
 
     Example:
         >>> with shapes_only():

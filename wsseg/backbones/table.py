@@ -1,8 +1,8 @@
-"""The networks of `keras.applications`, and ours, that serve as backbones: plain data, one entry a network.
+"""The networks of `keras.applications` and of wsseg that serve as backbones: plain data, one entry per network.
 
-A level is the last activation at its nominal stride: level n has stride 2^n in the original network. In
-MobileNetV2 and EfficientNet that is the expansion inside the first block of the next stage, which has the
-widest features of the stride.
+A level is the last activation at its stride: level n has stride 2^n in the original network. In MobileNetV2 and
+EfficientNet this is the expansion inside the first block of the next stage, which has more channels than any other
+layer of that stride.
 """
 
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ class Network:
     """How to build one network.
 
     Attributes:
-        application: Name in `keras.applications`, or "module:function" of one that takes the same arguments.
+        application: Name in `keras.applications`, or "module:function" of a function with the same arguments.
         preprocessing: Mode of `ImagePreprocessing`.
         levels: Name of a level -> name of the layer whose output it is.
-        arguments: What the application is always called with.
-        options: Options of `create` handed on to the application, with their defaults.
+        arguments: Fixed arguments of the application.
+        options: Options of `create` that are passed on to the application, with their defaults.
     """
 
     application: str
@@ -121,7 +121,7 @@ NETWORKS: dict[str, Network] = {
     "convnext_tiny": Network(
         "ConvNeXtTiny",
         "torch",
-        # Sums written with `+` have no name of their own: the builder numbers them.
+        # Sums written with `+` have no own name: the builder numbers them.
         {
             "level_2": "convnext_tiny_add_3",
             "level_3": "convnext_tiny_add_6",

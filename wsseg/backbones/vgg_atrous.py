@@ -1,4 +1,4 @@
-"""VGG-16 as DeepLab has it: centred 3x3 poolings, the last two of stride 1, and a fifth block at rate 2."""
+"""DeepLab's VGG-16: centred 3x3 poolings, the last two with stride 1, and a fifth block with rate 2."""
 
 from pathlib import Path
 
@@ -12,18 +12,18 @@ STRIDE = 8
 def vgg_atrous(weights: str | Path | None, input_size: tuple[int, int] | None) -> keras.Model:
     """Build DeepLab's VGG-16 up to its fifth pooling, at output stride 8.
 
-    All windows are centred, so that cell `i` looks at pixel `8 i`: draw its maps by `BilinearZoomTo(8)`.
+    All windows are centred, so cell `i` looks at pixel `8 * i`: resize its maps by `BilinearZoomTo(8)`.
 
     Args:
         weights: None, "imagenet", or the path of a weights file of `keras.applications.VGG16`.
-        input_size: `(H, W)`, or None for any from 1 pixel on.
+        input_size: `(H, W)`, or None for any size from 1 pixel on.
 
     Returns:
-        A Functional model named `vgg16`: image -> the levels of that backbone. `level_5`, the fifth pooling, is
+        A Functional model named `vgg16`: image -> the levels of the backbone. `level_5`, the fifth pooling, is
         `(B, H // 8 + 1, W // 8 + 1, 512)`.
 
     Raises:
-        InputError: An illegal size, or weights that don't fit.
+        InputError: The size is illegal, or the weights don't fit.
 
     References:
         Chen et al., Semantic Image Segmentation with Deep Convolutional Nets and Fully Connected CRFs,

@@ -1,4 +1,4 @@
-"""VGG-16 with some of its layers exchanged: the chain on which FCN and DeepLab's LargeFOV stand."""
+"""VGG-16 with some layers replaced: the base of FCN and of DeepLab's LargeFOV."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -18,13 +18,13 @@ POOLS = tuple(f"block{block}_pool" for block in range(1, 6))
 
 
 def image_input(input_size: tuple[int, int] | None) -> keras.KerasTensor:
-    """Return the input `image` of a network that takes images from 1 pixel on.
+    """Return the input `image` of a network that accepts images from 1 pixel on.
 
     Args:
-        input_size: `(H, W)`, or None for any.
+        input_size: `(H, W)`, or None for any size.
 
     Raises:
-        InputError: Not two positive integers.
+        InputError: `input_size` is not two positive integers.
     """
     size_hw = (None, None) if input_size is None else tuple(input_size)
     if len(size_hw) != 2 or (input_size and not all(is_whole(n, 1) for n in size_hw)):
@@ -41,21 +41,21 @@ def vgg16(
     exchanged: Mapping[str, Sequence[layers.Layer | dict[str, Any]]],
     backbone: str = "vgg16",
 ) -> keras.Model:
-    """Build VGG-16's convolutions and poolings with some layers exchanged; names and weights stay.
+    """Build VGG-16's convolutions and poolings with some layers replaced; names and weights do not change.
 
     Args:
         image: The input, `(B, H, W, 3)` RGB in [0, 255].
         weights: None, "imagenet", or the path of a weights file of `keras.applications.VGG16`, with or without
-            its top (as for `wsseg.backbones.create`).
-        exchanged: Name of a layer -> what comes in its place, in order: new layers, or a dictionary for the
-            layer itself with these arguments changed.
+            its top (as in `wsseg.backbones.create`).
+        exchanged: Name of a layer -> its replacement, a list in order. An entry is a new layer, or a dictionary of
+            changed arguments for the layer itself.
         backbone: "vgg16", or "vgg16_torch" for torchvision's preprocessing and weights.
 
     Returns:
         A Functional model with the backbone's name and its levels as outputs.
 
     Raises:
-        InputError: Weights that don't fit.
+        InputError: The weights don't fit.
     """
     legacy = holds_legacy_dense(weights)
     with shapes_only() if weights is None else nullcontext():
@@ -78,16 +78,16 @@ def vgg16(
 
 
 def caffe_max_pooling(name: str) -> list[layers.Layer]:
-    """Return 3x3 max pooling of stride 2 with one pixel of padding, as Caffe computes it.
+    """Return 3x3 max pooling with stride 2 and one pixel of padding, as in Caffe.
 
-    Caffe rounds sizes up, so a side of n gives n // 2 + 1, and window i is centred on pixel 2 i whether n is
-    even or odd (TensorFlow's "same" centres it on 2 i + 1 where n is even). The padding is zero, which never
-    wins against what comes out of a ReLU.
+    Caffe rounds sizes up: a side of n gives n // 2 + 1, and window i is centred on pixel 2 * i for even and odd n
+    (TensorFlow's "same" centres it on 2 * i + 1 where n is even). The padding is zero, which does not change a maximum
+    of values that come from a ReLU.
 
     Args:
-        name: Of the pooling; its padding is `<name>_pad`.
+        name: Name of the pooling layer; the padding layer is `<name>_pad`.
     """
-    # The second pixel at the end makes room for the last window of an even side.
+    # The second pixel at the end is for the last window of an even side.
     return [
         layers.ZeroPadding2D(((1, 2), (1, 2)), name=f"{name}_pad"),
         layers.MaxPooling2D(3, strides=2, name=name),

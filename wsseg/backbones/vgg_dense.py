@@ -1,12 +1,12 @@
 """VGG-16's dense layers as the convolutions fc6 and fc7, with their ImageNet weights.
 
 A dense layer on a 7 x 7 x 512 map is a 7 x 7 convolution of it (Long et al., CVPR 2015, section 3.1). Keras
-flattens in the order row, column, channel, so the dense kernel `(25088, 4096)` is the convolution's
-`(7, 7, 512, 4096)` as it lies in memory.
+flattens in the order row, column, channel, so the dense kernel `(25088, 4096)` and the convolution kernel
+`(7, 7, 512, 4096)` have the same order in memory.
 
-A smaller fc6 or fc7 is decimated from it: taps spread evenly over the 7 (3 of them: 0, 3, 6) and every
-(4096 / channels)-th channel, unscaled. Chen et al., ICLR 2015, section 3.1, say as much ("simple decimation"), not
-which taps; these are 3 cells of stride 32 apart, 96 pixels, which is LargeFOV's rate 12 at stride 8.
+A smaller fc6 or fc7 is decimated from them: taps spread evenly over the 7 (3 taps: 0, 3, 6) and every
+(4096 / channels)-th channel, unscaled. Chen et al., ICLR 2015, section 3.1, use "simple decimation", but do not say
+which taps. The taps here are 3 cells of stride 32 apart: 96 pixels, the same as LargeFOV's rate 12 at stride 8.
 """
 
 from pathlib import Path
@@ -20,13 +20,13 @@ from keras import layers
 from wsseg.backbones.weights import weights_path
 from wsseg.errors import InputError
 
-SIDE = 7  # of the map of a 224-pixel image, the input of `fc1`
+SIDE = 7  # side of the map of a 224-pixel image, the input of `fc1`
 SHAPES = {"fc1": (SIDE * SIDE * 512, 4096), "fc2": (4096, 4096)}
 KERAS_3 = {"fc1": "layers/dense/vars", "fc2": "layers/dense_1/vars"}  # Keras 3 numbers layers by class
 
 
 class Affine(NamedTuple):
-    """Weights of a layer: kernel, inputs first and units last, and bias `(units,)`."""
+    """Weights of a layer: the kernel (inputs first, units last) and the bias `(units,)`."""
 
     kernel: np.ndarray
     bias: np.ndarray
@@ -40,22 +40,22 @@ def fc6_fc7(
     rate: int = 1,
     padding: str = "valid",
 ) -> keras.KerasTensor:
-    """Add the convolutions `fc6` and `fc7`, each with ReLU and dropout of a half, to VGG-16's `pool5`.
+    """Add the convolutions `fc6` and `fc7`, each with ReLU and dropout 0.5, to VGG-16's `pool5`.
 
     Args:
         features: `(B, h, w, 512)`.
-        channels: Of both; 4096 in VGG.
+        channels: Channels of both convolutions; 4096 in VGG.
         weights: None; "imagenet"; or a weights file of `keras.applications.VGG16`. A file without the top has no
-            dense layers: fc6 and fc7 are then random, as with None.
+            dense layers; fc6 and fc7 then get random weights, as with None.
         kernel: Side of fc6's window.
         rate: Atrous rate of fc6.
-        padding: "valid" or "same", of fc6.
+        padding: Padding of fc6, "valid" or "same".
 
     Returns:
         `(B, h', w', channels)`.
 
     Raises:
-        InputError: The file's dense layers are of other shapes, or fewer than `channels`.
+        InputError: The file's dense layers have other shapes, or fewer units than `channels`.
     """
     dense = read_dense(weights)
     initial = "he_normal" if dense is None else "zeros"
@@ -80,20 +80,20 @@ def fc6_fc7(
 def as_convolutions(
     fc1: Affine, fc2: Affine, kernel: int, channels: int, side: int = SIDE
 ) -> tuple[Affine, Affine]:
-    """Turn two dense layers into convolutions, decimated where these are smaller.
+    """Turn two dense layers into convolutions, decimated if the convolutions are smaller.
 
     Args:
         fc1: Kernel `(side * side * C, N)`.
         fc2: Kernel `(N, N)`.
         kernel: Side of the first convolution's window.
-        channels: Of both convolutions.
-        side: Of the map that `fc1` flattens.
+        channels: Channels of both convolutions.
+        side: Side of the map that `fc1` flattens.
 
     Returns:
         Kernels `(kernel, kernel, C, channels)` and `(1, 1, channels, channels)`, with their biases.
 
     Raises:
-        InputError: More channels than the dense layers have units.
+        InputError: `channels` is larger than the number of units of the dense layers.
     """
     units = len(fc1.bias)
     if channels > units:
@@ -109,17 +109,17 @@ def as_convolutions(
 
 
 def read_dense(weights: str | Path | None) -> tuple[Affine, Affine] | None:
-    """Read VGG-16's first two dense layers, and nothing else.
+    """Read only the first two dense layers of VGG-16.
 
     Args:
         weights: None; "imagenet" (Keras downloads and caches them, 528 MB); or a weights file of
             `keras.applications.VGG16`: Keras 3's `*.weights.h5`, or the HDF5 of Keras 2.
 
     Returns:
-        `fc1` with kernel `(25088, 4096)` and `fc2` with `(4096, 4096)`; None where there are none.
+        `fc1` with kernel `(25088, 4096)` and `fc2` with kernel `(4096, 4096)`; None if there are no dense layers.
 
     Raises:
-        InputError: No such file, dense layers of other shapes, or the download failed.
+        InputError: The file is missing, its dense layers have other shapes, or the download failed.
     """
     if weights is None:
         return None
@@ -128,7 +128,7 @@ def read_dense(weights: str | Path | None) -> tuple[Affine, Affine] | None:
             network = keras.applications.VGG16(weights="imagenet")
         except Exception as error:  # Keras raises a bare Exception when a download fails
             raise InputError(
-                f"`weights` \"imagenet\" of VGG-16's dense layers can't be had: {error}; "
+                f"`weights` \"imagenet\" of VGG-16's dense layers can't be downloaded: {error}; "
                 "give the path of a weights file instead"
             ) from error
         return tuple(Affine(*network.get_layer(name).get_weights()) for name in SHAPES)
@@ -152,14 +152,14 @@ def holds_legacy_dense(weights: str | Path | None) -> bool:
 
 
 def load_legacy_convolutions(network: keras.Model, path: str | Path) -> None:
-    """Load the convolutions of a Keras 2 file that has the top too, which Keras loads into whole networks only.
+    """Load the convolutions of a Keras 2 file with the top; Keras can load such a file only into whole networks.
 
     Args:
         network: The backbone `vgg16`, changed in place.
-        path: The file.
+        path: The weights file.
 
     Raises:
-        InputError: A layer is missing or has another shape; the message names the first.
+        InputError: A layer is missing or has another shape; the message names the first such layer.
     """
     with h5py.File(path) as file:
         for layer in network.layers:
@@ -172,7 +172,7 @@ def load_legacy_convolutions(network: keras.Model, path: str | Path) -> None:
 
 
 def _arrays(file: h5py.File, name: str) -> list[h5py.Dataset]:
-    """Return kernel and bias of a dense layer, unread; empty if the file has no such layer."""
+    """Return kernel and bias of a dense layer as unread data sets; an empty list if the file has no such layer."""
     if KERAS_3[name] in file:
         return [file[KERAS_3[name]][key] for key in ("0", "1")]
     return _legacy_arrays(file, name)
@@ -195,6 +195,6 @@ def _check(array: h5py.Dataset | None, name: str, expected: tuple[int, ...], pat
     if array is None or array.shape != expected:
         has = f"no `{name}`" if array is None else f"`{array.name.lstrip('/')}` of shape {array.shape}"
         raise InputError(
-            f"weights file {path} isn't of VGG-16: it has {has}, expected shape {expected}; "
+            f"weights file {path} isn't one of VGG-16: it has {has}, expected shape {expected}; "
             "give a file made from keras.applications.VGG16"
         )

@@ -1,4 +1,4 @@
-"""VGG-16 for torchvision's weights: Keras' graph, fed with torchvision's preprocessing."""
+"""VGG-16 for torchvision's weights: Keras' graph with torchvision's preprocessing."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ from wsseg.backbones.resnet_torch import no_download
 def vgg16_torch(weights: None = None, **arguments: Any) -> keras.Model:
     """Build VGG-16, whose layers are the same in Keras and in torchvision.
 
-    Only the images differ: Keras' ImageNet weights expect BGR minus the mean (mode "caffe"), torchvision's
-    expect mode "torch". So Keras' must not be downloaded here.
+    Only the preprocessing differs: Keras' ImageNet weights expect BGR minus the mean (mode "caffe"), and torchvision's
+    weights expect mode "torch". So Keras' weights must not be downloaded for this network.
 
     Args:
-        weights: None.
-        arguments: Of `keras.applications.VGG16`.
+        weights: Must be None; there are no weights to download.
+        arguments: Arguments of `keras.applications.VGG16`.
 
     Raises:
-        InputError: Weights to be downloaded.
+        InputError: `weights` is not None.
 
     References:
         Simonyan and Zisserman, Very Deep Convolutional Networks, ICLR 2015, configuration D.

@@ -1,4 +1,4 @@
-"""Put pretrained weights into a network of `keras.applications`, or say why they don't fit."""
+"""Load pretrained weights into a network of `keras.applications`, or say why they don't fit."""
 
 import math
 import tempfile
@@ -23,16 +23,16 @@ def load_weights(
     name: str,
     pretrained: Callable[[], keras.Model],
 ) -> None:
-    """Load weights into a network made by `keras.applications` with `include_top=False, weights=None`.
+    """Load weights into a network that `keras.applications` built with `include_top=False, weights=None`.
 
     Args:
-        network: Changed in place.
-        weights: None to leave it; "imagenet"; or the path of a weights file.
-        name: Of the backbone, for messages.
-        pretrained: Builds the application with `weights="imagenet"`.
+        network: The network, changed in place.
+        weights: None to change nothing; "imagenet"; or the path of a weights file.
+        name: Name of the backbone, for messages.
+        pretrained: Function that builds the application with `weights="imagenet"`.
 
     Raises:
-        InputError: No such file, a file of another kind or of another network, or the download failed.
+        InputError: The file is missing, is no weights file or belongs to another network, or the download failed.
     """
     if weights is None:
         return
@@ -41,7 +41,7 @@ def load_weights(
             source = pretrained()
         except Exception as error:  # Keras raises a bare Exception when a download fails
             raise InputError(
-                f'`weights` "imagenet" of backbone `{name}` can\'t be had: {error}; '
+                f'`weights` "imagenet" of backbone `{name}` can\'t be downloaded: {error}; '
                 "give the path of a weights file instead"
             ) from error
         network.set_weights(source.get_weights())
@@ -50,7 +50,7 @@ def load_weights(
     path = weights_path(weights)
     problem = None
     with warnings.catch_warnings(record=True) as caught:
-        # Keras warns once for each layer that it can't fill, hundreds of times, and may then go on.
+        # Keras warns for each layer that it can't load, hundreds of times, and may then continue.
         warnings.simplefilter("always")
         try:
             network.load_weights(path)
@@ -66,7 +66,7 @@ def load_weights(
 
 
 def weights_path(weights: str | Path) -> Path:
-    """Return the path of a weights file after checking that it is one."""
+    """Check that a file is a weights file, and return its path."""
     path = Path(weights)
     if not path.is_file():
         hint = "" if path.suffix else f"; {nearest(str(weights), ['imagenet'])}"
@@ -80,17 +80,17 @@ def weights_path(weights: str | Path) -> Path:
 
 
 def mobilenet_alpha(wanted: float | None, weights: str | Path | None) -> float:
-    """Return a MobileNet's width: the one wanted, or that of the weights file, or 1.
+    """Return the width of a MobileNet: the wanted one, or that of the weights file, or 1.
 
     Args:
-        wanted: `alpha` as the user gave it, if they did.
+        wanted: `alpha` given by the user, or None.
         weights: None, "imagenet" or a path.
 
     Returns:
         A positive number.
 
     Raises:
-        InputError: The file is of another width, or not of a MobileNet.
+        InputError: The file has weights of another width, or of another network than MobileNet.
     """
     if wanted is not None and not (isinstance(wanted, int | float) and wanted * MOBILENET_FILTERS >= 1):
         raise InputError(f"`alpha` must be a number from {1 / MOBILENET_FILTERS}; got {wanted!r}; try 0.5")
@@ -102,26 +102,26 @@ def mobilenet_alpha(wanted: float | None, weights: str | Path | None) -> float:
     filters = [shape[3] for shape in shapes if len(shape) == 4 and shape[:3] == (3, 3, 3) and shape[3] > 1]
     if len(filters) != 1:
         raise InputError(
-            f"weights file {path} isn't of a MobileNet: it has no 3x3 convolution of the image; "
+            f"weights file {path} isn't one of a MobileNet: it has no 3x3 convolution of the image; "
             "give a file made from keras.applications.MobileNet"
         )
     if wanted is None:
         return filters[0] / MOBILENET_FILTERS
     if int(MOBILENET_FILTERS * wanted) != filters[0]:
         raise InputError(
-            f"weights file {path} is of a MobileNet of width {filters[0] / MOBILENET_FILTERS} (its first "
+            f"weights file {path} is one of a MobileNet of width {filters[0] / MOBILENET_FILTERS} (its first "
             f"convolution has {filters[0]} filters), but `alpha` is {wanted}; "
-            "leave `alpha` out to take the file's"
+            "remove `alpha` to use the file's width"
         )
     return float(wanted)
 
 
 def _take_in_rescaling(network: keras.Model, always: bool) -> None:
-    """Make up for the rescaling that EfficientNet has only with `weights="imagenet"`.
+    """Correct the variance of an EfficientNet for the rescaling that it has only with `weights="imagenet"`.
 
-    Its files keep ImageNet's standard deviation where `Normalization` expects the variance, and
-    keras.applications then divides by the root once more, in a layer that a network rebuilt with
-    `weights=None` lacks (tensorflow/tensorflow issue 49930). Here the variance takes it in.
+    Its files hold ImageNet's standard deviation where `Normalization` expects the variance. For this reason
+    keras.applications divides by the root of the deviation once more, in an extra layer. A network rebuilt with
+    `weights=None` lacks this layer (tensorflow/tensorflow issue 49930). Here the variance includes that factor.
     """
     for layer in network.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.weights:
@@ -132,7 +132,7 @@ def _take_in_rescaling(network: keras.Model, always: bool) -> None:
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the arrays of an HDF5 file: path inside the file -> shape."""
+    """Return the shapes of the arrays of an HDF5 file: path inside the file -> shape."""
     shapes: dict[str, tuple[int, ...]] = {}
     with h5py.File(path) as file:
         file.visititems(lambda key, item: shapes.update({key: item.shape} if hasattr(item, "shape") else {}))
@@ -140,7 +140,7 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _difference(network: keras.Model, path: Path) -> str | None:
-    """Say in words in what a weights file differs from what a network expects; None if in nothing."""
+    """Describe the first difference between a weights file and what a network expects; None if there is none."""
     found = _shapes(path)
     if any(key.endswith(":0") for key in found):  # Keras 2's layout has other paths
         total = sum(math.prod(shape) for shape in found.values())

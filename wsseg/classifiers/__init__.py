@@ -1,4 +1,4 @@
-"""Classifiers trained from image-level labels, whose features class maps are made of."""
+"""Classifiers trained from image-level labels; class maps are computed from their features."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +19,14 @@ def create(name: str, /, **options: Any) -> "Classifier":
     """Build a classifier by name.
 
     Args:
-        name: A key of `CLASSIFIERS` (the model has the class's own name, unless `options` has another `name`).
-        options: What its class takes: `backbone`, `num_classes`, `output_stride`, `weights`, `input_size` ...
+        name: A key of `CLASSIFIERS`. (The model is named after its class, unless `options` contains a `name`.)
+        options: Arguments of its class: `backbone`, `num_classes`, `output_stride`, `weights`, `input_size` ...
 
     Returns:
         A functional `keras.Model`: `(B, H, W, 3)` RGB in [0, 255] -> `(B, num_classes)` logits.
 
     Raises:
-        InputError: No classifier or option of that name (the message names the nearest), or a value that can't
-            work.
+        InputError: The classifier or an option is unknown (the message names the nearest), or a value is not valid.
 
     Example:
         >>> model = create("gap", backbone="mobilenet_0.25", num_classes=3, input_size=(64, 64))
@@ -39,9 +38,9 @@ def create(name: str, /, **options: Any) -> "Classifier":
 
 
 def options_of(name: str) -> dict[str, Any]:
-    """Return the options of a classifier with their defaults; those that have none, as None.
+    """Return the options of a classifier with their defaults; None for an option without a default.
 
     Raises:
-        InputError: No classifier of that name; the message names the nearest.
+        InputError: The classifier is unknown; the message names the nearest.
     """
     return catalogue.options_of(catalogue.load(CLASSIFIERS, name, "classifier"))

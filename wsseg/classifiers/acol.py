@@ -1,4 +1,4 @@
-"""Adversarial complementary learning: a second branch sees the features without what the first rests on."""
+"""Adversarial complementary learning: a second branch gets the features without the regions of the first branch."""
 
 from typing import Any
 
@@ -15,37 +15,40 @@ from wsseg.layers.masked_pooling import MaskedGlobalAveragePooling2D
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class ACoLClassifier(Classifier):
-    r"""Backbone and two parallel branches, the second on features from which the first's regions are erased.
+    r"""Backbone and two parallel branches; the second gets features from which the first's regions are erased.
 
-    Each branch is two 3x3 convolutions with ReLU and a 1x1 convolution with a channel a class, whose mean is the
-    class's logit. Branch A's map of the image's classes, scaled to [0, 1], is erased from the shared features where
-    it reaches `erase_threshold` (`AdversarialErasing`), and branch B has to find the classes in what is left. The
-    loss is the sum of both branches' (`to_train`, `training_loss`); no gradient passes through the erased region.
+    Each branch has two 3x3 convolutions with ReLU and a 1x1 convolution with one channel per class, whose mean is the
+    class's logit. Branch A's maps of the image's classes are scaled to [0, 1]. The shared features are erased where
+    such a map reaches `erase_threshold` (`AdversarialErasing`), and branch B has to find the classes in the remaining
+    features. The loss is the sum of both branches' losses (`to_train`, `training_loss`); no gradient passes through the
+    erased region.
 
-    Whose regions are erased: while training, those of the image's labels, several of them united. Without labels,
-    those of the classes that branch A predicts: the likeliest under "softmax"; else that one and all of a logit
-    above 0. The model's own output is branch A's, as in the authors' code. The maps of both branches come from
-    `branch_maps`, and the explainer `acol` fuses them by their maximum.
+    During training, the regions of the image's labels are erased; the regions of several labels are united. Without
+    labels, the regions of branch A's predictions are erased: of the most probable class under "softmax", otherwise of
+    this class and all classes with a logit above 0. The model's output is branch A's, as in the authors' code.
+    `branch_maps` gives the maps of both branches, and the explainer `acol` fuses them by their maximum.
 
-    Padding is left out of pooling and of the scaling. Choe et al. find ACoL's maps about 1 point of MaxBoxAccV2 below
-    CAM's on average: compare before you choose.
+    Pooling and scaling ignore the padding. Choe et al. find ACoL's maps about 1 point of MaxBoxAccV2 below CAM's on
+    average, so compare both before you choose.
 
     Args:
         backbone: A network of `wsseg.backbones`.
         num_classes: Foreground classes; the background is not one.
-        output_stride: 32, 16 or 8, of the features.
-        weights: Of the backbone: None, "imagenet", or a weights file.
+        output_stride: Output stride of the features: 32, 16 or 8.
+        weights: Weights of the backbone: None, "imagenet", or a weights file.
         input_size: `(H, W)`, or None for any size.
-        activation: Of the output: None for logits, "sigmoid" for several labels an image, "softmax" for one.
-        branch_channels: Of the branches' 3x3 convolutions; 1024 as published.
-        erase_threshold: Of the scaled map, in (0, 1); published between 0.5 and 0.9, 0.6 on ILSVRC†.
+        activation: Activation of the output: None for logits, "sigmoid" for several labels per image, "softmax" for
+            one.
+        branch_channels: Channels of the branches' 3x3 convolutions; 1024 as published.
+        erase_threshold: Threshold of the scaled map, in (0, 1); published between 0.5 and 0.9, 0.6 on ILSVRC †
+            (quoted from memory).
         rate: Atrous rate of the 3x3 convolutions; `at_output_stride` sets it.
 
     Attributes:
-        erasing: The layer that erases.
+        erasing: The layer that erases features.
 
     Raises:
-        InputError: An option that can't work.
+        InputError: An option is not valid.
 
     Example:
         >>> import numpy as np
@@ -99,17 +102,18 @@ class ACoLClassifier(Classifier):
         self.branch_channels, self.erase_threshold, self.rate = branch_channels, erase_threshold, rate
         self.pooling, self.erasing = pooling, erasing
         self.class_maps = maps
-        # The model's output does not pass branch B; as an attribute it is saved and counted all the same.
+        # The model's output does not use branch B; as an attribute it is still saved and counted.
         self.branch_b = second
         features = keras.Input(network.outputs[0].shape[1:])  # builds it
         apply(second, features)
 
     def to_train(self) -> keras.Model:
-        """Return the network to train (shared weights), which gives both branches' logits.
+        """Return the network to train, with shared weights; it gives the logits of both branches.
 
         Returns:
             A functional model: `[(B, H, W, 3) images, (B, H, W) valid, (B, K) labels in {0, 1}]` -> `[(B, K), (B, K)]`
-            float32, of branch A and of branch B. Compiled with `training_loss` for each, its loss is their sum.
+            float32 logits of branch A and of branch B. If it is compiled with `training_loss`, its loss is the sum of
+            both branches' losses.
         """
         valid = self._valid()
         labels = keras.Input((self.num_classes,), name="labels", dtype="float32")
@@ -121,18 +125,19 @@ class ACoLClassifier(Classifier):
         return keras.Model([self.inputs[0], valid, labels], both, name=f"{self.name}_to_train")
 
     def example(self, inputs: tuple[Any, Any], labels: Any) -> tuple[Any, Any]:
-        """Return what `to_train` learns from: the labels are an input too, and the target of either branch."""
+        """Return inputs and targets of `to_train`: the labels are an input too, and the target of each branch."""
         return (*inputs, labels), (labels, labels)
 
     def branch_maps(self, given_classes: bool = False) -> keras.Model:
-        """Return the network of both branches' class maps (shared weights).
+        """Return the network that gives both branches' class maps (shared weights).
 
         Args:
-            given_classes: Erase the regions of classes that are an input, as in training; else of the predicted.
+            given_classes: Whether the classes whose regions are erased are an input, as in training; otherwise they
+                are the predicted classes.
 
         Returns:
             A functional model: `(B, H, W, 3)` images, or `[images, (B, K) classes in {0, 1}]` ->
-            `[(B, h, w, K), (B, h, w, K)]`, unscaled, of branch A and of branch B.
+            `[(B, h, w, K), (B, h, w, K)]`, unscaled maps of branch A and of branch B.
         """
         image = self.inputs[0]
         if given_classes:
@@ -145,7 +150,7 @@ class ACoLClassifier(Classifier):
         return keras.Model(inputs, maps, name=f"{self.name}_branch_maps")
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments; the weights are saved apart."""
+        """Return the constructor's arguments; the weights are saved separately."""
         own = {name: getattr(self, name) for name in ("branch_channels", "erase_threshold", "rate")}
         return super().get_config() | own
 
@@ -155,12 +160,13 @@ class ACoLClassifier(Classifier):
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class PredictedClasses(keras.layers.Layer):
-    """Mark the class of the highest logit and, where an image may have several, every class of a positive one.
+    """Mark the class with the highest logit and, if an image can have several classes, each with a positive logit.
 
-    A positive logit is a probability above a half. The highest counts in any case: an image shows something.
+    A positive logit is a probability above 0.5. The class with the highest logit is always marked, since every image is
+    assumed to show some class.
 
     Args:
-        single_label: An image has one class.
+        single_label: Whether an image has exactly one class.
 
     Example:
         >>> import numpy as np
@@ -176,7 +182,7 @@ class PredictedClasses(keras.layers.Layer):
         self.single_label = single_label
 
     def call(self, logits):
-        """Turn `(B, K)` logits into `(B, K)` 0 or 1, of the logits' type."""
+        """Turn `(B, K)` logits into `(B, K)` 0 or 1, with the dtype of the logits."""
         predicted = ops.one_hot(ops.argmax(logits, axis=-1), ops.shape(logits)[-1], dtype=logits.dtype)
         if self.single_label:
             return predicted
@@ -209,7 +215,7 @@ def branch(name: str, channels: int, num_classes: int, rate: int) -> list[layers
 
 
 def apply(chain: list[layers.Layer], tensor: Any) -> Any:
-    """Call layers one after the other."""
+    """Apply a chain of layers to a tensor."""
     for layer in chain:
         tensor = layer(tensor)
     return tensor

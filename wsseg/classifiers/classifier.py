@@ -1,4 +1,4 @@
-"""What all classifiers share: a backbone below, an activation above, padding, training from labels, saving."""
+"""The base class of all classifiers: backbone, output activation, padding, training from labels, saving."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,16 +14,16 @@ ACTIVATIONS = ("sigmoid", "softmax")
 def features_of(
     backbone: str, output_stride: int, weights: str | None, input_size: tuple[int, int] | None
 ) -> keras.Model:
-    """Build a backbone whose only output is its last level, the features that a class map is made of.
+    """Build a backbone whose only output is its last level: the features from which class maps are computed.
 
     Args:
         backbone: A network of `wsseg.backbones`.
-        output_stride: 32, 16 or 8.
-        weights: None, "imagenet", or a weights file.
+        output_stride: Output stride of the features: 32, 16 or 8.
+        weights: Weights of the backbone: None, "imagenet", or a weights file.
         input_size: `(H, W)`, or None for any size.
 
     Returns:
-        `(B, H, W, 3)` RGB in [0, 255] -> `(B, h, w, C)`. Its name is the backbone's full one.
+        A functional model `(B, H, W, 3)` RGB in [0, 255] -> `(B, h, w, C)`, with the backbone's name and `full_name`.
     """
     network = backbones.create(backbone, output_stride, weights=weights, input_size=input_size)
     features = keras.Model(network.inputs[0], network.output["level_5"], name=network.name)
@@ -35,22 +35,23 @@ class Classifier(keras.Model):
     """A functional model from images to class scores; a subclass adds the head.
 
     Args:
-        network: Of `features_of`.
-        logits: The head: a validity mask `(B, H, W)`, or None for images without padding -> `(B, K)`. It is
-            called once for each graph, with the same layers.
-        num_classes: K.
-        output_stride: That `network` was built with.
-        activation: Of the output: None for logits or "sigmoid" for several labels an image, "softmax" for one.
-        name: Of the model.
+        network: A network from `features_of`.
+        logits: Function of the head: a validity mask `(B, H, W)`, or None for images without padding -> `(B, K)`
+            logits. It is called once per graph and must use the same layers each time.
+        num_classes: Number of foreground classes K.
+        output_stride: Output stride of `network`.
+        activation: Activation of the output: None for logits or "sigmoid" for several labels per image, "softmax" for
+            one.
+        name: Name of the model.
 
     Attributes:
         backbone: The backbone's full name.
         features: The symbolic features `(B, h, w, C)`.
-        explainers: Explainers of `wsseg.explainers` that read class maps off the head: first the published one.
-        rate: The atrous rate of the head's 3x3 convolutions; None where it has none.
+        explainers: Explainers of `wsseg.explainers` that read class maps from the head, the published one first.
+        rate: Atrous rate of the head's 3x3 convolutions; None if it has none.
 
     Raises:
-        InputError: An unknown activation, or a number of classes below 1.
+        InputError: The activation is unknown.
     """
 
     explainers: tuple[str, ...] = ("cam",)
@@ -68,18 +69,18 @@ class Classifier(keras.Model):
     ):
         if activation not in (None, *ACTIVATIONS):
             raise InputError(
-                f"`activation` {activation!r} is none of a classifier's; {nearest(str(activation), ACTIVATIONS)}; "
+                f"unknown `activation` {activation!r} of a classifier; {nearest(str(activation), ACTIVATIONS)}; "
                 "or None for logits"
             )
         # === Functional model ===
-        # Logits and probabilities stay float32 under mixed precision, as Keras advises for outputs.
+        # Logits and probabilities stay float32 under mixed precision, as Keras recommends for outputs.
         activate = keras.layers.Activation(activation or "linear", dtype="float32", name="output")
         image = network.inputs[0]
         super().__init__(inputs=image, outputs=activate(logits(None)), name=name, **kwargs)
 
         # === Config ===
         size_hw = tuple(image.shape[1:3])
-        self.backbone = backbones.full_name(network)  # of a MobileNet with its width
+        self.backbone = backbones.full_name(network)  # for a MobileNet this includes its width
         self.num_classes = num_classes
         self.output_stride = output_stride
         self.input_size = None if None in size_hw else size_hw
@@ -91,16 +92,16 @@ class Classifier(keras.Model):
 
     @property
     def single_label(self) -> bool:
-        """Whether an image has one label (softmax), not several."""
+        """Whether an image has exactly one label (softmax) or several."""
         return self.activation == "softmax"
 
     @property
     def head_variables(self) -> list[keras.Variable]:
-        """The trainable variables that are not the backbone's."""
+        """The trainable variables outside the backbone."""
         return [v for v in self.trainable_variables if id(v) not in self._backbone_variables]
 
     def with_validity(self) -> keras.Model:
-        """Return the same network (shared weights) that also takes a validity mask and pools by it.
+        """Return the same network, with shared weights, that also takes a validity mask and pools only valid cells.
 
         Returns:
             A functional model: `[(B, H, W, 3) images, (B, H, W) valid in {0, 1}]` -> `(B, num_classes)`.
@@ -110,9 +111,9 @@ class Classifier(keras.Model):
         return keras.Model([self.inputs[0], valid], outputs, name=f"{self.name}_with_validity")
 
     def to_train(self) -> keras.Model:
-        """Return the network to train (shared weights), which gives logits, whatever the activation is.
+        """Return the network to train, with shared weights; it gives logits for any activation.
 
-        Compile it with `training_loss`; give it the examples that `example` makes of images and labels.
+        Compile it with `training_loss`. `example` turns images and labels into its inputs and targets.
 
         Returns:
             A functional model: `[(B, H, W, 3) images, (B, H, W) valid in {0, 1}]` -> `(B, num_classes)` float32.
@@ -122,27 +123,27 @@ class Classifier(keras.Model):
         return keras.Model([self.inputs[0], valid], logits(self._logits(valid)), name=f"{self.name}_to_train")
 
     def training_loss(self) -> keras.losses.Loss:
-        """Return the loss of the logits by the labels: softmax or mean sigmoid cross-entropy."""
+        """Return the loss of the logits: softmax cross-entropy for single labels, else mean sigmoid cross-entropy."""
         kind = keras.losses.CategoricalCrossentropy if self.single_label else keras.losses.BinaryCrossentropy
         return kind(from_logits=True)
 
     def example(self, inputs: tuple[Any, Any], labels: Any) -> tuple[Any, Any]:
-        """Return what `to_train` learns from: its inputs and its targets.
+        """Return inputs and targets of `to_train`.
 
         Args:
-            inputs: `(B, H, W, 3)` images and `(B, H, W)` valid.
+            inputs: Images `(B, H, W, 3)` and validity masks `(B, H, W)`.
             labels: `(B, K)` 0 or 1.
         """
         return inputs, labels
 
     def at_output_stride(self, output_stride: int) -> "Classifier":
-        """Return a copy with the same weights whose features have another output stride.
+        """Return a copy with the same weights and another output stride of the features.
 
-        3x3 convolutions of the head get the atrous rate that keeps what they see, so that a head of one trained
-        stride means the same at a smaller one.
+        The atrous rate of the head's 3x3 convolutions is changed so that they cover the same part of the image. So a
+        head computes the same at a smaller stride than in training.
 
         Raises:
-            InputError: The head would need a rate that is no whole number.
+            InputError: The head would need a rate that is not a whole number.
         """
         config = self.get_config() | {"output_stride": output_stride}
         if self.rate is not None:
@@ -150,7 +151,7 @@ class Classifier(keras.Model):
             if rate != int(rate):
                 raise InputError(
                     f"`output_stride` {output_stride}: the 3x3 convolutions of `{self.name}` were trained at output "
-                    f"stride {self.output_stride * self.rate}, and can work at it or at a smaller one"
+                    f"stride {self.output_stride * self.rate}; use this stride or a smaller one"
                 )
             config["rate"] = int(rate)
         copy = type(self).from_config(config)
@@ -158,7 +159,7 @@ class Classifier(keras.Model):
         return copy
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments that all classifiers have; the weights are saved apart."""
+        """Return the constructor's arguments that all classifiers have; the weights are saved separately."""
         return {
             "backbone": self.backbone,
             "num_classes": self.num_classes,
@@ -170,7 +171,7 @@ class Classifier(keras.Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Classifier":
-        """Rebuild from `get_config`."""
+        """Rebuild the classifier from the result of `get_config`."""
         return cls(**config)
 
     def _valid(self) -> Any:

@@ -1,4 +1,4 @@
-"""SEAM's self-supervision: class maps of an image and of the same image made smaller must agree."""
+"""SEAM's self-supervision: the class maps of an image and of a smaller view of the image must agree."""
 
 from typing import Any
 
@@ -10,26 +10,31 @@ from wsseg.layers.grid_rules import same
 from wsseg.layers.masked_pooling import valid_cells
 
 HARD = 0.2
-"""Share of the numbers of an image that the second loss is the mean of: the largest."""
+"""Share of an image's numbers, the largest ones, over which the second loss is the mean."""
 
 LOW = 0.25
-"""Share of the cells of an image that the third loss is the mean of: the lowest."""
+"""Share of an image's cells, those with the lowest values, over which the third loss is the mean."""
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class Equivariance(keras.layers.Layer):
-    r"""Adds SEAM's losses to a model's, and gives its first input on.
+    r"""Layer that adds SEAM's losses to a model's losses and returns its first input unchanged.
 
-    Of class maps $M$ and refined maps $R$ of two views on one grid, scaled to [0, 1] there and multiplied by the
-    image's labels: the mean of $|M_1 - M_2|$ over all classes; for either view the mean of the largest fifth of
-    $|R_1 - \mathrm{suppressed}(M_2)|$, background included, the $M$ a constant; and half of either view's mean of the
-    lowest quarter of its unscaled $R$'s maximum over the classes, so that no image is without background. Cells in the
-    padding do not count. An image without labels has no second loss, which it could not meet: its background, scaled,
-    is not 1 everywhere.
+    The losses compare class maps $M$ and refined maps $R$ of two views, which lie on one grid, are scaled to [0, 1]
+    there and multiplied by the image's labels.
+
+    1. The mean of $|M_1 - M_2|$ over all classes.
+    2. For each view, the mean of the largest fifth of $|R_1 - \mathrm{suppressed}(M_2)|$ (with 1 and 2 exchanged for
+       the second view), background included; $M$ is a constant here.
+    3. For each view, half the mean of the lowest quarter of the maximum over the classes of the unscaled $R$, so that
+       every image has some background.
+
+    Cells in the padding do not count. An image without labels has no second loss. It could never become 0, since the
+    scaled background is not 1 everywhere.
 
     References:
         Wang et al., CVPR 2020 (SEAM), section 3.4, equations 7 and 8, and its public code (hard examples, the third
-        loss, the constant), which counts the padding and scales each view at its own size.
+        loss, the constant). The public code counts the padding and scales each view at its own size.
     """
 
     output_grid = same
@@ -41,11 +46,11 @@ class Equivariance(keras.layers.Layer):
         """Add the losses.
 
         Args:
-            passed: Anything, which is returned.
-            maps: Two of `(B, h, w, K)`, unscaled class maps.
-            refined: Two of `(B, h, w, K + 1)`, background first.
+            passed: Any tensor, which is returned unchanged.
+            maps: Unscaled class maps of both views, each `(B, h, w, K)`.
+            refined: Refined maps of both views, each `(B, h, w, K + 1)`, background first.
             labels: `(B, K)`, 1 for the classes of the image and 0 for the others.
-            valid: `(B, H, W)`, 1 where the image is and 0 in the padding.
+            valid: `(B, H, W)`, 1 inside the image and 0 in the padding.
         """
         inside = ops.cast(valid_cells(valid, maps[0]), "float32")
         labels = ops.cast(labels, "float32")[:, None, None]
@@ -68,11 +73,13 @@ class Equivariance(keras.layers.Layer):
 
 
 def to_unit(maps: Any, inside: Any) -> Any:
-    """Shift and scale the positive part of each map to [0, 1] over the cells inside; gradients pass by both ends.
+    """Shift and scale the positive part of each map to [0, 1] over the cells inside the image.
+
+    Gradients also pass through minimum and maximum.
 
     Args:
         maps: `(B, h, w, M)`.
-        inside: `(B, h, w, 1)`: 1 or 0; outside the result is 0.
+        inside: `(B, h, w, 1)`: 1 for the cells inside, else 0; there the result is 0.
     """
     maps = ops.relu(maps)
     highest = ops.max(maps * inside, axis=(1, 2), keepdims=True)
@@ -86,7 +93,7 @@ def mean_of_largest(numbers: Any, inside: Any, share: float) -> Any:
     Args:
         numbers: `(B, h, w, M)`.
         inside: `(B, h, w, 1)`: 1 for the cells that count.
-        share: Of the numbers of these cells; at least one number, where there is a cell.
+        share: Share of the numbers of these cells that are averaged; at least one number, if there is a cell.
 
     Returns:
         `(B,)`; 0 for an image without such cells.

@@ -1,4 +1,4 @@
-"""Adversarial erasing: features are blotted out where another branch sees the image's classes (ACoL)."""
+"""Adversarial erasing: features are set to 0 where another branch finds the image's classes (ACoL)."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ from wsseg.layers.masked_pooling import valid_cells
 class AdversarialErasing(keras.layers.Layer):
     r"""Set features to 0 where a class map, scaled to [0, 1], reaches a threshold.
 
-    $\bar M_c = (M_c - \min M_c) / (\max M_c - \min M_c)$ over the image's cells, a constant map giving 0, and the
-    region $R = \bigcup_c \{ \bar M_c \ge \delta \}$ over the image's classes is erased from every channel. The
-    region is a constant to the gradient: the branch that made the map learns nothing by it. Cells in the padding
-    neither count for minimum and maximum nor are erased.
+    $\bar M_c = (M_c - \min M_c) / (\max M_c - \min M_c)$ over the image's cells; a constant map gives 0. The region
+    $R = \bigcup_c \{ \bar M_c \ge \delta \}$ over the image's classes is erased from every channel. The region is a
+    constant for the gradient, so erasing does not train the branch that gave the map. Cells in the padding do not count
+    for minimum and maximum, and are not erased.
 
     Args:
-        threshold: $\delta$ in (0, 1).
+        threshold: Threshold $\delta$ in (0, 1).
 
     Example:
         >>> import numpy as np
@@ -31,7 +31,8 @@ class AdversarialErasing(keras.layers.Layer):
 
     References:
         Zhang et al., Adversarial Complementary Learning for Weakly Supervised Object Localization, CVPR 2018,
-        section 3.2†, for images of one class. That several classes' regions are united is this package's.
+        section 3.2 †, for images with one class (†: quoted from memory). The union of several classes' regions is an
+        extension of wsseg.
     """
 
     output_grid = same
@@ -42,13 +43,13 @@ class AdversarialErasing(keras.layers.Layer):
         self.threshold = threshold
 
     def call(self, features, maps, classes, valid=None):
-        """Erase.
+        """Erase features.
 
         Args:
             features: `(B, h, w, C)` float.
             maps: `(B, h, w, K)` float, unscaled class maps.
             classes: `(B, K)`, 1 for the classes of the image and 0 for the others.
-            valid: `(B, H, W)` float, 1 where the image is and 0 in the padding; or None.
+            valid: `(B, H, W)` float, 1 inside the image and 0 in the padding; or None.
 
         Returns:
             `(B, h, w, C)`.
@@ -57,13 +58,14 @@ class AdversarialErasing(keras.layers.Layer):
         return features * ops.cast(kept, features.dtype)[..., None]
 
     def region(self, maps, classes, valid=None):
-        """Return the cells to erase, `(B, h, w)` bool; arguments as of `call`."""
+        """Return the cells to erase, `(B, h, w)` bool; for the arguments see `call`."""
         maps = ops.stop_gradient(ops.cast(maps, "float32"))
         cells = ops.ones_like(maps[..., :1]) if valid is None else valid_cells(valid, maps)
         inside = cells > 0
         highest = ops.max(ops.where(inside, maps, -float("inf")), axis=(1, 2), keepdims=True)
         lowest = ops.min(ops.where(inside, maps, float("inf")), axis=(1, 2), keepdims=True)
-        # Multiplied out, so that a constant map, or one without a valid cell, divides nothing by 0.
+        # The inequality is multiplied by the spread, so a constant map or a map without valid cells causes no division
+        # by 0.
         spread = highest - lowest
         high = ops.logical_and(maps - lowest >= self.threshold * spread, spread > 0)
         wanted = ops.cast(classes, "float32")[:, None, None, :] > 0

@@ -12,16 +12,17 @@ from wsseg.layers.masked_pooling import MaskedGlobalAveragePooling2D
 class GAPClassifier(Classifier):
     """Backbone, global average pooling, one linear layer without bias.
 
-    The class maps are the linear layer applied to each cell of the features. There is no bias, as in IRN:
-    a bias would let the classifier explain a class by no place of the image.
+    The class maps are the linear layer applied to each cell of the features. As in IRN there is no bias: with a bias,
+    part of a class's score would belong to no position of the image.
 
     Args:
         backbone: A network of `wsseg.backbones`.
         num_classes: Foreground classes; the background is not one.
-        output_stride: 32, 16 or 8, of the features.
-        weights: Of the backbone: None, "imagenet", or a weights file.
+        output_stride: Output stride of the features: 32, 16 or 8.
+        weights: Weights of the backbone: None, "imagenet", or a weights file.
         input_size: `(H, W)`, or None for any size.
-        activation: Of the output: None for logits, "sigmoid" for several labels an image, "softmax" for one.
+        activation: Activation of the output: None for logits, "sigmoid" for several labels per image, "softmax" for
+            one.
 
     Example:
         >>> import numpy as np

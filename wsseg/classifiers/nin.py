@@ -1,4 +1,4 @@
-"""Network in Network's classifier: class maps by 1x1 convolutions, averaged, and no dense layer (Lin et al. 2014)."""
+"""The classifier of Network in Network: averaged class maps from 1x1 convolutions, no dense layer (Lin et al. 2014)."""
 
 from typing import Any
 
@@ -13,31 +13,33 @@ from wsseg.layers.masked_pooling import MaskedGlobalAveragePooling2D
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class NINClassifier(Classifier):
-    r"""Backbone, one mlpconv block whose last layer has a channel a class, global average pooling.
+    r"""Backbone, one mlpconv block whose last layer has one channel per class, global average pooling.
 
-    An mlpconv block is a small perceptron slid over the map: a 3x3 convolution and two 1x1 convolutions ("cascaded
-    cross channel parametric pooling"), each with a bias and followed by a ReLU (Lin et al., section 3.1 and equation
-    2†). This is the last block of the authors' network for ImageNet: 3x3 with 1024 channels, 1x1 with 1024, 1x1 with
-    a channel a class, after a dropout of 0.5 on the block's input; the backbone takes the place of the blocks before.
-    The mean of a class's channel is its logit, so the channel itself is the class map: CAM with identity weights.
+    An mlpconv block is a small perceptron that slides over the map: a 3x3 convolution and two 1x1 convolutions
+    ("cascaded cross channel parametric pooling"), each with a bias and followed by a ReLU (Lin et al., section 3.1 and
+    equation 2 †; †: quoted from memory). This is the last block of the authors' network for ImageNet: dropout of 0.5 on
+    the block's input, 3x3 with 1024 channels, 1x1 with 1024 channels, 1x1 with one channel per class. The backbone
+    replaces the earlier blocks. The mean of a class's channel is its logit, so the channel itself is the class map: CAM
+    with identity weights.
 
-    The published block has a ReLU after the class channels too. It is left out unless `rectify` is set: a mean of
-    values from 0 up can't say that a class is absent, so under a sigmoid nothing could be learnt from absence.
+    The published block also has a ReLU after the class channels. Here this needs `rectify`, since a mean of values from
+    0 up can't express that a class is absent; so a sigmoid classifier could learn nothing from absent classes.
 
     Args:
         backbone: A network of `wsseg.backbones`.
         num_classes: Foreground classes; the background is not one.
-        output_stride: 32, 16 or 8, of the features.
-        weights: Of the backbone: None, "imagenet", or a weights file.
+        output_stride: Output stride of the features: 32, 16 or 8.
+        weights: Weights of the backbone: None, "imagenet", or a weights file.
         input_size: `(H, W)`, or None for any size.
-        activation: Of the output: None for logits, "sigmoid" for several labels an image, "softmax" for one.
-        channels: Of the block's first two convolutions.
-        dropout: Share of the block's inputs that is dropped while training.
-        rectify: Also a ReLU on the class channels, as published; needs "softmax".
+        activation: Activation of the output: None for logits, "sigmoid" for several labels per image, "softmax" for
+            one.
+        channels: Channels of the block's first two convolutions.
+        dropout: Share of the block's inputs that is dropped during training.
+        rectify: Whether the class channels have a ReLU, as published; needs "softmax".
         rate: Atrous rate of the 3x3 convolution; `at_output_stride` sets it.
 
     Raises:
-        InputError: An option that can't work.
+        InputError: An option is not valid.
 
     Example:
         >>> import numpy as np
@@ -88,7 +90,7 @@ class NINClassifier(Classifier):
         hidden = layers.Conv2D(
             channels, 1, activation="relu", kernel_initializer="he_normal", name="mlpconv_2"
         )
-        # Glorot, not He: these are scores.
+        # Glorot's initial weights (the default), not He's: these channels are scores.
         classes = layers.Conv2D(num_classes, 1, activation="relu" if rectify else None, name="class_maps")
         pooling = MaskedGlobalAveragePooling2D(name="pooling")
 
@@ -105,6 +107,6 @@ class NINClassifier(Classifier):
         self.class_maps = class_maps
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments; the weights are saved apart."""
+        """Return the constructor's arguments; the weights are saved separately."""
         own = {name: getattr(self, name) for name in ("channels", "dropout", "rectify", "rate")}
         return super().get_config() | own

@@ -1,4 +1,4 @@
-"""SEAM: a classifier whose class maps must agree between an image and the same image made smaller."""
+"""SEAM: a classifier whose class maps must agree between an image and a smaller view of the image."""
 
 from typing import Any
 
@@ -19,31 +19,33 @@ from wsseg.layers.masked_pooling import MaskedGlobalAveragePooling2D
 from wsseg.layers.pixel_correlation import PixelCorrelation
 
 CONTEXT = {"level_3": 64, "level_4": 128}
-"""Channels that the correlation gets of each level, beside the image's three."""
+"""Level -> channels that the pixel correlation gets from it, besides the three of the image."""
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class SEAMClassifier(Classifier):
     r"""Backbone, dropout of whole channels, a 1x1 convolution without bias to class maps, and pixel correlation.
 
-    The mean of a class's map is its logit. While training the network sees each image twice, the second time at
-    `view_scale` of its size, and learns the labels from both and that the maps of both agree (`Equivariance`).
-    Refined maps are the class maps spread over cells of alike features (`PixelCorrelation`, by the image's colours
-    and two levels of the backbone, which learn nothing by it); the explainer `seam` shows them. At each cell only the
-    strongest class is spread, whether the image is labelled with it or not, as in the authors' code.
+    The mean of a class's map is its logit. During training the network gets each image twice, the second time at
+    `view_scale` of its size. It learns the labels from both views, and that the maps of both agree (`Equivariance`).
+    Refined maps are the class maps, spread over cells with similar features (`PixelCorrelation`). These features are
+    the image's colours and two levels of the backbone; no gradient passes from the refined maps to these levels. The
+    explainer `seam` gives the refined maps. At each cell only the strongest class is spread, even if the image is not
+    labelled with it, as in the authors' code.
 
     Args:
         backbone: A network of `wsseg.backbones`.
         num_classes: Foreground classes; the background is not one.
-        output_stride: 32, 16 or 8 (as published), of the features.
-        weights: Of the backbone: None, "imagenet", or a weights file.
+        output_stride: Output stride of the features: 32, 16 or 8 (as published).
+        weights: Weights of the backbone: None, "imagenet", or a weights file.
         input_size: `(H, W)`, or None for any size.
-        activation: Of the output: None for logits, "sigmoid" for several labels an image, "softmax" for one.
-        view_scale: Of the second view; 0.3 as published.
-        dropout: Share of the features' channels that is dropped while training; 0.5 as published.
+        activation: Activation of the output: None for logits, "sigmoid" for several labels per image, "softmax" for
+            one.
+        view_scale: Scale of the second view, in (0, 1); 0.3 as published.
+        dropout: Share of the features' channels that is dropped during training; 0.5 as published.
 
     Raises:
-        InputError: An option that can't work.
+        InputError: An option is not valid.
 
     Example:
         >>> import numpy as np
@@ -54,8 +56,9 @@ class SEAMClassifier(Classifier):
     References:
         Wang et al., Self-supervised Equivariant Attention Mechanism for Weakly Supervised Semantic Segmentation,
         CVPR 2020, and its public code. There the first layers and batch normalisation are frozen, maps are compared
-        at the smaller view's pixels and not at the larger view's cells, and the colours are ImageNet's standard scores.
-        Here the smaller view has a margin, so that cells which are displaced see all of it (`SmallerView`).
+        at the smaller view's pixels and not at the larger view's cells, and the colours are standardised with
+        ImageNet's statistics. Here the smaller view has a margin, so that displaced cells cover all of it
+        (`SmallerView`).
     """
 
     explainers = ("seam", "cam")
@@ -96,7 +99,7 @@ class SEAMClassifier(Classifier):
         # === Config ===
         self.view_scale, self.dropout = view_scale, dropout
         self.pooling, self.class_maps = pooling, maps
-        # The model's output does not pass the correlation; as attributes its layers are saved and counted all the same.
+        # The model's output does not use the correlation; as attributes its layers are still saved and counted.
         self._network, self._maps_of = network, lambda features: classes(drop(features))
         self.colours = layers.Rescaling(1 / 64, offset=-2.0, name="colours")
         self.context = [
@@ -124,29 +127,29 @@ class SEAMClassifier(Classifier):
         self.refined_maps()  # builds them
 
     def refined_maps(self) -> keras.Model:
-        """Return the network of the refined class maps (shared weights).
+        """Return the network that gives the refined class maps (shared weights).
 
         Returns:
-            A functional model: `(B, H, W, 3)` images -> `(B, h, w, K)` float32, in [0, 1].
+            A functional model: images `(B, H, W, 3)` -> `(B, h, w, K)` float32 in [0, 1].
         """
         image = self.inputs[0]
         refined = self._refined(image, self._network.outputs, self.class_maps, None)
         return keras.Model(image, refined[..., 1:], name=f"{self.name}_refined_maps")
 
     def to_train(self) -> keras.Model:
-        """Return the network to train (shared weights), which gives both views' logits and adds its own losses.
+        """Return the network to train, with shared weights; it gives both views' logits and adds its own losses.
 
         Returns:
-            A functional model: `[(B, H, W, 3) images, (B, H, W) valid, (B, K) labels in {0, 1}]` -> `(2 B, K)` float32:
-            the images', then the smaller views'.
+            A functional model: `[(B, H, W, 3) images, (B, H, W) valid, (B, K) labels in {0, 1}]` -> `(2 B, K)` float32
+            logits: first those of the images, then those of the smaller views.
 
         Raises:
-            InputError: The network takes images of one size only.
+            InputError: The network accepts images of one size only.
         """
         if self.input_size is not None:
             raise InputError(
-                f"`{self.name}` learns from images at two sizes and takes {self.input_size} only; train one with "
-                "`input_size=None`, and set its weights in this one"
+                f"`{self.name}` is trained with images of two sizes, but accepts only {self.input_size}; train one "
+                "with `input_size=None`, and copy its weights to this one"
             )
         image, valid = self.inputs[0], self._valid()
         labels = keras.Input((self.num_classes,), name="labels", dtype="float32")
@@ -165,15 +168,15 @@ class SEAMClassifier(Classifier):
         return keras.Model([image, valid, labels], outputs, name=f"{self.name}_to_train")
 
     def example(self, inputs: tuple[Any, Any], labels: Any) -> tuple[Any, Any]:
-        """Return what `to_train` learns from: the labels are an input too, and the targets of both views."""
+        """Return inputs and targets of `to_train`: the labels are an input too, and the targets of both views."""
         return (*inputs, labels), ops.concatenate([labels, labels])
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments; the weights are saved apart."""
+        """Return the constructor's arguments; the weights are saved separately."""
         return super().get_config() | {"view_scale": self.view_scale, "dropout": self.dropout}
 
     def _refined(self, image: Any, levels: list[Any], maps: Any, valid: Any) -> Any:
-        """Spread a view's class maps: `(B, h, w, K + 1)`, background first."""
+        """Return the refined class maps of a view, `(B, h, w, K + 1)`, background first."""
         strongest = self.strongest(maps) if valid is None else self.strongest(maps, valid)
         sides = [self.colours(image)]
         sides += [side(ops.stop_gradient(level)) for side, level in zip(self.context, levels[1:])]

@@ -1,4 +1,4 @@
-"""A smaller view of an image, and its maps put back on the image's cells."""
+"""A smaller view of an image, and its maps resampled to the cells of the image."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ from wsseg.loading.augment import FILL_RGB
 
 
 def margins(grid: Grid) -> list[tuple[int, int]]:
-    """Return the pixels to add to a view so that cells which are displaced see all of it.
+    """Return the pixels to add to a view so that displaced cells cover all of it.
 
-    They are whole cells, since the cells' places must not move against the view.
+    The margins are whole cells, so that the cells do not move relative to the view.
 
     Args:
-        grid: Of the cells.
+        grid: Grid of the cells.
 
     Returns:
         `[(top, bottom), (left, right)]`.
@@ -37,12 +37,12 @@ def margins(grid: Grid) -> list[tuple[int, int]]:
 
 
 class _View(keras.layers.Layer):
-    """What both directions know: the scale and the grid.
+    """Base class of both directions, with the scale and the grid.
 
     Args:
-        scale: Of the view.
-        stride_hw: Pixels from cell to cell.
-        centre_hw: Pixel that cell 0 looks at.
+        scale: Scale of the smaller view.
+        stride_hw: Pixels between two cells.
+        centre_hw: Pixel at which cell 0 looks.
     """
 
     def __init__(
@@ -60,16 +60,16 @@ class _View(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class SmallerView(_View):
-    """Make images and their validity smaller, with a margin in the mean colour for cells that are displaced.
+    """Make images and their validity masks smaller, and add a margin in the mean colour for displaced cells.
 
-    The validity is moved against the view by the displacement, so that a cell counts where it looks into the image
-    (`MaskedGlobalAveragePooling2D`).
+    The validity mask is shifted relative to the view by the displacement, so that a cell counts if it looks into the
+    image (`MaskedGlobalAveragePooling2D`).
     """
 
     output_grid = resampled
 
     def call(self, images, valid):
-        """Make `(B, H', W', 3)` and `(B, H', W')` of images `(B, H, W, 3)` and 1 where they are, `(B, H, W)`."""
+        """Turn images `(B, H, W, 3)` and masks `(B, H, W)` into smaller ones, `(B, H', W', 3)` and `(B, H', W')`."""
         size_hw = [scaled_side(side, self.scale) for side in ops.shape(images)[1:3]]
         fill = ops.convert_to_tensor(FILL_RGB, dtype=images.dtype)
         smaller = resize_bilinear(images, size_hw)
@@ -77,7 +77,8 @@ class SmallerView(_View):
         smaller = ops.pad(smaller - fill, [(0, 0), *self.margins, (0, 0)]) + fill
         moved = []
         for pair, stride, centre in zip(self.margins, self.grid.stride_hw, self.grid.centre_hw):
-            # Where pooling looks for cell 0, half a stride from the border, must lie the pixel that the cell looks at.
+            # Pooling reads the validity of cell 0 half a stride from the border. The pixel at which this cell looks
+            # must lie there.
             before = int(np.floor(stride / 2 - (centre - pair[0])))
             moved.append((before, sum(pair) - before))
         return smaller, ops.pad(valid, [(0, 0), *moved])
@@ -93,7 +94,7 @@ class SmallerView(_View):
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class OnImageCells(_View):
-    """Read maps of the smaller view at the places where the cells of the image's maps look."""
+    """Read maps of the smaller view at the positions where the cells of the image's maps look."""
 
     output_grid = resampled
 
@@ -106,12 +107,12 @@ class OnImageCells(_View):
             looked = stride * ops.arange(ops.shape(like)[1 + axis], dtype="float32") + centre
             looked = (looked + 0.5) * ratio - 0.5 + self.margins[axis][0]
             cells = ops.shape(maps)[1 + axis]
-            place = ops.clip((looked - centre) / stride, 0.0, ops.cast(cells, "float32") - 1.0)
-            distance = ops.abs(place[:, None] - ops.arange(cells, dtype="float32")[None])
+            position = ops.clip((looked - centre) / stride, 0.0, ops.cast(cells, "float32") - 1.0)
+            distance = ops.abs(position[:, None] - ops.arange(cells, dtype="float32")[None])
             weights = ops.maximum(1.0 - distance, 0.0)
             maps = ops.einsum("yh,bhwc->bywc" if axis == 0 else "xw,bywc->byxc", weights, maps)
         return maps
 
     def compute_output_shape(self, maps_shape, like_shape, images_shape):
-        """Return the shape of `like` with the channels of the maps."""
+        """Return the shape of `like`, with the channels of the maps."""
         return (*like_shape[:3], maps_shape[3])

@@ -1,4 +1,4 @@
-"""Class maps of which every cell keeps the strongest class alone, beside a background."""
+"""Class maps in which each cell keeps only its strongest class, with a background map."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ EPSILON = 1e-5
 
 
 def suppressed(maps: Any) -> Any:
-    """Keep at each cell the strongest class alone, and put before the classes the background: 1 - the strongest.
+    """Keep only the strongest class at each cell, and put the background before the classes: 1 - the strongest value.
 
     Args:
         maps: `(B, h, w, K)` in [0, 1].
 
     Returns:
-        `(B, h, w, K + 1)`.
+        `(B, h, w, K + 1)`, background first.
     """
     strongest = ops.max(maps, axis=-1, keepdims=True)
     kept = ops.where(maps < strongest, ops.zeros_like(maps), maps)
@@ -27,9 +27,9 @@ def suppressed(maps: Any) -> Any:
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class StrongestClass(keras.layers.Layer):
-    """Divide the positive part of each class map by its maximum, and keep at each cell the strongest class alone.
+    """Divide the positive part of each class map by its maximum, and keep only the strongest class at each cell.
 
-    A background of 1 - the strongest comes first; the padding is background. The result is a constant to the gradient.
+    The background, 1 - the strongest value, comes first; padding is background. No gradient passes through the result.
 
     Example:
         >>> import numpy as np
@@ -47,7 +47,7 @@ class StrongestClass(keras.layers.Layer):
         super().__init__(**kwargs | {"dtype": "float32"})
 
     def call(self, maps, valid=None):
-        """Make `(B, h, w, K + 1)` float32 in [0, 1] of `(B, h, w, K)` and, where there is padding, `(B, H, W)`."""
+        """Turn maps `(B, h, w, K)` into `(B, h, w, K + 1)` float32 in [0, 1]; `valid` is a mask `(B, H, W)` or None."""
         maps = ops.relu(ops.stop_gradient(maps))
         if valid is not None:
             maps = maps * ops.cast(valid_cells(valid, maps), "float32")
@@ -55,5 +55,5 @@ class StrongestClass(keras.layers.Layer):
         return suppressed(ops.relu(maps - EPSILON) / highest)
 
     def compute_output_shape(self, maps_shape, valid_shape=None):
-        """Return the maps' shape with one channel more."""
+        """Return the maps' shape with one more channel."""
         return (*maps_shape[:3], maps_shape[3] + 1)

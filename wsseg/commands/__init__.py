@@ -1,1 +1,1 @@
-"""What the command line offers beside running stages: explanations, scores of given files, datasets."""
+"""Commands that do not run stages: explanations, scores of given files, and datasets."""

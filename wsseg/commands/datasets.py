@@ -8,8 +8,8 @@ import yaml
 
 from wsseg.errors import InputError
 
-CHECK = """Read all of a dataset once: which layout and splits there are, images and pixels of each class, and every
-file that is missing or broken. Exit status 2 if one is."""
+CHECK = """Read a whole dataset once, and print its layout and splits, the images and pixels of each class, and every
+file that is missing or broken. The exit status is 2 if a file is missing or broken."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,19 +20,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "check", help="check the files of a dataset", description=CHECK, allow_abbrev=False
     )
     check.add_argument("path", type=Path, help="the dataset's folder")
-    check.add_argument("--name", help="the dataset that reads it, such as voc; default: told by its files")
-    check.add_argument("--split", action="append", help="check this split; may be repeated; default: all")
-    check.add_argument("--classes", nargs="+", help="only these classes")
     check.add_argument(
-        "--option", action="append", metavar="KEY=VALUE", help="an option of the dataset; may be repeated"
+        "--name", help="name of the dataset's reader, such as voc; default: detected from the files"
+    )
+    check.add_argument("--split", action="append", help="split to check; may be repeated; default: all")
+    check.add_argument("--classes", nargs="+", help="names of the classes to use; default: all")
+    check.add_argument(
+        "--option", action="append", metavar="KEY=VALUE", help="option of the dataset; may be repeated"
     )
     check.add_argument(
-        "--fast", action="store_true", help="decode nothing: which files there are, images of each class"
+        "--fast",
+        action="store_true",
+        help="list the files and the images of each class, without decoding them",
     )
 
 
 def run(arguments: argparse.Namespace, overrides: list[str]) -> None:
-    """Do what the words ask for.
+    """Run the action that the arguments name.
 
     Raises:
         InputError: An option is wrong, or something is wrong with the dataset.
@@ -51,10 +55,10 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> None:
 
 
 def dataset_options(words: list[str] | tuple[str, ...]) -> dict[str, Any]:
-    """Return `KEY=VALUE` words as a dictionary, the values read as YAML.
+    """Return `KEY=VALUE` words as a dictionary. The values are read as YAML.
 
     Raises:
-        InputError: A word has no `=`, or its value is no YAML.
+        InputError: A word has no `=`, or its value is not YAML.
 
     Example:
         >>> dataset_options(["form=33", "labels=csv", "difficult=false"])

@@ -1,4 +1,4 @@
-"""`wsseg explain`: a photograph's top classes, and where any saved classifier sees them."""
+"""`wsseg explain`: the top classes of a photograph, and maps of where a classifier sees them."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from wsseg.image_files import read_image
 from wsseg.saved_models import load_model
 
 ANY_SIZE = 448
-"""Long side, pixels, of a photograph given to a model that takes any size."""
+"""Long side of a photograph for a model that takes any size, pixels."""
 
 APPLICATIONS = {
     "mobilenet": ("MobileNet", "mobilenet"),
@@ -33,12 +33,12 @@ APPLICATIONS = {
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A classifier and how to feed it.
+    """A classifier with its preprocessing.
 
     Attributes:
-        model: Preprocessed images -> class scores.
-        preprocess: `(B, H, W, 3)` float32 RGB in [0, 255] -> what the model takes.
-        class_names: Names of its outputs, or None for numbers.
+        model: Model that maps preprocessed images to class scores.
+        preprocess: Function that maps `(B, H, W, 3)` float32 RGB in [0, 255] to the model's input.
+        class_names: Names of the model's outputs, or None for numbers.
     """
 
     model: keras.Model
@@ -47,7 +47,7 @@ class LoadedModel:
     _explainers: dict[str, Explainer] = field(default_factory=dict, repr=False, compare=False)
 
     def explainer(self, method: str) -> Explainer:
-        """Return the explainer of that name, made and traced once for all photographs."""
+        """Return the explainer of this name. It is created and traced once for all photographs."""
         if method not in self._explainers:
             self._explainers[method] = as_text.create(method, self.model, self.preprocess)
         return self._explainers[method]
@@ -62,20 +62,20 @@ def load_classifier(
     """Load a classifier to explain.
 
     Args:
-        model: A `.keras` file of any functional or sequential classifier, or a keras.applications name of
-            `APPLICATIONS`, with its own preprocessing.
-        weights: For an application: "imagenet" or a weights file with its 1000-class top.
+        model: `.keras` file of a functional or sequential classifier, or a name in `APPLICATIONS`, which has its own
+            preprocessing.
+        weights: Weights for a name in `APPLICATIONS`: "imagenet", or a weights file with the 1000-class top.
         class_names: Names of the outputs.
-        preprocess: For a `.keras` file without preprocessing of its own: none (it takes [0, 255], the default), unit
-            (to [0, 1]), tf (to [-1, 1]), or an application's name.
+        preprocess: Preprocessing for a `.keras` file that has none inside: none (the model takes [0, 255]; the
+            default), unit (to [0, 1]), tf (to [-1, 1]), or a name in `APPLICATIONS`.
 
     Raises:
-        InputError: No such file or name, or the weights are another network's.
+        InputError: The file or name does not exist, or the weights belong to another network.
     """
     path = Path(model).expanduser()
     if path.suffix == ".keras" or path.is_file():
         if weights is not None:
-            raise InputError(f"--weights {weights}: {path} holds its own weights; leave --weights out")
+            raise InputError(f"--weights {weights}: {path} has its own weights; remove --weights")
         loaded = load_model(path)
         return LoadedModel(loaded, _preprocessing(preprocess or "none"), class_names or names_of_run(path))
     name, width = (model, "") if model in APPLICATIONS else _mobilenet_width(model)
@@ -85,7 +85,7 @@ def load_classifier(
         )
     if preprocess is not None:
         raise InputError(
-            f"--preprocess {preprocess} is for .keras files; --model {model} has its own; leave it out"
+            f"--preprocess {preprocess} is for .keras files; --model {model} has its own; remove --preprocess"
         )
     options = {"alpha": float(width)} if width else {}
     if name == "mobilenet" and not width and weights and weights != "imagenet":
@@ -103,7 +103,7 @@ def load_classifier(
         network = build(
             weights="imagenet" if weights == "imagenet" else str(Path(weights).expanduser()), **options
         )
-    except Exception as error:  # Keras' own: ValueError, or a bare Exception where a download fails
+    except Exception as error:  # from Keras: ValueError, or a bare Exception if a download fails
         raise InputError(f"weights {weights} do not fit {model} with its 1000-class top: {error}") from error
     if class_names is None and weights == "imagenet":
         class_names = imagenet_names()
@@ -111,7 +111,7 @@ def load_classifier(
 
 
 def names_of_run(path: Path) -> list[str] | None:
-    """Return the class names of a run's classifier, from the manifest beside it; None for any other model."""
+    """Return the class names of a run's classifier, from the manifest in its folder; None for other models."""
     manifest = Manifest.load(path.parent)
     return None if manifest is None else manifest.counts.get("classes")
 
@@ -123,7 +123,7 @@ def _mobilenet_width(model: str) -> tuple[str, str]:
 
 
 def imagenet_names() -> list[str]:
-    """Return ImageNet's 1,000 class names, from the index that Keras downloads and caches."""
+    """Return the 1,000 class names of ImageNet, from the index that Keras downloads and caches."""
     from keras.applications.imagenet_utils import decode_predictions
 
     rows = decode_predictions(np.arange(1000, 0, -1, dtype=np.float32)[None], top=1000)[0]
@@ -142,12 +142,12 @@ def _preprocessing(name: str):
 
 @dataclass(frozen=True)
 class Sight:
-    """A photograph as a classifier sees it.
+    """A photograph, the model's input made from it, and the classes to explain.
 
     Attributes:
-        image: The photograph, `(H, W, 3)` uint8.
-        batch: What the model takes, `(1, h, w, 3)`, resized and preprocessed.
-        resized: `(h, w, 3)` float32 in [0, 255], before preprocessing.
+        image: `(H, W, 3)` uint8 RGB: The photograph.
+        batch: `(1, h, w, 3)`: The model's input, resized and preprocessed.
+        resized: `(h, w, 3)` float32 in [0, 255]: The resized photograph before preprocessing.
         classes: `(index, name, score)` of the classes to explain; the score is the model's output.
     """
 
@@ -161,13 +161,13 @@ def look(photograph: Path, classifier: LoadedModel, top: int = 3, wanted: Sequen
     """Classify a photograph.
 
     Args:
-        photograph: The image file.
-        classifier: From `load_classifier`.
-        top: How many classes, the likeliest first.
-        wanted: Class names or numbers to explain instead.
+        photograph: Image file.
+        classifier: Classifier from `load_classifier`.
+        top: Number of classes to explain, the most likely first.
+        wanted: Names or numbers of classes to explain instead of the top classes.
 
     Raises:
-        InputError: The photograph can't be read, the model is no classifier of images, or a class does not exist.
+        InputError: The photograph cannot be read, the model is not an image classifier, or a class does not exist.
     """
     image = read_image(photograph)
     model = classifier.model
@@ -188,11 +188,11 @@ def look(photograph: Path, classifier: LoadedModel, top: int = 3, wanted: Sequen
     batch = classifier.preprocess(resized[None])
     inputs = keras.tree.map_structure(
         lambda _: batch, model.input
-    )  # a list of one, if it was built from that
+    )  # a list of one, if the model was built from a list
     scores = keras.ops.convert_to_numpy(keras.tree.flatten(model(inputs, training=False))[0])[0]
     names = list(classifier.class_names or [f"class {i}" for i in range(len(scores))])
     if len(names) != len(scores):
-        raise InputError(f"{len(names)} class names were given for a model of {len(scores)} classes")
+        raise InputError(f"{len(names)} class names were given for a model with {len(scores)} classes")
     indices = [_class_index(name, names) for name in wanted] or np.argsort(-scores, kind="stable")[
         :top
     ].tolist()
@@ -203,23 +203,23 @@ def maps_of(sight: Sight, classifier: LoadedModel, method: str, scale: float = 1
     """Explain the classes of a photograph.
 
     Args:
-        sight: From `look`.
-        classifier: The same.
+        sight: Result of `look`.
+        classifier: Classifier that was given to `look`.
         method: Name of an explainer.
-        scale: Factor of the size that the model sees, for a model that takes any size.
+        scale: Scale factor of the model's input size, for a model that takes any size.
 
     Returns:
         `(T, H, W)` float32 in [0, 1], at the photograph's size.
 
     Raises:
-        InputError: No explainer of that name, or it does not fit the model, or the model takes one size only.
+        InputError: The explainer does not exist or does not fit the model, or the model takes only one size.
     """
     batch = sight.batch
     if scale != 1:
         explainer = classifier.explainer(method)
         if explainer.input_size != (None, None):
             raise InputError(
-                f"several scales need a model of any input size; this one takes {explainer.input_size} only"
+                f"several scales need a model that takes any input size; this one takes only {explainer.input_size}"
             )
         size = tuple(max(round(side * scale / 32), 1) * 32 for side in sight.resized.shape[1::-1])
         scaled = Image.fromarray(sight.image).resize(size, Image.Resampling.BILINEAR)
@@ -239,18 +239,18 @@ def explain(
     """Classify a photograph and explain its top classes.
 
     Args:
-        photograph: The image file.
-        classifier: From `load_classifier`.
+        photograph: Image file.
+        classifier: Classifier from `load_classifier`.
         methods: Names of explainers.
-        top: How many classes, the likeliest first.
-        wanted: Class names or numbers to explain instead.
+        top: Number of classes to explain, the most likely first.
+        wanted: Names or numbers of classes to explain instead of the top classes.
 
     Returns:
         `(index, name, score)` of each explained class (the score is the model's output); method -> maps,
         `(T, H, W)` float32 in [0, 1] at the photograph's size; the photograph, `(H, W, 3)` uint8.
 
     Raises:
-        InputError: The photograph can't be read, or a class or method does not exist.
+        InputError: The photograph cannot be read, or a class or method does not exist.
     """
     sight = look(photograph, classifier, top, wanted)
     return sight.classes, {method: maps_of(sight, classifier, method) for method in methods}, sight.image

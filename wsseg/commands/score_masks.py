@@ -1,4 +1,4 @@
-"""Score a folder of predicted masks made by anybody against a folder of true ones."""
+"""Score a folder of predicted masks from any source against a folder of true masks."""
 
 import json
 from collections.abc import Sequence
@@ -14,24 +14,24 @@ def score_folders(predictions: Path | None, truth: Path | None, classes: Sequenc
     """Score `predictions/ID.png` against every `truth/ID.png` and print the scores as JSON.
 
     Args:
-        predictions: Indexed or 8-bit grayscale PNGs of class ids.
-        truth: The true masks; 255 is not scored. Each needs a prediction.
-        classes: Foreground class names: mask id 1 is the first.
+        predictions: Folder of indexed or 8-bit grayscale PNGs of class ids.
+        truth: Folder of true masks; 255 is not scored. Each needs a prediction.
+        classes: Names of the foreground classes; mask id 1 is the first.
 
     Returns:
-        The scores, as `ConfusionMatrix.scores` and `BoundaryScores.result` name them, and `images`.
+        `images`, and the scores of `ConfusionMatrix.scores` and `BoundaryScores.result`.
 
     Raises:
-        InputError: A folder is missing or empty, a mask is missing or of another size, or ids do not fit.
+        InputError: A folder is missing or empty, a mask is missing or has another size, or ids do not fit the classes.
     """
     if predictions is None or truth is None or not classes:
         raise InputError("scoring a folder needs --predictions, --truth and --classes")
     for option, folder in (("--predictions", predictions), ("--truth", truth)):
         if not folder.is_dir():
-            raise InputError(f"{option} {folder} is not a folder; give one that holds ID.png masks")
+            raise InputError(f"{option} {folder} is not a folder; give a folder of ID.png masks")
     files = sorted(path for path in truth.glob("*.png") if not path.name.startswith("."))
     if not files:
-        raise InputError(f"--truth {truth} holds no PNG; expected one mask ID.png for each image")
+        raise InputError(f"--truth {truth} has no PNG; expected one mask ID.png for each image")
     missing = [file.name for file in files if not (predictions / file.name).exists()]
     if missing:
         raise InputError(
@@ -52,7 +52,7 @@ def score_folders(predictions: Path | None, truth: Path | None, classes: Sequenc
                 total.update(predicted, true)
                 outlines.update(predicted, true)
             except InputError as error:
-                raise InputError(f"{file.name}: {error}; are --classes complete?") from error
+                raise InputError(f"{file.name}: {error}; check that --classes is complete") from error
             advance()
     scores = {"images": len(files)} | total.scores(names) | outlines.result(names)
     print(json.dumps(scores, indent=2))

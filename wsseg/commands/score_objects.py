@@ -1,4 +1,4 @@
-"""Score detections made by anybody against the objects of a COCO annotation file."""
+"""Score detections from any source against the objects of a COCO annotation file."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,25 +12,25 @@ from wsseg.progress import bar
 
 
 def score_instances(predictions: Path | None, truth: Path, classes: Sequence[str] | None = None) -> dict:
-    """Score detections by COCO's rows and print the scores as JSON.
+    """Score detections by COCO's measures and print the scores as JSON.
 
     Args:
-        predictions: A file in COCO's results format, or a folder with a file of `wsseg.objects.instance_files` for each
-            image. An image of the truth that is not in it counts as one without a detection.
-        truth: A COCO annotation file.
-        classes: Must be None: the truth names its own.
+        predictions: File in COCO's results format, or folder with a file of `wsseg.objects.instance_files` for each
+            image. An image of the truth that is missing in it counts as an image without detections.
+        truth: COCO annotation file.
+        classes: Must be None, because the annotation file names the classes.
 
     Returns:
-        `images`, `images_not_in_predictions`, `objects`, `crowds`, `detections`; `boxes`, and `masks` where both sides
-        have them: COCO's twelve numbers and `by_class`, see `InstanceAveragePrecision`.
+        `images`, `images_not_in_predictions`, `objects`, `crowds`, `detections`; `boxes`, and `masks` if both sides
+        have them: COCO's twelve scores and `by_class`, see `InstanceAveragePrecision`.
 
     Raises:
-        InputError: A file is broken or does not fit the other; the message names it and the entry.
+        InputError: A file is broken or does not fit the other; the message names the file and the entry.
     """
     if predictions is None or classes:
         raise InputError(
-            f"--truth {truth} is scored with --predictions (a COCO results file, or a folder) and names its own "
-            "classes; leave --classes out"
+            f"--truth {truth} needs --predictions (a COCO results file, or a folder) and names the classes itself; "
+            "remove --classes"
         )
     true = read_truth(truth)
     found = read_folder(predictions, true) if predictions.is_dir() else read_results(predictions, true)
@@ -55,7 +55,7 @@ def score_instances(predictions: Path | None, truth: Path, classes: Sequence[str
 
 
 def as_text(scores: Mapping[str, Any], indent: str = "") -> str:
-    """Return scores as JSON that can be read: four decimals, a line for each class.
+    """Return scores as readable JSON: four decimals, one line per class.
 
     Example:
         >>> print(as_text({"boxes": {"ap": 1 / 3, "by_class": {"cat": {"ap": 0.5, "objects": 2}}}}))

@@ -1,4 +1,4 @@
-"""`wsseg explain`'s pictures: what is computed for each kind of sheet, and where it is written."""
+"""The pictures of `wsseg explain`: compute each kind of sheet, and write it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,26 +27,29 @@ def write_sheets(
     """Write sheets of a photograph.
 
     Args:
-        sight: From `wsseg.commands.photographs.look`.
-        classifier: The same.
-        kinds: Of `SHEETS`: methods (maps of each method and class), classes (the classes against each other), scales
-            (the first method at several scales), features (the strongest channels of the last layer of each stride).
+        sight: Result of `wsseg.commands.photographs.look`.
+        classifier: Classifier that was given to `look`.
+        kinds: Names from `SHEETS`: methods (maps of each method and class), classes (comparison of the classes), scales
+            (the first method at several scales), features (the strongest channels of the last layer at each stride).
         methods: Names of explainers.
-        folder: Where to write.
-        name: The files' stem; `methods` is `NAME.png`, the others `NAME_KIND.png`.
+        folder: Folder where the files are written.
+        name: Start of the file names: `methods` is `NAME.png`, the others are `NAME_KIND.png` and
+            `NAME_features_LAYER.png`.
 
     Returns:
-        The files written.
+        The files that were written.
 
     Raises:
-        InputError: No kind of that name, or a method does not fit the model.
+        InputError: The kind of sheet does not exist, or a method does not fit the model.
     """
     for kind in kinds:
         if kind not in SHEETS:
             raise InputError(f"there is no sheet `{kind}`; {nearest(kind, SHEETS)}")
     if "scales" in kinds and classifier.explainer(methods[0]).input_size != (None, None):
         size = classifier.explainer(methods[0]).input_size
-        raise InputError(f"the sheet `scales` needs a model of any input size; this one takes {size} only")
+        raise InputError(
+            f"the sheet `scales` needs a model that takes any input size; this one takes only {size}"
+        )
     labels = [f"{label} {score:.2f}" for _, label, score in sight.classes]
     written = []
     if {"methods", "classes"} & set(kinds):
@@ -75,16 +78,16 @@ def write_sheets(
 
 
 def capped(maps: np.ndarray, percentile: float = 99) -> np.ndarray:
-    """Scale maps by a high percentile in place of the maximum, for pictures only.
+    """Scale maps by a high percentile instead of the maximum, for pictures only.
 
-    The largest of an image's gradients are few pixels, beside which all others would look black.
+    An image's largest gradients are at few pixels, and all other pixels would look black beside them.
 
     Args:
         maps: `(T, H, W)` float in [0, 1].
-        percentile: Of each map's values, what is shown as 1.
+        percentile: Percentile of each map's values that is shown as 1.
 
     Returns:
-        The same shape, in [0, 1]; a map whose percentile is 0 stays as it is.
+        Maps of the same shape, in [0, 1]. A map whose percentile is 0 does not change.
 
     Example:
         >>> capped(np.array([[[0.0, 0.1, 0.2, 1.0]]]), percentile=50).round(2).tolist()

@@ -1,1 +1,1 @@
-"""Runs the stages of a recipe: what is done, stale or resumed, and the run folder."""
+"""Runs the stages of a recipe: which stages are done, stale or resumed, and the run folder."""

@@ -1,4 +1,4 @@
-"""What each stage of a recipe is made from, and how two such definitions differ."""
+"""Definitions: everything that decides the outcome of a stage, and how two definitions differ."""
 
 import functools
 import hashlib
@@ -13,14 +13,14 @@ from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import fingerprint_of_annotations, fingerprint_of_given_masks
 
 FURTHER_DATA = {"given_masks": fingerprint_of_given_masks, "annotations": fingerprint_of_annotations}
-"""Parts of the data that are no split of the dataset."""
+"""Parts of the data that are not a split of the dataset -> function that computes their fingerprint."""
 
 
 class Definitions:
-    """What each stage of a recipe is made from, down to the data; computed once for each stage.
+    """Definitions of a recipe's stages: options, data and input stages. Each is computed once.
 
     Args:
-        splits: The dataset's splits, and the validated recipe.
+        splits: Splits of the dataset, and the validated recipe.
     """
 
     def __init__(self, splits: Splits):
@@ -41,7 +41,7 @@ class Definitions:
         return identity(value)
 
     def _of(self, name: str) -> dict[str, Any]:
-        """Return the definition of a stage, as its manifest stores it."""
+        """Return the definition of a stage, in the form that its manifest stores."""
         stage = STAGES[name]
         options = stage.options_of(self.recipe)
         data = {part: self._fingerprint(part) for part in stage.data_of(self.recipe)}
@@ -58,7 +58,7 @@ class Definitions:
 
 
 def weights_fingerprint(weights: str | None) -> str | None:
-    """Return what identifies initial weights: the content of a file, not its path.
+    """Return the identity of initial weights: their name, or a hash of the file's content, not its path.
 
     Raises:
         InputError: The file does not exist.
@@ -76,7 +76,7 @@ def weights_fingerprint(weights: str | None) -> str | None:
 
 
 def differences(old: Any, new: Any, name: str = "") -> list[str]:
-    """Say how two definitions differ, one clause for each option.
+    """Describe how two definitions differ, in one clause per option.
 
     Example:
         >>> differences({"localize": {"scales": [1]}}, {"localize": {"scales": [0.5, 1]}})
@@ -97,9 +97,9 @@ def differences(old: Any, new: Any, name: str = "") -> list[str]:
 
 
 def why_stale(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """Say in one line why a finished stage no longer stands: options first, then data, then inputs."""
+    """Describe in one line why a finished stage is stale: options first, then data, then inputs."""
     clauses = differences(old.get("options", {}), new["options"])
-    # What stands for data and files is a hash, which says nothing to people.
+    # Data and files are identified by hashes, which are not informative, so only their names are given.
     parts = _changed(old.get("data", {}), new["data"])
     clauses += [f"the data changed: {', '.join(f'`{part}`' for part in parts)}"] if parts else []
     inputs = _changed(old.get("inputs", {}), new["inputs"])

@@ -1,8 +1,8 @@
-"""Run stages: skip what is done, say why something reruns, resume what was stopped.
+"""Run stages: skip stages that are done, say why a stage reruns, and resume a stopped stage.
 
-A stage works in `FOLDER.partial` and the folder is renamed when it is done, manifest inside: so a stage is
-complete if and only if its manifest exists. A stopped stage leaves its partial folder, and the next run goes
-on with it if the stage's definition is still the same.
+A stage works in `FOLDER.partial`. When it is done, its manifest is written there and the folder is renamed. So a stage
+is complete if and only if its manifest exists. A stopped stage leaves its partial folder. The next run continues from
+it if the stage's definition has not changed.
 """
 
 import contextlib
@@ -32,18 +32,18 @@ LIBRARIES = ("wsseg", "tensorflow", "keras", "keras-cv", "numpy", "numba", "pyde
 
 
 def say_line(line: str) -> None:
-    """Print a line at once, also into a log."""
+    """Print a line and flush it, so that a log shows it at once."""
     print(line, flush=True)
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a stage stands.
+    """Status of a stage.
 
     Attributes:
-        stage: Its name.
-        status: done, stale, next (its inputs are there) or waiting.
-        why: Why it is stale, or what was begun.
+        stage: Name of the stage.
+        status: Status: done, stale, next (its inputs are done) or waiting.
+        why: Reason why the stage is stale, or whether a begun stage will resume.
     """
 
     stage: str
@@ -52,11 +52,11 @@ class State:
 
 
 def states(recipe: Recipe, run: Path) -> list[State]:
-    """Tell where each stage of a run stands.
+    """Return the status of each stage of a run.
 
     Args:
-        recipe: What the run should be.
-        run: The run folder; need not exist.
+        recipe: Recipe with which the run is compared.
+        run: Run folder; it may not exist yet.
     """
     definitions = Definitions(Splits(recipe, run / DATA))
     result: list[State] = []
@@ -72,13 +72,15 @@ def states(recipe: Recipe, run: Path) -> list[State]:
             result.append(State(name, "stale", why_stale(manifest.definition, new)))
         else:
             begun = definition_of_partial(run / f"{STAGES[name].folder}.partial")
-            why = "begun, will resume" if begun == new else "begun as another, will start anew"
+            why = (
+                "begun, will resume" if begun == new else "begun with other options or data, will start again"
+            )
             result.append(State(name, "next" if ready else "waiting", "" if begun is None else why))
     return result
 
 
 def definition_of_partial(partial: Path) -> dict[str, Any] | None:
-    """Return what a stopped stage was making; {} where it had not said, None where nothing was begun."""
+    """Return the definition of a stopped stage: {} if it had not been written yet, None if no stage was begun."""
     if not partial.is_dir():
         return None
     finished = Manifest.load(partial)
@@ -97,25 +99,25 @@ def run(
     """Run the stages of a recipe that are not done.
 
     Args:
-        recipe: What to do.
-        run_folder: Where; made if needed.
-        only: Run this stage alone; its inputs must be done.
-        say: Called with each line for the user.
-        source: The recipe's file and the options that were given over it.
+        recipe: Recipe to run.
+        run_folder: Run folder; created if needed.
+        only: Name of the only stage to run, whose inputs must be done; None for all stages.
+        say: Function that is called with each line for the user.
+        source: File of the recipe, and the options that override it.
 
     Raises:
-        InputError: Bad input; whatever was computed is kept, and the same call resumes.
+        InputError: The input is wrong. Computed files are kept, and the same call resumes.
     """
     if only is not None and only not in plan(recipe):
         raise InputError(f"recipe `{recipe.name}` has no stage `{only}`; it has {', '.join(plan(recipe))}")
-    check_owner(recipe, run_folder)  # before a lock is put into a folder that is not a run's
+    check_owner(recipe, run_folder)  # before the lock file, which must not be written into a foreign folder
     splits = Splits(recipe, run_folder / DATA)
     definitions = Definitions(splits)
     for name in plan(recipe):
-        definitions.of(name)  # opens all data: what is missing is said now, not hours later
+        definitions.of(name)  # opens all data, so missing data is reported now and not hours later
     names = [only] if only else plan(recipe)
     with locked(run_folder):
-        # The folder keeps the recipe for later calls: not one that cannot work.
+        # The folder keeps the recipe for later calls, so a recipe that cannot work must fail before `claim`.
         check_owner(recipe, run_folder)
         if not all(is_done(definitions, name, run_folder) for name in names):
             check_parts(splits)
@@ -127,13 +129,13 @@ def run(
 
 
 def is_done(definitions: Definitions, name: str, run: Path) -> bool:
-    """Tell whether a stage is complete and as the recipe wants it."""
+    """Return whether a stage is complete and has the definition that the recipe gives."""
     manifest = Manifest.load(run / STAGES[name].folder)
     return manifest is not None and manifest.definition == definitions.of(name)
 
 
 def check_inputs(definitions: Definitions, name: str, run: Path) -> None:
-    """Fail unless the stages that a stage reads are done."""
+    """Raise an error unless all input stages of a stage are done."""
     for other in inputs_of(definitions.recipe, name):
         if not is_done(definitions, other, run):
             raise InputError(f"stage `{name}` needs `{other}` first; run `wsseg {other}` or `wsseg run`")
@@ -143,10 +145,10 @@ def run_stage(definitions: Definitions, name: str, run: Path, say: Callable[[str
     """Run one stage unless it is done.
 
     Returns:
-        Its manifest.
+        The stage's manifest.
 
     Raises:
-        InputError: An input stage is not done, or the stage met bad input.
+        InputError: An input stage is not done, or the stage found a wrong input.
     """
     stage, definition = STAGES[name], definitions.of(name)
     final = run / stage.folder
@@ -166,17 +168,17 @@ def run_stage(definitions: Definitions, name: str, run: Path, say: Callable[[str
     try:
         if resumed:
             if (finished := Manifest.load(partial)) is not None:
-                # Stopped between its last write and the renaming.
+                # The stage was stopped between its last write and the renaming.
                 _replace(partial, final)
                 say(f"{name}: done already, by the run that was stopped")
                 return finished
             say(f"{name}: resumes")
             for path in partial.rglob(".*.partial"):
-                path.unlink(missing_ok=True)  # what a killed process was writing
+                path.unlink(missing_ok=True)  # a file that a killed process was writing
         else:
             if begun is not None:
                 why = f" ({why_stale(begun, definition)})" if begun else ""
-                say(f"{name}: starts anew; what a stopped run had made of it is of no use now{why}")
+                say(f"{name}: starts again; the files of a stopped run do not fit this recipe{why}")
                 shutil.rmtree(partial)
             partial.mkdir()
             write_json(partial / DEFINITION, definition)
@@ -202,7 +204,7 @@ def run_stage(definitions: Definitions, name: str, run: Path, say: Callable[[str
             "free some space or choose another --run; what was computed is kept, and the same command resumes"
         ) from error
     except Exception as error:
-        # TensorFlow turns an error of a loading thread into one of its own; the text alone is left.
+        # TensorFlow turns an error of a loading thread into its own error, which keeps only the text.
         found = re.search(r"^wsseg\.errors\.InputError: (.+)$", str(error), re.MULTILINE)
         if found is None:
             raise
@@ -215,7 +217,7 @@ def run_stage(definitions: Definitions, name: str, run: Path, say: Callable[[str
 
 
 def _replace(partial: Path, final: Path) -> None:
-    """Put `partial` in the place of `final`; at no moment does `final` hold a half."""
+    """Replace `final` by `partial`. At no moment is `final` incomplete."""
     outdated = final.with_name(f"{final.name}.old")
     shutil.rmtree(outdated, ignore_errors=True)
     (partial / DEFINITION).unlink(missing_ok=True)

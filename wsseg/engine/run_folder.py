@@ -1,4 +1,4 @@
-"""Whose a run folder is, and who works in it."""
+"""The recipe that owns a run folder, and the lock of the process that works in it."""
 
 import contextlib
 import fcntl
@@ -12,15 +12,15 @@ from wsseg.file_names import LOCK, OWNER
 from wsseg.recipe import Recipe, to_plain
 
 Source = tuple[str | None, list[str]]
-"""A recipe's file, or None for the defaults, and the options of the command line that win over it."""
+"""File of a recipe, or None for the defaults; and the options of the command line that override it."""
 
 
 @contextlib.contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Keep a second process out of the run folder; the lock dies with the process.
+    """Lock the run folder against other processes. The lock ends with the process.
 
     Raises:
-        InputError: The folder can't be written, or another process works in it.
+        InputError: The folder cannot be written, or another process works in it.
     """
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -40,10 +40,10 @@ def locked(run: Path) -> Iterator[None]:
 
 
 def check_owner(recipe: Recipe, run: Path) -> None:
-    """Fail where the run folder is another recipe's, or not a run folder at all.
+    """Raise an error if the run folder belongs to another recipe, or is not a run folder.
 
     Raises:
-        InputError: The message says whose it is.
+        InputError: The message names the recipe that owns the folder.
     """
     owner = run / OWNER
     if owner.exists():
@@ -54,14 +54,14 @@ def check_owner(recipe: Recipe, run: Path) -> None:
                 "--run"
             )
     elif run.is_dir() and any(path.name != LOCK for path in run.iterdir()):
-        raise InputError(f"{run} is not empty and not a run folder; choose another with --run")
+        raise InputError(f"{run} is not empty and is not a run folder; choose another folder with --run")
 
 
 def read_owner(run: Path) -> dict[str, Any]:
     """Read `recipe.json`.
 
     Raises:
-        InputError: It is not there, or is not what `claim` writes.
+        InputError: The file does not exist, or was not written by `claim`.
     """
     owner = run / OWNER
     if not owner.exists():
@@ -70,18 +70,18 @@ def read_owner(run: Path) -> dict[str, Any]:
         )
     known = read_json(owner)
     if not isinstance(known, dict) or not {"name", "file", "overrides"} <= set(known):
-        raise InputError(f"{owner} is not a run's; choose another folder with --run")
+        raise InputError(f"{owner} does not belong to a run; choose another folder with --run")
     return known
 
 
 def claim(recipe: Recipe, run: Path, source: Source) -> None:
-    """Make a run folder this recipe's, or check that it is.
+    """Assign a run folder to a recipe, or check that it belongs to it.
 
-    The options are kept in `recipe.json`, and where they came from, so that `wsseg status RUN` sees a recipe
-    file that was edited since.
+    `recipe.json` keeps the options and their source, so that `wsseg status RUN` notices a recipe file that was edited
+    later.
 
     Raises:
-        InputError: The folder belongs to a recipe of another name, or holds other things.
+        InputError: The folder belongs to a recipe with another name, or holds other files.
     """
     check_owner(recipe, run)
     owner = run / OWNER
@@ -92,11 +92,11 @@ def claim(recipe: Recipe, run: Path, source: Source) -> None:
 
 
 def source_of(run: Path, overrides: Sequence[str] = ()) -> Source:
-    """Return the recipe file that a run folder was last run with, and the options over it.
+    """Return the recipe file of a run folder's last run, and the options that override it.
 
     Args:
-        run: The run folder.
-        overrides: Options that win over those of the last run.
+        run: Run folder.
+        overrides: Options that override those of the last run.
 
     Raises:
         InputError: `run` is not a run folder.

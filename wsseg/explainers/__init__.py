@@ -1,4 +1,4 @@
-"""Explainers: what in an image a Keras model's score for a class rests on."""
+"""Explainers: which parts of an image a Keras model's score for a class depends on."""
 
 from typing import Any
 
@@ -33,16 +33,16 @@ def create(name: str, model: keras.Model, **options: Any):
 
     Args:
         name: A key of `EXPLAINERS`.
-        model: Any Keras model with an image among its inputs: functional or sequential, nested ones included, or
-            subclassed with a named layer (then its own outputs are explained, a final softmax included).
-        options: What the explainer takes; all take `layer`, the name of the layer to explain, and `output`, which of
-            several outputs.
+        model: Any Keras model with an image among its inputs. It may be functional or sequential, with nested models,
+            or subclassed with a named layer; then its own outputs are explained, including a final softmax.
+        options: Options of the explainer. All explainers take `layer`, the name of the layer to explain, and `output`,
+            the name or position of the output to explain.
 
     Returns:
-        An `wsseg.explainers.core.Explainer`; call it with images and targets.
+        An explainer (`wsseg.explainers.core.Explainer`); call it with images and targets.
 
     Raises:
-        InputError: No explainer or option of that name; the message names the nearest.
+        InputError: No explainer or option has that name; the message suggests the nearest name.
 
     Example:
         >>> import numpy as np

@@ -1,4 +1,4 @@
-"""Ablation-CAM: channels weighted by what the score loses without each of them."""
+"""Ablation-CAM: each channel is weighted by the score's drop without it."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from wsseg.explainers.network import Outputs
 from wsseg.explainers.perturbation import Perturbation, repeated
 
 BYTES = 2**25
-"""Size of the features that are run at once, where `batch_size` is not given."""
+"""Size of the features of one pass when `batch_size` is not given."""
 
 
 class AblationCAM(Perturbation):
@@ -18,21 +18,21 @@ class AblationCAM(Perturbation):
 
     $w_k^c = (y^c - y_k^c) / |y^c|$ with $y^c$ the score, and $y_k^c$ the score with channel $k$ of the explained layer
     set to 0; $L^c = ReLU(\sum_k w_k^c A^k)$. No gradient is taken, and only the head runs for each channel. A channel
-    that is 0 everywhere already has the weight 0 without a pass.
+    that is 0 everywhere gets the weight 0 without a pass.
 
-    The paper defines a slope, $(y^c - y_k^c) / \|A^k\|$, and uses the division by $y^c$ in its place†; so does this.
-    Here it is its absolute value, the same wherever the score is positive: so a class of a negative score before the
-    softmax keeps the channels that speak for it. Where $y^c$ is 0 the drop is not divided.
+    The paper defines a slope, $(y^c - y_k^c) / \|A^k\|$, but divides by $y^c$ in practice†; this class does the same.
+    It divides by the absolute value of $y^c$, which changes nothing for a positive score. With a negative score
+    before the softmax, a class then keeps the channels that support it. If $y^c$ is 0, the drop is not divided.
 
     Args:
         model: Any Keras model with an image among its inputs.
         layer: The layer to explain, or None for the last spatial features that the head reads.
-        output: Name or position of the output, where the model has several.
-        batch_size: Channels that are ablated at once; None for as many as make 32 MB of features.
-        progress: Show a bar for each image.
+        output: Name or position of the output, for a model with several outputs.
+        batch_size: Channels ablated per pass; None for as many as fit in 32 MB of features.
+        progress: Show a progress bar for each image.
 
     Raises:
-        InputError: An option has a value it can't have.
+        InputError: An option has an invalid value.
 
     References:
         Desai and Ramaswamy, Ablation-CAM: Visual Explanations for Deep Convolutional Network via Gradient-free
@@ -48,7 +48,7 @@ class AblationCAM(Perturbation):
     def outputs_of(
         self, inputs: Sequence[tf.Tensor], fixed: Sequence[tf.Tensor], rows: Sequence[tf.Tensor]
     ) -> Outputs:
-        """Run the head without one channel each; number -1 leaves all."""
+        """Run the head once per number, without the channel of that number; -1 keeps all channels."""
         (features,), (numbers,) = fixed, rows
         kept = 1 - tf.one_hot(numbers, tf.shape(features)[-1], dtype=tf.float32)  # one_hot(-1) is 0
         ablated = tf.ensure_shape(features * kept[:, None, None, :], (None, *features.shape[1:]))

@@ -1,4 +1,4 @@
-"""ACoL's maps: what either branch of an ACoL classifier sees, fused by the maximum."""
+"""ACoL's maps: the class maps of both branches of an ACoL classifier, fused by the maximum."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -18,21 +18,21 @@ class ACoL(OwnMaps):
     r"""Fused class maps of an ACoL classifier, $M_c = \max(\bar A_c, \bar B_c)$ (Zhang et al. 2018, section 3.2†).
 
     $A_c$ and $B_c$ are the branches' channels of class $c$, and $\bar M = (M - \min M) / (\max M - \min M)$ over
-    the whole image, as in the authors' code; a constant map gives 0. So every map reaches 1, also that of a class
-    that the image does not show, and the least likely cell has 0.
+    the whole image, as in the authors' code; a constant map gives 0. Every other map spans 0 to 1, even the map of a
+    class that the image does not show.
 
-    Branch B sees the features from which branch A's regions of some classes are erased: of those that branch A
-    predicts, so that a class's map does not depend on what else is explained; or, as in training, of those that are
-    explained: then give all classes of an image at once.
+    Branch B sees the features after branch A's regions of some classes are erased. With `erase="predicted"` these are
+    the classes that branch A predicts, so a class's map does not depend on the other explained classes. With
+    `erase="explained"` these are the explained classes, as in training; then give all classes of an image at once.
 
     Args:
         model: A classifier `acol` of `wsseg.classifiers`.
-        layer: The class maps' layer, which is the only choice; or None.
-        output: None: the model has one output.
-        erase: Whose regions are erased: predicted, or explained.
+        layer: Name of the class maps' layer (the only choice), or None.
+        output: Leave this None: the model has one output.
+        erase: Classes whose regions are erased: "predicted" or "explained".
 
     Raises:
-        InputError: Another model, layer or choice.
+        InputError: The model is not an ACoL classifier, or `layer` or `erase` is invalid.
 
     References:
         Zhang et al., Adversarial Complementary Learning for Weakly Supervised Object Localization, CVPR 2018.
@@ -59,7 +59,7 @@ class ACoL(OwnMaps):
         self._branches = model.branch_maps(given_classes=erase == "explained")
 
     def maps(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
-        """Take the wanted classes' maps of both branches, scaled to [0, 1]; return the larger values."""
+        """Scale the wanted classes' maps of both branches to [0, 1]; return the larger values."""
         image, classes = self.image_and_classes(inputs, score)
         given: Any = image
         if self.erase == "explained":
@@ -70,6 +70,6 @@ class ACoL(OwnMaps):
 
 
 def scaled(maps: tf.Tensor) -> tf.Tensor:
-    """Shift and scale maps `(B, T, h, w)` each to [0, 1]; a constant one is 0."""
+    """Shift and scale each map of `(B, T, h, w)` to [0, 1]; a constant map becomes 0."""
     lowest = tf.reduce_min(maps, axis=(2, 3), keepdims=True)
     return tf.math.divide_no_nan(maps - lowest, tf.reduce_max(maps, axis=(2, 3), keepdims=True) - lowest)

@@ -1,4 +1,4 @@
-"""An explainer and its options as one word of a command: `rise:samples=1000,cells=9`."""
+"""An explainer and its options in one command-line word, such as `rise:samples=1000,cells=9`."""
 
 import inspect
 from collections.abc import Callable
@@ -15,16 +15,16 @@ from wsseg.explainers.core import Explainer
 
 
 def read(text: str) -> tuple[str, dict[str, Any]]:
-    """Split a written explainer into its name and options.
+    """Split the text form of an explainer into its name and options.
 
     Args:
-        text: `NAME` or `NAME:OPTION=VALUE,OPTION=VALUE`; a value is read as in YAML.
+        text: `NAME` or `NAME:OPTION=VALUE,OPTION=VALUE`; each value is read as YAML.
 
     Returns:
         The name and the options.
 
     Raises:
-        InputError: It is not written so.
+        InputError: The text does not have this form.
 
     Example:
         >>> read("grad_cam"), read("rise:samples=1000,fill=mean,cells=[7, 9]")
@@ -34,7 +34,7 @@ def read(text: str) -> tuple[str, dict[str, Any]]:
     if not colon:
         return name, {}
     try:
-        # As a YAML mapping in one line, so that a comma inside of brackets belongs to a value.
+        # Read as a one-line YAML mapping, so that a comma inside brackets belongs to a value.
         options = yaml.safe_load("{" + rest.replace("=", ": ") + "}")
     except yaml.YAMLError:
         options = None
@@ -48,17 +48,18 @@ def read(text: str) -> tuple[str, dict[str, Any]]:
 def create(
     text: str, model: keras.Model, preprocess: Callable[[np.ndarray], np.ndarray] | None = None, **more: Any
 ) -> Explainer:
-    """Build the explainer of `model` that is written so.
+    """Build an explainer of `model` from its text form.
 
     Args:
-        text: As of `read`.
-        model: As of `wsseg.explainers.create`.
-        preprocess: `(B, H, W, 3)` float32 RGB in [0, 255] -> what the model takes. Where an explainer compares with a
-            `baseline` that is not given, that is what this makes of black; None for the explainer's own.
-        more: Options beside the written ones.
+        text: See `read`.
+        model: See `wsseg.explainers.create`.
+        preprocess: Function from `(B, H, W, 3)` float32 RGB in [0, 255] to the model's input. If the explainer takes a
+            `baseline` and `text` sets neither it nor `value_range`, the baseline becomes preprocessed black. None
+            keeps the explainer's own default.
+        more: Further options, in addition to those in `text`.
 
     Raises:
-        InputError: As of `read` and of `wsseg.explainers.create`.
+        InputError: See `read` and `wsseg.explainers.create`.
     """
     name, options = read(text)
     takes_baseline = (

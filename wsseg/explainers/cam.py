@@ -16,19 +16,19 @@ from wsseg.explainers.targets import ClassScores
 class CAM(Explainer):
     r"""Class activation map, $M_c(x, y) = \sum_k w_k^c f_k(x, y)$ (Zhou et al. 2016, equation 2).
 
-    The weights are those of the linear map from the pooled features to the logits. Any head that is
+    The weights are those of the linear map from the pooled features to the logits. The head must be
     global average pooling followed by layers that are linear at inference (dense, 1x1 convolution, reshape,
-    dropout) will do; the weights are read off by feeding the head one unit feature at a time. A CAM needs no
+    dropout); its weights are measured by feeding it one unit feature at a time. A CAM needs no
     gradient, and one pass gives every class. A bias of the head is not part of the map.
 
     Args:
         model: A Keras classifier with such a head.
-        layer: The features that are pooled, or None to find them.
-        output: Name or position of the output, where the model has several.
+        layer: Name of the layer whose output is pooled; None to find it.
+        output: Name or position of the output, for a model with several outputs.
 
     Raises:
         InputError: The head is not global average pooling and a linear map (`grad_cam` explains any head), or the
-            model is an ACoL classifier, of whose two branches it would be one.
+            model is an ACoL classifier, for which CAM would show only one of the two branches.
 
     References:
         Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016.
@@ -39,17 +39,17 @@ class CAM(Explainer):
     def __init__(self, model: keras.Model, layer: str | None = None, output: str | int | None = None):
         if isinstance(model, Classifier) and "cam" not in model.explainers:
             raise InputError(
-                f"CAM would be the map of one branch of `{model.name}`; use `{model.explainers[0]}`, which fuses both"
+                f"CAM would show only one branch of `{model.name}`; use `{model.explainers[0]}`, which fuses both"
             )
         super().__init__(model, layer, output)
         head = getattr(self.network, "logits_of_features", lambda output: None)(output)
         if head is None:
             raise InputError(
-                f"CAM needs a head that reads the features of `{self.layer}` alone; use `grad_cam`, which explains any"
+                f"CAM needs a head that reads only the features of `{self.layer}`; use `grad_cam`, which takes any head"
             )
         if len(head.output_shape) != 2:
             raise InputError(
-                f"CAM explains class scores (B, K), and this output is {head.output_shape}; use `grad_cam`"
+                f"CAM explains class scores (B, K), but this output is {head.output_shape}; use `grad_cam`"
             )
         self.weights = tf.constant(linear_weights(head))
 
@@ -65,16 +65,16 @@ class CAM(Explainer):
 
 
 def linear_weights(head: keras.Model) -> np.ndarray:
-    """Read the weights of a head that pools globally and is linear after that.
+    """Measure the weights of a head that pools globally and is linear after that.
 
     Args:
-        head: `(B, h, w, C)` -> `(B, K)`.
+        head: Model from `(B, h, w, C)` to `(B, K)`.
 
     Returns:
-        `(C, K)` float32: the logits' weights on each pooled channel.
+        `(C, K)` float32: weight of each pooled channel in each logit.
 
     Raises:
-        InputError: The head is not of that form.
+        InputError: The head does not have that form.
     """
     channels = head.input_shape[-1]
     size_hw = tuple(side or 2 for side in head.input_shape[1:3])
@@ -89,7 +89,7 @@ def linear_weights(head: keras.Model) -> np.ndarray:
         - bias
     )
 
-    # A random, uneven map must give what its mean predicts: only then is the head pooling and a linear map.
+    # A random, uneven map must give the logits that its mean predicts; only then is the head pooling and a linear map.
     probe = np.random.default_rng(0).uniform(0, 2, (2, *size_hw, channels)).astype(np.float32)
     expected = probe.mean(axis=(1, 2)) @ weights + bias
     found = np.asarray(head(probe, training=False), dtype=np.float32)
@@ -97,7 +97,7 @@ def linear_weights(head: keras.Model) -> np.ndarray:
         found, expected, rtol=1e-2, atol=1e-2 * np.abs(expected).max()
     ):
         raise InputError(
-            "CAM needs global average pooling and linear layers right after the layer that it explains, and here is "
-            "something else; leave `layer` out, or use `grad_cam`, which explains any head"
+            "CAM needs global average pooling and linear layers directly after the explained layer, but this head is "
+            "different; remove `layer`, or use `grad_cam`, which explains any head"
         )
     return weights

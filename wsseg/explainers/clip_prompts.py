@@ -1,4 +1,4 @@
-"""Names of classes to CLIP's text embeddings: sentences, token ids, one vector a class."""
+"""From class names to CLIP's text embeddings: sentences, token ids, one vector per class."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 from wsseg.errors import InputError
 
 TEMPLATES = ("a clean origin {}.",)
-"""CLIP-ES's sentence (section 3.2; †). Others may be given, and several are averaged."""
+"""CLIP-ES's sentence (section 3.2; †). Other sentences may be given; several are averaged."""
 
 BACKGROUND = (
     *(
@@ -41,25 +41,25 @@ BACKGROUND = (
     ),
     *("bridge", "sign"),
 )
-"""CLIP-ES's words for what is around the objects of Pascal VOC; †. Leave out those that are classes."""
+"""CLIP-ES's words for the background of Pascal VOC's objects; †. Remove the words that are classes of yours."""
 
 
 def token_ids(
     names: Sequence[str], tokenizer: Any, templates: Sequence[str] = TEMPLATES, length: int = 77
 ) -> np.ndarray:
-    """Write a name into every template and turn the sentences into token ids.
+    """Insert each name into every template and convert the sentences to token ids.
 
     Args:
-        names: Of K classes.
-        tokenizer: A `keras_hub.models.CLIPTokenizer`, from a preset or from files of its own.
+        names: Names of K classes.
+        tokenizer: A `keras_hub.models.CLIPTokenizer`, from a preset or from your own files.
         templates: P sentences with `{}` for the name.
-        length: Tokens of a sentence, start and end included; longer ones are cut, shorter ones filled up with 0.
+        length: Tokens per sentence, including start and end. Longer sentences are cut; shorter ones are padded with 0.
 
     Returns:
         `(K, P, length)` int32.
 
     Raises:
-        InputError: A template without `{}`, no template or no name.
+        InputError: There is no name or no template, or a template has no `{}`.
 
     References:
         Radford et al., Learning Transferable Visual Models From Natural Language Supervision, ICML 2021, section 3.1.4.
@@ -73,28 +73,28 @@ def token_ids(
         )
     ids = np.zeros((len(names), len(templates), length), np.int32)
     for row, name in zip(ids, names):
-        for place, template in zip(row, templates):
+        for target, template in zip(row, templates):
             words = np.asarray(tokenizer(template.format(name).lower())).ravel()[: length - 2]
             sentence = [tokenizer.start_token_id, *words, tokenizer.end_token_id]
-            place[: len(sentence)] = sentence
+            target[: len(sentence)] = sentence
     return ids
 
 
 def text_embeddings(clip: keras.Model, ids: np.ndarray) -> np.ndarray:
-    """Embed sentences and average those of a class: unit vectors, their mean, made a unit vector again.
+    """Embed sentences and average them per class: the mean of unit vectors, normalised to a unit vector.
 
-    The text transformer looks back only, and a sentence is read off at its end token, which has the largest id: what
-    comes after it, the filling, changes nothing.
+    The text transformer is causal, and a sentence's embedding is read at its end token, which has the largest id.
+    The padding after the end token therefore changes nothing.
 
     Args:
         clip: A `keras_hub.models.CLIPBackbone`.
-        ids: `(K, P, L)` token ids, of P sentences for each of K classes; or `(K, L)`.
+        ids: `(K, P, L)` token ids of P sentences for each of K classes; or `(K, L)`.
 
     Returns:
-        `(K, D)` float32, of length 1.
+        `(K, D)` float32 unit vectors.
 
     Raises:
-        InputError: Other shapes, or more tokens than the network takes.
+        InputError: `ids` has another shape, or more tokens than the network takes.
     """
     ids = np.asarray(ids)
     if ids.ndim == 2:

@@ -1,4 +1,4 @@
-"""Class maps from CLIP and the names of the classes alone: the softmax Grad-CAM of CLIP-ES."""
+"""Class maps from CLIP and only the names of the classes: the softmax Grad-CAM of CLIP-ES."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ from wsseg.layers.vision_tokens import clip_embedded
 
 
 class CLIPNetwork(Network):
-    """CLIP's image encoder, split at the last block: what its attention reads, and the image's embedding made of it.
+    """CLIP's image encoder, split at the last block: the input of the block's attention, and the embedding after it.
 
     Args:
         clip: A `keras_hub.models.CLIPBackbone`.
-        num_classes: Of the scores that are explained.
-        output_stride: Pixels from cell to cell; None for the patch's side; to another the image is resized.
-        preprocessing: Where the scale and offset of the image come from; None for those of OpenAI's CLIP.
+        num_classes: Number of classes that can be explained.
+        output_stride: Pixels from cell to cell; None for the patch's side. For another value the image is resized.
+        preprocessing: Source of the image's scale and offset; None for those of OpenAI's CLIP.
 
     Raises:
-        InputError: Not such a network.
+        InputError: `clip` is not such a network.
     """
 
     channels = 3
@@ -67,8 +67,8 @@ class CLIPNetwork(Network):
         """Run up to the last block.
 
         Returns:
-            The tokens that its attention reads, `(B, 1 + N, C)` float32, the class token first; the same before their
-            layer norm, which are added to the attention's result; and the patches' `(h, w)`.
+            The tokens that the last block's attention reads, `(B, 1 + N, C)` float32, class token first; the same
+            tokens before the layer norm, for the residual connection; and the number of patches `(h, w)`.
         """
         (images,) = inputs
         grid_hw = tuple(side // self.stride for side in keras.ops.shape(images)[1:3])
@@ -81,7 +81,7 @@ class CLIPNetwork(Network):
         return keras.ops.cast(self.block.layer_norm_1(tokens), "float32"), tokens, grid_hw
 
     def embedding(self, normed: Any, tokens: Any) -> Any:
-        """Run from the last block's attention on; return the image's unit embedding `(B, D)` float32."""
+        """Run the rest, from the last block's attention on; return the image's unit embedding `(B, D)` float32."""
         block, normed = self.block, keras.ops.cast(normed, tokens.dtype)
         tokens = tokens + block.attention(normed, normed, normed, training=False)
         # Only the class token is read from here on.
@@ -95,25 +95,26 @@ class CLIPText(Explainer):
     r"""Maps of what CLIP finds in an image for the names of the classes present (CLIP-ES, Lin et al. 2023).
 
     The scores of an image are $s = softmax(e^\tau\, v \cdot t)$ over the classes that are present in it and words for
-    the background: $v$ the image's unit embedding, $t$ the texts', $\tau$ CLIP's own scale. So a class competes with
-    what it would be taken for, and classes that are absent have no part; with nothing to compete with, its score is 1
-    whatever the image, and its map 0. Grad-CAM follows, at the tokens $A$ that the last block's attention reads (the
-    last place where patches reach the class token): $\alpha_k^c = \frac{1}{N} \sum_i \partial s_c / \partial A_{ik}$
-    over the N patches, and $L_i^c = ReLU(\sum_k \alpha_k^c A_{ik})$.
+    the background: $v$ is the image's unit embedding, $t$ the texts' embeddings, $\tau$ CLIP's own log scale. A class
+    thus competes with the other present classes and the background words; absent classes have no influence. A class
+    without competitors always has the score 1 and the map 0. Grad-CAM is applied at the tokens $A$ that the last
+    block's attention reads, the last layer where patches influence the class token:
+    $\alpha_k^c = \frac{1}{N} \sum_i \partial s_c / \partial A_{ik}$ over the N patches, and
+    $L_i^c = ReLU(\sum_k \alpha_k^c A_{ik})$.
 
-    No training and no image label beyond which classes are present is used. CLIP-ES then spreads the maps by the
-    attention of the last blocks (its CAA); that part is not here. With `MultiScale`, sides must stay multiples of
-    `output_stride`.
+    Nothing is trained, and the only labels used are the classes present in each image. CLIP-ES then spreads the maps
+    by the attention of the last blocks (its CAA); that part is not included here. With `MultiScale`, scaled sides
+    must remain multiples of `output_stride`.
 
     Args:
         clip: A `keras_hub.models.CLIPBackbone`, such as `wsseg.backbones.hub.load_preset("clip_vit_base_patch16")`.
-        classes: `(K, D)` text embeddings of the classes, of `wsseg.explainers.clip_prompts`.
-        background: `(W, D)` those of words for the background, W 0 or more; None for none.
-        output_stride: Pixels from cell to cell, the patch's side by default; a smaller one gives finer maps.
-        preprocessing: Where the scale and offset of the image come from; None for those of OpenAI's CLIP.
+        classes: `(K, D)` text embeddings of the classes, from `wsseg.explainers.clip_prompts`.
+        background: `(W, D)` text embeddings of words for the background, W may be 0; None for no words.
+        output_stride: Pixels from cell to cell, the patch's side by default; a smaller stride gives finer maps.
+        preprocessing: Source of the image's scale and offset; None for those of OpenAI's CLIP.
 
     Raises:
-        InputError: Embeddings of another form, or not a CLIP of keras-hub.
+        InputError: Embeddings have another shape or are not unit vectors, or `clip` is not a CLIP of keras-hub.
 
     References:
         Lin et al., CLIP is Also an Efficient Segmenter: A Text-Driven Approach for Weakly Supervised Semantic
@@ -151,7 +152,7 @@ class CLIPText(Explainer):
             classes: `(B, T)` class indices, -1 for none.
 
         Returns:
-            `(B, K + W)` float32: 0 for classes that are not among an image's.
+            `(B, K + W)` float32 probabilities: 0 for classes that an image does not have.
         """
         scale = tf.exp(tf.cast(self.network.model.clip_head.logit_scale, tf.float32))
         logits = scale * tf.matmul(embedding, self.texts, transpose_b=True)
@@ -164,7 +165,7 @@ class CLIPText(Explainer):
     def maps(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
         """Differentiate the softmax through the last block and combine."""
         if not isinstance(score.target, ClassScores):
-            raise InputError("CLIPText explains class indices only; give those of the image's classes")
+            raise InputError("CLIPText explains class indices only; give the indices of the image's classes")
         (classes,) = score.arrays
         normed, tokens, grid_hw = self.network.tokens(inputs)
         count = tf.shape(normed)[0]

@@ -1,4 +1,4 @@
-"""Counterfactual Grad-CAM: what speaks against a class, and would make the score rise if it were gone."""
+"""Counterfactual Grad-CAM: the regions that lower a class's score, which would rise without them."""
 
 import tensorflow as tf
 
@@ -9,8 +9,8 @@ from wsseg.explainers.gradients import positive
 class CounterfactualGradCAM(GradientCAM):
     r"""Grad-CAM with negated gradients (Selvaraju et al. 2017, section 3.3 †, "counterfactual explanations").
 
-    $\alpha_k^c = \frac{1}{Z} \sum_{ij} -\partial y^c / \partial A_{ij}^k$, $L^c = ReLU(\sum_k \alpha_k^c A^k)$: the
-    regions that would make the network change its prediction. († quoted from memory.)
+    $\alpha_k^c = \frac{1}{Z} \sum_{ij} -\partial y^c / \partial A_{ij}^k$, $L^c = ReLU(\sum_k \alpha_k^c A^k)$. The
+    map shows the regions whose removal would make the network change its prediction. († quoted from memory.)
 
     References:
         Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks, ICCV 2017.

@@ -1,4 +1,4 @@
-"""Eigen-CAM: the strongest pattern of the features, whatever the class."""
+"""Eigen-CAM: the strongest pattern of the features, independent of the class."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,9 +11,9 @@ from wsseg.explainers.core import Explainer, Score
 class EigenCAM(Explainer):
     r"""Projection of the features on their first principal direction (Muhammad & Yeasin 2020, equations 1 to 3 †).
 
-    With the features as a matrix $O = U \Sigma V^T$ of cells times channels, not centred, $L = O V_1$. It needs no
-    gradient and knows no class: every target gets the same map. The sign of a singular vector is arbitrary; the one is
-    taken that makes the map's sum positive. $O V_1 = \sigma_1 U_1$ comes from the smaller of the two Gram matrices.
+    $L = O V_1$, with the features as a matrix $O = U \Sigma V^T$ of cells times channels, not centred. It needs no
+    gradient and no class: every target gets the same map. The sign of a singular vector is arbitrary; the map takes
+    the sign that makes its sum positive. $O V_1 = \sigma_1 U_1$ is computed from the smaller of the two Gram matrices.
 
     References:
         Muhammad & Yeasin, Eigen-CAM: Class Activation Map using Principal Components, IJCNN 2020. († quoted from
@@ -34,5 +34,5 @@ class EigenCAM(Explainer):
             projected = tf.einsum("bnc,bc->bn", cells, vectors[..., -1])
         projected *= tf.where(tf.reduce_sum(projected, axis=1, keepdims=True) < 0, -1.0, 1.0)
         maps = tf.reshape(projected, [shape[0], 1, shape[1], shape[2]])
-        count = score(self.network.head(features, inputs)).shape[1]  # the shape alone: the head is not run
+        count = score(self.network.head(features, inputs)).shape[1]  # only its shape: the head is not run
         return tf.repeat(maps, count, axis=1)

@@ -1,4 +1,4 @@
-"""What a model's layers respond to: their channels, the strongest first."""
+"""The channels of a model's layers, strongest first: what the layers respond to."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +18,11 @@ class FeatureMaps:
     """The strongest channels of a layer.
 
     Attributes:
-        layer: Its name.
-        channels: `(C,)` channel numbers, the strongest first.
-        responses: `(B, C)` float32, the mean of a channel's positive part over the cells of each image.
-        maps: `(C, B, H, W)` float32 in [0, 1], the positive part at the image's size, over the channel's maximum.
+        layer: Name of the layer.
+        channels: `(C,)` channel numbers, strongest first.
+        responses: `(B, C)` float32: mean of a channel's positive part over the cells of each image.
+        maps: `(C, B, H, W)` float32 in [0, 1]: positive part at the image's size, divided by the channel's maximum
+            over all images.
     """
 
     layer: str
@@ -31,7 +32,7 @@ class FeatureMaps:
 
 
 class _Channels(Explainer):
-    """The features themselves, with the core's placing of cells."""
+    """The features themselves, placed in the image by the core."""
 
     def features(self, images: Any) -> tf.Tensor:
         inputs = self.prepared(images, lambda outputs: outputs)[0]
@@ -45,20 +46,20 @@ class _Channels(Explainer):
 def feature_maps(model: keras.Model, images: Any, layer: str | None = None, top: int = 12) -> FeatureMaps:
     """Find the channels of a layer that respond most to some images.
 
-    A channel's strength is the mean of its positive part over the cells, in the image where that is highest. (Not its
-    maximum: after a ReLU6 that is 6 for many.) Values of different channels are compared as they are.
+    A channel's strength is the mean of its positive part over the cells, in the image with the highest mean. The
+    maximum is not used, since it is 6 for many channels after a ReLU6. Channels are compared without scaling.
 
     Args:
         model: Any model that the explainers take.
-        images: As the explainers take them.
-        layer: The layer, or None for the one that is explained by default.
-        top: How many channels.
+        images: Images as the explainers take them (see `Explainer.raw`).
+        layer: Name of the layer, or None for the layer that is explained by default.
+        top: Number of channels to return.
 
     Returns:
-        The channels, the strongest first.
+        The channels, strongest first.
 
     Raises:
-        InputError: No layer of that name, or the images do not fit the model.
+        InputError: The model has no such layer, or the images do not fit the model.
     """
     network = _Channels(model, layer)
     features = network.features(images).numpy()
@@ -75,10 +76,10 @@ def feature_maps(model: keras.Model, images: Any, layer: str | None = None, top:
 
 
 def stage_ends(model: keras.Model) -> list[str]:
-    """Return the last layer of each size of cells: those that are worth a look.
+    """Return the last layer of each stride, the layers most worth looking at.
 
     Args:
-        model: Functional or sequential, with an image as its first input of rank 4.
+        model: Functional or sequential model with an image as its first input of rank 4.
 
     Returns:
         Layer names, from the image to the output.

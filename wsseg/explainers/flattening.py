@@ -1,4 +1,4 @@
-"""Take nested models apart: one functional model of the same layers, none of them a model."""
+"""Flatten nested models: one functional model of the same layers, none of which is a model."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -14,11 +14,11 @@ def flatten(model: keras.Model) -> keras.Model:
     """Return a functional model of the same layers and weights in which no model is nested in another.
 
     Args:
-        model: A functional or sequential model; an application inside one is the common case.
+        model: A functional or sequential model, commonly with a `keras.applications` model inside.
 
     Returns:
-        A functional model that shares every weight with `model`. Where a nested layer's name occurs twice, it
-        becomes `<its model>.<layer>`.
+        A functional model that shares every weight with `model`. A nested layer whose name occurs twice
+        is renamed to `<its model>.<layer>`.
 
     Raises:
         InputError: `model` is subclassed, or was never built.
@@ -30,7 +30,7 @@ def flatten(model: keras.Model) -> keras.Model:
             )
     elif not hasattr(model, "_run_through_graph"):
         raise InputError(
-            f"model `{model.name}` is a subclassed {type(model).__name__}; the order of its layers is not known; "
+            f"model `{model.name}` is a subclassed {type(model).__name__}, so the order of its layers is unknown; "
             "rebuild it as a functional model"
         )
     inputs = [keras.Input(batch_shape=x.shape, dtype=x.dtype) for x in model.inputs]
@@ -39,7 +39,7 @@ def flatten(model: keras.Model) -> keras.Model:
 
 
 class _Renamed(keras.layers.Layer):
-    """A layer under another name: a flat model may hold each name once only, nested models may repeat it."""
+    """A layer under another name: names are unique in a flat model, but nested models may repeat them."""
 
     def __init__(self, wrapped: Callable, name: str):
         super().__init__(name=name, autocast=False)
@@ -50,7 +50,7 @@ class _Renamed(keras.layers.Layer):
 
 
 class _Inliner:
-    """Calls a model's operations on symbolic tensors one by one, in place of the models nested in it."""
+    """Calls a model's operations one by one on symbolic tensors, and those of nested models instead of the models."""
 
     def __init__(self, model: keras.Model):
         self.paths: dict[int, tuple[str, ...]] = {}
@@ -73,7 +73,7 @@ class _Inliner:
             return tensor
         if is_graph(operation):
             (inputs,) = args
-            # As the model itself would, but without its warning that a list of one tensor is no tensor.
+            # Casts as the model itself does, but without its warning about a list of one tensor.
             inputs = [
                 given if given.dtype == expected.dtype else keras.ops.cast(given, expected.dtype)
                 for given, expected in zip(keras.tree.flatten(inputs), operation.inputs)
@@ -86,6 +86,6 @@ class _Inliner:
 
 
 def is_graph(operation: Any) -> bool:
-    """Tell whether an operation is a model whose layers are known."""
+    """Return whether an operation is a model whose layers are known."""
     functional = isinstance(operation, keras.Model) and hasattr(operation, "_run_through_graph")
     return functional or isinstance(operation, keras.Sequential)

@@ -11,8 +11,8 @@ class GradCAM(GradientCAM):
 
     $\alpha_k^c = \frac{1}{Z} \sum_{ij} \partial y^c / \partial A_{ij}^k$ and
     $L^c = ReLU(\sum_k \alpha_k^c A^k)$, with $y^c$ the score before the softmax, $A^k$ channel $k$ of the
-    explained layer and $Z$ its number of cells. On a head of global average pooling and one linear layer it
-    is CAM's positive part divided by $Z$.
+    explained layer and $Z$ its number of cells. With a head of global average pooling and one linear layer, the
+    map is CAM's positive part divided by $Z$.
 
     References:
         Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks, ICCV 2017.

@@ -1,4 +1,4 @@
-"""Grad-CAM++: each cell's gradient weighted by its share, so that several objects of a class count."""
+"""Grad-CAM++: each cell's gradient is weighted, so that several objects of a class count."""
 
 import tensorflow as tf
 
@@ -10,10 +10,11 @@ class GradCAMPlusPlus(GradientCAM):
     r"""Grad-CAM++ (Chattopadhay et al. 2018, equations 5, 6 and 19 †).
 
     $\alpha_{ij}^{kc} = \frac{g^2}{2 g^2 + \sum_{ab} A_{ab}^k g^3}$ with $g = \partial y^c / \partial A_{ij}^k$,
-    $w_k^c = \sum_{ij} \alpha_{ij}^{kc} ReLU(g)$ and $L^c = ReLU(\sum_k w_k^c A^k)$. Where $g > 0$ the fraction is
-    computed as $1 / (2 + g \sum_{ab} A_{ab}^k)$, the same number, for $g^3$ of a small gradient is 0 in float32; where
-    it is not, the ReLU makes its factor 0. The paper takes $Y^c = \exp(y^c)$, whose derivative has the factor
-    $\exp(y^c)$ more, the same for the whole map: it is left out. The features must not be negative (after a ReLU).
+    $w_k^c = \sum_{ij} \alpha_{ij}^{kc} ReLU(g)$ and $L^c = ReLU(\sum_k w_k^c A^k)$. If $g > 0$, the fraction is
+    computed as the equal $1 / (2 + g \sum_{ab} A_{ab}^k)$, because $g^3$ of a small gradient is 0 in float32. If
+    $g \leq 0$, the ReLU makes the product 0. The paper takes $Y^c = \exp(y^c)$, whose derivative has the additional
+    factor $\exp(y^c)$; it is the same for the whole map, so it is omitted. The features must not be negative (use a
+    layer after a ReLU).
 
     References:
         Chattopadhay et al., Grad-CAM++: Generalized Gradient-Based Visual Explanations for Deep Convolutional

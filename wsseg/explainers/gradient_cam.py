@@ -1,4 +1,4 @@
-"""Grad-CAM's family: a formula of the features and the scores' gradients by them."""
+"""The Grad-CAM family: a formula of the features and the scores' gradients with respect to them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from wsseg.explainers.gradients import head_gradients
 
 
 class GradientCAM(Explainer):
-    """A class map from features and gradients; a method is its `combine` and nothing else."""
+    """A class map from features and gradients; a method only defines `combine`."""
 
     def combine(self, features: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
         """The method's formula.

@@ -1,4 +1,4 @@
-"""Gradients of scores by the explained features: the one place that takes them."""
+"""Gradients of scores with respect to the explained features; all explainers take them from here."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from wsseg.explainers.core import Score
 
 SCALE = 64.0
-"""Lifts a mixed-precision head's gradients above float16's smallest numbers; a power of 2 loses no digit."""
+"""Loss scale that keeps a mixed-precision head's gradients above float16's smallest numbers; a power of 2 is exact."""
 
 
 def head_gradients(network: Network, inputs: Sequence[Any], score: "Score") -> tuple[tf.Tensor, tf.Tensor]:
-    """Differentiate scores by the explained layer's features, through the head only.
+    """Differentiate scores with respect to the explained layer's features, through the head only.
 
-    The network runs once, forward, for all scores; each score then has a backward pass of its own, through the head.
+    One forward pass serves all scores; each score then has its own backward pass through the head.
 
     Args:
         network: The model, split at the layer.
-        inputs: Its inputs, flat.
-        score: Outputs -> `(B, T)`.
+        inputs: The model's inputs as a flat list.
+        score: Function from the model's outputs to scores `(B, T)`.
 
     Returns:
         The features `(B, h, w, C)` and the gradients `(B, T, h, w, C)`, float32.
@@ -37,15 +37,18 @@ def head_gradients(network: Network, inputs: Sequence[Any], score: "Score") -> t
 
 
 def differentiate(function: Any, position: tf.Tensor, network: Network) -> tf.Tensor:
-    """Differentiate `(B, T)` scores by a tensor of the same batch.
+    """Differentiate `(B, T)` scores with respect to a tensor of the same batch.
 
     Args:
-        function: The tensor -> scores `(B, T)`, T known.
-        position: `(B, ...)` float32, where to differentiate.
-        network: Named in the error.
+        function: Function from the tensor to scores `(B, T)`, with T known at trace time.
+        position: `(B, ...)` float32, the tensor's value at which to differentiate.
+        network: The model, named in the error message.
 
     Returns:
         `(B, T, ...)` float32.
+
+    Raises:
+        InputError: The scores do not depend on the tensor.
     """
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(position)
@@ -60,5 +63,5 @@ def differentiate(function: Any, position: tf.Tensor, network: Network) -> tf.Te
 
 
 def positive(values: tf.Tensor) -> tf.Tensor:
-    """Return the positive part; NaN stays NaN, where TensorFlow's ReLU makes it 0 on a CPU."""
+    """Return the positive part; NaN stays NaN (TensorFlow's ReLU turns it into 0 on a CPU)."""
     return values * tf.cast(values > 0, values.dtype)

@@ -15,19 +15,19 @@ from wsseg.grid import Grid
 
 
 class GraphNetwork(Network):
-    """A functional or sequential model, split at a layer; the parts share its weights.
+    """A functional or sequential model, split at a layer; both parts share its weights.
 
     Args:
         model: Any functional or sequential model with an image among its inputs.
-        layer: The layer to explain, or None for the last spatial features that the head reads: the last layer
-            whose output is `(B, h, w, C)` and through which all goes from the image to the output (in ResNet50
-            the ReLU after the last addition, not a convolution before it). Where the output is a map itself (a
-            segmenter), the last layer of the coarsest cells.
-        output: Name or position of the output that the default layer is chosen for; None for all of them.
-        at_layer: False to explain the image itself: no layer is looked for.
+        layer: The layer to explain, or None for the last spatial features that the head reads. That is the last layer
+            with an output `(B, h, w, C)` that every path from the image to the output passes through (in ResNet50
+            the ReLU after the last addition, not a convolution before it). If the output itself is a map (a
+            segmenter), it is the last layer of those with the largest stride.
+        output: Name or position of the output that the default layer is chosen for; None for all outputs.
+        at_layer: False to explain the image itself; then no layer is chosen.
 
     Raises:
-        InputError: The model takes no image, has no layer of that name, or no spatial layer at all.
+        InputError: The model takes no image, has no layer of that name, or has no spatial layer.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class GraphNetwork(Network):
             self._features = keras.Model(flat.inputs, tensor, name="features")
             reached = inputs_behind(self._ends, tensor)
             self._needed = [i for i, x in enumerate(flat.inputs) if id(x) in reached]
-            # Keras takes an output once only, and none that is an input too.
+            # Keras accepts each output only once, and no output that is also an input.
             self._apart = list({id(x): x for x in self._ends if x is not tensor}.values())
             self._tensor, self._behind = tensor, [flat.inputs[i] for i in self._needed]
             self._head = keras.Model([tensor, *self._behind], self._apart, name="head")
@@ -92,7 +92,7 @@ class GraphNetwork(Network):
         if layer is not None:
             return layer, choices[layer]
         if all(len(x.shape) == 4 for x in outputs):
-            scores = {x.shape[-1] for x in outputs}  # the class scores themselves are no features
+            scores = {x.shape[-1] for x in outputs}  # class scores are not features
             return _coarsest(
                 {k: x for k, x in choices.items() if x.shape[-1] not in scores} or choices, grids(flat)
             )
@@ -100,19 +100,19 @@ class GraphNetwork(Network):
             if id(image) not in inputs_behind(outputs, tensor):
                 return found, tensor
         raise InputError(
-            f"model `{name}` has no spatial layer through which all goes from the image to the output; name the "
-            f"one to explain with `layer=`, such as `{next(reversed(choices))}`"
+            f"model `{name}` has no spatial layer that every path from the image to the output passes through; name "
+            f"the layer to explain with `layer=`, such as `{next(reversed(choices))}`"
         )
 
     def logits_of_features(self, output: str | int | None) -> keras.Model | None:
-        """Return the head to one output's logits as a model of the features alone; None where it reads more."""
+        """Return the head to one output's logits, as a model of the features; None if the head reads other inputs."""
         if self._needed:
             return None
         ends = keras.tree.pack_sequence_as(self._structure, self._ends[len(self.names) :])
         return keras.Model(self._tensor, Outputs(ends, ends, self.names).one(output, logits=True))
 
     def inputs(self, given: Any) -> list[Any]:
-        """Return the inputs in order: an array, a list, or a dict by the inputs' names."""
+        """Return the inputs in the model's order, from an array, a list, or a dict by the inputs' names."""
         if isinstance(given, dict):
             missing = [name for name in self.input_names if name not in given]
             if missing or len(given) != len(self.input_names):
@@ -131,11 +131,11 @@ class GraphNetwork(Network):
         return [np.asarray(x, dtype=dtype) for x, dtype in zip(given, self.dtypes)]
 
     def features(self, inputs: Sequence[Any]) -> Any:
-        """Run up to the layer."""
+        """Run the model up to the layer."""
         return self._features(_tensors(inputs), training=False)
 
     def head(self, features: Any, inputs: Sequence[Any]) -> Outputs:
-        """Run from the layer on."""
+        """Run the model from the layer on."""
         found = self._head(_tensors([features, *(inputs[i] for i in self._needed)]), training=False)
         values = {id(x): value for x, value in zip(self._apart, keras.tree.flatten(found))} | {
             id(self._tensor): features
@@ -159,16 +159,19 @@ def _tensors(arrays: Sequence[Any]) -> list[Any]:
 
 
 def spatial_layers(flat: keras.Model, image: Any) -> dict[str, Any]:
-    """List what a flat model computes of its image and still has a place: name -> tensor, in order.
+    """List the spatial layers that depend on the image.
 
-    A global pooling that keeps its dimensions, `(B, 1, 1, C)`, has no place any more.
+    The output of a global pooling that keeps its dimensions, `(B, 1, 1, C)`, is not spatial.
 
     Args:
-        flat: From `wsseg.explainers.flattening.flatten`.
-        image: The symbolic input.
+        flat: Flat model, from `wsseg.explainers.flattening.flatten`.
+        image: The image's symbolic input.
+
+    Returns:
+        Layer name -> output tensor `(B, h, w, C)`, in the order in which the layers run.
     """
-    # A shared layer has a node in each model it is part of, and `layer.output` is the first one's: so the
-    # nodes of this very graph are walked instead, in the order in which they run.
+    # A shared layer has a node in each model that contains it, and `layer.output` belongs to the first node.
+    # Therefore the nodes of this graph are visited instead, in the order in which they run.
     result, behind = {}, {id(image)}
     for depth in sorted(flat._nodes_by_depth, reverse=True):
         for node in flat._nodes_by_depth[depth]:
@@ -177,13 +180,13 @@ def spatial_layers(flat: keras.Model, image: Any) -> dict[str, Any]:
             behind |= {id(x) for x in node.outputs}
             shape = tuple(node.outputs[0].shape)
             if len(node.outputs) == 1 and len(shape) == 4 and shape[1:3] != (1, 1):
-                result.pop(node.operation.name, None)  # called twice: the later call
+                result.pop(node.operation.name, None)  # called twice: keep the later call
                 result[node.operation.name] = node.outputs[0]
     return result
 
 
 def inputs_behind(outputs: Sequence[Any], stop: Any) -> set[int]:
-    """Return the ids of the inputs that outputs depend on other than through the tensor `stop`."""
+    """Return the ids of the inputs that the outputs depend on by paths that do not contain the tensor `stop`."""
     reached, seen, left = set(), {id(stop)}, list(outputs)
     while left:
         tensor = left.pop()

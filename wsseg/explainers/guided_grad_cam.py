@@ -1,4 +1,4 @@
-"""Guided Grad-CAM: guided backpropagation where Grad-CAM says that the class is."""
+"""Guided Grad-CAM: guided backpropagation, multiplied by Grad-CAM's map of the class."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,23 +15,23 @@ from wsseg.interpolation import placed
 class GuidedGradCAM(GuidedBackprop, GradCAM):
     r"""Product of guided backpropagation and the enlarged Grad-CAM (Selvaraju et al. 2017, section 3.2).
 
-    $G(x) \cdot L^c$, with $G$ the guided gradient of every value of the image and $L^c$ Grad-CAM's map, its cells put
-    where they look. Grad-CAM makes it specific to the class, guided backpropagation sharp. The map is the largest
-    magnitude over the channels.
+    $G(x) \cdot L^c$, with $G$ the guided gradient of every value of the image and $L^c$ Grad-CAM's map, its cells
+    placed where they look. Grad-CAM makes the product specific to the class; guided backpropagation makes it sharp.
+    The map is the largest magnitude over the channels.
 
     Args:
         model: Any Keras model with an image among its inputs and a ReLU.
         layer: The layer of Grad-CAM, or None for the last spatial features that the head reads.
-        output: Name or position of the output to explain, where the model has several.
+        output: Name or position of the output to explain, for a model with several outputs.
         reduction: A key of `REDUCTIONS`: how the maps reduce the channels.
 
     Attributes:
         layer: Name of Grad-CAM's layer.
-        grid: Of that layer; the maps themselves are of the image's size.
-        relus: How many ReLUs were guided, when last traced; 0 before.
+        grid: Grid of that layer; the maps themselves have the image's size.
+        relus: Number of ReLUs guided in the latest trace; 0 before the first call.
 
     Raises:
-        InputError: As of `GuidedBackprop`, and as of `GradCAM` for the layer.
+        InputError: See `GuidedBackprop`, and `GradCAM` for the layer.
 
     References:
         Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks, ICCV 2017.
@@ -49,7 +49,7 @@ class GuidedGradCAM(GuidedBackprop, GradCAM):
         return guided * tf.einsum("yh,bthw,xw->btyx", rows, cam, columns)[..., None]
 
     def _enlargement(self, axis: int, cells: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-        """Return the matrix `(size, cells)` that reads Grad-CAM's cells at every pixel; sizes may be unknown yet."""
+        """Return the matrix `(size, cells)` that reads Grad-CAM's cells at every pixel; sizes are tensors."""
 
         def matrix(cells: np.ndarray, size: np.ndarray) -> np.ndarray:
             return Explainer.placement(self, np.arange(size), axis, int(cells), int(size)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Guided ReLUs: the backward pass through a model with each of its ReLUs letting positive gradients through only."""
+"""Guided ReLUs: a backward pass in which every ReLU of the model passes only positive gradients."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,11 +13,11 @@ from wsseg.explainers.gradients import SCALE, positive
 from wsseg.explainers.network import Network
 
 RELUS = {"Relu": "WssegGuidedRelu", "Relu6": "WssegGuidedRelu6", "LeakyRelu": "WssegGuidedLeakyRelu"}
-"""TensorFlow's ReLU operations -> their guided gradients. What Keras calls a ReLU ends in one of them."""
+"""TensorFlow's ReLU operations -> names of their guided gradients. Every ReLU of Keras ends in one of them."""
 
 GATE = "WssegPositiveGradient"
 COMPOSED = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.PReLU)
-"""Layers that may be made of several operations (a threshold, a learnt slope): they are guided as a whole."""
+"""Layers that may consist of several operations (a threshold, a learnt slope); each is guided as a whole."""
 
 
 @tf.RegisterGradient(RELUS["Relu"])
@@ -45,36 +45,37 @@ def _gate(operation: tf.Operation, gradient: tf.Tensor) -> tf.Tensor:
 def differentiate_guided(
     function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor, network: Network
 ) -> tuple[tf.Tensor, int]:
-    """Differentiate scores by images, with every ReLU on the way guided.
+    """Differentiate scores with respect to images, with every ReLU on the way guided.
 
-    TensorFlow keeps with each operation of a graph the name of its gradient. The names of the ReLUs' are replaced
-    while the model is traced into the graph at hand, so that neither the model nor anything outside of this graph
-    is changed, and every ReLU is met, whichever way it is called.
+    TensorFlow stores the name of the gradient with each operation of a graph. While the model is traced into the
+    current graph, the gradient names of ReLUs are replaced. This changes neither the model nor anything outside this
+    graph, and it affects every ReLU, however it is called.
 
     Args:
-        function: Images -> scores `(B, T)`, T known.
+        function: Function from images to scores `(B, T)`, with T known at trace time.
         images: `(B, H, W, C)` float32.
         network: The model, for its layers.
 
     Returns:
-        `(B, T, H, W, C)` float32, and the number of ReLUs between the images and the scores.
+        `(B, T, H, W, C)` float32, and the number of guided ReLUs between the images and the scores.
 
     Raises:
-        InputError: There is no ReLU, or one in a function that is compiled by itself.
+        InputError: There is no ReLU, a ReLU is in a separately compiled function, or the scores do not depend on the
+            images.
     """
     graph = tf.compat.v1.get_default_graph()
     images = tf.identity(images)
     with graph.gradient_override_map(RELUS), _guided_as_a_whole(network.model):
         scores = function(images) * SCALE
     count = _guided_between(graph, images, scores, network.model)
-    # Not by a tape, which does not look at the names that the operations keep.
+    # A tape would ignore the gradient names stored with the operations.
     gradients = [tf.gradients(score, images)[0] for score in tf.unstack(scores, axis=1)]
     return tf.stack(gradients, axis=1) / SCALE, count
 
 
 @contextmanager
 def _guided_as_a_whole(model: keras.Model) -> Iterator[None]:
-    """Guide the output of each layer that may be composed of several operations, instead of its parts."""
+    """Guide the output of each layer that may consist of several operations, instead of those operations."""
     with ExitStack() as stack:
         for part in {id(x): x for x in _parts(model)}.values():
             if (
@@ -95,7 +96,7 @@ def _gated(part: Any) -> Iterator[None]:
         with graph.gradient_override_map({"Identity": GATE}):
             return tf.identity(output)
 
-    # Past Keras' own __setattr__, which keeps track of layers and variables only.
+    # Bypasses Keras' own __setattr__, which only tracks layers and variables.
     part.__dict__["call"] = gated
     try:
         yield
@@ -111,7 +112,7 @@ def _parts(model: keras.Model) -> Iterator[Any]:
 
 
 def _guided_between(graph: tf.Graph, start: tf.Tensor, end: tf.Tensor, model: keras.Model) -> int:
-    """Count the guided ReLUs that lie between two tensors."""
+    """Count the guided ReLUs between two tensors."""
     behind, left = set(), [end.op]
     while left:
         operation = left.pop()
@@ -119,7 +120,7 @@ def _guided_between(graph: tf.Graph, start: tf.Tensor, end: tf.Tensor, model: ke
             behind.add(operation.name)
             left.extend(x.op for x in operation.inputs)
     count, touched = 0, {start.op.name}
-    for operation in graph.get_operations():  # in the order in which they were made
+    for operation in graph.get_operations():  # in the order of their creation
         if operation.name in behind and touched & {x.op.name for x in operation.inputs}:
             touched.add(operation.name)
             _refuse_hidden(graph, operation, model)
@@ -132,14 +133,14 @@ def _guided_between(graph: tf.Graph, start: tf.Tensor, end: tf.Tensor, model: ke
     if not count:
         found = ", ".join(f"{name} ({number})" for name, number in _activations(model).most_common())
         raise InputError(
-            f"guided backpropagation needs ReLUs, and model `{model.name}` has none between its image and the score; "
+            f"guided backpropagation needs ReLUs, but model `{model.name}` has none between its image and the score; "
             f"its activations: {found or 'none'}; use `smooth_grad` or `integrated_gradients`"
         )
     return count
 
 
 def _refuse_hidden(graph: tf.Graph, operation: tf.Operation, model: keras.Model) -> None:
-    """Refuse ReLUs inside functions that were compiled by themselves: their gradients can't be replaced."""
+    """Refuse ReLUs inside separately compiled functions, where their gradients can't be replaced."""
     called = {value.func.name for value in operation.node_def.attr.values() if value.HasField("func")}
     if not called:
         return
@@ -151,14 +152,14 @@ def _refuse_hidden(graph: tf.Graph, operation: tf.Operation, model: keras.Model)
         for node in library[name].node_def if name in library else ():
             if node.op in RELUS:
                 raise InputError(
-                    f"model `{model.name}` has a ReLU inside `{name}`, a function that is compiled by itself or the "
-                    "body of a loop, where it can't be guided; call it without `tf.function`, or use `smooth_grad`"
+                    f"model `{model.name}` has a ReLU inside `{name}`, a separately compiled function or the body of "
+                    "a loop, where it can't be guided; call it without `tf.function`, or use `smooth_grad`"
                 )
             called |= {value.func.name for value in node.attr.values() if value.HasField("func")} - seen
 
 
 def _activations(model: keras.Model) -> Counter:
-    """Count the names of a model's activations, for the message that none of them is a ReLU."""
+    """Count the names of a model's activations, for the error message that none of them is a ReLU."""
     known, found = set(dir(keras.activations)) - {"linear"}, Counter()
     for part in {id(x): x for x in _parts(model)}.values():
         name = getattr(getattr(part, "activation", None), "__name__", type(part).__name__).lower()

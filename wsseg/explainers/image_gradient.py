@@ -1,4 +1,4 @@
-"""The scores' gradient by the image itself, and what all methods made of it share."""
+"""The scores' gradient with respect to the image itself, and the base class of all methods that use it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,19 +16,19 @@ REDUCTIONS = {
     "largest": lambda x: tf.reduce_max(tf.abs(x), axis=-1),
     "sum": lambda x: tf.reduce_sum(x, axis=-1),
 }
-"""How a pixel's channels become one value: sum of the magnitudes, the largest magnitude, or the signed sum."""
+"""Reductions of a pixel's channels to one value: sum of the magnitudes, largest magnitude, or signed sum."""
 
 
 class ImageGradient(Explainer):
-    r"""Gradient of the score by the image, $\partial y / \partial x$ (Simonyan et al. 2014, section 3).
+    r"""Gradient of the score with respect to the image, $\partial y / \partial x$ (Simonyan et al. 2014, section 3).
 
-    The base of the methods that explain the image itself: a method is its `signed`. The map is the largest magnitude
-    over the channels, as in the paper.
+    This is also the base class of the methods that explain the image itself; a method defines `signed`. The map is
+    the largest magnitude over the channels, as in the paper.
 
     Args:
         model: Any Keras model with an image among its inputs; other inputs are held fixed.
-        layer: None; there is no layer to choose.
-        output: Name or position of the output to explain, where the model has several.
+        layer: Must be None: the image itself is explained.
+        output: Name or position of the output to explain, for a model with several outputs.
         reduction: A key of `REDUCTIONS`: how the maps reduce the channels.
 
     References:
@@ -47,7 +47,7 @@ class ImageGradient(Explainer):
     ):
         if layer is not None and not self.at_layer:
             raise InputError(
-                f"`layer` is {layer!r}, but {type(self).__name__} explains the image itself; leave `layer` out"
+                f"`layer` is {layer!r}, but {type(self).__name__} explains the image itself; remove `layer`"
             )
         if reduction not in REDUCTIONS:
             raise InputError(f"unknown `reduction` {reduction!r}; {nearest(str(reduction), REDUCTIONS)}")
@@ -58,11 +58,11 @@ class ImageGradient(Explainer):
         """The method's formula.
 
         Args:
-            inputs: The model's inputs, flat, as of `maps`.
-            score: The model's outputs -> `(B, T)`.
+            inputs: The model's inputs as a flat list, as in `maps`.
+            score: Function from the model's outputs to scores `(B, T)`.
 
         Returns:
-            `(B, T, H, W, C)` float32.
+            `(B, T, H, W, C)` float32: signed attribution of each value of the image.
         """
         return self.gradients(inputs, score)
 
@@ -71,17 +71,17 @@ class ImageGradient(Explainer):
         return REDUCTIONS[self.reduction](self.signed(inputs, score))
 
     def attributions(self, images: Any, targets: Any) -> np.ndarray:
-        """Return the signed attribution of every value of the image, before channels are reduced.
+        """Return the signed attribution of every value of the image, before the reduction of the channels.
 
         Args:
-            images: As of `raw`.
-            targets: As of `raw`.
+            images: See `raw`.
+            targets: See `raw`.
 
         Returns:
-            `(B, H, W, C)`, or `(B, T, H, W, C)` for several scores an image, float32; 0 for absent scores.
+            `(B, H, W, C)`, or `(B, T, H, W, C)` for several scores per image, float32; 0 for absent scores.
 
         Raises:
-            InputError: As of `raw`.
+            InputError: See `raw`.
         """
         inputs, target, single = self.prepared(images, targets)
         function = self.compiled(
@@ -89,20 +89,20 @@ class ImageGradient(Explainer):
             lambda inputs, arrays: self.signed(inputs, Score(target, arrays, self.output)),
         )
         found = function([tf.constant(x) for x in inputs], [tf.constant(x) for x in target.arrays]).numpy()
-        flat = found.reshape(*found.shape[:3], -1)  # checked as maps are: the channels side by side
+        flat = found.reshape(*found.shape[:3], -1)  # the same check as for maps, channels side by side
         found = self._checked(flat, target).reshape(found.shape)
         return found[:, 0] if single else found
 
     def gradients(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
-        """Differentiate the scores by the image: `(B, T, H, W, C)` float32."""
+        """Differentiate the scores with respect to the image: `(B, T, H, W, C)` float32."""
         images = tf.cast(inputs[self.network.image], tf.float32)
         return differentiate(
             lambda x: score(self.network.outputs(self.with_images(inputs, x))), images, self.network
         )
 
     def with_images(self, inputs: Sequence[Any], images: tf.Tensor) -> list[Any]:
-        """Return the inputs with other images in the place of theirs."""
-        return [images if place == self.network.image else x for place, x in enumerate(inputs)]
+        """Return the inputs with their images replaced by `images`."""
+        return [images if index == self.network.image else x for index, x in enumerate(inputs)]
 
     def weighted_gradients(
         self,
@@ -112,25 +112,25 @@ class ImageGradient(Explainer):
         weights: Sequence[float],
         at_once: int,
     ) -> tf.Tensor:
-        """Sum the gradients at several versions of each image, with weights, a few versions at a time.
+        """Compute a weighted sum of the gradients at several versions of each image, a few versions at a time.
 
         Args:
-            inputs: The model's inputs, flat.
-            score: The model's outputs -> `(B, T)`.
-            versions: Numbers of versions, `(n,)` int32, from 0 on -> the images, `(B, n, H, W, C)` float32.
-            weights: Of each version.
-            at_once: Versions of each image in one pass: what the memory must hold.
+            inputs: The model's inputs as a flat list.
+            score: Function from the model's outputs to scores `(B, T)`.
+            versions: Function from version numbers, `(n,)` int32 from 0 on, to images, `(B, n, H, W, C)` float32.
+            weights: Weight of each version.
+            at_once: Versions of each image in one pass; more versions need more memory.
 
         Returns:
             `(B, T, H, W, C)` float32.
         """
         rounds = -(-len(weights) // at_once)
         size = -(-len(weights) // rounds)
-        # The last round is filled up with versions of weight 0, so that one trace serves all rounds.
+        # The last round is padded with versions of weight 0, so that one trace serves all rounds.
         padded = tf.constant(np.pad(np.asarray(weights, np.float32), (0, rounds * size - len(weights))))
         images = tf.cast(inputs[self.network.image], tf.float32)
         shape = tf.shape(images)
-        count = score(self.network.outputs(inputs)).shape[1]  # the shape alone: this pass is never run
+        count = score(self.network.outputs(inputs)).shape[1]  # only its shape: this pass is never run
 
         def add(done: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             numbers = done * size + tf.range(size)

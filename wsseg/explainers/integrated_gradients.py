@@ -1,4 +1,4 @@
-"""Integrated gradients: the score's difference from a baseline image, shared out over the pixels."""
+"""Integrated gradients: the score's difference from a baseline image, distributed over the pixels."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,27 +17,30 @@ RULES = ("midpoint", "trapezoid")
 
 
 class IntegratedGradients(ImageGradient):
-    r"""Gradients along the straight way from a baseline to the image (Sundararajan et al. 2017, equations 1 and 3).
+    r"""Gradients along the straight line from a baseline to the image (Sundararajan et al. 2017, equations 1 and 3).
 
-    $IG(x) = (x - x') \int_0^1 \frac{\partial y}{\partial x}(x' + \alpha (x - x')) d\alpha$, the integral by a sum over
-    $\alpha$: the midpoint rule takes the middles of `steps` intervals (the paper's own sum, equation 3, takes their
-    ends), the trapezoid rule all `steps + 1` ends, the first and the last with half the weight. The attributions of
-    all pixels sum to $y(x) - y(x')$ (completeness, proposition 1) but for the error of that sum:
-    `completeness_gap` tells it. The map is the signed sum over the channels, so that it is complete too.
+    $IG(x) = (x - x') \int_0^1 \frac{\partial y}{\partial x}(x' + \alpha (x - x')) d\alpha$. The integral is computed as
+    a sum over $\alpha$: the midpoint rule takes the middles of `steps` intervals (the paper's own sum, equation 3,
+    takes their ends); the trapezoid rule takes all `steps + 1` ends, the first and last with half the weight. The
+    attributions of all pixels sum to $y(x) - y(x')$ (completeness, proposition 1), except for the error of the
+    numeric sum, which `completeness_gap` returns. The map is the signed sum over the channels, so it is complete too.
 
     Args:
         model: Any Keras model with an image among its inputs; other inputs are held fixed.
-        layer: None; there is no layer to choose.
-        output: Name or position of the output to explain, where the model has several.
+        layer: Must be None: the image itself is explained.
+        output: Name or position of the output to explain, for a model with several outputs.
         reduction: A key of `REDUCTIONS`: how the maps reduce the channels.
-        baseline: $x'$: "black" or "white", the ends of `value_range`; "mean", each image's own mean colour; or values
-            in the model's units: a number, a colour `(C,)`, or an image `(H, W, C)`.
-        value_range: What the model takes for black and white: (0, 255) with preprocessing inside the model, (-1, 1)
-            or (0, 1) for images already preprocessed. Where the two differ by channel, give `baseline` as a colour.
-        steps: Intervals of the sum; 20 to 300 in the paper. A photograph in MobileNet (ReLU6, score difference 22.1):
-            the sum is off by 3.4 with 50, 1.1 with 100, 0.03 with 300.
-        rule: "midpoint" or "trapezoid".
-        at_once: Steps of each image in one pass: what the memory must hold.
+        baseline: Image $x'$: "black" or "white", the ends of `value_range`; "mean", each image's own mean colour; or
+            values in the model's units: a number, a colour `(C,)`, or an image `(H, W, C)`.
+        value_range: Values of black and white in the model's input: (0, 255) with preprocessing inside the model,
+            (-1, 1) or (0, 1) for preprocessed images. If they differ by channel, give `baseline` as a colour.
+        steps: Number of intervals of the sum; 20 to 300 in the paper. For one photograph in MobileNet (ReLU6, score
+            difference 22.1) the error of the sum is 3.4 with 50 steps, 1.1 with 100, and 0.03 with 300.
+        rule: Integration rule: "midpoint" or "trapezoid".
+        at_once: Steps of each image in one pass; more steps need more memory.
+
+    Raises:
+        InputError: An option has an invalid value; when called: `baseline` does not fit the images.
 
     References:
         Sundararajan et al., Axiomatic Attribution for Deep Networks, ICML 2017.
@@ -61,7 +64,7 @@ class IntegratedGradients(ImageGradient):
             "value_range",
             value_range,
             lambda ends: len(ends) == 2 and float(ends[0]) < float(ends[1]),
-            "black's and white's value; try (0, 255)",
+            "the values of black and white, in rising order; try (0, 255)",
         )
         if rule not in RULES:
             raise InputError(f"unknown `rule` {rule!r}; {nearest(str(rule), RULES)}")
@@ -87,14 +90,14 @@ class IntegratedGradients(ImageGradient):
         self.steps, self.rule, self.at_once = steps, rule, at_once
 
     def signed(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
-        """Multiply the mean gradient along the way by its length."""
+        """Multiply the mean gradient along the line by the difference from the baseline."""
         images = tf.cast(inputs[self.network.image], tf.float32)
         start = self.start(images)
         way = images - start
         alphas, weights = quadrature(self.steps, self.rule)
         alphas = tf.constant(
             np.pad(alphas, (0, self.at_once)), tf.float32
-        )  # as far as a last round may reach
+        )  # the last round may read beyond the end
 
         def between(numbers: tf.Tensor) -> tf.Tensor:
             return start[:, None] + tf.gather(alphas, numbers)[:, None, None, None] * way[:, None]
@@ -103,31 +106,31 @@ class IntegratedGradients(ImageGradient):
         return way[:, None] * mean
 
     def start(self, images: tf.Tensor) -> tf.Tensor:
-        """Return the baselines of images: both `(B, H, W, C)` float32."""
+        """Return the baseline of each image; images and baselines are `(B, H, W, C)` float32."""
         if isinstance(self.baseline, np.ndarray):
             wanted = (images.shape[-1],) if self.baseline.ndim == 1 else tuple(images.shape[1:])
             fits = (given in (1, side) or side is None for given, side in zip(self.baseline.shape, wanted))
             if self.baseline.ndim and not all(fits):
-                raise InputError(f"`baseline` must be {wanted}, as the images are; got {self.baseline.shape}")
+                raise InputError(f"`baseline` must be {wanted}, like the images; got {self.baseline.shape}")
             return tf.broadcast_to(tf.constant(self.baseline), tf.shape(images))
         if self.baseline == "mean":
             return tf.zeros_like(images) + tf.reduce_mean(images, axis=(1, 2), keepdims=True)
         return tf.fill(tf.shape(images), tf.constant(self.value_range[self.baseline == "white"], tf.float32))
 
     def completeness_gap(self, images: Any, targets: Any) -> np.ndarray:
-        """Return by how much the attributions' sum misses the scores' difference from the baseline.
+        """Return the error of completeness: the sum of the attributions minus the score's difference from the baseline.
 
-        More `steps` make it smaller; the paper takes as many as it needs to come within 5 % of the difference.
+        More `steps` make it smaller. The paper increases the steps until the error is within 5 % of the difference.
 
         Args:
-            images: As of `raw`.
-            targets: As of `raw`.
+            images: See `raw`.
+            targets: See `raw`.
 
         Returns:
-            `(B,)` or `(B, T)` float32, signed: the attributions' sum less the difference; 0 for absent scores.
+            `(B,)` or `(B, T)` float32, signed; 0 for absent scores.
 
         Raises:
-            InputError: As of `raw`.
+            InputError: See `raw`.
         """
         inputs, target, single = self.prepared(images, targets)
         function = self.compiled(
@@ -149,7 +152,15 @@ class IntegratedGradients(ImageGradient):
 
 
 def quadrature(steps: int, rule: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions in [0, 1] and weights, which sum to 1, of a sum in place of the integral over [0, 1].
+    """Return positions and weights of a sum that approximates an integral over [0, 1].
+
+    Args:
+        steps: Number of intervals.
+        rule: "midpoint" or "trapezoid".
+
+    Returns:
+        `(n,)` float64 positions in [0, 1] and `(n,)` float64 weights, which sum to 1; n is `steps`, or `steps + 1`
+        for the trapezoid rule.
 
     Example:
         >>> [x.tolist() for x in quadrature(2, "midpoint")], [x.tolist() for x in quadrature(2, "trapezoid")]

@@ -1,4 +1,4 @@
-"""LayerCAM: positive gradients as a weight for each cell, usable at shallow layers too."""
+"""LayerCAM: each cell is weighted by its positive gradient; it also works at shallow layers."""
 
 import tensorflow as tf
 

@@ -6,11 +6,11 @@ PROBABILITY_ACTIVATIONS = ("softmax", "sigmoid")
 
 
 def logits_of(output: Any) -> Any:
-    """Return a symbolic output before its final softmax or sigmoid; itself where it has none.
+    """Return a symbolic output before its final softmax or sigmoid; the output itself if it has neither.
 
-    Gradients of probabilities vanish where the model is sure; Selvaraju et al. (Grad-CAM, section 3)
-    therefore take the score before the softmax. A last layer with the activation inside is copied: the copy
-    keeps the weights of this moment.
+    Gradients of probabilities vanish if the model is confident; Selvaraju et al. (Grad-CAM, section 3)
+    therefore use the score before the softmax. If the last layer contains the activation, the layer is copied
+    without it; the copy keeps the weights that the layer has now.
 
     Args:
         output: An output tensor of a functional model.
@@ -20,7 +20,7 @@ def logits_of(output: Any) -> Any:
     """
     before_casts = output
     operation, before, kind = _origin(output)
-    while kind == "linear" and not operation.weights:  # a cast of the probabilities to float32, commonly
+    while kind == "linear" and not operation.weights:  # commonly a cast of the probabilities to float32
         before_casts = before
         operation, before, kind = _origin(before_casts)
     if kind not in PROBABILITY_ACTIVATIONS:
@@ -35,7 +35,7 @@ def logits_of(output: Any) -> Any:
 
 
 def _origin(tensor: Any) -> tuple[Any, Any, str]:
-    """Return the operation that makes a tensor, its first input, and its activation or kind in lower case."""
+    """Return the operation that computes a tensor, its first input, and its activation or type name in lower case."""
     operation, node_index, _ = tensor._keras_history
     before = operation._inbound_nodes[node_index].input_tensors
     operation = getattr(operation, "wrapped", operation)

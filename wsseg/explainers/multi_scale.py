@@ -1,4 +1,4 @@
-"""Maps of several scales and of the mirrored image, summed: the inference convention of IRN."""
+"""Sum of the maps of several scales and of the mirrored image: the inference convention of IRN."""
 
 from collections.abc import Sequence
 
@@ -15,15 +15,18 @@ class MultiScale:
     """Sum an explainer's maps over image scales and a horizontal flip (IRN, `make_cam`).
 
     At each scale the image and its mirror image are explained, negative evidence is dropped, the mirrored
-    map is mirrored back, and all are summed at the wanted size. Everything is one graph, traced once for each
-    shape of batch. Every map is put where its cells look (`wsseg.backbones.alignment`) before it is added: at
-    the smallest scale, cells that are displaced by one are displaced by most of an object.
+    map is mirrored back, and all maps are summed at the output size. Everything is one graph, traced once per
+    batch shape. Every map is placed where its cells look (`wsseg.backbones.alignment`) before it is added. This
+    matters most at the smallest scale, where a shift by one cell is a shift by most of an object.
 
     Args:
         explainer: Any explainer of a model that takes images of any size.
         scales: Factors of the image's size.
-        flip: Also the mirrored image.
-        map_stride: The result has 1/map_stride of the batch's size.
+        flip: Whether the mirrored image is also explained.
+        map_stride: Pixels of the batch per cell of the result.
+
+    Raises:
+        InputError: The model takes only one size of image, or a scale is not positive.
 
     References:
         Ahn et al., Weakly Supervised Learning of Instance Segmentation with Inter-pixel Relations, CVPR 2019.
@@ -38,7 +41,7 @@ class MultiScale:
     ):
         if explainer.input_size != (None, None):
             raise InputError(
-                f"several scales need a model of any input size; this one takes {explainer.input_size} only; "
+                f"several scales need a model that takes any input size; this one takes {explainer.input_size} only; "
                 "create it with input_size=None"
             )
         if not len(scales) or min(scales) <= 0:
@@ -79,9 +82,9 @@ class MultiScale:
         return tf.einsum("yh,bthw,xw->btyx", matrices[0], maps, matrices[1])
 
     def _margins(self) -> list[tuple[int, int]]:
-        """Return the rows and columns to add, so that displaced cells see the whole image.
+        """Return the padding that makes displaced cells cover the whole image.
 
-        They are whole cells, since the cells' places must not move against the image:
+        It is a whole number of cells, so that the cells keep their positions relative to the image:
         `[(top, bottom), (left, right)]` in pixels.
         """
         grid = self.explainer.grid
@@ -95,7 +98,7 @@ class MultiScale:
 
         Args:
             images: `(B, H, W, 3)` RGB in [0, 255].
-            targets: `(B, T)` class indices, -1 where an image has fewer than T, whose map is 0.
+            targets: `(B, T)` class indices; -1, whose map is 0, fills up images with fewer than T classes.
 
         Returns:
             `(B, T, ceil(H / map_stride), ceil(W / map_stride))` float32, not negative.

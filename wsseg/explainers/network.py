@@ -1,4 +1,4 @@
-"""The model to explain: its features at one layer, and the outputs that its head makes of them."""
+"""The model to explain: its features at one layer, and the outputs that its head computes from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from wsseg.grid import IMAGE, Grid
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a model gives.
+    """Outputs of a model.
 
     Attributes:
-        values: Its outputs, in its own structure: a tensor, a list, or a dict.
-        logits: The same before a final softmax or sigmoid, where there is one and it can be told.
-        names: Of the outputs, in the order of `keras.tree.flatten`.
+        values: The outputs in the model's own structure: a tensor, a list, or a dict.
+        logits: The outputs before a final softmax or sigmoid, if there is one and it can be found; else as `values`.
+        names: Names of the outputs, in the order of `keras.tree.flatten`.
     """
 
     values: Any
@@ -25,17 +25,21 @@ class Outputs:
     names: tuple[str, ...]
 
     def one(self, name: str | int | None, logits: bool) -> Any:
-        """Return one output by name or position; None where there is only one.
+        """Return one output.
+
+        Args:
+            name: Name or position of the output; None for the only output.
+            logits: Whether to return it from `logits` instead of `values`.
 
         Raises:
-            InputError: No such output, or there are several and none is named.
+            InputError: There is no such output, or there are several outputs and none is named.
         """
         flat = keras.tree.flatten(self.logits if logits else self.values)
         if name is None:
             if len(flat) == 1:
                 return flat[0]
             raise InputError(
-                f"the model has {len(flat)} outputs ({', '.join(self.names)}); say which with `output=`"
+                f"the model has {len(flat)} outputs ({', '.join(self.names)}); choose one with `output=`"
             )
         if isinstance(name, int) and -len(flat) <= name < len(flat):
             return flat[name]
@@ -49,12 +53,12 @@ class Network:
 
     Attributes:
         model: The user's model.
-        layer: Name of the explained layer; "image" where the image itself is explained.
-        grid: Where in the image the layer's cells look, or None where that can't be told.
-        image: Position of the image among the model's inputs, as `keras.tree.flatten` orders them.
-        input_size: `(H, W)` of the image, None for a side of any length.
-        channels: Of the image.
-        spec: Its outputs' shapes, as symbolic tensors.
+        layer: Name of the explained layer; "image" if the image itself is explained.
+        grid: Where in the image the layer's cells look, or None if unknown.
+        image: Index of the image among the model's inputs, in the order of `keras.tree.flatten`.
+        input_size: `(H, W)` of the image; None for a side of any length.
+        channels: Number of channels of the image; None for any.
+        spec: Shapes of the model's outputs, as symbolic tensors.
     """
 
     model: keras.Model
@@ -66,10 +70,10 @@ class Network:
     spec: Outputs
 
     def inputs(self, given: Any) -> list[Any]:
-        """Return what the user gave as a flat list in the order of the model's inputs.
+        """Return the user's inputs as a flat list in the order of the model's inputs.
 
         Raises:
-            InputError: Their number or names are not the model's.
+            InputError: Their number or names do not match the model's inputs.
         """
         raise TypeError(f"{type(self).__name__} must define `inputs`")
 
@@ -78,9 +82,9 @@ class Network:
         raise TypeError(f"{type(self).__name__} must define `features`")
 
     def head(self, features: Any, inputs: Sequence[Any]) -> Outputs:
-        """Return the model's outputs with `features` in the place of the layer's output.
+        """Return the model's outputs with the layer's output replaced by `features`.
 
-        The inputs are read only where the outputs depend on them past the layer.
+        The inputs are read only if the outputs depend on them by paths that bypass the layer.
         """
         raise TypeError(f"{type(self).__name__} must define `head`")
 

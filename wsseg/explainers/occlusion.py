@@ -1,4 +1,4 @@
-"""Occlusion: what the score loses where a window covers the image."""
+"""Occlusion: the score's drop when a window covers part of the image."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,24 +16,24 @@ from wsseg.explainers.perturbation import pair
 class Occlusion(Masking):
     r"""Occlusion sensitivity (Zeiler and Fergus 2014, section 4.2)†.
 
-    A window of one colour is moved over the image. The map is, at a pixel, the mean of the drops $y - y_w$ over the
-    windows $w$ that cover it, $y$ being the score of the whole image and $y_w$ the one of the covered image. Windows
-    start every `stride` pixels; where the last ones do not reach the border one more ends there, so every pixel is
-    covered. The raw map has the image's size, and is negative where covering raises the score.
+    A window of one colour is moved over the image. The map's value at a pixel is the mean of the drops $y - y_w$ over
+    the windows $w$ that cover it, with $y$ the score of the whole image and $y_w$ the score of the covered image.
+    Windows start every `stride` pixels; if the last windows do not reach the border, one more ends there, so every
+    pixel is covered. The raw map has the image's size, and is negative where covering raises the score.
 
     Args:
         model: Any Keras model with an image among its inputs; it needs no spatial layer.
-        layer: None: the image itself is explained.
-        output: Name or position of the output, where the model has several.
-        window: Pixels, one number or (height, width); None for a seventh of the shorter side.
-        stride: Pixels, one number or (height, width), not larger than the window; None for half the window.
-        fill: The window's colour, in the model's input space: a number, one for each channel, or "mean" for the image's
-            own mean colour, which is grey in every input space.
-        batch_size: Covered images that are run at once; None for as many as 16 of 224 x 224 pixels.
-        progress: Show a bar for each image.
+        layer: Must be None: the image itself is explained.
+        output: Name or position of the output, for a model with several outputs.
+        window: Size of the window in pixels, one number or (height, width); None for a seventh of the shorter side.
+        stride: Pixels from window to window, one number or (height, width), at most the window's size; None for half.
+        fill: Colour of the window in the model's input space: a number, one number per channel, or "mean" for the
+            image's own mean colour, which suits every input space.
+        batch_size: Covered images per forward pass; None for as many pixels as 16 images of 224 x 224 have.
+        progress: Show a progress bar for each image.
 
     Raises:
-        InputError: An option has a value it can't have, or the window is larger than the image.
+        InputError: An option has an invalid value, or the window is larger than the image.
 
     References:
         Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014. († quoted from memory.)
@@ -67,7 +67,7 @@ class Occlusion(Masking):
     def masks(
         self, fixed: Sequence[tf.Tensor], rows: Sequence[tf.Tensor], height: Any, width: Any
     ) -> tf.Tensor:
-        """Hide a window each; one that starts outside of the image hides nothing."""
+        """Hide one window per version; a window that starts outside the image hides nothing."""
         (window,), (corners,) = fixed, rows
         covered = [
             (tf.range(size) >= corners[:, axis, None])
@@ -77,7 +77,7 @@ class Occlusion(Masking):
         return 1 - tf.cast(covered[0][:, :, None] & covered[1][:, None, :], tf.float32)
 
     def map_of_image(self, inputs: Sequence[tf.Tensor], score: Score, text: str) -> np.ndarray:
-        """Cover window by window, and spread each drop over its window."""
+        """Cover the image window by window, and spread each drop over its window."""
         size_hw = inputs[self.network.image].shape[1:3]
         window, stride = self._sizes(size_hw)
         starts = [_starts(*axis) for axis in zip(size_hw, window, stride)]
@@ -112,7 +112,7 @@ class Occlusion(Masking):
     def _check_stride(self, window: tuple[int, int]) -> None:
         if self.stride and (self.stride[0] > window[0] or self.stride[1] > window[1]):
             raise InputError(
-                f"`stride` is {self.stride} (height, width), larger than the window, {window}: pixels between the "
+                f"`stride` is {self.stride} (height, width), larger than the window, {window}: pixels between "
                 "windows would never be covered; try half the window"
             )
 

@@ -1,4 +1,4 @@
-"""What the explainers of this package's own classifiers share: those read class maps off a head made for it."""
+"""The base class of explainers that read the class maps which a classifier of this package computes itself."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,21 +13,21 @@ from wsseg.explainers.targets import ClassScores
 
 
 class OwnMaps(Explainer):
-    """Explain a classifier of one kind by its own maps; a subclass says which, and how.
+    """Explain one kind of classifier by its own maps; a subclass defines the kind and the maps.
 
     Args:
         model: A classifier of that kind.
-        layer: The class maps' layer, which is the only choice; or None.
-        output: None: the model has one output.
+        layer: Name of the class maps' layer (the only choice), or None.
+        output: Leave this None: the model has one output.
 
     Attributes:
-        head: The classifier's name in `wsseg.classifiers`, and the explainer's.
-        kind: Its class.
-        maps_layer: Name of the layer whose cells the maps have.
-        does: What the explainer does with such a classifier, for messages.
+        head: Name of the classifier in `wsseg.classifiers`, and of the explainer.
+        kind: Class of the classifier.
+        maps_layer: Name of the layer whose grid of cells the maps have.
+        does: Verb phrase for error messages: what the explainer does with such a classifier.
 
     Raises:
-        InputError: Another model or layer.
+        InputError: The model is of another kind, or `layer` is not `maps_layer`.
     """
 
     relative = False
@@ -39,12 +39,12 @@ class OwnMaps(Explainer):
     def __init__(self, model: keras.Model, layer: str | None = None, output: str | int | None = None):
         if not isinstance(model, self.kind):
             raise InputError(
-                f"`{self.head}` {self.does} `{self.head}` classifier, and model `{model.name}` is another; train one "
-                f"(`classify.head: {self.head}`), or use `grad_cam`, which explains any model"
+                f"`{self.head}` {self.does} `{self.head}` classifier, but model `{model.name}` is of another kind; "
+                f"train one (`classify.head: {self.head}`), or use `grad_cam`, which explains any model"
             )
         if layer not in (None, self.maps_layer):
             raise InputError(
-                f"`layer`: `{self.head}` explains the class maps `{self.maps_layer}`; got {layer!r}; leave it out, or "
+                f"`layer`: `{self.head}` explains the class maps `{self.maps_layer}`; got {layer!r}; remove it, or "
                 "use `grad_cam`"
             )
         super().__init__(model, self.maps_layer, output)
@@ -53,7 +53,7 @@ class OwnMaps(Explainer):
         """Return the images `(B, H, W, 3)` and the wanted classes `(B, T)`, -1 for none.
 
         Raises:
-            InputError: Something else than classes is to be explained.
+            InputError: The target is not class indices.
         """
         if not isinstance(score.target, ClassScores):
             raise InputError(
@@ -64,11 +64,11 @@ class OwnMaps(Explainer):
 
 
 def of_classes(maps: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-    """Return some classes' maps.
+    """Return the maps of some classes.
 
     Args:
-        maps: `(B, h, w, K)`.
-        classes: `(B, T)` int; for -1 the first class's.
+        maps: `(B, h, w, K)` class maps.
+        classes: `(B, T)` int class indices; -1 gives the first class's map.
 
     Returns:
         `(B, T, h, w)` float32.

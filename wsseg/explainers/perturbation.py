@@ -1,4 +1,4 @@
-"""Explainers that change the input many times and watch the score: their one loop over chunks."""
+"""Base class of explainers that score many changed versions of an image, in chunks of one size."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -14,27 +14,28 @@ from wsseg.explainers.core import Explainer, Score
 from wsseg.explainers.network import Outputs
 
 MOST = 256
-"""Versions that are run at once at most, however small they are."""
+"""Maximum number of versions per pass, even if they are small."""
 
 
 class Perturbation(Explainer):
     """A map from the scores of many changed versions of each image.
 
-    The versions of one image run in chunks of one size through one compiled function, which makes them itself from a
-    few numbers each (a channel, a window's corner, a random grid): so memory does not grow with their number. The last
-    chunk is filled up by repeating its last version, whose scores are dropped. All scores of an image come from the
-    same forward passes. Other inputs than the image are repeated, a row for each version. A score must be computed for
-    each row of the output by itself.
+    The versions of one image run in chunks of one size through one compiled function. The function builds each version
+    from a few numbers (a channel, a window's corner, a random grid), so memory does not grow with their number. The
+    last chunk is padded by repeating its last version, and the scores of the padding are dropped. All scores of an
+    image come from the same forward passes. Inputs other than the image are repeated, one row per version. A target
+    must compute each row's score from that row of the output alone.
 
     Args:
-        model: As of `Explainer`.
-        layer: As of `Explainer`; a method that explains the image itself takes none.
-        output: As of `Explainer`.
-        batch_size: Versions that are run at once; None for as many as are fast and keep memory small.
-        progress: Show a bar for each image.
+        model: See `Explainer`.
+        layer: See `Explainer`; must be None for a method that explains the image itself.
+        output: See `Explainer`.
+        batch_size: Versions per forward pass; None for a number that is fast and keeps memory small.
+        progress: Show a progress bar for each image.
 
     Raises:
-        InputError: `batch_size` is not positive, or `layer` is given and the image itself is explained.
+        InputError: `batch_size` is not a positive whole number, or `layer` is given although the image itself is
+            explained.
     """
 
     in_graph = False
@@ -50,10 +51,10 @@ class Perturbation(Explainer):
     ):
         if not self.at_layer and layer is not None:
             raise InputError(
-                f"{type(self).__name__} explains the image itself; leave out `layer` (got {layer!r})"
+                f"{type(self).__name__} explains the image itself; remove `layer` (got {layer!r})"
             )
         if batch_size is not None:
-            require_whole("batch_size", batch_size, hint="leave it out for one that fits")
+            require_whole("batch_size", batch_size, hint="remove it to use one that fits")
         super().__init__(model, layer, output)
         self.batch_size, self.progress = batch_size, progress
 
@@ -62,23 +63,23 @@ class Perturbation(Explainer):
 
         Args:
             inputs: The model's inputs, one row each.
-            score: Of this image, T scores.
-            text: Says on the bar which image it is.
+            score: The T scores of this image.
+            text: Label of this image on the progress bar.
 
         Returns:
-            `(T, h, w)`.
+            `(T, h, w)` maps.
         """
         raise TypeError(f"{type(self).__name__} must define `map_of_image`")
 
     def outputs_of(
         self, inputs: Sequence[tf.Tensor], fixed: Sequence[tf.Tensor], rows: Sequence[tf.Tensor]
     ) -> Outputs:
-        """Return the model's outputs for n versions of one image; traced.
+        """Return the model's outputs for n versions of one image; called while tracing.
 
         Args:
             inputs: The model's inputs, one row each.
-            fixed: What the versions of this image share.
-            rows: What sets them apart, n rows each.
+            fixed: Tensors that all versions of this image share.
+            rows: Tensors that define the versions, n rows each.
         """
         raise TypeError(f"{type(self).__name__} must define `outputs_of`")
 
@@ -109,20 +110,20 @@ class Perturbation(Explainer):
 
         Args:
             inputs: The model's inputs, one row each.
-            score: Of this image.
-            rows: What sets the versions apart: arrays of n rows, for `outputs_of`.
-            fixed: What they share.
-            fitting: How many versions memory has room for; `batch_size`, where given, is taken instead.
-            most: How many versions an image may have; None for n. It sets the chunk's size, so that images with fewer
-                need no new trace.
-            own: Score the model's own outputs (probabilities) where the target would take logits.
-            text: Of the bar.
+            score: The T scores of this image.
+            rows: Arrays that define the versions, n rows each, for `outputs_of`.
+            fixed: Arrays that all versions share.
+            fitting: Number of versions that fit into memory; `batch_size` replaces it if given.
+            most: Maximum number of versions per image; None for n. It sets the chunk size, so that images with fewer
+                versions need no new trace.
+            own: Score the model's own outputs (probabilities) even if the target asks for logits.
+            text: Label on the progress bar.
 
         Returns:
             `(n, T)` float64.
 
         Raises:
-            InputError: A score does not have a row for each row of the output.
+            InputError: The target does not give one score for each row of the output.
         """
         target, count = score.target, len(rows[0])
         chunk = chunk_size(most or count, self.batch_size or max(1, min(fitting, MOST)))
@@ -133,7 +134,7 @@ class Perturbation(Explainer):
             wanted = rows[0].shape[0]
             if None not in (wanted, found.shape[0]) and found.shape[0] != wanted:
                 raise InputError(
-                    f"a target must give a score for each row of the output by itself: {type(self).__name__} runs many "
+                    f"a target must give one score for each row of the output: {type(self).__name__} runs many "
                     f"versions of an image in one batch; for {wanted} rows it gave {found.shape[0]} scores"
                 )
             return found
@@ -144,7 +145,7 @@ class Perturbation(Explainer):
         results = []
         with bar if self.progress else nullcontext() as advance:
             for start in range(0, count, chunk):
-                # Repeating the last version keeps one shape, hence one trace.
+                # The last version is repeated to keep one shape, so one trace is enough.
                 part = np.minimum(np.arange(start, start + chunk), count - 1)
                 found = function(list(inputs), arrays, fixed, [tf.constant(x[part]) for x in rows])
                 results.append(found.numpy()[: count - start])
@@ -161,7 +162,7 @@ class Perturbation(Explainer):
 
 
 def chunk_size(count: int, limit: int) -> int:
-    """Return the size of the chunks, `limit` at most, that leaves the least of the last one to fill up.
+    """Return the chunk size, at most `limit`, that needs the least padding with the smallest number of chunks.
 
     Example:
         >>> chunk_size(100, 32), chunk_size(3, 32)
@@ -171,15 +172,15 @@ def chunk_size(count: int, limit: int) -> int:
 
 
 def repeated(inputs: Sequence[tf.Tensor], rows: tf.Tensor) -> list[tf.Tensor]:
-    """Repeat inputs of one row as often as `rows` has rows."""
+    """Repeat the inputs, of one row each, to the number of rows in `rows`."""
     return [tf.repeat(x, tf.shape(rows)[0], axis=0) for x in inputs]
 
 
 def pair(option: str, value: Any, hint: str) -> tuple[int, int]:
-    """Return an option's value as (height, width); one number serves both.
+    """Return an option's value as (height, width); one number stands for both.
 
     Raises:
-        InputError: Neither a whole number from 1 up nor two of them.
+        InputError: The value is neither one nor two whole numbers of at least 1.
     """
     both = value if isinstance(value, (tuple, list)) else (value, value)
     if len(both) != 2:

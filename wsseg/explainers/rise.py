@@ -1,4 +1,4 @@
-"""RISE: the mean of random masks, weighted by the score of the image seen through each."""
+"""RISE: the mean of random masks, each weighted by the score of the masked image."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,36 +18,36 @@ class RISE(Masking):
     r"""Randomized input sampling for explanation (Petsiuk et al. 2018, equation 6 and section 3.2)†.
 
     $S(\lambda) = \frac{1}{N p} \sum_i f(X \circ M_i) M_i(\lambda)$ over N random masks: an unbiased estimate of the
-    expected score given that pixel $\lambda$ is seen. $f$ is the model's own output, a probability where the model ends
-    in a softmax or sigmoid; of a model that gives logits, they themselves.
+    expected score given that pixel $\lambda$ is visible. $f$ is the model's own output: a probability if the model ends
+    in a softmax or sigmoid, else a logit.
 
-    A mask is a grid of `cells`, each 1 with probability p, enlarged bilinearly (half-pixel centres, the border
-    repeated) to one cell more than the image, and cropped to the image at a random place, any pixel of a cell being as
-    likely. With cells of $C = \lceil H / h \rceil$ pixels the enlarged mask has $(h + 1) C$ of them, and the shift is
-    from 0 to $C - 1$; so for the width. The masks depend on the seed and the image's size alone, so all images of a
-    batch see the same ones, however many run at once.
+    A mask is a grid of `cells`, each 1 with probability p. It is enlarged bilinearly (half-pixel centres, border
+    repeated) to one cell more than the image, and cropped to the image at a uniformly random shift of less than one
+    cell. With cells of $C = \lceil H / h \rceil$ pixels, the enlarged mask has $(h + 1) C$ rows, and the shift is
+    from 0 to $C - 1$; the same holds for the width. The masks depend only on the seed and the image's size, so all
+    images of a batch get the same masks, for every `batch_size`.
 
-    Every pixel of such a map has at least part of the mean score: the map of the whole call is stretched from its
-    minimum (0) to its maximum (1), as the authors show it†. With `centred=True` the mean score is taken off first,
-    $\frac{1}{N p} \sum_i (f(X \circ M_i) - \bar f) M_i(\lambda)$: positive where seeing a pixel raises the score; its
-    expectation is $S(\lambda) - \bar f$, without the noise of how often a pixel happened to be seen. Such a map is
-    scaled by its maximum, as those of other methods are.
+    Every pixel of such a map contains part of the mean score. A call therefore stretches each map from its minimum
+    (to 0) to its maximum (to 1), as the authors show it†. With `centred=True` the mean score is subtracted first,
+    $\frac{1}{N p} \sum_i (f(X \circ M_i) - \bar f) M_i(\lambda)$. The map is then positive where a visible pixel raises
+    the score. Its expectation is $S(\lambda) - \bar f$, without the noise of how often a pixel happened to be visible.
+    Such a map is divided by its maximum, as in other methods.
 
     Args:
         model: Any Keras model with an image among its inputs; it needs no spatial layer.
-        layer: None: the image itself is explained.
-        output: Name or position of the output, where the model has several.
-        samples: N; the paper has 4,000 for VGG16 and 8,000 for ResNet50†.
-        cells: Of the grid, one number or (rows, columns).
-        probability: p, that a cell is seen.
-        centred: Take off the mean score.
-        seed: Of the masks.
-        fill: What is seen where a mask is 0, in the model's input space: a number, one for each channel, or "mean".
-        batch_size: Masked images that are run at once; None for as many as 16 of 224 x 224 pixels.
-        progress: Show a bar for each image.
+        layer: Must be None: the image itself is explained.
+        output: Name or position of the output, for a model with several outputs.
+        samples: Number N of masks; the paper uses 4,000 for VGG16 and 8,000 for ResNet50†.
+        cells: Cells of the grid, one number or (rows, columns).
+        probability: Probability p that a cell is visible.
+        centred: Whether to subtract the mean score.
+        seed: Random seed of the masks.
+        fill: Values where a mask is 0, in the model's input space: a number, one number per channel, or "mean".
+        batch_size: Masked images per forward pass; None for as many pixels as 16 images of 224 x 224 have.
+        progress: Show a progress bar for each image.
 
     Raises:
-        InputError: An option has a value it can't have, or there are more cells than pixels.
+        InputError: An option has an invalid value, or there are more cells than pixels.
 
     References:
         Petsiuk et al., RISE: Randomized Input Sampling for Explanation of Black-box Models, BMVC 2018.
@@ -89,14 +89,14 @@ class RISE(Masking):
         self.probability, self.centred, self.seed = float(probability), centred, seed
 
     def __call__(self, images: Any, targets: Any) -> np.ndarray:
-        """Return the maps at the image's size, stretched to [0, 1]; where centred, each scaled by its maximum.
+        """Return the maps at the image's size, stretched to [0, 1]; if centred, each divided by its maximum.
 
         Args:
-            images: As of `Explainer.raw`.
-            targets: As of `Explainer.raw`.
+            images: See `Explainer.raw`.
+            targets: See `Explainer.raw`.
 
         Returns:
-            `(B, H, W)` or `(B, T, H, W)` float32 in [0, 1]; 0 where a map is the same everywhere.
+            `(B, H, W)` or `(B, T, H, W)` float32 in [0, 1]; a constant map becomes 0.
         """
         if self.centred:
             return super().__call__(images, targets)
@@ -108,7 +108,7 @@ class RISE(Masking):
     def masks(
         self, fixed: Sequence[tf.Tensor], rows: Sequence[tf.Tensor], height: Any, width: Any
     ) -> tf.Tensor:
-        """Enlarge the grids of n masks at their shifts."""
+        """Enlarge and shift the grids of n masks."""
         tables, (grids, shifts) = fixed, rows
         down, across = (tf.gather(table, shifts[:, axis]) for axis, table in enumerate(tables))
         return down @ tf.cast(grids, tf.float32) @ tf.transpose(across, (0, 2, 1))
@@ -118,7 +118,7 @@ class RISE(Masking):
         size_hw = inputs[self.network.image].shape[1:3]
         if self.cells[0] > size_hw[0] or self.cells[1] > size_hw[1]:
             raise InputError(
-                f"`cells` is {self.cells}, more than the image's pixels, {tuple(size_hw)}; try 7"
+                f"`cells` is {self.cells}, more than the image has pixels, {tuple(size_hw)}; try 7"
             )
         tables = [shifted(size, cells) for size, cells in zip(size_hw, self.cells)]
         random = np.random.default_rng(self.seed)
@@ -135,7 +135,7 @@ class RISE(Masking):
         )
         if self.centred:
             scores = scores - scores.mean(axis=0)
-        # Masks of the same shift are enlarged by the same matrices: their grids are added up first.
+        # Masks of the same shift are enlarged by the same matrices, so their grids are summed first.
         sums = np.zeros((len(tables[0]), len(tables[1]), scores.shape[1], *self.cells))
         np.add.at(sums, (shifts[:, 0], shifts[:, 1]), scores[:, :, None, None] * grids[:, None])
         total = np.einsum(
@@ -151,8 +151,8 @@ def shifted(size: int, cells: int) -> np.ndarray:
     """Return the matrices that enlarge a row of cells, one for each shift.
 
     Args:
-        size: Pixels of the row.
-        cells: Of the grid; enlarged they have `(cells + 1) * C` pixels, C = ceil(size / cells).
+        size: Length of the row in pixels.
+        cells: Number of cells in the row; enlarged, they have `(cells + 1) * C` pixels, C = ceil(size / cells).
 
     Returns:
         `(C, size, cells)` float64; each row of a matrix sums to 1.
@@ -162,5 +162,5 @@ def shifted(size: int, cells: int) -> np.ndarray:
         [[1.0, 0.0], [0.67, 0.33], [0.33, 0.67], [0.0, 1.0]]
     """
     pixels = -(-size // cells)
-    places = np.arange(size) + np.arange(pixels)[:, None]
-    return interpolation((places + 0.5) * cells / ((cells + 1) * pixels) - 0.5, cells)
+    positions = np.arange(size) + np.arange(pixels)[:, None]
+    return interpolation((positions + 0.5) * cells / ((cells + 1) * pixels) - 0.5, cells)

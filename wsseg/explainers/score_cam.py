@@ -1,4 +1,4 @@
-"""Score-CAM: channels weighted by the score of the image seen through each of them."""
+"""Score-CAM: each channel is weighted by the score of the image masked with it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,33 +18,33 @@ class ScoreCAM(Masking):
     r"""Score-weighted class activation map (Wang et al. 2020, definition 1 and algorithm 1)†.
 
     $H_k = s(Up(A^k))$ with $s(M) = (M - \min M) / (\max M - \min M)$ is channel $k$ of the explained layer as a mask:
-    enlarged bilinearly to the image's size, its cells put where they look, and stretched to [0, 1]. The channel's
-    increase of confidence is $C_k = f^c(X \circ H_k) - f^c(X_b)$ with the baseline $X_b$, an image of zeros (or of
-    `fill`, which then also shows through the masks). $\alpha = softmax_k(C)$ over the channels, and
-    $L^c = ReLU(\sum_k \alpha_k A^k)$.
+    enlarged bilinearly to the image's size, with its cells placed where they look, and stretched to [0, 1]. The
+    channel's increase of confidence is $C_k = f^c(X \circ H_k) - f^c(X_b)$ with the baseline $X_b$, an image of zeros
+    (or of `fill`, which then also replaces the image where a mask hides it). $\alpha = softmax_k(C)$ over the
+    channels, and $L^c = ReLU(\sum_k \alpha_k A^k)$.
 
-    The papers' and the authors' program differ in $f$ and $\alpha$: `weights` chooses.
+    The paper and the authors' program differ in $f$ and $\alpha$; `weights` selects one.
 
-    - "softmax": algorithm 1, $f^c$ the score that the target asks for, for classes the one before the softmax.
-    - "increase": $\alpha_k = C_k$ with $f^c$ the model's own output, commonly a probability; the authors' program†,
-      but for the baseline's score, which it does not subtract.
+    - "softmax": algorithm 1, with $f^c$ the score that the target asks for; for classes, the score before the softmax.
+    - "increase": $\alpha_k = C_k$ with $f^c$ the model's own output, commonly a probability. This is the authors'
+      program†, except that it does not subtract the baseline's score.
 
-    A channel that is constant has no maximum to divide by: its mask is 0, so what it shows is the baseline and
-    $C_k = 0$. It needs no forward pass of its own; many channels of a ReLU are 0 everywhere.
+    A constant channel can't be stretched: its mask is 0, its masked image is the baseline, and $C_k = 0$. It needs no
+    forward pass of its own, which saves time, since many channels of a ReLU are 0 everywhere.
 
     Args:
         model: Any Keras model with an image among its inputs.
         layer: The layer to explain, or None for the last spatial features that the head reads.
-        output: Name or position of the output, where the model has several.
-        weights: "softmax" or "increase".
-        channels: Use the k channels of the largest variance over their cells only, the others' weight being 0 (and no
-            part of the softmax); None for all, as in the paper. Time goes with k.
-        fill: The baseline's value, in the model's input space: a number, one for each channel, or "mean".
-        batch_size: Masked images that are run at once; None for as many as 16 of 224 x 224 pixels.
-        progress: Show a bar for each image.
+        output: Name or position of the output, for a model with several outputs.
+        weights: Formula of the channel weights: "softmax" or "increase".
+        channels: Number k of channels to use, those with the largest variance over their cells; the other channels get
+            the weight 0 and are not part of the softmax. None for all, as in the paper. Run time grows with k.
+        fill: Values of the baseline in the model's input space: a number, one number per channel, or "mean".
+        batch_size: Masked images per forward pass; None for as many pixels as 16 images of 224 x 224 have.
+        progress: Show a progress bar for each image.
 
     Raises:
-        InputError: An option has a value it can't have.
+        InputError: An option has an invalid value.
 
     References:
         Wang et al., Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks, CVPR Workshops
@@ -73,13 +73,13 @@ class ScoreCAM(Masking):
         if weights not in WEIGHTS:
             raise InputError(f"`weights` must be one of {', '.join(WEIGHTS)}; got {weights!r}")
         if channels is not None:
-            require_whole("channels", channels, hint="leave it out for all channels")
+            require_whole("channels", channels, hint="remove it to use all channels")
         self.weights, self.channels = weights, channels
 
     def masks(
         self, fixed: Sequence[tf.Tensor], rows: Sequence[tf.Tensor], height: Any, width: Any
     ) -> tf.Tensor:
-        """Enlarge and stretch channels; number -1 is the baseline, all hidden."""
+        """Enlarge and stretch channels; number -1 is the baseline, with everything hidden."""
         (features, along_height, along_width), (numbers,) = fixed, rows
         cells = tf.gather(tf.transpose(features[0], (2, 0, 1)), tf.maximum(numbers, 0))  # (n, h, w)
         cells *= tf.cast(numbers >= 0, tf.float32)[:, None, None]
@@ -88,14 +88,14 @@ class ScoreCAM(Masking):
         return tf.math.divide_no_nan(large - low, high - low)
 
     def map_of_image(self, inputs: Sequence[tf.Tensor], score: Score, text: str) -> np.ndarray:
-        """Run a masked image for each channel that varies, and weight the channels."""
+        """Score a masked image for each channel that is not constant, and weight the channels."""
         fitting = self.fitting(inputs)
         features = self.features_of(inputs)
         cells = features.numpy()[0]  # (h, w, C)
         chosen = self._chosen(cells)
         constant = (cells == cells[:1, :1]).all(axis=(0, 1))[chosen]
         softmax = self.weights == "softmax"
-        # A softmax does not feel the baseline's score, unless a constant channel is compared with it.
+        # A softmax does not depend on the baseline's score, unless a constant channel is among the channels.
         numbers = chosen[~constant].astype(np.int32)
         if constant.any() or not softmax:
             numbers = np.append(numbers, np.int32(-1))
@@ -123,7 +123,7 @@ class ScoreCAM(Masking):
         return np.maximum(np.einsum("hwk,kt->thw", cells[..., chosen].astype(np.float64), increase), 0)
 
     def _chosen(self, cells: np.ndarray) -> np.ndarray:
-        """Return the channels to use, in rising order."""
+        """Return the numbers of the channels to use, in rising order."""
         count = cells.shape[-1]
         if self.channels is None or self.channels >= count:
             return np.arange(count)

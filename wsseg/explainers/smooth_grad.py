@@ -16,19 +16,22 @@ class SmoothGrad(ImageGradient):
 
     $\hat M(x) = \frac{1}{n} \sum_{i=1}^n \frac{\partial y}{\partial x}(x + \epsilon_i)$ with $\epsilon_i$ Gaussian of
     standard deviation `noise` times the image's range, $\max x - \min x$. The map is the sum of the magnitudes over
-    the channels. The same noise is added to every image of a batch, so that a map depends neither on the batch nor
-    on `at_once`.
+    the channels. Every image of a batch gets the same noise, scaled by its range, so a map depends neither on the
+    batch nor on `at_once`.
 
     Args:
         model: Any Keras model with an image among its inputs; other inputs are held fixed.
-        layer: None; there is no layer to choose.
-        output: Name or position of the output to explain, where the model has several.
+        layer: Must be None: the image itself is explained.
+        output: Name or position of the output to explain, for a model with several outputs.
         reduction: A key of `REDUCTIONS`: how the maps reduce the channels.
-        copies: $n$; the paper finds little gain past 50.
-        noise: As a share of the image's range; 0.1 to 0.2 in the paper. Lower it for a model whose answers such noise
-            changes: small networks on clean images are often of that kind, and their maps then show nothing.
-        seed: Of the noise.
-        at_once: Copies of each image in one pass: what the memory must hold.
+        copies: Number $n$ of noisy copies; the paper finds little gain above 50.
+        noise: Standard deviation as a share of the image's range; 0.1 to 0.2 in the paper. Use less for a model whose
+            predictions change under such noise (often small networks on clean images): its maps show nothing then.
+        seed: Random seed of the noise.
+        at_once: Copies of each image in one pass; more copies need more memory.
+
+    Raises:
+        InputError: An option has an invalid value.
 
     References:
         Smilkov et al., SmoothGrad: Removing Noise by Adding Noise, ICML Workshop on Visualization 2017.
@@ -59,17 +62,17 @@ class SmoothGrad(ImageGradient):
         deviation = self.noise * (largest - smallest)
 
         def noisy(numbers: tf.Tensor) -> tf.Tensor:
-            # A seed for each copy: the noise does not depend on how many are made at once.
+            # One seed per copy: the noise does not depend on the number of copies per pass.
             epsilon = [self.epsilon(number, tf.shape(images)[1:]) for number in tf.unstack(numbers)]
             return images[:, None] + deviation[:, None] * tf.stack(epsilon)
 
         return self.weighted_gradients(inputs, score, noisy, [1 / self.copies] * self.copies, self.at_once)
 
     def epsilon(self, number: int | tf.Tensor, shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
-        """Return the standard noise of one copy, `(H, W, C)` float32.
+        """Return the standard normal noise of one copy, `(H, W, C)` float32.
 
         Args:
-            number: Of the copy, from 0 on.
-            shape: `(H, W, C)`.
+            number: Number of the copy, from 0.
+            shape: Shape `(H, W, C)` of the image.
         """
         return tf.random.stateless_normal(shape, tf.stack([self.seed, number]), alg="philox")

@@ -1,4 +1,4 @@
-"""Subclassed models: their layers' order is not known, but a named layer's output can be read and replaced."""
+"""Subclassed models: the order of their layers is unknown, but a named layer's output can be read and replaced."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,19 +12,19 @@ from wsseg.explainers.network import Network, Outputs
 
 
 class SubclassedNetwork(Network):
-    """A model with a `call` of its own, explained at a layer that the user names.
+    """A model with its own `call`, explained at a layer that the user names.
 
-    The whole model is run in both parts; inside a compiled function what is not needed is never computed. The
-    outputs are the model's own: a final softmax or sigmoid can't be told from other operations of its `call`. The
-    cells of the layer are taken to be spread evenly over the image.
+    Both parts call the whole model; inside a compiled function, unneeded operations are not computed. The
+    outputs are the model's own, since a final softmax or sigmoid can't be separated from the rest of `call`. The
+    cells of the layer are assumed to be spread evenly over the image.
 
     Args:
         model: Any `keras.Model`.
-        layer: Name of a layer of the model, at any depth; it is called once in a pass, or its last call is explained.
+        layer: Name of a layer of the model, at any depth; if it is called several times, its last call is explained.
         at_layer: False to explain the image itself.
 
     Raises:
-        InputError: No layer is named, or none has that name.
+        InputError: `layer` is missing, or the model has no such layer.
     """
 
     def __init__(self, model: keras.Model, layer: str | None = None, at_layer: bool = True):
@@ -42,7 +42,7 @@ class SubclassedNetwork(Network):
             self.layer, self._layer = layer, found[layer]
 
     def inputs(self, given: Any) -> list[Any]:
-        """Return the inputs flat; their structure is kept for the model's call."""
+        """Return the inputs as a flat list; their structure is stored for the model's call."""
         flat = [np.asarray(x) for x in keras.tree.flatten(given)] if _nested(given) else [np.asarray(given)]
         images = [i for i, x in enumerate(flat) if x.ndim == 4]
         if not images:
@@ -52,7 +52,7 @@ class SubclassedNetwork(Network):
             x if x.dtype.kind in "iub" and i != self.image else x.astype(np.float32)
             for i, x in enumerate(flat)
         ]
-        if not self.names:  # the first batch builds the model and shows what it gives
+        if not self.names:  # the first batch builds the model and shows its outputs
             values = self.model(self._packed(flat), training=False)
             flat_values = keras.tree.flatten(values)
             names = (
@@ -110,9 +110,9 @@ def _nested(given: Any) -> bool:
 
 @contextmanager
 def _tapped(layer: keras.layers.Layer, tap: Callable[[Any], Any]) -> Iterator[None]:
-    """Pass the layer's output through `tap` for as long as the context lasts."""
+    """Pass the layer's output through `tap` inside the context."""
     call = layer.call
-    # Past Keras' own __setattr__, which keeps track of layers and variables only.
+    # Bypasses Keras' own __setattr__, which only tracks layers and variables.
     layer.__dict__["call"] = lambda *args, **kwargs: tap(call(*args, **kwargs))
     try:
         yield

@@ -1,4 +1,4 @@
-"""XGrad-CAM: gradients averaged by the features' own weight, which keeps the scores' sum (axioms)."""
+"""XGrad-CAM: channel weights from gradients averaged with the features as weights, derived from axioms."""
 
 import tensorflow as tf
 
@@ -18,7 +18,7 @@ class XGradCAM(GradientCAM):
     """
 
     def combine(self, features: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
-        """Weight each channel by its gradients' mean, weighted by the channel itself."""
+        """Weight each channel by the mean of its gradients, which is weighted by the channel's features."""
         sums = tf.reduce_sum(features, axis=(1, 2))[:, None]  # (B, 1, C)
         weights = tf.math.divide_no_nan(tf.einsum("bhwc,bthwc->btc", features, gradients), sums)
         return positive(tf.einsum("bhwc,btc->bthw", features, weights))

@@ -1,4 +1,4 @@
-"""Does a map show what the model's score rests on? Measures that ask the model again."""
+"""Measures of faithfulness: does a map show what the model's score depends on? They run the model on changed images."""
 
 from wsseg.faithfulness.average_drop import AverageDrop
 from wsseg.faithfulness.insertion_deletion import InsertionDeletion

@@ -1,4 +1,4 @@
-"""Average drop and increase in confidence: the model sees only what the map leaves of the image."""
+"""Average drop and increase in confidence: the model sees the image multiplied by the map."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ from wsseg.faithfulness.scorer import Scorer
 class AverageDrop:
     r"""Average drop % and increase in confidence % of Chattopadhyay et al., over any number of maps.
 
-    With $Y_i^c$ the probability of the class on image $i$ and $O_i^c$ that on the image times its map (the RGB
-    values in [0, 255], so that it is black where the map is 0), the average drop is $\frac{100}{N} \sum_i
-    \max(0, Y_i^c - O_i^c) / Y_i^c$, lower is better, and the increase in confidence is $\frac{100}{N} \sum_i
-    1[Y_i^c < O_i^c]$, higher is better. A map of ones has no drop at all: these two say nothing of how
-    little of the image a map needs.
+    $Y_i^c$ is the class's probability for image $i$, and $O_i^c$ its probability for the image multiplied by its map
+    (RGB values in [0, 255], so pixels become black where the map is 0). The average drop is
+    $\frac{100}{N} \sum_i \max(0, Y_i^c - O_i^c) / Y_i^c$; lower is better. The increase in confidence is
+    $\frac{100}{N} \sum_i 1[Y_i^c < O_i^c]$; higher is better. A map of ones has no drop at all, since neither
+    measure depends on how much of the image a map keeps.
 
     Args:
-        scorer: The model. Maps wait until they fill a batch, or `result` is asked for.
+        scorer: The model. Maps are collected until they fill a batch or `result` is called.
 
     References:
         Chattopadhyay et al., Grad-CAM++: Generalized Gradient-based Visual Explanations for Deep Convolutional
@@ -33,15 +33,15 @@ class AverageDrop:
         self._increases = 0
 
     def update(self, image: np.ndarray, map_hw: np.ndarray, target: int) -> None:
-        """Take one map.
+        """Add one map.
 
         Args:
-            image: `(H, W, 3)` RGB in [0, 255], of the model's size.
+            image: `(H, W, 3)` RGB in [0, 255], of a size that the model takes.
             map_hw: `(H, W)` in [0, 1].
-            target: The class whose probability is followed.
+            target: Index of the class whose probability is measured.
 
         Raises:
-            InputError: Sizes do not fit, or the map leaves [0, 1].
+            InputError: The sizes do not match, or a value of the map is outside [0, 1].
         """
         image, values = image_and_map(image, map_hw)
         if values.min() < 0 or values.max() > 1:
@@ -54,7 +54,7 @@ class AverageDrop:
 
     def _measure(self) -> None:
         waiting, self._waiting = self._waiting, []
-        # Images, then maps' images: neighbours of one size go through together.
+        # Each image, followed by its masked image: neighbours of the same size share a batch.
         found = self.scorer([image for pair in waiting for image in pair[:2]])
         for row, (_, _, target) in enumerate(waiting):
             if not 0 <= target < found.shape[1]:
@@ -64,7 +64,12 @@ class AverageDrop:
             self._increases += before < after
 
     def result(self) -> dict[str, Any]:
-        """Return `average_drop` and `increase_in_confidence`, both in % (None before anything is measured), `maps`."""
+        """Return the score.
+
+        Returns:
+            `average_drop` and `increase_in_confidence`, both in % (None before any map is added), `fill` (a
+            description), and `maps`, the number of maps.
+        """
         if self._waiting:
             self._measure()
         count = len(self._drops)

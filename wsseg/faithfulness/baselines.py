@@ -1,4 +1,4 @@
-"""Maps that know nothing of the model: what a method must beat."""
+"""Maps that do not depend on the model; a method must score better than these."""
 
 import zlib
 
@@ -7,13 +7,14 @@ from scipy import ndimage
 
 
 def centre(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Return a Gaussian in the image's middle, a quarter of each side wide: photographers centre objects.
+    """Return a Gaussian at the image's centre, since photographers centre objects.
 
-    Choe et al. (CVPR 2020, section 5.1) compare every method with it; few were better.
+    Its standard deviation is a quarter of each side. Choe et al. (CVPR 2020, section 5.1) compare every method with
+    it; few were better.
 
     Args:
-        images: `(B, H, W, 3)`.
-        targets: `(B,)` or `(B, T)`: only their shape counts.
+        images: `(B, H, W, 3)` images.
+        targets: `(B,)` or `(B, T)`; only their shape is used.
 
     Returns:
         `(B, H, W)` or `(B, T, H, W)` float32 in [0, 1].
@@ -24,13 +25,13 @@ def centre(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 def edges(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Return the size of the image's gradient (Sobel), which Adebayo et al. hold against methods; as `centre`."""
+    """Return the magnitude of the image's Sobel gradient, the baseline of Adebayo et al.; arguments as in `centre`."""
     grey = np.asarray(images, np.float64).mean(axis=-1)
     return _for_each(np.hypot(*(ndimage.sobel(grey, axis) for axis in (1, 2))), targets)
 
 
 def random(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Return noise, another for each image and the same for equal ones; as `centre`."""
+    """Return uniform noise, drawn from the image's checksum (equal images, equal noise); arguments as in `centre`."""
     images = np.asarray(images)
     seeds = (zlib.crc32(np.ascontiguousarray(image).tobytes()) for image in images)
     noise = np.stack([np.random.default_rng(seed).random(images.shape[1:3]) for seed in seeds])
@@ -38,11 +39,11 @@ def random(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 BASELINES = {"centre": centre, "edges": edges, "random": random}
-"""Name -> function of images and targets, as an explainer is."""
+"""Name -> function of images and targets, called like an explainer."""
 
 
 def _for_each(maps_bhw: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Scale each map by its maximum and repeat it for the targets of its image."""
+    """Divide each map by its maximum and repeat it for the targets of its image."""
     peak = maps_bhw.max(axis=(1, 2), keepdims=True)
     maps = np.divide(maps_bhw, peak, out=np.zeros(maps_bhw.shape), where=peak > 0).astype(np.float32)
     shape = np.shape(targets)

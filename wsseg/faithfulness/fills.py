@@ -1,4 +1,4 @@
-"""What stands where an image's pixels are taken away."""
+"""Fills: the values that replace removed pixels."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,14 @@ FILLS = ("blur", "mean", "black", "grey")
 
 
 def filled(image: np.ndarray, fill: str | Sequence[float], sigma: float = 5.0) -> np.ndarray:
-    """Return the image of which no pixel is left.
+    """Return the image with all its pixels replaced by the fill.
 
     Args:
         image: `(H, W, 3)` float32 RGB in [0, 255].
-        fill: `blur` (the image, blurred), `mean` (its mean colour), `black`, `grey` (127.5), or a colour, three
-            numbers in [0, 255].
-        sigma: Of the blur, pixels; its kernel ends at this distance, as the 11 pixels with sigma 5 of
-            Petsiuk et al.'s code. The border is mirrored.
+        fill: `blur` (the blurred image), `mean` (the image's mean colour), `black`, `grey` (127.5), or a colour of
+            three numbers in [0, 255].
+        sigma: Standard deviation of the blur in pixels; it is also the kernel's radius, so sigma 5 gives 11 pixels
+            as in Petsiuk et al.'s code. The border is mirrored.
 
     Returns:
         `(H, W, 3)` float32.
@@ -43,7 +43,7 @@ def filled(image: np.ndarray, fill: str | Sequence[float], sigma: float = 5.0) -
 
 
 def check_fill(fill: str | Sequence[float], sigma: float = 5.0) -> None:
-    """Fail where there is no such fill.
+    """Raise an error for an unknown fill or a wrong `sigma`.
 
     Raises:
         InputError: See `filled`.

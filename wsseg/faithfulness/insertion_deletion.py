@@ -1,4 +1,4 @@
-"""Insertion and deletion: how soon the score comes and goes with the pixels that the map ranks first."""
+"""Insertion and deletion: how fast the score rises or falls as the pixels ranked first by the map come or go."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from wsseg.faithfulness.scorer import Scorer
 
 @dataclass(frozen=True)
 class Curves:
-    """The score of one class as pixels come and go.
+    """The probability of one class as pixels are inserted and deleted.
 
     Attributes:
-        shares: `(S + 1,)` float64: the share of the pixels that is inserted or deleted, 0 to 1.
-        insertion: `(S + 1,)` float32: probability with this share of the image's pixels in the blurred image.
-        deletion: `(S + 1,)` float32: probability with this share filled.
+        shares: `(S + 1,)` float64: share of the pixels that is inserted or deleted, 0 to 1.
+        insertion: `(S + 1,)` float32: probability with this share of the pixels inserted into the start image.
+        deletion: `(S + 1,)` float32: probability with this share of the pixels replaced by the fill.
     """
 
     shares: np.ndarray
@@ -40,21 +40,21 @@ class Curves:
 class InsertionDeletion:
     """Insertion and deletion of Petsiuk et al. over any number of maps.
 
-    The map's pixels are taken from the most relevant one down, in equal steps: put into the blurred image
-    (insertion) or replaced by the fill (deletion). The area under the curve of the class's probability
-    over the share of pixels is taken by the trapezoid rule, and averaged over the maps.
+    Starting with the most relevant pixel, the image's pixels are inserted into the start image (insertion) or
+    replaced by the fill (deletion), in equal steps. The area under the curve of the class's probability
+    over the share of pixels is computed by the trapezoid rule, and averaged over the maps.
 
     Args:
         scorer: The model.
-        steps: How many (the paper: as many as the image has rows, so 224).
-        fill: Of deletion; see `fills.filled`. The paper's code fills with 0 after the network's own
+        steps: Number of steps (the paper uses the image's number of rows, 224).
+        fill: Fill of deletion; see `fills.filled`. The paper's code fills with 0 after the network's own
             normalisation, which is ImageNet's mean colour.
-        start: Of insertion: the image into which pixels are put.
-        sigma: Of a blur.
-        seed: Of the order of equally relevant pixels.
+        start: Fill that makes the start image of insertion; see `fills.filled`.
+        sigma: Standard deviation in pixels of the fill "blur".
+        seed: Random seed of the order of equally relevant pixels.
 
     Raises:
-        InputError: `steps` is not a positive whole number, or there is no such fill.
+        InputError: `steps` is not a positive whole number, or a fill is unknown.
 
     References:
         Petsiuk et al., RISE: Randomized Input Sampling for Explanation of Black-box Models, BMVC 2018,
@@ -83,15 +83,15 @@ class InsertionDeletion:
         """Measure one map.
 
         Args:
-            image: `(H, W, 3)` RGB in [0, 255], of the model's size.
-            map_hw: `(H, W)` real: only its order counts.
-            target: The class whose probability is followed.
+            image: `(H, W, 3)` RGB in [0, 255], of a size that the model takes.
+            map_hw: `(H, W)` real map; only the order of its values matters.
+            target: Index of the class whose probability is measured.
 
         Returns:
-            Its curves.
+            The curves of this map.
 
         Raises:
-            InputError: Sizes do not fit, or the model has no such class.
+            InputError: The sizes do not match, or the model has no such class.
         """
         image, values = image_and_map(image, map_hw)
         order = pixel_order(values, self.seed)
@@ -115,8 +115,8 @@ class InsertionDeletion:
         """Return the score.
 
         Returns:
-            `insertion` and `deletion` (mean areas in [0, 1], None before anything is measured), the mean
-            curves `insertion_curve` and `deletion_curve`, the settings, and `maps`.
+            `insertion` and `deletion` (mean areas in [0, 1], None before any map is measured), the mean
+            curves `insertion_curve` and `deletion_curve`, the settings, and `maps`, the number of maps.
         """
         settings = {"steps": self.steps, "fill": _plain(self.fill), "start": _plain(self.start)}
         settings |= {"sigma": self.sigma, "seed": self.seed, "maps": self.maps}
@@ -134,7 +134,7 @@ class InsertionDeletion:
 def _replaced(
     base: np.ndarray, source: np.ndarray, order: np.ndarray, ends: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """Yield `base` with more and more of its pixels replaced by those of `source`."""
+    """Yield one image per step: `base` with a growing share of its pixels replaced by those of `source`."""
     current = base.reshape(-1, 3).copy()
     for start, end in zip([0, *ends], ends):
         current[order[start:end]] = source.reshape(-1, 3)[order[start:end]]

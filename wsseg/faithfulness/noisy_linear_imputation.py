@@ -1,4 +1,4 @@
-"""Noisy linear imputation: removed pixels become the weighted mean of their neighbours, plus noise."""
+"""Noisy linear imputation: each removed pixel becomes the weighted mean of its neighbours, plus noise."""
 
 import numpy as np
 from scipy import sparse
@@ -13,21 +13,21 @@ _OFFSETS = [(dy, dx, DIAGONAL if dy and dx else DIRECT) for dy in (-1, 0, 1) for
 
 
 def linear_system(image: np.ndarray, removed_hw: np.ndarray) -> tuple[sparse.csc_array, np.ndarray]:
-    r"""Return the equations that the removed pixels obey: each is the weighted mean of its neighbours.
+    r"""Return the linear equations that make each removed pixel the weighted mean of its neighbours.
 
     $\sum_{n \in N(p)} w_n x_p - \sum_{n \in N(p), removed} w_n x_n = \sum_{n \in N(p), kept} w_n x_n$ for every
-    removed pixel p, with 1/6 for direct and 1/12 for diagonal neighbours. Beyond the image's edge there is none,
-    and the mean is of those that are there.
+    removed pixel p, with the weight 1/6 for direct and 1/12 for diagonal neighbours. At the image's edge, only the
+    neighbours inside the image count.
 
     Args:
         image: `(H, W, C)` float.
-        removed_hw: `(H, W)` bool, not all of them.
+        removed_hw: `(H, W)` bool, True at removed pixels; at least one pixel must be kept.
 
     Returns:
-        `(n, n)` matrix and `(n, C)` right side, float64, of the n removed pixels in reading order.
+        `(n, n)` matrix and `(n, C)` right-hand side, float64, for the n removed pixels in reading order.
 
     Raises:
-        InputError: Shapes do not fit, or no pixel is left.
+        InputError: The shapes do not match, or no pixel is kept.
     """
     image, removed = np.asarray(image, np.float64), np.asarray(removed_hw)
     if image.ndim != 3 or removed.shape != image.shape[:2] or removed.dtype != bool:
@@ -35,7 +35,7 @@ def linear_system(image: np.ndarray, removed_hw: np.ndarray) -> tuple[sparse.csc
             f"`image` {image.shape} must be (H, W, C), `removed_hw` {removed.shape} {removed.dtype} (H, W) bool"
         )
     if removed.all():
-        raise InputError("`removed_hw` leaves no pixel to impute from; leave some")
+        raise InputError("`removed_hw` leaves no pixel to impute from; keep at least one (False)")
     count = int(removed.sum())
     unknown = np.full(removed.shape, -1)
     unknown[removed] = np.arange(count)
@@ -65,20 +65,20 @@ def impute(
 ) -> np.ndarray:
     """Replace removed pixels by the solution of `linear_system`, and add noise to them.
 
-    A constant or a blur shows the model where pixels are missing, so the shape of what is removed tells the class;
-    this tells it less.
+    With a constant or a blur, the model can see which pixels are missing, and their shape may reveal the class. The
+    imputation reveals less of it.
 
     Args:
         image: `(H, W, C)` float in [0, 255].
-        removed_hw: `(H, W)` bool, not all of them.
-        noise: Standard deviation of the noise, as a share of 255 (the paper's code: 0.01 of its units).
-        random: Draws the noise; None for seed 0.
+        removed_hw: `(H, W)` bool, True at removed pixels; at least one pixel must be kept.
+        noise: Standard deviation of the noise, as a share of 255 (the paper's code: 0.01 in its own units).
+        random: Random generator of the noise; None for a generator with seed 0.
 
     Returns:
-        `(H, W, C)` float32; kept pixels are as they were. Noise may leave [0, 255] a little.
+        `(H, W, C)` float32; kept pixels are unchanged. The noise may exceed [0, 255] slightly.
 
     Raises:
-        InputError: As in `linear_system`.
+        InputError: See `linear_system`.
 
     Example:
         >>> row = np.array([[[10.0], [0.0], [30.0]]])
@@ -92,7 +92,7 @@ def impute(
     matrix, right = linear_system(image, removed_hw)
     if not len(right):
         return result
-    # The matrix is symmetric and diagonally dominant, so pivots are safe on the diagonal: less fill-in.
+    # The matrix is symmetric and diagonally dominant, so diagonal pivots are safe; they give less fill-in.
     factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
     random = np.random.default_rng(0) if random is None else random
     result[removed_hw] = factors.solve(right) + 255 * noise * random.standard_normal(right.shape)

@@ -1,4 +1,4 @@
-"""Parameter randomisation: a map that stays as it was when the model forgets all it knows is not about the model."""
+"""Parameter randomisation: a map that does not change when the model's weights become random ignores the model."""
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
@@ -14,27 +14,28 @@ from wsseg.metrics.rank_correlation import rank_correlation
 from wsseg.progress import bar
 
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""An explainer: images `(1, H, W, 3)`, targets `(1, T)` -> maps `(1, T, H, W)` in [0, 1]."""
+"""An explainer: function from images `(1, H, W, 3)` and targets `(1, T)` to maps `(1, T, H, W)` in [0, 1]."""
 
 
 class ParameterRandomisation:
     """Cascading randomisation of Adebayo et al., from the top layer down to the image.
 
-    At each stage some more layers, counted from the output, have their weights drawn anew; the explainer is built
-    again, and its maps are compared with those of the intact model by Spearman's rank correlation and
+    At each stage, the weights of more layers, counted from the output, are redrawn at random. The explainer is built
+    again, and its maps are compared with the intact model's maps by Spearman's rank correlation and
     by SSIM (windows of 7 pixels, data range 1). A method that depends on what the model has learnt ends near 0; an edge
-    detector stays at 1. The model itself is changed while a stage runs and is put back after it, also
-    when something fails: never use it from another thread meanwhile.
+    detector stays at 1. The model itself is changed during a stage and restored after it, even after an error.
+    Do not use it from another thread meanwhile.
 
     Args:
         model: The model to explain.
-        make: Builds the explainer of a model; called once for the intact model and once a stage.
-        stages: How many; they are spread evenly, from the top layer alone to all layers. Fewer layers, fewer stages.
-        seed: Of the random weights.
+        make: Function that builds the explainer of a model; called once for the intact model and once per stage.
+        stages: Number of stages, spread evenly from only the top layer to all layers. A model with fewer layers gets
+            fewer stages.
+        seed: Random seed of the weights.
 
     Attributes:
-        counts: `(S,)`: how many layers are random at each stage.
-        layers: The lowest random layer's name at each stage.
+        counts: Number of random layers at each stage.
+        layers: Name of the lowest random layer at each stage.
 
     Raises:
         InputError: The model has no weights, or `stages` is not a positive whole number.
@@ -49,7 +50,7 @@ class ParameterRandomisation:
         stages = require_whole("stages", stages, hint="try 5")
         every = layers_from_the_top(model)
         if not every:
-            raise InputError(f"model `{model.name}` has no weights to draw anew")
+            raise InputError(f"model `{model.name}` has no weights to randomise; use a trained model")
         self.model, self.make, self.seed = model, make, seed
         # A single stage is the last one: all layers.
         counts = np.linspace(len(every), 1, int(stages)).round().astype(int)
@@ -61,23 +62,23 @@ class ParameterRandomisation:
         """Compare the maps of all samples at every stage.
 
         Args:
-            samples: Called once a stage and once before; yields the same `(H, W, 3)` preprocessed images and
-                their `(T,)` int targets each time.
+            samples: Function called once for the intact model and once per stage. Each time it must yield the same
+                preprocessed images `(H, W, 3)` with their int targets `(T,)`.
 
         Returns:
-            `rank_correlation` and `ssim`, a mean in [-1, 1] for each stage (None of no map), those of the last
-            stage as `final_rank_correlation` and `final_ssim`, `layers`, `random_layers` (their
-            numbers), `all_layers`, `seed` and `maps`.
+            `rank_correlation` and `ssim`, one mean in [-1, 1] per stage (None without maps); the means of the last
+            stage as `final_rank_correlation` and `final_ssim`; `layers`; `random_layers`, the number of random layers
+            per stage; `all_layers`, the number of layers; `seed`; and `maps`, the number of maps.
 
         Raises:
-            InputError: The explainer gives something else than maps of the images.
+            InputError: The explainer does not return one map of the image's size per target.
         """
         method = self.make(self.model)
         intact = [maps for image, targets in samples() for maps in _maps(method, image, targets)]
         rows = []
         with bar("randomising the model", len(self.counts) * max(len(intact), 1), "maps") as advance:
             for count in self.counts:
-                del method  # its traces hold memory, and perhaps copies of the old weights
+                del method  # its traces use memory and may hold copies of the old weights
                 gc.collect()
                 with randomised(self._every[:count], self.seed):
                     method = self.make(self.model)
@@ -105,16 +106,16 @@ def similarities(map_hw: np.ndarray, other_hw: np.ndarray) -> tuple[float, float
     """Return the rank correlation and the SSIM of two maps in [0, 1].
 
     Args:
-        map_hw: `(H, W)` in [0, 1].
-        other_hw: The same shape.
+        map_hw: `(H, W)` map in [0, 1].
+        other_hw: `(H, W)` map in [0, 1].
 
     Raises:
-        InputError: As in `wsseg.metrics.rank_correlation`.
+        InputError: See `wsseg.metrics.rank_correlation`.
     """
     window = min(7, *np.shape(map_hw))
     correlation = rank_correlation(map_hw, other_hw)
     one, two = (np.asarray(values, np.float64) for values in (map_hw, other_hw))
-    # A window has an odd number of pixels.
+    # SSIM needs a window with an odd number of pixels.
     return correlation, float(
         structural_similarity(one, two, win_size=window - 1 + window % 2, data_range=1.0)
     )

@@ -7,14 +7,14 @@ from wsseg.metrics.map_checks import checked
 
 
 def pixel_order(map_hw: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Return the pixels from the most to the least relevant; equal ones in random order.
+    """Return the pixels from the most to the least relevant; equally relevant pixels are in random order.
 
-    Most maps are 0 in large areas. In reading order, these would be taken row by row from the top, which is an order
-    that the map does not tell.
+    Most maps are 0 in large areas. A stable sort would order these areas row by row from the top, although the map
+    defines no order there.
 
     Args:
-        map_hw: `(H, W)` real.
-        seed: Of the random order.
+        map_hw: `(H, W)` real map.
+        seed: Random seed of the order of equally relevant pixels.
 
     Returns:
         `(H * W,)` int: indices into the flattened map.
@@ -28,10 +28,10 @@ def pixel_order(map_hw: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def image_and_map(image: np.ndarray, map_hw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return an image and its map as float32 and float64, after checking that they fit.
+    """Return an image as float32 and its map as float64, after a check of their sizes.
 
     Raises:
-        InputError: The image is not `(H, W, 3)`, or the map is of another size.
+        InputError: The image is not `(H, W, 3)`, or the map has another size.
     """
     image, values = np.asarray(image, np.float32), checked(map_hw)
     if image.ndim != 3 or image.shape[-1] != 3 or image.shape[:2] != values.shape:

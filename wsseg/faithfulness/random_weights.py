@@ -1,4 +1,4 @@
-"""A model with some of its weights drawn anew, and given back as it was."""
+"""Temporary random weights for some layers of a model."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -8,9 +8,9 @@ import numpy as np
 
 
 def layers_from_the_top(model: keras.Model) -> list[keras.layers.Layer]:
-    """List the layers that hold weights of their own, from the output down to the image.
+    """List the layers that have their own weights, from the output down to the image.
 
-    Layers of nested models stand in place of these; a layer that is used twice is listed once.
+    A nested model is replaced by its layers; a layer that is used twice is listed once.
 
     Example:
         >>> layers = [keras.layers.Dense(2, name="first"), keras.layers.ReLU(), keras.layers.Dense(2, name="top")]
@@ -33,14 +33,14 @@ def layers_from_the_top(model: keras.Model) -> list[keras.layers.Layer]:
 
 @contextlib.contextmanager
 def randomised(layers: Sequence[keras.layers.Layer], seed: int = 0) -> Iterator[None]:
-    """Draw all weights of some layers anew inside a `with` block; after it they are what they were, bit by bit.
+    """Redraw all weights of some layers inside a `with` block; after it, the old weights are restored exactly.
 
-    Each weight is drawn by the layer's own initializer. Where it has none, or one that gives a kernel of
-    equal numbers, it is drawn from a normal distribution with the mean and standard deviation of the weight.
+    Each weight is drawn by the layer's own initializer. If there is none, or if it gives a kernel of
+    equal numbers, the weight is drawn from a normal distribution with its own mean and standard deviation.
 
     Args:
-        layers: The layers.
-        seed: Of the draw: the same layers and seed give the same weights.
+        layers: Layers whose weights are redrawn.
+        seed: Random seed; the same layers and seed give the same weights.
 
     Example:
         >>> layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
@@ -65,7 +65,7 @@ def randomised(layers: Sequence[keras.layers.Layer], seed: int = 0) -> Iterator[
 
 
 def _is_random(weight: keras.Variable) -> bool:
-    """Tell weights from counters and the states of random generators."""
+    """Return True for weights, False for counters and the states of random generators."""
     return keras.backend.is_float_dtype(weight.dtype)
 
 

@@ -1,4 +1,4 @@
-"""ROAD: remove and debias. Pixels are taken away by the map's order, and imputed so that the hole tells nothing."""
+"""ROAD, remove and debias: pixels are removed in the map's order and imputed, so that the hole reveals little."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,22 +16,22 @@ ORDERS = ("morf", "lerf")
 class Road:
     """ROAD of Rong et al. over any number of maps: most (MoRF) and least (LeRF) relevant pixels removed first.
 
-    At each share of removed pixels, the class's probability and whether it is the model's first (the
-    paper's accuracy) are averaged over the maps. A good map's MoRF curve falls soon and its LeRF curve late, so
-    `gap` = (mean LeRF - mean MoRF) / 2 of the probabilities is one number for both, higher is better.
+    At each share of removed pixels, two values are averaged over the maps: the class's probability, and whether the
+    class is the model's first prediction (the paper's accuracy). A good map's MoRF curve falls early and its LeRF
+    curve late. `gap` = (mean LeRF - mean MoRF) / 2 of the probabilities combines both; higher is better.
 
     Args:
         scorer: The model.
-        shares: Of the pixels that are removed, each in (0, 1).
-        noise: See `noisy_linear_imputation.impute`.
-        seed: Of the noise and of the order of equally relevant pixels.
+        shares: Shares of removed pixels, each in (0, 1).
+        noise: Standard deviation of the noise, as a share of 255; see `noisy_linear_imputation.impute`.
+        seed: Random seed of the noise and of the order of equally relevant pixels.
 
     Raises:
         InputError: A share is outside (0, 1), or the noise is negative.
 
     References:
         Rong et al., A Consistent and Efficient Evaluation Strategy for Attribution Methods, ICML 2022.
-        The one number is that of the library pytorch-grad-cam†.
+        `gap` is defined as in the library pytorch-grad-cam†.
     """
 
     def __init__(
@@ -54,15 +54,15 @@ class Road:
         """Measure one map.
 
         Args:
-            image: `(H, W, 3)` RGB in [0, 255], of the model's size.
-            map_hw: `(H, W)` real: only its order counts.
-            target: The class whose probability is followed.
+            image: `(H, W, 3)` RGB in [0, 255], of a size that the model takes.
+            map_hw: `(H, W)` real map; only the order of its values matters.
+            target: Index of the class whose probability is measured.
 
         Returns:
-            `(2, S)` float32: probabilities at each share, MoRF and LeRF.
+            `(2, S)` float32: probabilities at each share, for MoRF and LeRF.
 
         Raises:
-            InputError: Sizes do not fit, or the model has no such class.
+            InputError: The sizes do not match, or the model has no such class.
         """
         image, values = image_and_map(image, map_hw)
         order = pixel_order(values, self.seed)
@@ -91,9 +91,9 @@ class Road:
         """Return the score.
 
         Returns:
-            `gap`, `morf` and `lerf` (mean probabilities over shares and maps; None before anything is measured), their
-            curves over `shares` (`morf_curve`, `lerf_curve`) and those of the accuracy (`morf_accuracy`,
-            `lerf_accuracy`), the settings, and `maps`.
+            `gap`; `morf` and `lerf`, mean probabilities over shares and maps (all three None before any map is
+            measured); their curves over `shares` (`morf_curve`, `lerf_curve`); the curves of the accuracy
+            (`morf_accuracy`, `lerf_accuracy`); the settings; and `maps`, the number of maps.
         """
         settings = {"shares": list(self.shares), "noise": self.noise, "seed": self.seed, "maps": self.maps}
         if not self.maps:

@@ -12,27 +12,28 @@ from wsseg.errors import InputError, require_whole
 OUTPUTS = ("auto", "probabilities", "softmax", "sigmoid")
 _PROBABILITIES = ("softmax", "sigmoid")
 _PASSED = ("activation", "reshape", "flatten", "dropout", "identity")
-"""Layers without weights behind which the activation of the layer before still holds, if they are linear."""
+"""Layer types that do not change the kind of output (probabilities or logits) if their activation is linear."""
 
 
 class Scorer:
-    """Class probabilities of many images through one traced function of fixed batch size.
+    """Class probabilities of many images, computed by one traced function of fixed batch size.
 
     Args:
-        model: Any Keras classifier of one image, `(B, H, W, 3)` -> `(B, K)`.
-        preprocess: `(B, H, W, 3)` float32 RGB in [0, 255] -> what the model takes; None for no change. It gets
-            an array of its own.
-        batch_size: Images a pass; the last batch is filled up, so that nothing is traced anew.
-        outputs: What the model gives: `probabilities`, or scores that `softmax` (one class an image) or `sigmoid`
-            (several) turns into them. `auto` looks for a final softmax or sigmoid; without one it is sigmoid for
-            the classifiers of this package, which are trained on several labels an image, and softmax for others.
+        model: Any Keras classifier of one image, from `(B, H, W, 3)` to `(B, K)`.
+        preprocess: Function from `(B, H, W, 3)` float32 RGB in [0, 255] to the model's input; None for no change. It
+            may modify its argument, which is a new array.
+        batch_size: Images per forward pass; the last batch is padded, so that no new trace is needed.
+        outputs: Kind of the model's output: `probabilities`, or logits for which `softmax` (one class per image) or
+            `sigmoid` (several classes per image) gives the probabilities. `auto` looks for a final softmax or sigmoid.
+            If there is none, it chooses `sigmoid` for the classifiers of this package, which are trained on several
+            labels per image, and `softmax` for others.
 
     Attributes:
-        size_hw: Height and width that the model takes, None where any will do.
-        outputs: As above, never `auto`.
+        size_hw: Height and width that the model takes; None for any.
+        outputs: The kind of output that is used, never `auto`.
 
     Raises:
-        InputError: The model takes or gives something else, or `auto` cannot tell what it gives.
+        InputError: The model has another kind of input or output, or `auto` cannot find the kind of output.
 
     Example:
         >>> model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")])
@@ -58,7 +59,7 @@ class Scorer:
         self.outputs = _outputs_of(model) if outputs == "auto" else outputs
         inputs = getattr(model, "inputs", None)
         self.size_hw = tuple(inputs[0].shape[1:3]) if inputs else (None, None)
-        # Some models were built from a list or a dict of one tensor, and want it given so.
+        # Models built from a list or a dict of one tensor need their input in this form.
         structure = None if isinstance(model, keras.Sequential) or not inputs else model.input
         self._listed = isinstance(structure, (list, dict))
         self._function = tf.function(self._probabilities, reduce_retracing=True)
@@ -67,14 +68,14 @@ class Scorer:
         """Return the probabilities of images.
 
         Args:
-            images: `(H, W, 3)` RGB in [0, 255], one after the other: an array, a list or a generator (of which
-                only a batch is held at once). Sizes may differ where the model allows.
+            images: Images `(H, W, 3)`, RGB in [0, 255], in an array, a list or a generator (only one batch of it is
+                held in memory at once). Sizes may differ if the model allows it.
 
         Returns:
-            `(N, K)` float32; `(0, 0)` of no image.
+            `(N, K)` float32; `(0, 0)` if there is no image.
 
         Raises:
-            InputError: An image is of another shape than the model takes, or the model gives nan.
+            InputError: The model does not take an image's shape, or the model gives NaN or infinity.
         """
         results: list[np.ndarray] = []
         batch: list[np.ndarray] = []
@@ -90,10 +91,17 @@ class Scorer:
         return np.concatenate(results) if results else np.zeros((0, 0), np.float32)
 
     def of_class(self, images: Iterable[np.ndarray], target: int) -> np.ndarray:
-        """Return the probability of one class: `(N,)` float32; as of the call otherwise.
+        """Return the probability of one class.
+
+        Args:
+            images: Images, as in a call of the scorer.
+            target: Index of the class.
+
+        Returns:
+            `(N,)` float32.
 
         Raises:
-            InputError: Also where the model has no class of that number.
+            InputError: The model has no such class; further as in a call of the scorer.
         """
         found = self(images)
         if len(found) and not 0 <= target < found.shape[1]:
@@ -127,7 +135,7 @@ class Scorer:
 
 
 def _check(model: keras.Model) -> None:
-    """Fail where the model is known not to be a classifier of one image."""
+    """Raise an error if the model is known not to be a classifier of one image."""
     inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
     given, made = ([tuple(tensor.shape) for tensor in side or ()] for side in (inputs, outputs))
     takes = not given or (len(given) == 1 and len(given[0]) == 4 and given[0][-1] in (3, None))
@@ -140,11 +148,11 @@ def _check(model: keras.Model) -> None:
 
 
 def _outputs_of(model: keras.Model) -> str:
-    """Tell from the last layers whether a model gives probabilities, and what would make them if not."""
+    """Find the kind of a model's output from its last layers: "probabilities", "softmax" or "sigmoid"."""
     if not getattr(model, "outputs", None):
         raise InputError(
-            f"model `{model.name}` is subclassed, so it can't be seen whether it gives probabilities; say it: "
-            "`outputs` (--outputs) probabilities, softmax or sigmoid"
+            f"model `{model.name}` is subclassed, so its kind of output is unknown; set `outputs` (--outputs) to "
+            "probabilities, softmax or sigmoid"
         )
     if _last_activation(model.outputs[0]) in _PROBABILITIES:
         return "probabilities"
@@ -152,7 +160,7 @@ def _outputs_of(model: keras.Model) -> str:
 
 
 def _last_activation(tensor: Any) -> str:
-    """Return the activation, or the kind, of the last operation that is more than a change of form."""
+    """Return the activation, or else the type name, of the last operation that is not listed in `_PASSED`."""
     while True:
         operation, node_index, _ = tensor._keras_history
         if isinstance(operation, keras.Model) and getattr(operation, "outputs", None):

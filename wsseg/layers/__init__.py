@@ -1,6 +1,6 @@
-"""Layers of the networks, each registered with Keras so that a saved model finds it again.
+"""Layers of the networks. Each is registered with Keras, so that saved models can be loaded.
 
-`LAYERS` names them all; each is loaded when first asked for.
+`LAYERS` names them all; a layer is imported at its first use.
 
 Example:
     >>> from wsseg import layers
@@ -52,6 +52,6 @@ def __dir__() -> list[str]:
 
 
 def register_all() -> None:
-    """Import every layer, so that `keras.saving.load_model` knows them by their registered names."""
+    """Import every layer, so that `keras.saving.load_model` knows their registered names."""
     for name in LAYERS:
         load(LAYERS, name, "layer")

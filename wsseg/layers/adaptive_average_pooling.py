@@ -13,14 +13,14 @@ from wsseg.layers.grid_rules import whole_image
 def pool_to_bins(features, bins: int, reduce: Callable):
     """Pool `(B, H, W, C)` to `(B, bins, bins, C)`; H and W may be unknown until the graph runs.
 
-    Bin `i` of an axis of `n` cells holds those from `floor(i * n / bins)` to before
-    `ceil((i + 1) * n / bins)`: the bins cover the axis, none is empty, neighbours share a cell where `bins`
-    doesn't divide `n`.
+    On an axis of `n` cells, bin `i` holds the cells from `floor(i * n / bins)` up to, but without,
+    `ceil((i + 1) * n / bins)`. The bins cover the axis and none is empty. Neighbouring bins share a cell where
+    `bins` doesn't divide `n`.
 
     Args:
         features: A tensor, not a symbolic one.
-        bins: Along each axis.
-        reduce: `keras.ops.mean` or `keras.ops.max`: what may be done over rows first, then over columns.
+        bins: Number of bins along each axis.
+        reduce: `keras.ops.mean` or `keras.ops.max`: a reduction that can run over rows first, then over columns.
     """
     for axis in (1, 2):
         size = ops.shape(features)[axis]
@@ -34,22 +34,22 @@ def pool_to_bins(features, bins: int, reduce: Callable):
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class AdaptiveAveragePooling2D(keras.layers.Layer):
-    """Average over `bins` x `bins` bins that cover a map of any size, with the borders of PyTorch's.
+    """Average over `bins` x `bins` bins that cover a map of any size; the bin borders are those of PyTorch.
 
-    Bin `i` of an axis of `n` cells is `floor(i * n / bins)` to before `ceil((i + 1) * n / bins)`.
-    `keras.layers.AdaptiveAveragePooling2D` needs the size when the graph is traced; this one doesn't. Computed
-    in float32 also under mixed precision.
+    On an axis of `n` cells, bin `i` holds the cells from `floor(i * n / bins)` up to, but without,
+    `ceil((i + 1) * n / bins)`. `keras.layers.AdaptiveAveragePooling2D` needs to know the size when the graph is
+    traced; this layer doesn't. It computes in float32, also under mixed precision.
 
     Args:
-        bins: Along each axis, from 1.
+        bins: Number of bins along each axis, from 1.
 
     Raises:
-        InputError: Another number of bins.
+        InputError: `bins` is not an integer from 1.
 
     Example:
         >>> import numpy as np
         >>> row = np.array([[1.0, 2.0, 6.0]] * 2).reshape(1, 2, 3, 1)
-        >>> AdaptiveAveragePooling2D(2)(row)[0, 0, :, 0].numpy().tolist()  # cells 0 to 1, and 1 to 2
+        >>> AdaptiveAveragePooling2D(2)(row)[0, 0, :, 0].numpy().tolist()  # cells 0 and 1, then 1 and 2
         [1.5, 4.0]
     """
 

@@ -10,7 +10,7 @@ RATES = {8: (12, 24, 36), 16: (6, 12, 18), 32: (3, 6, 9)}
 """Atrous rates by output stride: v3's (6, 12, 18) at 16, doubled at 8 (Chen et al. 2017, section 3.3)."""
 
 MOMENTUM = 0.9
-"""Of the running statistics: Keras' own 0.99 needs some 500 steps, which a short training does not have."""
+"""Momentum of the running statistics: Keras' own 0.99 needs about 500 steps, more than a short training has."""
 
 
 def convolution(tensor, channels: int, name: str, kernel: int = 1, rate: int = 1, separable: bool = False):
@@ -18,11 +18,12 @@ def convolution(tensor, channels: int, name: str, kernel: int = 1, rate: int = 1
 
     Args:
         tensor: `(B, h, w, C)`.
-        channels: Of the result.
+        channels: Channels of the result.
         name: Prefix of the layers' names.
         kernel: Side of the window.
         rate: Atrous rate.
-        separable: Depthwise first, each with its own batch norm and ReLU (Chen et al. 2018, section 3.1).
+        separable: Whether a depthwise and then a pointwise convolution are used, each with its own batch norm and
+            ReLU (Chen et al. 2018, section 3.1).
     """
     if separable:
         depthwise = layers.DepthwiseConv2D(
@@ -51,10 +52,10 @@ def aspp(
 
     Args:
         features: `(B, h, w, C)`.
-        channels: Of each branch and of the result; 256 in the paper.
+        channels: Channels of each branch and of the result; 256 in the paper.
         rates: Atrous rates of the 3x3 branches.
-        dropout: After the projection.
-        separable: Depthwise and pointwise 3x3 branches, as in v3+; False for v3's plain ones.
+        dropout: Dropout rate after the projection.
+        separable: True for depthwise and pointwise 3x3 branches, as in v3+; False for plain ones, as in v3.
 
     Returns:
         `(B, h, w, channels)`.

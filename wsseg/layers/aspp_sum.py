@@ -14,21 +14,21 @@ def aspp_sum(
     rates: tuple[int, ...] = RATES,
     channels: int | None = None,
 ) -> keras.KerasTensor:
-    """Classify the cells of a symbolic tensor by parallel atrous branches whose scores are added.
+    """Classify the cells of a symbolic tensor by parallel atrous branches, and add the scores of the branches.
 
     Args:
         features: `(B, h, w, C)`.
-        num_classes: Background included.
+        num_classes: Number of classes, background included.
         rates: Atrous rate of each branch.
-        channels: Of the branches' hidden layers: 1024 in the paper's VGG-16, where branch `i` is `fc6_i` (3x3 at
-            the rate), `fc7_i` and `fc8_i` (1x1), with dropout of a half after the first two. None for the
-            paper's ResNet-101: branch `i` is the one 3x3 convolution `aspp_i`.
+        channels: Channels of the branches' hidden layers: 1024 in the paper's VGG-16, where branch `i` is `fc6_i`
+            (3x3 with the branch's rate), `fc7_i` and `fc8_i` (1x1), with dropout 0.5 after the first two. None for
+            the paper's ResNet-101, where branch `i` is a single 3x3 convolution, `aspp_i`.
 
     Returns:
         `(B, h, w, num_classes)` float32 scores.
 
     Raises:
-        InputError: No rate.
+        InputError: `rates` is empty.
 
     References:
         Chen et al., DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous Convolution, and
@@ -55,8 +55,8 @@ def aspp_sum(
                 )(tensor)
                 tensor = layers.Dropout(0.5, name=f"{name}_dropout")(tensor)
             classifier, window = f"fc8_{index}", {"kernel_size": 1}
-        # Small at first, so that the sum of the branches starts near zero: the standard deviation is that of
-        # the authors' own training definition.
+        # The initial weights are small, so that the sum of the branches starts near zero. The standard deviation
+        # is that of the authors' own training definition.
         branches.append(
             layers.Conv2D(
                 num_classes,

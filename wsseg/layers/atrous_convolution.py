@@ -1,4 +1,4 @@
-"""Atrous convolution, by a dilated kernel or by plain convolutions of subsampled maps."""
+"""Atrous convolution, with a dilated kernel or with plain convolutions of subsampled maps."""
 
 from typing import Any
 
@@ -15,24 +15,25 @@ FIXED = ("strides", "padding", "data_format", "dilation_rate")
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class AtrousConvolution2D(keras.layers.Conv2D):
-    """Convolution whose taps lie `rate` pixels apart, zeros outside the map, output of the input's size.
+    """Convolution whose taps lie `rate` pixels apart; zero padding keeps the size of the input.
 
-    Both methods have the same weights and, to rounding, the same result, for any rate and size. "deinterlaced"
-    subsamples the map to `rate * rate` maps, one for each offset, convolves them all with the plain kernel and
-    puts their pixels back: for devices or libraries whose dilated convolution is slow. Where `rate` doesn't
-    divide the size, zeros are added below and to the right, and cut off again. Taps that lie outside the map from
-    every pixel, as in a pyramid's wide rates on small maps, are left out where the size is known.
+    Both methods have the same weights and, up to rounding, the same result, for any rate and size. "deinterlaced"
+    subsamples the map to `rate * rate` maps, one per offset, convolves them all with the plain kernel and puts
+    their pixels back. It is meant for devices or libraries whose dilated convolution is slow. Where `rate` doesn't
+    divide the size, zeros are added below and to the right, and the result is cropped again. Some taps may lie
+    outside the map for every pixel, such as those of a pyramid's large rates on small maps. They are left out where
+    the size is known.
 
     Args:
         filters: Channels of the result.
-        kernel_size: Odd side of the window, or two of them.
+        kernel_size: Side of the window, an odd integer, or two of them.
         rate: Atrous rate, from 1.
         method: "dilated" or "deinterlaced".
-        use_bias: Add a bias to each channel.
+        use_bias: Whether each channel has a bias.
         kwargs: Further arguments of `keras.layers.Conv2D`, such as `activation` or `kernel_initializer`.
 
     Raises:
-        InputError: An even kernel (no centre), a rate below 1, or no such method.
+        InputError: The kernel is even (it has no centre), the rate is below 1, or the method is unknown.
 
     References:
         Chen et al., DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous Convolution, and
@@ -77,7 +78,7 @@ class AtrousConvolution2D(keras.layers.Conv2D):
         self.rate, self.method = rate, method
 
     def convolution_op(self, inputs, kernel):
-        """Convolve `(B, H, W, C)`; called by `Conv2D.call`, which adds bias and activation."""
+        """Convolve `(B, H, W, C)`. `Conv2D.call` calls this method and adds bias and activation."""
         rate = self.rate
         kernel = inside(kernel, inputs.shape[1:3], rate)
         if self.method == "dilated" or rate == 1:
@@ -100,7 +101,7 @@ class AtrousConvolution2D(keras.layers.Conv2D):
 
 
 def inside(kernel, size_hw: tuple[int | None, ...], rate: int):
-    """Return the taps of a kernel `(h, w, ...)` that some pixel of the map has inside; all of unknown sizes."""
+    """Return the taps of a kernel `(h, w, ...)` that lie inside the map for some pixel; all taps if size is unknown."""
     for axis, size in enumerate(size_hw):
         half = kernel.shape[axis] // 2
         reach = half if size is None else min(half, (size - 1) // rate)

@@ -1,4 +1,4 @@
-"""Max pooling at stride 1 over a dilated window: a strided pooling at a smaller output stride."""
+"""Max pooling at stride 1 over a dilated window: it replaces a strided pooling at a smaller output stride."""
 
 from typing import Any
 
@@ -15,19 +15,19 @@ Pads = tuple[tuple[int, int], tuple[int, int]]
 class AtrousMaxPooling2D(keras.layers.Layer):
     """Maximum over the window `x[i + a * rate, j + b * rate]`, `a < kh`, `b < kw`, at each position.
 
-    `keras.layers.MaxPooling2D` has no dilation. The padding is minus infinity, so it never wins against a
-    value (a window must therefore reach at least one of them).
+    `keras.layers.MaxPooling2D` has no dilation. The padding value is minus infinity, so padding is never the
+    maximum (each window must therefore contain at least one value of the input).
 
     Args:
-        pool_size: `(kh, kw)` of the window, or one integer for both.
-        dilation_rate: `(rate_h, rate_w)` between the window's elements, or one integer for both.
-        padding: "end": the window starts at its position and what reaches past the end is padding, so the
-            output has the input's size; its every r-th value is the pooling of the every r-th
-            input. Or explicit `((top, bottom), (left, right))`; the output then has
+        pool_size: Size `(kh, kw)` of the window, or one integer for both.
+        dilation_rate: Distance `(rate_h, rate_w)` between the window's elements, or one integer for both.
+        padding: "end" or explicit `((top, bottom), (left, right))`. With "end" the window starts at its position,
+            the part past the end of the map is padding, and the output has the input's size; with rate r, every
+            r-th output value is the pooling of every r-th input value. With explicit padding the output has
             `H + top + bottom - (kh - 1) * rate_h` rows.
 
     Raises:
-        InputError: Sizes or rates that aren't positive integers, or a padding of another form.
+        InputError: A size or rate is not a positive integer, or `padding` has another form.
 
     Example:
         >>> import numpy as np
@@ -64,7 +64,7 @@ class AtrousMaxPooling2D(keras.layers.Layer):
         self.padding: Pads = ((pads[0], pads[1]), (pads[2], pads[3]))
 
     def call(self, inputs):
-        """Pool `(B, H, W, C)`; the channels stay apart."""
+        """Pool `(B, H, W, C)`, each channel separately."""
         x = ops.pad(inputs, ((0, 0), *self.padding, (0, 0)), constant_values=float("-inf"))
         # A maximum over rows, then one over columns: k + k slices instead of k * k.
         return self._maximum(self._maximum(x, 0), 1)
@@ -73,7 +73,7 @@ class AtrousMaxPooling2D(keras.layers.Layer):
         reach = (self.pool_size[axis] - 1) * self.dilation_rate[axis]
         result = None
         for offset in range(0, reach + 1, self.dilation_rate[axis]):
-            # Ends are counted from the back, so that the size may be unknown when the model is built.
+            # The end of the slice is counted from the back, so the size may be unknown when the model is built.
             part = slice(offset, (offset - reach) or None)
             view = x[:, part] if axis == 0 else x[:, :, part]
             result = view if result is None else ops.maximum(result, view)

@@ -11,13 +11,13 @@ from wsseg.errors import InputError
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class Bilinear(keras.initializers.Initializer):
-    """Bilinear interpolation, each channel to itself: the start of FCN's learnt upsampling.
+    """Bilinear interpolation of each channel: the initial weights of FCN's learnt upsampling.
 
-    Along one axis a kernel of `k` taps is `1 - |t - c| / f`, `c = (k - 1) / 2` its centre and
-    `f = (k + 1) // 2` the factor of the upsampling; the kernel is the product of both axes.
+    Along one axis, tap `t` of a kernel of `k` taps is `1 - |t - c| / f`, where `c = (k - 1) / 2` is its centre and
+    `f = (k + 1) // 2` is the upsampling factor. The kernel is the product of both axes.
 
     Raises:
-        InputError: Called for a kernel that isn't `(k, k, channels, channels)`.
+        InputError: The shape of the kernel isn't `(k, k, channels, channels)`.
 
     References:
         Long et al., Fully Convolutional Networks for Semantic Segmentation, CVPR 2015, section 3.3.
@@ -31,7 +31,7 @@ class Bilinear(keras.initializers.Initializer):
         """Return the kernel `(k, k, channels, channels)` of a `Conv2DTranspose`."""
         if len(shape) != 4 or shape[0] != shape[1] or shape[2] != shape[3]:
             raise InputError(
-                "`Bilinear` needs a kernel (k, k, channels, channels), as many channels out as in; "
+                "`Bilinear` needs a kernel (k, k, channels, channels), with as many output as input channels; "
                 f"got {tuple(shape)}; try `filters` equal to the input's channels"
             )
         side, channels = shape[0], shape[2]

@@ -1,4 +1,4 @@
-"""Bilinear resizing of images by a factor, for networks that look at several scales."""
+"""Bilinear resizing of images by a factor, for networks that read several scales."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from wsseg.layers.grid_rules import resampled
 
 
 def scaled_side(pixels: Any, scale: float) -> Any:
-    """Return `floor(scale pixels + 0.5)`, at least 1, of an integer or of a scalar tensor."""
+    """Return `max(floor(scale * pixels + 0.5), 1)` for an integer or a scalar tensor."""
     if isinstance(pixels, int):
         return max(int(scale * pixels + 0.5), 1)
     return ops.maximum(ops.cast(scale * ops.cast(pixels, "float32") + 0.5, "int32"), 1)
@@ -19,15 +19,15 @@ def scaled_side(pixels: Any, scale: float) -> Any:
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class BilinearRescale(keras.layers.Layer):
-    """Resize images to a fraction of their size, bilinearly, half-pixel centres, without a blur before.
+    """Resize images by a factor, bilinearly, with half-pixel centres and without antialiasing.
 
-    A side of `n` pixels becomes `floor(scale n + 0.5)`, at least 1.
+    A side of `n` pixels becomes `floor(scale * n + 0.5)`, but at least 1.
 
     Args:
         scale: Factor of height and width, positive.
 
     Raises:
-        InputError: Another scale.
+        InputError: `scale` is not a positive number.
 
     Example:
         >>> import numpy as np

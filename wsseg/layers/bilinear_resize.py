@@ -23,10 +23,10 @@ def resize_bilinear(
     shift_hw: tuple[float, float] = (0.0, 0.0),
     step_hw: tuple[float, float] | None = None,
 ):
-    """Resize `(B, h, w, C)` bilinearly, half-pixel centres; the sizes may be tensors.
+    """Resize `(B, h, w, C)` bilinearly with half-pixel centres; the sizes may be tensors.
 
-    `ops.image.resize` where it can do it; it needs sizes known when the graph is traced, and knows no shift.
-    Else by a matrix for each axis.
+    It uses `ops.image.resize` where possible. That function has no shift and needs sizes that are known when the graph
+    is traced. Otherwise this function multiplies by one matrix per axis.
 
     Args:
         features: A tensor, not a symbolic one.
@@ -52,26 +52,26 @@ def resize_bilinear(
 
 
 def _meets_a_cell(before: int, after: int) -> bool:
-    """Say whether a position of the result is a whole number in the input, as at every odd factor.
+    """Say whether some pixel of the result lies exactly on a cell of the input, as with every odd factor.
 
-    There XLA's resizing may take a neighbour instead, one cell off, because it rounds the position and the
-    weight differently (tensorflow issue 118344, seen in 2.21 for most sides at factors 3, 5 and 7).
+    In this case XLA's resizing may read the neighbouring cell instead, because it rounds the position and the
+    weight differently (tensorflow issue 118344, seen in 2.21 for most sizes at factors 3, 5 and 7).
     """
     return before > 1 and any(((2 * i + 1) * before - after) % (2 * after) == 0 for i in range(after))
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class BilinearResizeTo(keras.layers.Layer):
-    """Resize features bilinearly, half-pixel centres, to the height and width of a second tensor.
+    """Resize features bilinearly, with half-pixel centres, to the height and width of a second tensor.
 
-    Pixel `i` of the result lies at `(i + 0.5) * h / H - 0.5` of the input, clamped at the borders: as in
+    Pixel `i` of the result lies at `(i + 0.5) * h / H - 0.5` of the input, clamped at the borders, as in
     TensorFlow and in PyTorch with `align_corners=False`.
 
     Args:
-        shift_hw: Added to those positions, in cells of the input: for features whose cells do not look where
-            that rule assumes (`wsseg.backbones.alignment`).
-        step_hw: Cells of the input from pixel to pixel of the result, in the place of `h / H`: a network's features
-            are a stride apart also where it does not divide the image's size. None for `h / H`.
+        shift_hw: Shift of these positions, in cells of the input. It is for features whose cells do not look where
+            the rule above assumes (`wsseg.backbones.alignment`).
+        step_hw: Distance between two pixels of the result, in cells of the input; it replaces `h / H`. Features of a
+            network are one stride apart, also where the stride does not divide the image's size. None for `h / H`.
 
     Example:
         >>> import numpy as np

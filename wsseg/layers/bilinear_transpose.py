@@ -12,26 +12,25 @@ def bilinear_transpose(
 ) -> keras.KerasTensor:
     """Upsample a symbolic tensor by a transposed convolution initialised to bilinear interpolation.
 
-    An upsampling method for your own networks, as the published FCN has it; no network of wsseg calls it.
+    An upsampling method for your own networks, as in the published FCN; no network of wsseg calls it.
 
-    The kernel has `2 * factor - factor % 2` taps, the stride is `factor`, there is no bias. Half-pixel
+    The kernel has `2 * factor - factor % 2` taps per axis, the stride is `factor`, and there is no bias. Half-pixel
     centres: pixel `i` of the result lies at `(i + 0.5) / factor - 0.5` of the input, as in
-    `wsseg.layers.BilinearResizeTo`. Both are equal but for the border: there the transposed convolution
-    interpolates towards zeros outside, the resizing repeats the border's values. That concerns
-    `factor // 2` pixels on each side.
+    `wsseg.layers.BilinearResizeTo`. The two differ only in `factor // 2` pixels at each border: there the transposed
+    convolution interpolates towards zeros outside the map, and the resizing repeats the border's values.
 
     Args:
         tensor: `(B, h, w, channels)`.
-        channels: Of the input and of the result, each drawn from its own.
-        factor: From 1.
-        name: Of the layer.
-        trainable: False keeps the interpolation.
+        channels: Channels of the input and of the result; each is interpolated from itself.
+        factor: Upsampling factor, an integer from 1.
+        name: Name of the layer.
+        trainable: Whether the weights learn; False keeps the interpolation.
 
     Returns:
         `(B, factor * h, factor * w, channels)`.
 
     Raises:
-        InputError: A factor below 1, or `channels` that aren't the tensor's.
+        InputError: `factor` is below 1, or `channels` is not the tensor's number of channels.
 
     References:
         Long et al., Fully Convolutional Networks for Semantic Segmentation, CVPR 2015, sections 3.3 and 4.3.
@@ -44,7 +43,7 @@ def bilinear_transpose(
     factor = require_whole("factor", factor, hint="try 2")
     if tensor.shape[-1] != channels:
         raise InputError(
-            f"`channels` must be the tensor's {tensor.shape[-1]}, as each is drawn from its own; got {channels}"
+            f"`channels` must be the tensor's {tensor.shape[-1]}: each is interpolated from itself; got {channels}"
         )
     return layers.Conv2DTranspose(
         channels,

@@ -1,4 +1,4 @@
-"""Bilinear upsampling by a whole factor."""
+"""Bilinear upsampling by an integer factor."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ from wsseg.layers.grid_rules import resampled
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class BilinearUpsampling2D(keras.layers.Layer):
-    """Upsample bilinearly, half-pixel centres: pixel `i` lies at `(i + 0.5) / factor - 0.5`, clamped.
+    """Upsample bilinearly with half-pixel centres: pixel `i` lies at `(i + 0.5) / factor - 0.5`, clamped.
 
     `keras.layers.UpSampling2D` does the same, but only where the sizes are known when the graph is traced.
 
     Args:
-        factor: Integer from 1.
+        factor: Upsampling factor, an integer from 1.
 
     Raises:
-        InputError: Another factor.
+        InputError: `factor` is not an integer from 1.
 
     Example:
         >>> import numpy as np

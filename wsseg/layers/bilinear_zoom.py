@@ -12,18 +12,18 @@ from wsseg.layers.grid_rules import resampled
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class BilinearZoomTo(keras.layers.Layer):
-    """Upsample bilinearly so that pixel `i` lies at `i / factor`, clamped, and cut to the size of `like`.
+    """Upsample bilinearly so that pixel `i` lies at `i / factor`, clamped, and crop to the size of a second tensor.
 
-    Networks whose windows are all odd and centred (DeepLab's VGG with 3x3 poolings) look at multiples of their
-    stride, the first cell at the first pixel; half-pixel resizing would move their maps by `(factor - 1) / 2`
-    pixels. From `h` cells to `factor * (h - 1) + 1` pixels this is resizing with aligned corners, which
-    DeepLab's code uses (41 cells to 321 pixels by 8).
+    In a network whose windows are all odd and centred (DeepLab's VGG with 3x3 poolings), the cells look at multiples
+    of the stride, and the first cell looks at the first pixel. Half-pixel resizing would move such maps by
+    `(factor - 1) / 2` pixels. From `h` cells to `factor * (h - 1) + 1` pixels, this layer equals resizing with
+    aligned corners, which DeepLab's code uses (41 cells to 321 pixels, factor 8).
 
     Args:
-        factor: Pixels from cell to cell, an integer from 1.
+        factor: Pixels between two cells, an integer from 1.
 
     Raises:
-        InputError: Another factor.
+        InputError: `factor` is not an integer from 1.
 
     References:
         Chen et al., Semantic Image Segmentation with Deep Convolutional Nets and Fully Connected CRFs,
@@ -43,7 +43,10 @@ class BilinearZoomTo(keras.layers.Layer):
         self.factor = require_whole("factor", factor, hint="try 8")
 
     def call(self, inputs):
-        """Draw `inputs[0]`, `(B, h, w, C)`, at the size of `inputs[1]`, `(B, H <= factor h, W, any)`."""
+        """Resize `inputs[0]`, `(B, h, w, C)`, to the size of `inputs[1]`, `(B, H, W, any)`.
+
+        H must be at most `factor * h`, and W at most `factor * w`.
+        """
         features, like = inputs
         size_hw = [self.factor * side for side in ops.shape(features)[1:3]]
         shift = (1 - 1 / self.factor) / 2

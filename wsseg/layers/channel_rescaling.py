@@ -1,4 +1,4 @@
-"""Each channel of an image times a number, plus a number: the preprocessing of pretrained transformers."""
+"""Scale and offset for each channel of an image: the preprocessing of pretrained transformers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,17 +12,17 @@ from wsseg.layers.grid_rules import same
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class ChannelRescaling(keras.layers.Layer):
-    """`x * scale + offset`, channel by channel, in float32 also under mixed precision.
+    """`x * scale + offset`, channel by channel, computed in float32, also under mixed precision.
 
-    Subtracting a mean and dividing by a deviation, of images in [0, 255] and statistics in [0, 1], is
-    `scale = 1 / (255 deviation)` and `offset = -mean / deviation`.
+    To subtract a mean and divide by a standard deviation, both given for values in [0, 1], from images in [0, 255],
+    use `scale = 1 / (255 * deviation)` and `offset = -mean / deviation`.
 
     Args:
-        scale: One number a channel.
-        offset: One number a channel.
+        scale: One number per channel.
+        offset: One number per channel.
 
     Raises:
-        InputError: Not as many offsets as scales.
+        InputError: `scale` and `offset` have different lengths.
 
     Example:
         >>> import numpy as np
@@ -35,13 +35,13 @@ class ChannelRescaling(keras.layers.Layer):
     def __init__(self, scale: Sequence[float], offset: Sequence[float], **kwargs: Any):
         if len(scale) != len(offset):
             raise InputError(
-                f"`scale` and `offset` must have one number a channel each; got {len(scale)} and {len(offset)}"
+                f"`scale` and `offset` must have one number per channel each; got {len(scale)} and {len(offset)}"
             )
         super().__init__(autocast=False, **kwargs)
         self.scale, self.offset = tuple(map(float, scale)), tuple(map(float, offset))
 
     def call(self, images):
-        """Return `(B, H, W, C)` images of any real dtype, rescaled, in the layer's compute dtype."""
+        """Rescale images `(B, H, W, C)` of any real dtype; return them in the layer's compute dtype."""
         x = ops.cast(images, keras.backend.result_type("float32", self.compute_dtype))
         x = x * ops.array(self.scale, x.dtype) + ops.array(self.offset, x.dtype)
         return ops.cast(x, self.compute_dtype)

@@ -1,4 +1,4 @@
-"""U-Net's skip: the encoder's map cut to the decoder's and put beside it."""
+"""U-Net's skip connection: crop the encoder's map to the decoder's size and concatenate them."""
 
 import keras
 from keras import layers
@@ -7,18 +7,18 @@ from wsseg.layers.crop_to import CropTo
 
 
 def crop_and_concat(skip: keras.KerasTensor, tensor: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Cut the centre of a symbolic map to another's size and join them.
+    """Crop the centre of a symbolic map to the size of another one and concatenate their channels.
 
     Args:
         skip: `(B, H, W, C)`, at least as large as `tensor`.
         tensor: `(B, h, w, D)`.
-        name: Of the concatenation; the cut's is `{name}_crop`.
+        name: Name of the concatenation layer; the crop is `{name}_crop`.
 
     Returns:
         `(B, h, w, C + D)`, the skip's channels first.
 
     Raises:
-        InputError: The skip is smaller.
+        InputError: `skip` is smaller than `tensor`.
 
     References:
         Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015,

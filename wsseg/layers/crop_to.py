@@ -1,4 +1,4 @@
-"""Cut a map to the size of another."""
+"""Crop a map to the size of another one."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ from wsseg.layers.grid_rules import resampled
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class CropTo(keras.layers.Layer):
-    """Cut `big` to the height and width of `like`.
+    """Crop a first map to the height and width of a second one.
 
     Args:
-        offset_hw: Rows and columns left out above and to the left; None for the centre, where of an odd
-            difference the smaller half is left out above and to the left.
+        offset_hw: Rows removed above and columns removed on the left. None crops the centre; of an odd difference
+            the smaller half is removed above and on the left.
 
     Raises:
-        InputError: A negative offset; or, where the sizes are known when the layer is built or called, a `big`
-            that is too small. Sizes that stay unknown fail when the graph runs.
+        InputError: An offset is negative; or the first map is too small, where the sizes are known when the layer is
+            built or called. Where the sizes are unknown until then, the error comes when the graph runs.
 
     References:
         Ronneberger et al., U-Net, MICCAI 2015, figure 1 (centre). Long et al., Fully Convolutional Networks for
@@ -43,7 +43,7 @@ class CropTo(keras.layers.Layer):
         self.offset_hw = None if offset_hw is None else tuple(map(int, offset_hw))
 
     def call(self, inputs):
-        """Cut `inputs[0]`, `(B, H, W, C)`, to the size of `inputs[1]`, `(B, h, w, any)`."""
+        """Crop `inputs[0]`, `(B, H, W, C)`, to the size of `inputs[1]`, `(B, h, w, any)`."""
         big, like = inputs
         self._check(tuple(big.shape), tuple(like.shape))
         batch, *size_hw, channels = ops.shape(big)
@@ -65,6 +65,6 @@ class CropTo(keras.layers.Layer):
         for offset, n, m in zip(self.offset_hw or (0, 0), big[1:3], like[1:3]):
             if n is not None and m is not None and offset + m > n:
                 raise InputError(
-                    f"layer `{self.name}` can't cut {m} cells at offset {offset} out of {n} "
+                    f"layer `{self.name}` can't crop {m} cells at offset {offset} from {n} "
                     f"(maps of {tuple(big[1:3])} and {tuple(like[1:3])}); try a larger image"
                 )

@@ -1,7 +1,7 @@
-"""What a layer does to the grid of its input: the rules that layers name as their `output_grid`.
+"""What a layer does to the grid of its input: the rules that layers use as their `output_grid`.
 
-Every layer of wsseg has a method `output_grid(input_shape)`: one of these functions, or one of its own. Keras' layers
-stand in a table, `wsseg.backbones.layer_grids`.
+Every layer of wsseg has a method `output_grid(input_shape)`: one of these functions, or one of its own. The rules of
+Keras' layers are in the table of `wsseg.backbones.layer_grids`.
 """
 
 import enum
@@ -12,7 +12,7 @@ from wsseg.grid import IMAGE, Grid
 
 
 class Unknown(enum.Enum):
-    """Why it is not known where the cells behind a layer look."""
+    """The reason why it is unknown where the cells of a layer's output look."""
 
     WHOLE = "each value comes from the whole image"
     RESAMPLED = "the layer resamples, and where its cells then look is not computed"
@@ -24,31 +24,31 @@ Rule = Callable[[Any, tuple[int | None, ...]], Grid | Unknown]
 
 
 def same(layer: Any, input_shape: tuple[int | None, ...]) -> Grid:
-    """Return the grid of a layer whose cells look where its input's do."""
+    """Return the grid of a layer whose output cells look where its input cells do."""
     return IMAGE
 
 
 def whole_image(layer: Any, input_shape: tuple[int | None, ...]) -> Unknown:
-    """Say that the result is of the whole image, what it was filled up with included."""
+    """Say that each value of the result comes from the whole image, padding included."""
     return Unknown.WHOLE
 
 
 def resampled(layer: Any, input_shape: tuple[int | None, ...]) -> Unknown:
-    """Say that the layer resamples in a way that is not computed."""
+    """Say that the layer resamples, and that the resulting grid is not computed."""
     return Unknown.RESAMPLED
 
 
 def windowed(layer: Any, input_shape: tuple[int | None, ...]) -> Grid:
-    """Return the grid of a convolution or pooling, from the attributes that Keras' have.
+    """Return the grid of a convolution or pooling, from the attributes that Keras' layers have.
 
-    For a window of `k` taps at rate `d` with `b` cells of padding before, a cell looks at `(k - 1) d / 2 - b` and on by
-    the stride. "Same" padding with a stride follows TensorFlow's rule for the input's size, and that for an even size
-    where it is not known.
+    For a window of `k` taps at rate `d` with `b` cells of padding before it, the first cell looks at
+    `(k - 1) * d / 2 - b`; each further cell looks one stride further on. Strided "same" padding follows TensorFlow's
+    rule for the input's size. An unknown size is taken as a multiple of the stride.
 
     Args:
-        layer: With `kernel_size` or `pool_size`; `dilation_rate` and `strides` are 1 and `padding` is "valid" where it
-            has none. `padding` may be pairs of numbers, `((top, bottom), (left, right))`.
-        input_shape: `(B, h, w, C)`; None for what is not known.
+        layer: A layer with `kernel_size` or `pool_size`. If it lacks them, `dilation_rate` and `strides` are taken as
+            1 and `padding` as "valid". `padding` may be pairs of numbers, `((top, bottom), (left, right))`.
+        input_shape: `(B, h, w, C)`; None for a size that is not known.
     """
     window = pair(getattr(layer, "kernel_size", None) or layer.pool_size)
     rates = pair(getattr(layer, "dilation_rate", 1))
@@ -68,7 +68,7 @@ def windowed(layer: Any, input_shape: tuple[int | None, ...]) -> Grid:
 
 
 def pair(value: Any) -> tuple[int, int]:
-    """Return a number for height and for width: one stands for both."""
+    """Return one number for height and one for width; a single number stands for both."""
     return (value, value) if isinstance(value, int) else tuple(value)
 
 

@@ -1,4 +1,4 @@
-"""The vision transformers of keras-hub, each written as one line of text from which it can be built again."""
+"""The architectures of keras-hub's vision transformers; each can be written as one line of text and built from it."""
 
 import ast
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ import keras
 from wsseg.errors import InputError, nearest
 from wsseg.layers.image_preprocessing import TORCH_MEAN_RGB, TORCH_STD_RGB
 
-# Of OpenAI's CLIP; †.
+# Image statistics of OpenAI's CLIP, quoted from memory.
 CLIP_MEAN_RGB = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD_RGB = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True)
 class Family:
-    """What is known of the networks of one class of keras-hub.
+    """The encoder class and the preprocessing of one family of networks in keras-hub.
 
     Attributes:
         encoder: Name of the class in `keras_hub.models`.
-        mean: Of the images that they were trained on, RGB in [0, 1].
-        deviation: Likewise.
+        mean: Mean of the training images per channel, RGB in [0, 1].
+        deviation: Standard deviation of the training images per channel, RGB in [0, 1].
     """
 
     encoder: str
@@ -31,12 +31,12 @@ class Family:
 
     @property
     def scale(self) -> tuple[float, ...]:
-        """What a channel in [0, 255] is multiplied by."""
+        """Factor for each channel of an image in [0, 255]."""
         return tuple(1 / (255 * deviation) for deviation in self.deviation)
 
     @property
     def offset(self) -> tuple[float, ...]:
-        """What is added then."""
+        """Number that is added to each channel after the multiplication by `scale`."""
         return tuple(-mean / deviation for mean, deviation in zip(self.mean, self.deviation))
 
 
@@ -55,10 +55,10 @@ def keras_hub_for(what: str) -> ModuleType:
     """Import keras-hub.
 
     Args:
-        what: What needs it, for the message.
+        what: Name of the thing that needs it, for the message.
 
     Raises:
-        InputError: It is not installed.
+        InputError: keras-hub is not installed.
     """
     try:
         import keras_hub
@@ -75,9 +75,9 @@ class Architecture:
 
     Attributes:
         family: A key of `FAMILIES`.
-        arguments: Of its class in keras-hub, sorted by name.
-        scale: Of the preprocessing, `pixel * scale + offset` of pixels in [0, 255], a number a channel.
-        offset: Likewise.
+        arguments: Arguments of its class in keras-hub, sorted by name.
+        scale: Scale of the preprocessing, one number per channel: `pixel * scale + offset`, for pixels in [0, 255].
+        offset: Offset of the preprocessing, one number per channel.
 
     Example:
         >>> text = "clip(hidden_dim=8, intermediate_dim=16, num_heads=2, num_layers=1, patch_size=16)"
@@ -93,12 +93,14 @@ class Architecture:
 
     @classmethod
     def parse(cls, text: str) -> "Architecture":
-        """Read `family(argument=value, ...)`: the arguments of keras-hub's class, and of the preprocessing.
+        """Read `family(argument=value, ...)`: the arguments of keras-hub's class and of the preprocessing.
 
         Raises:
-            InputError: Not of that form, an unknown family, or an argument that a network can't do without is missing.
+            InputError: The text has another form, the family is unknown, or a required argument is missing.
         """
-        form = f"`hub:{text}`: expected a preset's name, its folder, or such as dinov2(patch_size=14, ...)"
+        form = (
+            f"`hub:{text}`: expected a preset's name, its folder, or a text like dinov2(patch_size=14, ...)"
+        )
         try:
             call = ast.parse(text.strip(), mode="eval").body
             family = call.func.id
@@ -118,15 +120,15 @@ class Architecture:
 
     @classmethod
     def of(cls, encoder: keras.Model, scale: Any = None, offset: Any = None) -> "Architecture":
-        """Return the architecture of a network of keras-hub; of an image and text network, that of its image encoder.
+        """Return the architecture of a network of keras-hub.
 
         Args:
-            encoder: The network.
-            scale: Of the preprocessing, a number or one a channel; None for the family's.
-            offset: Likewise.
+            encoder: The network. Of an image and text network, the image encoder is taken.
+            scale: Scale of the preprocessing: one number, or one per channel; None for the family's.
+            offset: Offset of the preprocessing: one number, or one per channel; None for the family's.
 
         Raises:
-            InputError: A network of another class.
+            InputError: The class of the network belongs to no known family.
         """
         encoder = image_encoder(encoder)
         kind = type(encoder).__name__
@@ -151,7 +153,7 @@ class Architecture:
 
     @property
     def channels(self) -> int:
-        """Of the features."""
+        """Number of channels of the features."""
         return dict(self.arguments)["hidden_dim"]
 
     def __str__(self) -> str:
@@ -165,17 +167,17 @@ class Architecture:
         """Build the network with random weights.
 
         Raises:
-            InputError: keras-hub is missing, or refuses the arguments.
+            InputError: keras-hub is not installed, or it refuses the arguments.
         """
         hub = keras_hub_for(f"backbone `hub:{self.family}`")
         try:
             return getattr(hub.models, FAMILIES[self.family].encoder)(**dict(self.arguments), dtype=dtype)
         except (TypeError, ValueError) as error:
-            raise InputError(f"`hub:{self}`: keras-hub refuses it: {error}") from error
+            raise InputError(f"`hub:{self}`: keras-hub refuses these arguments: {error}") from error
 
 
 def image_encoder(network: keras.Model) -> keras.Model:
-    """Return the image encoder of a network of images and text (CLIP, SigLIP); others as they are."""
+    """Return the image encoder of an image and text network (CLIP, SigLIP); return other networks unchanged."""
     return getattr(network, "vision_encoder", network)
 
 

@@ -1,4 +1,4 @@
-"""Raw RGB in [0, 255] to what a network pretrained on ImageNet was fed, inside the model."""
+"""Turn raw RGB in [0, 255] into the input of a network pretrained on ImageNet, inside the model."""
 
 from typing import Any
 
@@ -20,15 +20,15 @@ TORCH_STD_RGB = (0.229, 0.224, 0.225)
 class ImagePreprocessing(keras.layers.Layer):
     """The preprocessing of `keras.applications`, as a layer, so that no user of a model can forget it.
 
-    It computes in float32 also under mixed precision and only then casts to the compute dtype: 8-bit
-    values resized to fractions would lose bits in float16 before they are centred.
+    It computes in float32, also under mixed precision, and then casts to the compute dtype. Resized 8-bit images
+    have fractional values, which would lose bits in float16 before they are centred.
 
     Args:
         mode: "caffe": RGB to BGR, minus (103.939, 116.779, 123.68). "tf": x / 127.5 - 1. "torch":
-            (x / 255 - mean) / std of ImageNet. "none": x as it is.
+            (x / 255 - mean) / std of ImageNet. "none": x unchanged.
 
     Raises:
-        InputError: No such mode.
+        InputError: The mode is unknown.
 
     Example:
         >>> import numpy as np
@@ -45,7 +45,7 @@ class ImagePreprocessing(keras.layers.Layer):
         self.mode = mode
 
     def call(self, images):
-        """Preprocess.
+        """Preprocess images.
 
         Args:
             images: `(B, H, W, 3)` RGB in [0, 255], any dtype.

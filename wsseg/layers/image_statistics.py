@@ -1,4 +1,4 @@
-"""Standardise images by a mean and a variance kept as weights."""
+"""Standardise images by a mean and a variance that are stored as weights."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from wsseg.layers.grid_rules import same
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class ImageStatistics(keras.layers.Layer):
-    """`(x - mean) / sqrt(variance)` for each channel; mean and variance are weights that don't train.
+    """`(x - mean) / sqrt(variance)` for each channel; mean and variance are weights that are not trained.
 
-    `keras.layers.Normalization` freezes them into constants of its graph when it is built, adapted or
-    loaded from a file, so `set_weights` on a model that holds one has no effect. Here they are read at
-    each call. The weights are those of `Normalization` (mean, variance, count), in the same order.
-    Computed in float32 also under mixed precision.
+    `keras.layers.Normalization` turns mean and variance into constants of its graph when it is built, adapted or
+    loaded from a file, so `set_weights` on a model that contains one has no effect. This layer reads them at each
+    call. The weights are those of `Normalization` (mean, variance, count), in the same order. It computes in
+    float32, also under mixed precision.
 
     Example:
         >>> import numpy as np
@@ -32,7 +32,7 @@ class ImageStatistics(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
 
     def build(self, input_shape):
-        """Create mean 0 and variance 1 for each of the last axis' channels."""
+        """Create mean 0 and variance 1 for each channel of the last axis."""
         channels = (input_shape[-1],)
         options = {"trainable": False, "dtype": "float32", "autocast": False}
         self.mean = self.add_weight(name="mean", shape=channels, initializer="zeros", **options)

@@ -1,4 +1,4 @@
-"""Features brought to length one at each position, times a learnt scale."""
+"""L2 normalisation of the features at each position, times a learnt scale."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from wsseg.layers.grid_rules import same
 class L2Normalisation(keras.layers.Layer):
     """`scale_c * x_c / sqrt(sum over channels of x^2 + epsilon)` at each position.
 
-    It lets maps of very different magnitude be joined: pooled context beside features, or early layers beside
-    late ones. Computed in float32 also under mixed precision, where the squares would overflow.
+    With it, maps of very different magnitude can be concatenated: pooled context with features, or early layers with
+    late ones. It computes in float32, also under mixed precision, since the squares would overflow in float16.
 
     Args:
         scale: Initial value of the learnt scale of every channel.
-        epsilon: Keeps the value and the gradient of an all-zero position finite.
+        epsilon: Number added to the sum of squares, so that value and gradient of an all-zero position stay finite.
 
     References:
         Liu et al., ParseNet: Looking Wider to See Better, 2015, section 3.3.
@@ -35,7 +35,7 @@ class L2Normalisation(keras.layers.Layer):
         self.scale_start, self.epsilon = float(scale), float(epsilon)
 
     def build(self, input_shape):
-        """Create one scale for each of the last axis' channels."""
+        """Create one scale for each channel of the last axis."""
         self.scale = self.add_weight(
             name="scale",
             shape=(input_shape[-1],),

@@ -1,4 +1,4 @@
-"""The image sizes that a network takes: those at which its skips meet, or all."""
+"""The image sizes that a network accepts: all, or those at which its skip connections fit."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ class LegalSizes:
 
     Attributes:
         multiple: Pixels from one legal side to the next.
-        remainder: Of a legal side divided by `multiple`.
+        remainder: Remainder of a legal side divided by `multiple`.
         smallest: The smallest legal side.
 
     Example:
@@ -24,12 +24,12 @@ class LegalSizes:
     smallest: int = 1
 
     def above(self, side: int) -> int:
-        """Return the smallest legal side from `side` up."""
+        """Return the smallest legal side that is at least `side`."""
         side = max(side, self.smallest)
         return side + (self.remainder - side) % self.multiple
 
     def below(self, side: int) -> int | None:
-        """Return the largest legal side up to `side`, or None where none is that small."""
+        """Return the largest legal side that is at most `side`, or None if there is none."""
         side -= (side - self.remainder) % self.multiple
         return side if side >= self.smallest else None
 
@@ -45,10 +45,10 @@ class LegalSizes:
         return f"{rest}, from {self.above(self.smallest)}"
 
     def check(self, size_hw: tuple[int | None, int | None], network: str) -> None:
-        """Fail on a height or width that the network cannot take; None is any size and passes.
+        """Fail on a height or width that the network cannot take; None stands for any size and passes.
 
         Raises:
-            InputError: The message names the nearest legal sizes.
+            InputError: A side is not legal; the message names the nearest legal sizes.
         """
         if all(side is None or side in self for side in size_hw):
             return
@@ -63,4 +63,4 @@ class LegalSizes:
 
 
 BACKBONE_SIZES = LegalSizes(smallest=32)
-"""Of networks on the backbones of `wsseg.backbones`: smaller images vanish on the way down."""
+"""Legal sizes of networks on the backbones of `wsseg.backbones`: smaller images would shrink to nothing."""

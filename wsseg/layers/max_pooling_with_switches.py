@@ -1,4 +1,4 @@
-"""Max pooling that remembers where each maximum was."""
+"""Max pooling that also returns the position of each maximum."""
 
 from typing import Any
 
@@ -13,15 +13,15 @@ from wsseg.grid import Grid
 class MaxPoolingWithSwitches2D(keras.layers.Layer):
     """Maxima over non-overlapping windows, and their positions for `MaxUnpooling2D`.
 
-    A switch is the position inside its window, row by row: `p * row + column`, from 0 to `p * p - 1`. Of equal
-    maxima the first one counts. Rows and columns that don't fill a window are left out, as with Keras' "valid"
-    padding.
+    A switch is the position of the maximum inside its window, row by row: `p * row + column`, from 0 to `p * p - 1`.
+    Of equal maxima the first one counts. Rows and columns that don't fill a window are left out, as with Keras'
+    "valid" padding.
 
     Args:
         pool_size: Side `p` of the windows, and their stride.
 
     Raises:
-        InputError: A pool size that isn't an integer from 1.
+        InputError: `pool_size` is not an integer from 1.
 
     References:
         Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, section 2.1.
@@ -40,11 +40,11 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
         self.pool_size = require_whole("pool_size", pool_size, hint="try 2")
 
     def output_grid(self, input_shape) -> Grid:
-        """Return where the cells of the maxima look, in cells of the input."""
+        """Return the grid of the pooled cells, in cells of the input."""
         return Grid.of_blocks(self.pool_size)
 
     def call(self, inputs):
-        """Pool.
+        """Pool a map.
 
         Args:
             inputs: `(B, H, W, C)`.
@@ -55,8 +55,8 @@ class MaxPoolingWithSwitches2D(keras.layers.Layer):
         side = self.pool_size
         pooled = ops.max_pool(inputs, side, strides=side, padding="valid", data_format="channels_last")
         height, width = (side * n for n in ops.shape(pooled)[1:3])
-        # Compared with slices rather than taken by `argmax`: no transposition of the whole map. From the last
-        # position to the first, so that the first of equal maxima remains.
+        # Slices are compared with the maxima, instead of `argmax`, so that the map need not be transposed. The loop
+        # runs from the last position to the first, so that the first of equal maxima remains.
         x, maxima = ops.stop_gradient(inputs), ops.stop_gradient(pooled)
         switches = ops.zeros_like(maxima, dtype="int32")
         for position in reversed(range(1, side * side)):

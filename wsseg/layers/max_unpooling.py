@@ -1,4 +1,4 @@
-"""The way back of a max pooling: each value to where its maximum was."""
+"""The inverse of a max pooling: it puts each value back to the position of its maximum."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class MaxUnpooling2D(keras.layers.Layer):
         pool_size: Side of the windows of that pooling.
 
     Raises:
-        InputError: A pool size that isn't an integer from 1.
+        InputError: `pool_size` is not an integer from 1.
 
     References:
         Noh et al., Learning Deconvolution Network for Semantic Segmentation, ICCV 2015, section 3.2.1.
@@ -37,7 +37,7 @@ class MaxUnpooling2D(keras.layers.Layer):
         self.pool_size = require_whole("pool_size", pool_size, hint="try 2")
 
     def call(self, inputs):
-        """Unpool.
+        """Unpool a map.
 
         Args:
             inputs: `[values, switches]`, both `(B, h, w, C)`; the switches are integers from 0 to `p * p - 1`.
@@ -48,8 +48,8 @@ class MaxUnpooling2D(keras.layers.Layer):
         values, switches = inputs
         side = self.pool_size
         height, width, channels = ops.shape(values)[1:]
-        # (B, h, p, w, p, C): the windows already lie as in the map, so nothing needs to be transposed. A choice
-        # rather than a product, because infinity times zero is not zero.
+        # (B, h, p, w, p, C): the windows already have the order of the map, so nothing needs to be transposed. The
+        # values are selected, not multiplied by 0 or 1, because infinity times zero is not zero.
         positions = ops.reshape(ops.arange(side * side, dtype="int32"), (1, 1, side, 1, side, 1))
         hit = switches[:, :, None, :, None] == positions
         spread = ops.where(hit, values[:, :, None, :, None], ops.zeros((), values.dtype))

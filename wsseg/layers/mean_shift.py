@@ -1,4 +1,4 @@
-"""Take off a mean that is measured once."""
+"""Subtract a mean that is measured once, after training."""
 
 import keras
 from keras import ops
@@ -8,10 +8,10 @@ from wsseg.layers.grid_rules import same
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class MeanShift(keras.layers.Layer):
-    """Subtract a mean for each channel, 0 until `set_mean` has been called.
+    """Subtract a mean from each channel; the mean is 0 until `set_mean` is called.
 
-    A loss that compares neighbours only leaves their common value open: after training it is measured over the training
-    images and taken off.
+    A loss that only compares neighbours does not determine a common offset of all values. After training, this offset
+    is measured over the training images and subtracted.
 
     Example:
         >>> import numpy as np
@@ -22,14 +22,14 @@ class MeanShift(keras.layers.Layer):
         [[[[0.5, 1.0]]]]
 
     References:
-        Ahn et al., CVPR 2019 (IRN), section 3.2: displacements of a class average to 0; its public code's `MeanShift`
-        averages over all training images.
+        Ahn et al., CVPR 2019 (IRN), section 3.2: the displacements of a class have mean 0. `MeanShift` of its public
+        code averages over all training images.
     """
 
     output_grid = same
 
     def build(self, input_shape):
-        """Make the mean's weight, which is not trained."""
+        """Create the weight of the mean, which is not trained."""
         self.mean = self.add_weight(
             shape=(input_shape[-1],), initializer="zeros", trainable=False, name="mean"
         )

@@ -10,16 +10,16 @@ from wsseg.layers.grid_rules import resampled
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class NearestResizeTo(keras.layers.Layer):
-    """Repeat features to the height and width of a second tensor: each cell gets that of the nearest one.
+    """Resize features to the height and width of a second tensor: each cell of the result copies the nearest cell.
 
-    Cell `i` of the result lies at `(i + 0.5) * h / H - 0.5` of the input, as with `BilinearResizeTo`; of two
-    cells as near the first is taken. At twice the size that is `i // 2`, as of `keras.layers.UpSampling2D`,
-    which knows whole factors only.
+    Cell `i` of the result lies at `(i + 0.5) * h / H - 0.5` of the input, as with `BilinearResizeTo`. If two cells
+    are equally near, the first is taken. At twice the size this is cell `i // 2`, as with
+    `keras.layers.UpSampling2D`, which supports only integer factors.
 
     Args:
-        shift_hw: Added to those positions, in cells of the input: for features whose cells do not look where
-            that rule assumes (`wsseg.backbones.alignment`).
-        step_hw: As of `BilinearResizeTo`.
+        shift_hw: Shift of these positions, in cells of the input. It is for features whose cells do not look where
+            the rule above assumes (`wsseg.backbones.alignment`).
+        step_hw: Distance between two cells of the result, in cells of the input. See `BilinearResizeTo`.
 
     Example:
         >>> import numpy as np
@@ -47,7 +47,7 @@ class NearestResizeTo(keras.layers.Layer):
             before, after = ops.shape(features)[axis], ops.shape(like)[axis]
             ratio = step or ops.cast(before, "float32") / ops.cast(after, "float32")
             position = (ops.arange(after, dtype="float32") + 0.5) * ratio - 0.5 + shift
-            # Half way between two cells rounding errors must not decide: a thousandth of a cell does.
+            # Rounding errors must not decide halfway between two cells, so the limit is moved by 0.001 cells.
             nearest = ops.cast(ops.ceil(position - 0.501), "int32")
             features = ops.take(features, ops.clip(nearest, 0, before - 1), axis=axis)
         return features

@@ -1,4 +1,4 @@
-"""A vision transformer of keras-hub as one layer: images in, a map of patch features out."""
+"""A vision transformer of keras-hub as one layer: it takes images and gives a map of patch features."""
 
 from typing import Any
 
@@ -17,23 +17,23 @@ from wsseg.layers.vision_tokens import patch_tokens
 class PatchFeatures(keras.layers.Layer):
     """The patch tokens of a vision transformer, laid out as a feature map.
 
-    A cell covers `output_stride` x `output_stride` pixels of the image. Where that is not the patch's side, the image
-    is first resized (linearly, with antialiasing) so that it is: a network of patch 14 gives a map of stride 16, or of
-    stride 8, from the same weights.
+    A cell covers `output_stride` x `output_stride` pixels of the image. If `output_stride` differs from the patch's
+    side, the image is first resized (linearly, with antialiasing) so that each cell becomes one patch. So a network
+    with patches of 14 pixels gives a map of stride 16, or of stride 8, from the same weights.
 
-    It is frozen as made; set `trainable = True` to learn it. Position embeddings never learn.
+    The layer is frozen at first; set `trainable = True` to train it. Position embeddings are never trained.
 
     Args:
-        architecture: As `Architecture.parse` reads it.
-        output_stride: Pixels from cell to cell; None for the patch's side.
-        trainable: Whether it learns.
+        architecture: Text that `Architecture.parse` reads.
+        output_stride: Pixels between two cells; None for the patch's side.
+        trainable: Whether the layer is trained.
 
     Raises:
-        InputError: keras-hub is missing, no such architecture, or an image whose sides are not multiples of
-            `output_stride` (a size that is unknown when the graph is made passes).
+        InputError: keras-hub is not installed, the architecture is unknown, or the sides of an image are not multiples
+            of `output_stride` (a size that is unknown when the graph is built passes).
 
     References:
-        Dosovitskiy et al., An Image is Worth 16x16 Words, ICLR 2021. Position embeddings are interpolated as
+        Dosovitskiy et al., An Image is Worth 16x16 Words, ICLR 2021. Position embeddings are interpolated as in
         Oquab et al., DINOv2, 2023.
     """
 
@@ -47,15 +47,15 @@ class PatchFeatures(keras.layers.Layer):
         self.architecture, self.output_stride = architecture, stride
         self.family, self.patch, self.channels = made.family, made.patch, made.channels
         self.encoder = made.build(dtype=self.dtype_policy)
-        self.trainable = trainable  # here, since Keras hands it on to the weights that there are
+        self.trainable = trainable  # set after `build`, since Keras passes it on to the existing weights
         self.sizes = LegalSizes(stride, smallest=stride)
 
     def output_grid(self, input_shape) -> Grid:
-        """Return where the cells look, in pixels of the image: each at the middle of its own."""
+        """Return where the cells look, in pixels of the image: each at the centre of its own pixels."""
         return Grid.of_blocks(self.output_stride)
 
     def build(self, input_shape):
-        """Do nothing: the network is built with the layer."""
+        """Do nothing: the constructor has built the network."""
         self.built = True
 
     def call(self, images, training=None):
@@ -63,7 +63,7 @@ class PatchFeatures(keras.layers.Layer):
 
         Args:
             images: `(B, H, W, 3)`, preprocessed.
-            training: As of any layer; a frozen one infers.
+            training: Whether the layer runs in training mode, as in any Keras layer; a frozen layer never does.
 
         Returns:
             `(B, H / output_stride, W / output_stride, C)`.

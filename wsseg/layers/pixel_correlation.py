@@ -1,4 +1,4 @@
-"""Maps averaged over cells that look alike: SEAM's pixel correlation module."""
+"""SEAM's pixel correlation module: it averages maps over cells with similar features."""
 
 from typing import Any
 
@@ -10,22 +10,23 @@ from wsseg.layers.grid_rules import same
 from wsseg.layers.masked_pooling import valid_cells
 
 EPSILON = 1e-5
-"""Added to norms and sums before dividing by them; the public code's."""
+"""Added to norms and sums before dividing by them, as in the public code."""
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class PixelCorrelation(keras.layers.Layer):
-    r"""Give each cell of some maps the mean of all cells, weighted by how much their features look alike.
+    r"""Replace each cell of the maps by the mean of all cells, weighted by the similarity of their features.
 
     $\hat y_i = \frac{1}{C_i} \sum_j \mathrm{ReLU}\!\left(\frac{\theta(x_i)^T \theta(x_j)}{|\theta(x_i)| |\theta(x_j)|}
-    \right) y_j$ with a learnt linear embedding $\theta$ and $C_i$ the sum of the weights. Cells in the padding give
-    nothing. It computes in float32; the weights of an image take `(h w)^2` numbers, so large images go one by one.
+    \right) y_j$ with a learnt linear embedding $\theta$, where $C_i$ is the sum of the weights. Cells in the padding
+    have weight 0. The layer computes in float32. The weights of one image take `(h * w)^2` numbers, so give large
+    images one by one.
 
     Args:
-        channels: Of the embedding.
+        channels: Channels of the embedding.
 
     Raises:
-        InputError: Channels that are no whole number from 1.
+        InputError: `channels` is not a whole number from 1.
 
     Example:
         >>> import numpy as np
@@ -38,8 +39,8 @@ class PixelCorrelation(keras.layers.Layer):
 
     References:
         Wang et al., Self-supervised Equivariant Attention Mechanism for Weakly Supervised Semantic Segmentation,
-        CVPR 2020, section 3.3; the constants and the embedding's start (Glorot's, four times as wide) are its public
-        code's.
+        CVPR 2020, section 3.3. The constants and the initial embedding (Glorot's, four times as wide) are those of its
+        public code.
     """
 
     output_grid = same
@@ -49,25 +50,25 @@ class PixelCorrelation(keras.layers.Layer):
         self.channels = require_whole("channels", channels, hint="try 192")
 
     def build(self, input_shape):
-        """Make the embedding's weights."""
+        """Create the weights of the embedding."""
         glorot = keras.initializers.VarianceScaling(16.0, "fan_avg", "uniform")
         self.kernel = self.add_weight(
             shape=(input_shape[1][-1], self.channels), initializer=glorot, name="kernel"
         )
 
     def call(self, inputs):
-        """Refine.
+        """Refine maps.
 
         Args:
-            inputs: Maps `(B, h, w, M)`, features `(B, h, w, C)`, and, where there is padding, `(B, H, W)`: 1 where
-                the image is and 0 in the padding.
+            inputs: Maps `(B, h, w, M)`, features `(B, h, w, C)` and, if there is padding, a validity mask `(B, H, W)`:
+                1 inside the image and 0 in the padding.
 
         Returns:
             `(B, h, w, M)` float32.
         """
         maps, features, *valid = inputs
         embedded = ops.matmul(features, self.kernel)
-        norm = ops.sqrt(ops.sum(embedded**2, axis=-1, keepdims=True) + 1e-12)  # which has a gradient at 0
+        norm = ops.sqrt(ops.sum(embedded**2, axis=-1, keepdims=True) + 1e-12)  # with a finite gradient at 0
         embedded = embedded / (norm + EPSILON)
         shape = ops.shape(maps)
         cells = shape[1] * shape[2]

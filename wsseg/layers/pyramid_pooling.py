@@ -1,4 +1,4 @@
-"""PSPNet's pyramid pooling module: context of several extents beside the features."""
+"""PSPNet's pyramid pooling module: context of several extents, concatenated with the features."""
 
 import keras
 from keras import layers
@@ -12,18 +12,19 @@ from wsseg.layers.bilinear_resize import BilinearResizeTo
 def pyramid_pooling(features: keras.KerasTensor, bins: tuple[int, ...] = (1, 2, 3, 6)) -> keras.KerasTensor:
     """Add the pyramid to a symbolic tensor.
 
-    Level `i` is pooled to `bins[i]` x `bins[i]` averages, convolved 1x1 to `C // len(bins)` channels (`pyramid_1`,
-    `pyramid_2` ...), normalised, rectified, and drawn bilinearly (half-pixel centres) to the features' size.
+    Level `i` is pooled to `bins[i]` x `bins[i]` averages. A 1x1 convolution to `C // len(bins)` channels (`pyramid_1`,
+    `pyramid_2` ...), batch norm and ReLU follow. Each level is then resized bilinearly (half-pixel centres) to the
+    features' size.
 
     Args:
         features: `(B, h, w, C)`.
-        bins: Along each axis, one number a level.
+        bins: Number of bins along each axis, one number per level.
 
     Returns:
         The features and then the levels, `(B, h, w, C + len(bins) * (C // len(bins)))`.
 
     Raises:
-        InputError: No level.
+        InputError: `bins` is empty.
 
     References:
         Zhao et al., Pyramid Scene Parsing Network, CVPR 2017, section 3.2.

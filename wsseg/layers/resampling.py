@@ -1,4 +1,4 @@
-"""Separable resampling by one matrix an axis: cubic or linear, with or without antialiasing, at sizes known or not."""
+"""Separable resampling by one matrix per axis: cubic or linear, with or without antialiasing, of any size."""
 
 from typing import Any
 
@@ -21,17 +21,17 @@ KERNELS = {"cubic": _cubic, "linear": _linear}
 
 
 def resampling_matrix(before: Any, after: Any, kernel: str, antialias: bool) -> Any:
-    """Return the matrix that resamples one axis, half-pixel centres.
+    """Return the matrix that resamples one axis with half-pixel centres.
 
-    Cell `i` of the result lies at `(i + 0.5) before / after - 0.5`. The kernel's weights of the cells that exist are
-    divided by their sum, so that a constant stays one up to the border (as TensorFlow does it). With `antialias` the
-    kernel is widened by `before / after` where that is above 1.
+    Cell `i` of the result lies at `(i + 0.5) * before / after - 0.5`. The weights of the cells inside the map are
+    divided by their sum, so a constant map stays constant up to the border (as in TensorFlow). With `antialias` the
+    kernel is widened by the factor `before / after` if this is above 1.
 
     Args:
-        before: Number of cells, an integer or a scalar tensor.
-        after: Of the result.
+        before: Number of cells of the input, an integer or a scalar tensor.
+        after: Number of cells of the result, an integer or a scalar tensor.
         kernel: "cubic" or "linear".
-        antialias: Whether a smaller result averages.
+        antialias: Whether the kernel is widened for a smaller result.
 
     Returns:
         `(after, before)` float32; each row sums to 1.
@@ -55,9 +55,9 @@ def resample(maps: Any, size_hw: tuple[Any, Any], kernel: str, antialias: bool) 
 
     Args:
         maps: A tensor, not a symbolic one.
-        size_hw: Each an integer or a scalar tensor.
-        kernel: As of `resampling_matrix`.
-        antialias: As of `resampling_matrix`.
+        size_hw: `(H, W)`, each an integer or a scalar tensor.
+        kernel: "cubic" or "linear".
+        antialias: Whether the kernel is widened for a smaller result. See `resampling_matrix`.
     """
     before_hw = ops.shape(maps)[1:3]
     rows, columns = (

@@ -10,24 +10,24 @@ from wsseg.errors import InputError, is_whole, require_whole
 from wsseg.layers.grid_rules import resampled
 
 CANONICAL_SIDE = 224
-"""Side of a region, in pixels, that is read from `CANONICAL_LEVEL` (Lin et al. 2017, section 4.2)."""
+"""Side, in pixels, of the smallest square region that is read from `CANONICAL_LEVEL` (Lin et al. 2017, section 4.2)."""
 CANONICAL_LEVEL = 4
 
 
 def align(flat, rois_xyxy, start, size_hw, scale, output_size: int, samples: int):
-    """Sample regions out of feature maps that lie one after the other in memory.
+    """Sample regions from feature maps that lie one after the other in memory.
 
     Args:
         flat: `(B, L, C)`: the cells of all maps of an image, row by row.
         rois_xyxy: `(B, R, 4)`: left, top, right, bottom in pixels.
-        start: `(B, R)` int: the place in `flat` where the map of each region begins.
-        size_hw: Two of `(B, R)` int: height and width of that map, cells.
-        scale: `(B, R)` float: cells a pixel of that map.
-        output_size: Bins a side.
-        samples: Sampling points a bin and side; their mean is the bin's value.
+        start: `(B, R)` int: the index in `flat` where the map of each region begins.
+        size_hw: Two arrays `(B, R)` int: height and width of that map, cells.
+        scale: `(B, R)` float: cells per pixel of that map.
+        output_size: Number of bins per side.
+        samples: Number of sampling points per bin and side; their mean is the bin's value.
 
     Returns:
-        `(B, R, output_size, output_size, C)` float32. No gradient goes to the regions.
+        `(B, R, output_size, output_size, C)` float32. The regions get no gradient.
     """
     rois = ops.stop_gradient(ops.cast(rois_xyxy, "float32")) * scale[..., None]
     left, top, right, bottom = (rois[..., i] - 0.5 for i in range(4))
@@ -37,14 +37,15 @@ def align(flat, rois_xyxy, start, size_hw, scale, output_size: int, samples: int
     cells = ops.reshape(flat, (-1, flat.shape[-1]))
     first = ops.cast(ops.arange(batch), "int32")[:, None] * length + start
     total = 0.0
-    # One corner of one sampling point at a time: sixteen passes of the result's size, not one of sixteen times it.
+    # One corner of one sampling point at a time: with two samples, 16 passes of the result's size need less memory
+    # than one pass of 16 times that size.
     for row, row_weight in rows:
         for column, column_weight in columns:
-            place = (
+            index = (
                 first[..., None, None] + row[..., None] * size_hw[1][..., None, None] + column[..., None, :]
             )
             weight = row_weight[..., None] * column_weight[..., None, :]
-            total = total + weight[..., None] * ops.cast(ops.take(cells, place, axis=0), "float32")
+            total = total + weight[..., None] * ops.cast(ops.take(cells, index, axis=0), "float32")
     return total / samples**2
 
 
@@ -70,21 +71,21 @@ def _axis(low, high, side, output_size: int, samples: int) -> list[tuple]:
 class RoIAlign(keras.layers.Layer):
     """Read regions from one feature map, or each from the level of a pyramid that fits its size.
 
-    Pixel and cell coordinates are those of edges: cell `i` of a map of stride `s` covers pixels `s i` to `s (i + 1)`
-    and its value lies in the middle, at `s (i + 0.5)` (half-pixel centres; `aligned=True` in torchvision and
-    Detectron2). A bin's value is the mean of `samples` x `samples` bilinear samples; a sample up to one cell beyond the
-    border takes the border's value, one further out is 0.
+    Pixel and cell coordinates count edges: cell `i` of a map of stride `s` covers pixels `s * i` to `s * (i + 1)`, and
+    its value lies at the centre, `s * (i + 0.5)` (half-pixel centres; `aligned=True` in torchvision and Detectron2). A
+    bin's value is the mean of `samples` x `samples` bilinear samples. A sample at most one cell outside the border
+    takes the border's value; a sample further outside is 0.
 
-    Of a pyramid, a region of `w` x `h` pixels is read from level `floor(4 + log2(sqrt(w h) / 224))`, or the nearest
-    there is; level n has stride 2^n.
+    With a pyramid, a region of `w` x `h` pixels is read from level `floor(4 + log2(sqrt(w * h) / 224))`, or from the
+    nearest level that exists. Level n has stride 2^n.
 
     Args:
-        strides: Pixels a cell of each map, ascending powers of two.
-        output_size: Bins a side.
-        samples: Sampling points a bin and side.
+        strides: Pixels per cell of each map, ascending powers of two.
+        output_size: Number of bins per side.
+        samples: Number of sampling points per bin and side.
 
     Raises:
-        InputError: Strides that are no ascending powers of two, or sizes below 1.
+        InputError: `strides` are not ascending powers of two, or another option is not a whole number from 1.
 
     Example:
         >>> import numpy as np
@@ -106,7 +107,7 @@ class RoIAlign(keras.layers.Layer):
         self.samples = require_whole("samples", samples, hint="try 2")
 
     def call(self, inputs):
-        """Read from maps `inputs[:-1]`, `(B, h, w, C)`, finest first, the regions `inputs[-1]`, `(B, R, 4)` xyxy."""
+        """Read regions `inputs[-1]`, `(B, R, 4)` xyxy, from maps `inputs[:-1]`, `(B, h, w, C)`, finest first."""
         *features, rois = inputs
         flat, starts, heights, widths = flatten_levels(features)
         level = levels_of(rois, self.strides)
@@ -146,7 +147,7 @@ def check_strides(strides: Sequence[int]) -> tuple[int, ...]:
     powers = all(is_whole(stride, 1) and stride & (stride - 1) == 0 for stride in found)
     if not found or not powers or list(found) != sorted(set(found)):
         raise InputError(
-            f"`strides` must be ascending powers of two, one a map; got {strides!r}; try (4, 8, 16, 32)"
+            f"`strides` must be ascending powers of two, one per map; got {strides!r}; try (4, 8, 16, 32)"
         )
     return tuple(map(int, found))
 
@@ -157,7 +158,7 @@ def levels_of(rois_xyxy, strides: Sequence[int]):
         return ops.zeros_like(rois_xyxy[..., 0], dtype="int32")
     rois = ops.cast(rois_xyxy, "float32")
     area = ops.maximum(rois[..., 2] - rois[..., 0], 0) * ops.maximum(rois[..., 3] - rois[..., 1], 0)
-    # log2 of the square root; a hair more, so that a side of exactly 224 is not rounded below its level.
+    # log2 of the square root, plus 1e-6, so that a side of exactly 224 is not rounded down to the level below.
     level = ops.floor(CANONICAL_LEVEL + 0.5 * ops.log2(ops.maximum(area, 1e-6) / CANONICAL_SIDE**2) + 1e-6)
     numbers = [stride.bit_length() - 1 for stride in strides]
     there = ops.cast(numbers, "float32")
@@ -165,10 +166,10 @@ def levels_of(rois_xyxy, strides: Sequence[int]):
 
 
 def flatten_levels(features: Sequence) -> tuple:
-    """Lay maps `(B, h, w, C)` end to end.
+    """Concatenate the cells of maps `(B, h, w, C)`.
 
     Returns:
-        `(B, sum of h w, C)`; and, one a map, where it starts, its height and its width.
+        The cells, `(B, sum of h * w, C)`; and three lists with one entry per map: its start, height and width.
     """
     starts, heights, widths, end = [], [], [], 0
     for one in features:

@@ -1,4 +1,4 @@
-"""RoIPool: the maxima of the bins of regions, coordinates rounded to whole cells (Fast R-CNN)."""
+"""RoIPool: the maximum of each bin of a region, with coordinates rounded to whole cells (Fast R-CNN)."""
 
 from typing import Any
 
@@ -13,19 +13,19 @@ from wsseg.layers.grid_rules import resampled
 class RoIPool(keras.layers.Layer):
     """Divide regions of one feature map into bins of whole cells and take each bin's maximum.
 
-    As in Fast R-CNN's code: the region's corners, over the stride, are rounded (halves up) to the first and the *last*
-    cell; bin `i` of `n` covers cells `floor(i side / n)` to `ceil((i + 1) side / n) - 1`, so bins overlap where they do
-    not divide the region. A bin outside the map is 0.
+    As in Fast R-CNN's code, the region's corners are divided by the stride and rounded (halves up) to the first and
+    the *last* cell. In a region with a side of `side` cells, bin `i` of `n` covers cells `floor(i * side / n)` to
+    `ceil((i + 1) * side / n) - 1`, so bins overlap where `n` does not divide `side`. A bin outside the map is 0.
 
-    The maximum over a rectangle is that of four windows whose sides are powers of two: maps of window maxima are made
-    once for all regions.
+    The maximum over a rectangle is the maximum of four windows whose sides are powers of two. The maps of window maxima
+    are computed once for all regions.
 
     Args:
-        stride: Pixels a cell.
-        output_size: Bins a side.
+        stride: Pixels per cell.
+        output_size: Number of bins per side.
 
     Raises:
-        InputError: A value below 1.
+        InputError: An option is not a whole number from 1.
 
     Example:
         >>> import numpy as np
@@ -46,7 +46,7 @@ class RoIPool(keras.layers.Layer):
         self.output_size = require_whole("output_size", output_size, hint="try 7")
 
     def call(self, inputs):
-        """Read from the map `inputs[0]`, `(B, h, w, C)` of known size, the regions `inputs[1]`, `(B, R, 4)` xyxy."""
+        """Read the regions `inputs[1]`, `(B, R, 4)` xyxy, from the map `inputs[0]`, `(B, h, w, C)` of known size."""
         features, rois = inputs
         height, width = features.shape[1:3]
         if height is None or width is None:
@@ -66,14 +66,14 @@ class RoIPool(keras.layers.Layer):
         for row in (top, bottom - _power(level_h)):
             for column in (left, right - _power(level_w)):
                 inside = ops.clip(row, 0, height - 1)[..., :, None] * width
-                place = table + inside + ops.clip(column, 0, width - 1)[..., None, :]
-                found = ops.take(cells, place, axis=0)
+                index = table + inside + ops.clip(column, 0, width - 1)[..., None, :]
+                found = ops.take(cells, index, axis=0)
                 best = found if best is None else ops.maximum(best, found)
         empty = (bottom <= top)[..., :, None] | (right <= left)[..., None, :]
         return ops.cast(ops.where(empty[..., None], 0.0, best), self.compute_dtype)
 
     def _bins(self, first, last, side: int):
-        """Return the first cell of each bin and the one after its last, `(B, R, output_size)` int32."""
+        """Return each bin's first cell and the cell after its last one, both `(B, R, output_size)` int32."""
         length = ops.maximum(last - first + 1, 1)[..., None]
         bins = ops.arange(self.output_size, dtype="int32")
         start = first[..., None] + ops.floor_divide(bins * length, self.output_size)
@@ -91,7 +91,7 @@ class RoIPool(keras.layers.Layer):
 
 
 def _window_maxima(features):
-    """Return the maxima over windows of 2^i x 2^j cells that start at each cell, `(I, J, B, h, w, C)`, and J."""
+    """Return J and the maxima over windows of 2^i x 2^j cells that start at each cell, `(I, J, B, h, w, C)`."""
     height, width = features.shape[1:3]
     rows = [features]
     while 2 ** len(rows) <= height:
@@ -106,14 +106,14 @@ def _window_maxima(features):
 
 
 def _doubled(windows, step: int, axis: int):
-    """Return the maxima of each window and the one `step` further on, which at the end is the window itself."""
+    """Return the maximum of each window and the one `step` cells further on, or the last one if that is outside."""
     size = windows.shape[axis]
     index = ops.minimum(ops.arange(size) + step, size - 1)
     return ops.maximum(windows, ops.take(windows, index, axis=axis))
 
 
 def _log2(number):
-    """Return the largest exponent whose power of two is at most `number`; 0 for less than 2."""
+    """Return the largest exponent whose power of two is at most `number`; 0 for numbers below 2."""
     powers = ops.cast([2**i for i in range(1, 16)], "int32")
     return ops.sum(ops.cast(number[..., None] >= powers, "int32"), axis=-1)
 

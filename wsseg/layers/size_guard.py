@@ -1,4 +1,4 @@
-"""A layer that refuses images of a size that its network can't take."""
+"""A layer that fails on images whose size its network can't take."""
 
 from typing import Any
 
@@ -10,20 +10,20 @@ from wsseg.layers.legal_sizes import LegalSizes
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class SizeGuard(keras.layers.Layer):
-    """Identity that fails on an illegal height or width with the nearest legal ones in the message.
+    """Identity that fails on an illegal height or width; the message names the nearest legal sizes.
 
-    Without it a network whose skips don't meet fails deep inside, in terms of its layers. It sees the sizes
-    that are known when the network is called or traced, which are those of every array; sizes that stay
-    unknown pass.
+    Without it, a network whose skip connections don't fit fails in an inner layer, with a message about that layer.
+    The guard checks the sizes that are known when the network is called or traced; those of an array always are. Sizes
+    that stay unknown pass.
 
     Args:
         multiple: Pixels from one legal side to the next.
-        remainder: Of a legal side divided by `multiple`.
-        smallest: The smallest legal side.
-        network: The name in the message.
+        remainder: Remainder of a legal side divided by `multiple`.
+        smallest: Smallest legal side.
+        network: Name of the network in the message.
 
     Raises:
-        InputError: Called (or built) with an illegal size.
+        InputError: The layer is called (or built) with an illegal size.
 
     Example:
         >>> import numpy as np
@@ -48,12 +48,12 @@ class SizeGuard(keras.layers.Layer):
         self.network = network
 
     def call(self, images):
-        """Return `(B, H, W, C)` as it is."""
+        """Return images `(B, H, W, C)` unchanged."""
         self.sizes.check(tuple(images.shape[1:3]), self.network)
         return images
 
     def compute_output_spec(self, images):
-        """Return the input's spec; keeps its dtype, whatever the precision."""
+        """Return the input's spec; its dtype is kept in any precision."""
         self.sizes.check(tuple(images.shape[1:3]), self.network)
         return keras.KerasTensor(images.shape, dtype=images.dtype)
 

@@ -14,17 +14,18 @@ POOLINGS = ("max", "average")
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class SpatialPyramidPooling2D(keras.layers.Layer):
-    """Pool a map to grids of several finenesses and string all their bins together.
+    """Pool a map to several grids of bins and concatenate all bins to one vector.
 
-    The vector holds the levels in the order of `bins`, each row by row, the channels of a bin side by side.
-    Bin `i` of `b` along an axis of `n` cells is `floor(i * n / b)` to before `ceil((i + 1) * n / b)`.
+    The vector holds the levels in the order of `bins`, each row by row, with the channels of a bin side by side. On an
+    axis of `n` cells, bin `i` of `b` holds the cells from `floor(i * n / b)` up to, but without,
+    `ceil((i + 1) * n / b)`.
 
     Args:
-        bins: Bins along each axis, one number a level.
-        pooling: "max" or "average"; the average is computed in float32 also under mixed precision.
+        bins: Number of bins along each axis, one number per level.
+        pooling: "max" or "average"; the average is computed in float32, also under mixed precision.
 
     Raises:
-        InputError: No level, bins below 1, or no such pooling.
+        InputError: `bins` is empty or has a number below 1, or the pooling is unknown.
 
     References:
         He et al., Spatial Pyramid Pooling in Deep Convolutional Networks for Visual Recognition, ECCV 2014,
@@ -61,7 +62,7 @@ class SpatialPyramidPooling2D(keras.layers.Layer):
         return ops.cast(ops.concatenate(levels, axis=1), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
-        """Return `(B, C * sum of the squared bins)`."""
+        """Return `(B, C * sum of the squares of bins)`."""
         return (input_shape[0], input_shape[3] * sum(level**2 for level in self.bins))
 
     def get_config(self) -> dict[str, Any]:

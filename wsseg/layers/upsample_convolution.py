@@ -1,4 +1,4 @@
-"""Upsampling by interpolation, then a convolution: learnt upsampling without a checkerboard."""
+"""Upsampling by interpolation, then a convolution: learnt upsampling without checkerboard artifacts."""
 
 import keras
 from keras import layers
@@ -21,14 +21,14 @@ def upsample_convolution(
 
     An upsampling method for your own networks; no network of wsseg calls it.
 
-    Every output pixel sees equally many taps, where a transposed convolution whose stride does not divide
-    its kernel sees more at some positions.
+    Every output pixel depends on equally many taps. In a transposed convolution whose stride does not divide its
+    kernel, some output pixels depend on more taps than others.
 
     Args:
         tensor: `(B, h, w, C)`.
-        channels: Of the result.
-        name: Of the convolution; the upsampling's is `{name}_up`.
-        factor: Integer from 1.
+        channels: Channels of the result.
+        name: Name of the convolution; the upsampling is `{name}_up`.
+        factor: Upsampling factor, an integer from 1.
         kernel: Side of the window.
         interpolation: "nearest", or "bilinear" (half-pixel centres).
 
@@ -36,7 +36,7 @@ def upsample_convolution(
         `(B, factor * h, factor * w, channels)`.
 
     Raises:
-        InputError: No such interpolation, or a factor that isn't an integer from 1.
+        InputError: The interpolation is unknown, or `factor` is not an integer from 1.
 
     References:
         Odena et al., Deconvolution and Checkerboard Artifacts, Distill 2016.

@@ -1,4 +1,4 @@
-"""Run a vision transformer of keras-hub on images of any size: its position embeddings follow the size."""
+"""Run a vision transformer of keras-hub on images of any size: its position embeddings are resampled to the size."""
 
 import math
 from typing import Any
@@ -13,15 +13,16 @@ from wsseg.layers.resampling import resample
 def positions_for(table: Any, grid_hw: tuple[Any, Any], antialias: bool = False) -> Any:
     """Resample a table of position embeddings, trained on a square grid of patches, to another grid.
 
-    Bicubically, with half-pixel centres, as keras-hub does it for DINOv2 (to one fixed square size); float32.
+    The resampling is bicubic with half-pixel centres, in float32, as in keras-hub for DINOv2 (there to one fixed square
+    size).
 
     Args:
         table: `(n * n, C)`, row by row.
         grid_hw: `(h, w)`, each an integer or a scalar tensor.
-        antialias: Whether a coarser grid averages.
+        antialias: Whether the kernel is widened for a coarser grid.
 
     Returns:
-        `(1, h * w, C)` float32; the table itself where the grid is its own.
+        `(1, h * w, C)` float32; the values of the table where the grid is its own.
     """
     count, channels = table.shape
     side = math.isqrt(count)
@@ -33,7 +34,7 @@ def positions_for(table: Any, grid_hw: tuple[Any, Any], antialias: bool = False)
 
 
 def _with_prefix(prefix: Any, tokens: Any) -> Any:
-    """Put `(1, n, C)` tokens that are the same for all images before `(B, N, C)`."""
+    """Put the tokens `prefix`, `(1, n, C)`, the same for all images, before `tokens`, `(B, N, C)`."""
     prefix = ops.cast(prefix, tokens.dtype)
     return ops.concatenate([ops.tile(prefix, (ops.shape(tokens)[0], 1, 1)), tokens], axis=1)
 
@@ -45,7 +46,7 @@ def _patches(projection: keras.layers.Layer, images: Any) -> Any:
 
 
 def clip_embedded(encoder: keras.Model, images: Any, grid_hw: tuple[Any, Any]) -> Any:
-    """Return the tokens `(B, 1 + N, C)` that the first block of CLIP's image encoder gets, the class token first."""
+    """Return the input tokens `(B, 1 + N, C)` of the first block of CLIP's image encoder, the class token first."""
     embedding = encoder.embedding
     patches = _patches(embedding.patch_embedding, images)
     table = embedding.position_embedding.embeddings
@@ -74,7 +75,7 @@ def _siglip(encoder: keras.Model, images: Any, grid_hw: tuple[Any, Any], trainin
 def _dinov2(encoder: keras.Model, images: Any, grid_hw: tuple[Any, Any], training: Any) -> Any:
     embedding = encoder.embeddings
     tokens = embedding.patch_embeddings(images)
-    # Not `interpolated_position_embeddings`, which are of one size, and which keras-hub doesn't always save.
+    # Not `interpolated_position_embeddings`: they are for one size, and keras-hub doesn't always save them.
     table = embedding.position_embeddings
     found = positions_for(table[0, 1:], grid_hw, embedding.antialias_in_interpolation)
     tokens = tokens + ops.cast(found, tokens.dtype)
@@ -89,17 +90,17 @@ def _dinov2(encoder: keras.Model, images: Any, grid_hw: tuple[Any, Any], trainin
 def rotations(grid_hw: tuple[Any, Any], head_channels: int, theta: float) -> tuple[Any, Any]:
     """Return the cosines and sines of DINOv3's rotary position embedding.
 
-    A patch's centre, from -1 to 1 down and right over the image, times `2 pi theta^(-4 k / C)` for the k of the
-    `C / 4` frequencies is an angle. keras-hub computes the same, but only of sizes that are known when the graph is
-    made.
+    An angle is a coordinate of the patch's centre times a frequency. The coordinates run from -1 to 1, down and right
+    over the image; the `C / 4` frequencies are `2 pi theta^(-4 k / C)`, k = 0, 1 ... keras-hub computes the same, but
+    only for sizes that are known when the graph is built.
 
     Args:
         grid_hw: `(h, w)`, each an integer or a scalar tensor.
-        head_channels: C, of one head.
-        theta: The base of the frequencies.
+        head_channels: C, the channels of one head.
+        theta: Base of the frequencies.
 
     Returns:
-        Two `(h * w, C)` float32: the frequencies down, then right, and both once more.
+        Cosines and sines, each `(h * w, C)` float32: the angles down, then right, and then both again.
 
     References:
         Siméoni et al., DINOv3, 2025.
@@ -134,14 +135,14 @@ TOKENS = {"clip": _clip, "siglip": _siglip, "dinov2": _dinov2, "dinov3": _dinov3
 def patch_tokens(
     family: str, encoder: keras.Model, images: Any, grid_hw: tuple[Any, Any], training: Any = False
 ) -> Any:
-    """Return the normalised tokens of the last block, one a patch, without class and register tokens.
+    """Return the normalised patch tokens of the last block, without class and register tokens.
 
     Args:
         family: A key of `wsseg.layers.hub_architecture.FAMILIES`.
         encoder: The network.
-        images: `(B, h patch, w patch, 3)`, preprocessed.
+        images: `(B, h * patch, w * patch, 3)`, preprocessed.
         grid_hw: `(h, w)`, each an integer or a scalar tensor.
-        training: As of a Keras layer.
+        training: Whether the network runs in training mode, as in a Keras layer.
 
     Returns:
         `(B, h, w, C)`.

@@ -1,1 +1,1 @@
-"""From files to batches: decode, resize, pad, crop, augment (`image_files` needs no TensorFlow)."""
+"""From files to batches: decode, resize, pad, crop and augment. Needs TensorFlow; `wsseg.image_files` does not."""

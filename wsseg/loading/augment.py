@@ -1,8 +1,8 @@
 """Augmentation of images together with their masks: random scale and crop, flip, photometric jitter.
 
-Scale and crop are our own, because the crops of core Keras and keras-cv invent class ids or fail on images
-smaller than the crop; the flip is keras-cv's and the jitter core Keras', which keep masks aligned. Every
-random number follows from `(seed, epoch)`.
+Scale and crop are our own, because the crops of core Keras and keras-cv create false class ids or fail on images that
+are smaller than the crop. The flip is from keras-cv and the jitter from core Keras; both keep masks aligned. All random
+numbers follow from `(seed, epoch)`.
 """
 
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ import tensorflow as tf
 from wsseg.artifacts import IGNORE
 
 FILL_RGB = (124.0, 116.0, 104.0)
-"""ImageNet's mean colour, which padding is filled with: near 0 after any network's preprocessing."""
+"""ImageNet's mean colour, RGB. It fills the padding, and is near 0 after any network's preprocessing."""
 
 
 @dataclass(frozen=True)
 class Crops:
-    """The random numbers of one epoch's crops, drawn beforehand so that parallel loading cannot reorder them.
+    """Random numbers of one epoch's crops, drawn in advance so that parallel loading cannot change their order.
 
     Attributes:
-        order: `(N,) int64`: which record comes when.
-        long_side: `(N,) float32`: pixels that the image's long side is scaled to.
-        offset_yx: `(N, 2) float32` in [0, 1): where the crop lies in the room it has.
-        erased: `(N, 4) float32` in [0, 1): size and place of the rectangle to blot out, as `erase` takes it.
+        order: `(N,) int64`: Index of the record at each position of the epoch.
+        long_side: `(N,) float32`: Length to which the image's long side is scaled, pixels.
+        offset_yx: `(N, 2) float32` in [0, 1): Position of the crop, as a share of the range of possible positions.
+        erased: `(N, 4) float32` in [0, 1): Size and position of the erased rectangle, see `erase`.
     """
 
     order: np.ndarray
@@ -41,15 +41,15 @@ class Crops:
         Args:
             count: Number of records.
             long_side: Range of the scaled long side, pixels.
-            seed: Of the run.
-            epoch: Counted from 0.
-            erase_share: Largest side of the rectangle to blot out, as a share of the crop.
+            seed: Random seed of the run.
+            epoch: Index of the epoch, from 0.
+            erase_share: Largest side of the erased rectangle, as a share of the crop's side.
         """
         random = np.random.default_rng([seed, epoch])
         return cls(
             random.permutation(count).astype(np.int64),
             random.uniform(*long_side, count).astype(np.float32),
-            # Drawn as float32: a float64 below 1 could round up to 1, out of range.
+            # Drawn as float32, because a float64 below 1 could be rounded to 1, which is out of range.
             random.random((count, 2), dtype=np.float32),
             random.random((count, 4), dtype=np.float32) * np.float32([erase_share, erase_share, 1, 1]),
         )
@@ -58,18 +58,19 @@ class Crops:
 def scale_and_crop(
     image: tf.Tensor, mask: tf.Tensor, long_side: tf.Tensor, offset_yx: tf.Tensor, crop: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Scale an image and its mask alike and cut (or pad) them to a square.
+    """Scale an image and its mask in the same way, and crop or pad them to a square.
 
     Args:
         image: `(H, W, 3)` uint8.
         mask: `(H, W, 1)` uint8 class ids.
-        long_side: Scalar, pixels that the long side is scaled to.
-        offset_yx: `(2,)` in [0, 1): where the crop lies; where the image is smaller, where that lies in it.
+        long_side: Scalar: length to which the long side is scaled, pixels.
+        offset_yx: `(2,)` in [0, 1): Position of the crop in the image; or, if the image is smaller, of the image in
+            the crop.
         crop: Side of the square, pixels.
 
     Returns:
-        Image `(crop, crop, 3)` float32, bilinear, filled with `FILL_RGB`; labels `(crop, crop, 2)` float32:
-        the nearest class id, filled with 255, and the validity, 1 inside the image.
+        Image `(crop, crop, 3)` float32, resized bilinearly, padded with `FILL_RGB`; labels `(crop, crop, 2)` float32:
+        the class id, resized by nearest neighbour and padded with 255, and the validity, 1 inside the image.
     """
     scaled, window, padding = _window(tf.shape(image)[:2], long_side, offset_yx, crop)
     image = _filled_image(image, scaled, window, padding, crop)
@@ -82,17 +83,18 @@ def scale_and_crop(
 def scale_and_crop_objects(
     image: tf.Tensor, masks: tf.Tensor, long_side: tf.Tensor, offset_yx: tf.Tensor, crop: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Do as `scale_and_crop` with the masks of objects, which may overlap.
+    """Scale and crop like `scale_and_crop`, but with masks of objects, which may overlap.
 
     Args:
         image: `(H, W, 3)` uint8.
         masks: `(H, W, M)` uint8 of zeros and ones.
-        long_side: As of `scale_and_crop`.
-        offset_yx: As of `scale_and_crop`.
+        long_side: See `scale_and_crop`.
+        offset_yx: See `scale_and_crop`.
         crop: Side of the square, pixels.
 
     Returns:
-        Image `(crop, crop, 3)` float32; masks `(crop, crop, M + 1)` uint8, nearest: the last is the validity.
+        Image `(crop, crop, 3)` float32; masks `(crop, crop, M + 1)` uint8, resized by nearest neighbour. The last mask
+        is the validity.
     """
     scaled, window, padding = _window(tf.shape(image)[:2], long_side, offset_yx, crop)
     image = _filled_image(image, scaled, window, padding, crop)
@@ -103,7 +105,7 @@ def scale_and_crop_objects(
 
 
 def _window(size, long_side, offset_yx, crop: int) -> tuple:
-    """Return the scaled size, the window of it that the crop sees, and what is filled up around that."""
+    """Return the scaled size, the window of the scaled image that the crop shows, and the padding around it."""
     size = tf.cast(size, tf.float32)
     scaled = tf.maximum(tf.cast(tf.round(size * (long_side / tf.reduce_max(size))), tf.int32), 1)
     room = scaled - crop
@@ -125,16 +127,16 @@ def jitter_layers(strength: float, seed: int) -> list:
     """Return core Keras' photometric layers: brightness, contrast, saturation.
 
     Args:
-        strength: In [0, 1]: brightness and contrast change by up to this share, saturation by half of it.
-        seed: Of the layers' random numbers.
+        strength: Strength in [0, 1]: brightness and contrast change by up to this share, saturation by half of it.
+        seed: Random seed of the layers.
     """
     from keras import layers
 
     if strength == 0:
         return []
     bounds = (0, 255)
-    # In core Keras 3.15 a bare number would only raise the contrast, and only lower the saturation, of which
-    # a factor of 0.5 leaves the image as it is; what it clips to `value_range` is the saturation, in [0, 1].
+    # In core Keras 3.15, a single number would only raise the contrast and only lower the saturation. A saturation
+    # factor of 0.5 does not change the image. RandomSaturation clips the saturation, not the image, to `value_range`.
     saturation = (0.5 - strength / 4, 0.5 + strength / 4)
     return [
         layers.RandomBrightness(strength, value_range=bounds, seed=seed, dtype="float32"),
@@ -150,27 +152,28 @@ def flip_layer(kind: str, seed: int):
     """Return keras-cv's flip, which flips images and masks together.
 
     Args:
-        kind: A key of `FLIPS`.
-        seed: Of the layer's random numbers.
+        kind: Name in `FLIPS`.
+        seed: Random seed of the layer.
     """
     import warnings
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # keras-cv's own imports warn of their deprecations
+        warnings.simplefilter("ignore")  # importing keras-cv causes deprecation warnings
         from keras_cv import layers
     return layers.RandomFlip(FLIPS[kind], seed=seed)
 
 
 def erase(image: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
-    """Blot a rectangle out of a square crop with the mean colour.
+    """Erase a rectangle of a square crop: fill it with the mean colour.
 
-    A classifier that often does not see an object's most telling part learns the others too, so its class
-    maps cover more of the object (Singh and Lee, Hide-and-Seek, ICCV 2017). keras-cv's cutout does the same,
-    but does not draw from its seed.
+    If an object's most discriminative part is often hidden, a classifier also learns the other parts, so its class maps
+    cover more of the object (Singh and Lee, Hide-and-Seek, ICCV 2017). keras-cv's cutout does the same, but ignores its
+    seed.
 
     Args:
         image: `(c, c, 3)` float32.
-        box: `(4,)` in [0, 1]: height, width, and where it lies in the room it has, down and right.
+        box: `(4,)` in [0, 1]: Height and width as shares of the side; vertical and horizontal position as shares of the
+            range of possible positions.
     """
     side = tf.shape(image)[0]
     size = tf.cast(box[:2] * tf.cast(side, tf.float32), tf.int32)

@@ -1,4 +1,4 @@
-"""Training batches of images with their objects by tf.data: boxes, classes and masks."""
+"""Training batches of images with their objects (boxes, classes and masks), made by tf.data."""
 
 from collections.abc import Callable
 
@@ -15,16 +15,16 @@ from wsseg.recipe import TrainingConfig
 
 
 class InstanceBatches:
-    """Augmented square crops with their objects, an epoch at a time.
+    """Augmented square crops with their objects, one epoch at a time.
 
     Args:
-        dataset: What to read.
-        read_instances: Record -> its objects, with masks; where they come from is the caller's decision, and nothing
-            else here can open them. Crowds are left out.
+        dataset: Dataset whose images are read.
+        read_instances: Function that returns a record's objects, with masks. The caller decides where they come from;
+            this class has no other way to open them. Crowds are skipped.
         config: Options of the training; see `TrainingBatches`.
         seed: Random seed of order and augmentation, together with the epoch.
         most: Maximum number of objects per image; the largest are kept.
-        least_pixels: What is left of an object in the crop below which it is none; it becomes background.
+        least_pixels: Minimum area of an object in the crop, pixels; a smaller object becomes background.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class InstanceBatches:
 
     @property
     def steps(self) -> int:
-        """Batches an epoch."""
+        """Number of batches per epoch."""
         return len(self.records) // self.batch_size
 
     def _read(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -67,11 +67,11 @@ class InstanceBatches:
         """Return the batches of one epoch.
 
         Args:
-            number: Counted from 0.
+            number: Index of the epoch, from 0.
 
         Returns:
-            Dictionaries, as detectors are trained on: `images (B, c, c, 3) float32`, `boxes (B, M, 4) float32` xyxy,
-            `classes (B, M) int32`, 0 where there is no object, `masks (B, M, c, c) uint8`.
+            Dictionaries in the form that detectors train on: `images (B, c, c, 3) float32`, `boxes (B, M, 4) float32`
+            xyxy, `classes (B, M) int32`, 0 where there is no object, `masks (B, M, c, c) uint8`.
         """
         crops = Crops.draw(len(self.records), self.long_side, self.seed, number)
         elements = (crops.order, crops.long_side, crops.offset_yx)
@@ -85,7 +85,7 @@ class InstanceBatches:
             image, masks = scale_and_crop_objects(image, masks, long_side, offset_yx, self.crop)
             return {"images": image, "segmentation_masks": masks}, classes
 
-        # Layers keep a random state, so they run in one sequential map; an epoch's set starts from its seed.
+        # Layers have a random state, so they run in one sequential map, and each epoch has new layers and its own seed.
         layer_seed = int(np.random.default_rng([self.seed, number, 1]).integers(2**30))
         flip, jitter = flip_layer(self.mirror, layer_seed), jitter_layers(self.jitter, layer_seed)
 
@@ -106,14 +106,14 @@ class InstanceBatches:
 
 
 def boxes_of(masks: tf.Tensor) -> tf.Tensor:
-    """Return the smallest boxes `(..., 4)` float32 xyxy around masks `(..., H, W)`, from edge to edge."""
+    """Return the smallest boxes `(..., 4)` float32 xyxy around masks `(..., H, W)`, from pixel edge to pixel edge."""
     sides = []
-    for axis in (-2, -1):  # what is left when the rows are gone: columns, so left and right first
+    for axis in (-2, -1):  # reducing the rows leaves the columns, so left and right come first
         there = tf.reduce_max(masks, axis=axis) > 0
         size = there.shape[-1]
-        place = tf.range(size)
-        first = tf.reduce_min(tf.where(there, place, size), axis=-1)
-        last = tf.reduce_max(tf.where(there, place, -1), axis=-1) + 1
+        index = tf.range(size)
+        first = tf.reduce_min(tf.where(there, index, size), axis=-1)
+        last = tf.reduce_max(tf.where(there, index, -1), axis=-1) + 1
         sides.append((first, last))
     (left, right), (top, bottom) = sides
     return tf.cast(tf.stack([left, top, right, bottom], axis=-1), tf.float32)

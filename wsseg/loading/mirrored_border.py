@@ -1,4 +1,4 @@
-"""Context for networks without padding: the image continued by mirroring beyond its borders."""
+"""Context for networks without padding: the image is extended by mirroring at its borders."""
 
 import tensorflow as tf
 
@@ -10,18 +10,18 @@ def with_mirrored_border(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Scale an image and its mask, and add a border to both.
 
-    A network without padding sees `margin` pixels more on each side than it labels. With a border that wide,
-    every pixel of the image, its outermost too, can lie in what is labelled, and there the network sees
-    what it will see when it predicts (`wsseg.segmenters.overlap_tile`).
+    A network without padding sees `margin` more pixels on each side than it labels. With a border of this width, it can
+    label every pixel of the image, including the outermost ones. In the border, it sees the same content as in
+    inference (`wsseg.segmenters.overlap_tile`).
 
     Args:
         image: `(H, W, 3)` uint8.
         mask: `(H, W, 1)` uint8 class ids.
-        long_side: Scalar, pixels that the long side is scaled to.
+        long_side: Scalar: length to which the long side is scaled, pixels.
         margin: Width of the border, pixels.
 
     Returns:
-        Image `(h + 2 margin, w + 2 margin, 3)` float32, mirrored without repeating the border pixel; mask of that
+        Image `(h + 2 margin, w + 2 margin, 3)` float32, mirrored without repeating the border pixel; mask of the same
         size, uint8, 255 in the border.
 
     Example:
@@ -41,7 +41,7 @@ def with_mirrored_border(
 
 
 def _mirrored(length: tf.Tensor, margin: int) -> tf.Tensor:
-    """Return the index of the pixel that stands at -margin .. length + margin - 1."""
+    """Return the index of the pixel at each position -margin .. length + margin - 1."""
     period = tf.maximum(2 * length - 2, 1)
     index = tf.math.floormod(tf.range(-margin, length + margin), period)
     return tf.minimum(index, period - index)

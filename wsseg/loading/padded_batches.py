@@ -1,4 +1,4 @@
-"""Whole images for inference, padded to few shapes and grouped by them: a graph is traced once a shape."""
+"""Whole images for inference, padded to few shapes and grouped by shape, as a graph is traced once per shape."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from wsseg.loading.reduction import MAX_SIDE, reduced, reduced_size
 from wsseg.loading.training_batches import batches_of
 
 PIXELS = 512 * 512
-"""Of an image, up to which a batch is as large as wanted."""
+"""Largest area of an image at which a batch has its full size, pixels."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class PaddedBatch:
     """Images of one padded shape.
 
     Attributes:
-        records: The images' records; the last batch of a shape may repeat its last record's image as filling,
-            so `images` can be longer than `records`.
-        images: `(B, H, W, 3)` float32, each in the upper left corner, the rest filled with the mean colour.
-        sizes_hw: The `(height, width)` that each record's image has in the batch.
-        own_sizes_hw: The size of its file: larger where the image was reduced.
+        records: Records of the images. The last batch of a shape may repeat its last image to fill the batch, so
+            `images` can be longer than `records`.
+        images: `(B, H, W, 3)` float32: Each image is in the upper left corner; the rest has the mean colour.
+        sizes_hw: `(height, width)` of each record's image in the batch, pixels.
+        own_sizes_hw: `(height, width)` of each record's image file, pixels; larger if the image was reduced.
     """
 
     records: list[Record]
@@ -49,7 +49,7 @@ def padded_size(size_hw: tuple[int, int], multiple: int) -> tuple[int, int]:
 
 
 def _batch_size(shape_hw: tuple[int, int], images: int, wanted: int) -> int:
-    """Return how many images of a shape go into a batch: photographs from a camera would not fit into memory."""
+    """Return the number of images of a shape per batch: smaller for large images, to limit the memory."""
     return max(1, min(wanted, images, wanted * PIXELS // (shape_hw[0] * shape_hw[1])))
 
 
@@ -63,15 +63,15 @@ def padded_batches(
     """Read whole images in batches of one padded shape each.
 
     Args:
-        dataset: What reads the images.
-        records: Which images.
-        batch_size: Images a batch; fewer where a shape has fewer images, or large ones (`PIXELS`). Every batch of a
-            shape has just as many, so that no shape is traced twice.
-        multiple: Sides are padded to multiples of this many pixels.
-        max_side: An image whose long side is longer is first reduced to it; None for no limit.
+        dataset: Dataset that reads the images.
+        records: Records of the images to read.
+        batch_size: Number of images per batch; smaller if a shape has fewer images, or large ones (`PIXELS`). All
+            batches of a shape have the same size, so that no shape is traced twice.
+        multiple: Number of pixels to whose multiples the sides are padded.
+        max_side: Maximum long side, pixels; a larger image is first reduced to it. None for no limit.
 
     Yields:
-        Batches, in order of shape; a record comes once.
+        Batches, in order of shape; each record comes once.
     """
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, record in enumerate(records):
@@ -85,12 +85,12 @@ def padded_batches(
         images = np.empty((sizes[shape], *shape, 3), np.float32)
         images[:] = np.array(FILL_RGB, np.float32)
         true_hw = np.zeros((sizes[shape], 4), np.int64)
-        for place, index in enumerate(batch):
+        for row, index in enumerate(batch):
             own = dataset.read_image(records[index])
             image = reduced(own, max_side)
             height, width = image.shape[:2]
-            images[place, :height, :width] = image
-            true_hw[place] = height, width, *own.shape[:2]
+            images[row, :height, :width] = image
+            true_hw[row] = height, width, *own.shape[:2]
         images[len(batch) :] = images[len(batch) - 1]
         return images, true_hw
 

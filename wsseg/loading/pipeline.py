@@ -24,7 +24,7 @@ def read_in_order(elements: Any, read: Callable, parallel_calls: int | None = No
         parallel_calls: Number of elements that are read at once; None for one per available core.
 
     Returns:
-        Dataset of N elements. What is derived from it (`map`, `batch`, `prefetch`) keeps its options.
+        Dataset of N elements. Datasets derived from it (`map`, `batch`, `prefetch`) keep its options.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -1,14 +1,14 @@
-"""Large photographs made smaller for a network, and what it says of them made large again. NumPy and Pillow only."""
+"""Reduce large photographs for a network, and enlarge its predictions to the original size. NumPy and Pillow only."""
 
 import numpy as np
 from PIL import Image
 
 MAX_SIDE = 1536
-"""Pixels of an image's long side, above which it is reduced: a network's memory grows with the area."""
+"""Largest long side of an image, pixels. Larger images are reduced, as a network's memory grows with the area."""
 
 
 def reduced_size(size_hw: tuple[int, int], max_side: int | None = MAX_SIDE) -> tuple[int, int]:
-    """Return the size of an image when its long side is at most `max_side`; None leaves it.
+    """Return the size of an image after its long side is reduced to at most `max_side`; None does not change it.
 
     Example:
         >>> reduced_size((3000, 4000), 1536), reduced_size((375, 500), 1536)
@@ -22,7 +22,7 @@ def reduced_size(size_hw: tuple[int, int], max_side: int | None = MAX_SIDE) -> t
 
 
 def reduced(image: np.ndarray, max_side: int | None = MAX_SIDE) -> np.ndarray:
-    """Reduce an image `(H, W, 3) uint8` to `reduced_size`, antialiased; a smaller one comes back as it is."""
+    """Reduce an image `(H, W, 3) uint8` to `reduced_size`, antialiased; a smaller image is returned unchanged."""
     height, width = reduced_size(image.shape[:2], max_side)
     if (height, width) == image.shape[:2]:
         return image
@@ -34,10 +34,10 @@ def enlarged(probabilities: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
 
     Args:
         probabilities: `(h, w, K) float32`.
-        size_hw: At least `(h, w)`.
+        size_hw: Wanted height and width, at least `(h, w)`.
 
     Returns:
-        `(H, W, K) float32`, 4 bytes a pixel and class; the argument itself where it has that size.
+        `(H, W, K) float32`, 4 bytes per pixel and class; the argument itself if it has this size.
     """
     if probabilities.shape[:2] == tuple(size_hw):
         return probabilities
@@ -48,16 +48,16 @@ def enlarged(probabilities: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
 
 
 def enlarged_argmax(probabilities: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
-    """Return the class of highest probability at each pixel of an image's own size.
+    """Return the class with the highest probability at each pixel of an image's own size.
 
-    It is `enlarged(probabilities, size_hw).argmax(-1)` with one class in memory at a time.
+    The result equals `enlarged(probabilities, size_hw).argmax(-1)`, but only one class is in memory at a time.
 
     Args:
         probabilities: `(h, w, K) float32`, K up to 256.
-        size_hw: At least `(h, w)`.
+        size_hw: Wanted height and width, at least `(h, w)`.
 
     Returns:
-        `(H, W) uint8`; of equal probabilities the first class.
+        `(H, W) uint8`; if probabilities are equal, the first class.
 
     Example:
         >>> enlarged_argmax(np.array([[[0.9, 0.1], [0.3, 0.7]]], np.float32), (1, 4)).tolist()
@@ -74,6 +74,6 @@ def enlarged_argmax(probabilities: np.ndarray, size_hw: tuple[int, int]) -> np.n
 
 
 def _resized(values: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
-    """Resize one map `(h, w)`; the result may be written to."""
+    """Resize one map `(h, w)`. The result is writable."""
     image = Image.fromarray(np.ascontiguousarray(values, np.float32))
     return np.array(image.resize((size_hw[1], size_hw[0]), Image.Resampling.BILINEAR))

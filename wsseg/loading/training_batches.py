@@ -1,4 +1,4 @@
-"""Training batches of one shape by tf.data: the same order and augmentation for the same seed and epoch."""
+"""Training batches of one shape, made by tf.data: the same seed and epoch give the same order and augmentation."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -18,24 +18,24 @@ from wsseg.recipe import TrainingConfig
 
 
 class TrainingBatches:
-    """Augmented square crops of a dataset, an epoch at a time.
+    """Augmented square crops of a dataset, one epoch at a time.
 
     Args:
-        dataset: What to read.
+        dataset: Dataset whose images are read.
         config: Options of the training: crop, long side, mirror, jitter and batch size. The last, smaller batch of an
             epoch is dropped unless it is the only one.
         seed: Random seed of order and augmentation, together with the epoch.
-        target: "labels" for image-level labels, "masks" for class ids a pixel.
-        read_mask: With "masks": record -> `(H, W) uint8`, or None for 255 everywhere; where the masks come from is
-            the caller's decision, and nothing else here can open one.
-        erase: Largest side of a rectangle that is blotted out of each image, as a share of the crop; 0 for
-            none.
-        margin: Of a network without padding: pixels at each border of the crop that it does not label. The masks
-            lack them; the images show what is there, mirrored beyond the image's own borders.
-        maps: With "masks": crop's mask `(c, c) uint8` -> `(c, c, M) float32`, maps that the loss needs beside the
-            mask (`wsseg.losses.create`).
-        image_labels: With "masks": give beside each image where it is no padding, and its image-level labels.
-        shown: Records of the dataset that an epoch shows, where that is not each of them once.
+        target: Kind of target: "labels" for image-level labels, "masks" for class ids per pixel.
+        read_mask: Function for "masks" that returns a record's mask, `(H, W) uint8`, or None for 255 everywhere. The
+            caller decides where the masks come from; this class has no other way to open them.
+        erase: Largest side of the rectangle that is erased in each image, as a share of the crop's side; 0 for none.
+        margin: Width of the border that a network without padding does not label, pixels on each side of the crop. The
+            masks do not have it. The images do, mirrored where it is outside the image.
+        maps: Function for "masks" that computes the maps that the loss needs in addition to the mask, from a crop's
+            mask: `(c, c) uint8` -> `(c, c, M) float32` (`wsseg.losses.create`).
+        image_labels: Whether, with "masks", each image comes with its validity (0 in the padding) and its image-level
+            labels.
+        shown: Records that one epoch shows, with repetitions; None for each record of the dataset once.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class TrainingBatches:
 
     @property
     def steps(self) -> int:
-        """Batches an epoch."""
+        """Number of batches per epoch."""
         return len(self.records) // self.batch_size
 
     def _read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -81,13 +81,13 @@ class TrainingBatches:
         """Return the batches of one epoch.
 
         Args:
-            number: Counted from 0.
+            number: Index of the epoch, from 0.
 
         Returns:
-            Of float32, with target "labels": `((images (B, c, c, 3), valid (B, c, c)), labels (B, K))`; with
-            target "masks": `(images, masks (B, c, c) int32)`, 255 where unsure or padded. With `maps` the masks
-            are `(B, c, c, 1 + M)` float32, class ids first; with a `margin` their sides are `c - 2 margin`. With
-            `image_labels` the images come as `(images, valid (B, c, c), labels (B, K))`.
+            Batches of float32. Target "labels": `((images (B, c, c, 3), valid (B, c, c)), labels (B, K))`. Target
+            "masks": `(images, masks (B, c, c) int32)`, 255 where unsure or padded. With `maps`, the masks are
+            `(B, c, c, 1 + M)` float32, class ids first. With a `margin`, the masks' sides are `c - 2 margin`. With
+            `image_labels`, `(images, valid (B, c, c), labels (B, K))` replaces the images.
         """
         crops = Crops.draw(len(self.records), self.long_side, self.seed, number, self.erase)
         labels = np.stack([self.dataset.label_vector(record) for record in self.records])[crops.order]
@@ -109,7 +109,7 @@ class TrainingBatches:
                 image = erase(image, erased)
             return {"images": image, "segmentation_masks": mask}, vector
 
-        # Layers keep a random state, so they run in one sequential map; an epoch's set starts from its seed.
+        # Layers have a random state, so they run in one sequential map, and each epoch has new layers and its own seed.
         layer_seed = int(np.random.default_rng([self.seed, number, 1]).integers(2**30))
         flip, jitter = flip_layer(self.mirror, layer_seed), jitter_layers(self.jitter, layer_seed)
 
@@ -135,12 +135,12 @@ class TrainingBatches:
 
 
 def epoch_seed(seed: int, epoch: int) -> None:
-    """Seed every random source that a layer may draw from while training (dropout), for one epoch."""
+    """Seed all random sources that layers may use in training (such as dropout), for one epoch."""
     keras.utils.set_random_seed(int(np.random.default_rng([seed, epoch, 2]).integers(2**31)))
 
 
 def batches_of(indices: Sequence[int], size: int) -> list[list[int]]:
-    """Cut a list into pieces of `size`; the last may be shorter.
+    """Divide a list into parts of `size`; the last part may be shorter.
 
     Example:
         >>> batches_of([1, 2, 3], 2)

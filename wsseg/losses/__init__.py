@@ -1,4 +1,4 @@
-"""Losses for masks that are noisy, unbalanced and partly unsure."""
+"""Losses for masks that are noisy, unbalanced and partly unknown."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -29,25 +29,25 @@ LOSSES = {
 }
 
 NEED_MORE = {
-    "expansion": "says which classes there are, not where, so it only works beside another loss",
-    "constrain_to_boundary": "needs what a CRF makes of the network's own predictions",
+    "expansion": "says which classes there are, not where, so it only works together with another loss",
+    "constrain_to_boundary": "needs the network's own predictions, refined by a CRF",
 }
-"""Losses that cannot train a segmenter from masks alone, and why; they are for training loops of one's own."""
+"""Losses that cannot train a segmenter from masks alone, and why; they are for your own training loops."""
 
 
 def create(name: str, /, **options: Any) -> "keras.losses.Loss":
-    """Make a loss by name.
+    """Create a loss by name.
 
-    All take class ids `(B, H, W)` (255 = ignore) and logits `(B, H, W, K)`, or what their `call` says. One with a
-    method `maps(mask, num_classes)`, `(H, W)` uint8 -> `(H, W, M)` float32, takes ids and these maps as the channels
-    `(B, H, W, 1 + M)`; `wsseg.loading.training_batches.TrainingBatches(maps=)` delivers them.
+    Most losses take class ids `(B, H, W)` (255 = ignore) and logits `(B, H, W, K)`; for others see their `call`. A loss
+    with a method `maps(mask, num_classes)`, `(H, W)` uint8 -> `(H, W, M)` float32, takes ids and these maps as the
+    channels of one array `(B, H, W, 1 + M)`; `wsseg.loading.training_batches.TrainingBatches(maps=)` gives them.
 
     Args:
         name: A key of `LOSSES`.
-        options: What its constructor takes.
+        options: Arguments of its constructor.
 
     Raises:
-        InputError: No loss or option of that name (the message names the nearest), or a value out of range.
+        InputError: The loss or an option is unknown (the message names the nearest), or a value is out of range.
 
     Example:
         >>> create("focal", gamma=1).gamma
@@ -62,14 +62,14 @@ def create(name: str, /, **options: Any) -> "keras.losses.Loss":
 
 
 def check_classes(loss: "keras.losses.Loss", num_classes: int) -> None:
-    """Fail on a loss whose weights of the classes are not as many as the classes.
+    """Fail if a loss has class weights, but not one for each class.
 
     Args:
-        loss: From `create`. One with such weights names their attribute in `per_class`.
-        num_classes: Background included.
+        loss: A loss from `create`. A loss with class weights has their attribute's name in `per_class`.
+        num_classes: Number of classes, background included.
 
     Raises:
-        InputError: The message names the option and both numbers.
+        InputError: The numbers differ; the message names the option and both numbers.
 
     Example:
         >>> check_classes(create("focal", alpha=[1, 2]), num_classes=3)

@@ -1,4 +1,4 @@
-"""Cross-entropy in which foreground and background weigh the same, whatever their areas."""
+"""Cross-entropy in which foreground and background have the same weight, independent of their areas."""
 
 import keras
 from keras import ops
@@ -9,17 +9,17 @@ from wsseg.losses.pixel_loss import known_pixels, log_probability, mean_where
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class BalancedCrossEntropy(keras.losses.Loss):
-    """Mean cross-entropy of the foreground pixels plus that of the background pixels, halved.
+    """Half the sum of the mean cross-entropy of the foreground pixels and that of the background pixels.
 
-    Both means run over the whole batch. Without the balance a segmenter trained on pseudo-masks leans to the
-    background. Pixels of the ignore value, padding included, count nowhere.
+    Both means run over the whole batch. Without this balance, a segmenter trained on pseudo-masks predicts too much
+    background. Pixels with the ignore value, padding included, do not count.
 
     Args:
         ignore: Mask value of pixels that don't count.
 
     References:
         Huang et al., Weakly-Supervised Semantic Segmentation Network with Deep Seeded Region Growing,
-        CVPR 2018, equation 2 (balanced seeding loss; halved here to stay on the scale of a plain mean).
+        CVPR 2018, equation 2 (balanced seeding loss; halved here to keep the scale of a plain mean).
 
     Example:
         >>> import numpy as np

@@ -1,4 +1,4 @@
-"""Bootstrapping: targets that are part label, part what the network believes already."""
+"""Bootstrapping: the target is a mixture of the label and the network's own prediction."""
 
 from typing import Any
 
@@ -10,24 +10,24 @@ from wsseg.errors import require
 from wsseg.losses.pixel_loss import PixelLoss, log_probability
 
 BETA = {True: 0.8, False: 0.95}
-"""The paper's public codes: 0.8 for hard, 0.95 for soft bootstrapping."""
+"""Weight of the labels: 0.8 for hard and 0.95 for soft bootstrapping, as in the paper's public codes."""
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class Bootstrapping(PixelLoss):
-    """-sum_k [beta t_k + (1 - beta) z_k] log(q_k), q the softmax.
+    """-sum_k [beta t_k + (1 - beta) z_k] log(q_k), where t is the one-hot label and q the softmax.
 
-    Hard: z is 1 at the network's most probable class. Soft: z = q, whose term is the entropy of the prediction;
-    the gradient passes through both of its factors.
+    Hard bootstrapping: z is 1 for the network's most probable class and 0 for the others. Soft bootstrapping: z = q;
+    its term is the entropy of the prediction, and the gradient passes through both factors.
 
     Args:
-        hard: Hard or soft.
-        beta: In [0, 1], how far labels are trusted; None for 0.8 (hard) or 0.95 (soft).
+        hard: Whether the bootstrapping is hard; otherwise it is soft.
+        beta: Weight of the labels, in [0, 1]; None for 0.8 (hard) or 0.95 (soft).
         ignore: Mask value of pixels that don't count.
-        name: Of the loss.
+        name: Name of the loss.
 
     Raises:
-        InputError: `beta` out of range.
+        InputError: `beta` is out of range.
 
     References:
         Reed et al., Training Deep Neural Networks on Noisy Labels with Bootstrapping, ICLR 2015 workshop,

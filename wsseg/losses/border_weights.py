@@ -1,4 +1,4 @@
-"""U-Net's weight map: pixels between neighbouring objects weigh more."""
+"""U-Net's weight map: pixels between neighbouring objects have larger weights."""
 
 from collections.abc import Sequence
 
@@ -16,27 +16,27 @@ def border_weights(
     class_weights: str | Sequence[float] | None = "balanced",
     ignore: int = IGNORE,
 ) -> np.ndarray:
-    """Weigh the pixels of a mask: w(x) = w_c(x) + w0 exp(-(d1(x) + d2(x))^2 / (2 sigma^2)).
+    """Compute the pixel weights of a mask: w(x) = w_c(x) + w0 exp(-(d1(x) + d2(x))^2 / (2 sigma^2)).
 
     d1 and d2 are the distances to the borders of the nearest and the second nearest object. An object is a
-    4-connected piece of one foreground class. From outside an object, the distance to its border is that to its
-    nearest pixel; from inside, that to the nearest pixel that is not of the object. With fewer than two objects
-    there is only w_c.
+    4-connected component of one foreground class. For a pixel outside an object, the distance to its border is the
+    distance to the object's nearest pixel; for a pixel inside, the distance to the nearest pixel outside. With fewer
+    than two objects the weight is w_c alone.
 
     Args:
         mask: `(H, W)` integers: 0 = background, classes from 1, or `ignore`.
         w0: Height of the border term.
-        sigma: Its width, pixels.
-        class_weights: w_c: "balanced", n / (k n_c) where n pixels are known, k classes occur and n_c pixels are of
-            class c, so that classes weigh the same and the mean is 1 (the paper does not give its formula); or a
-            weight for each class, background first; or None for 1.
-        ignore: The value of pixels that get weight 0 and belong to no object.
+        sigma: Width of the border term, pixels.
+        class_weights: Class weights w_c. "balanced": n / (k n_c), where n pixels are known, k classes occur and n_c
+            pixels belong to class c; then all classes have the same total weight and the mean is 1 (the paper does not
+            give its formula). Or a weight for each class, background first. Or None for 1.
+        ignore: Mask value of pixels that get weight 0 and belong to no object.
 
     Returns:
         `(H, W)` float32.
 
     Raises:
-        InputError: A mask of another form, or class weights that don't fit it.
+        InputError: The mask has another form, or the class weights don't fit it.
 
     References:
         Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015, equation 2 †;
@@ -59,7 +59,7 @@ def border_weights(
 
 
 def _objects(mask: np.ndarray, ignore: int) -> tuple[np.ndarray, int]:
-    """Return the number of the object that each pixel belongs to, 0 for none, and how many there are."""
+    """Return each pixel's object number (0 for no object) and the number of objects."""
     objects, count = np.zeros(mask.shape, np.int32), 0
     for class_id in np.setdiff1d(mask, [0, ignore]):
         pieces, found = ndimage.label(mask == class_id)
@@ -69,12 +69,12 @@ def _objects(mask: np.ndarray, ignore: int) -> tuple[np.ndarray, int]:
 
 
 def _two_distances(objects: np.ndarray, count: int) -> np.ndarray:
-    """Return d1 + d2 of each pixel, `(H, W)`, by a number of distance transforms that grows as log2(count).
+    """Return d1 + d2 of each pixel, `(H, W)`; the number of distance transforms grows as log2(count).
 
-    The nearest object is one transform's. Any other object's number differs from the nearest one's in some binary
-    digit, so the distance to the nearest of all others is the least of the distances to those that differ in the
-    first digit, in the second ... In an object, d1 is the distance to what is no object or, where that is nearer, to
-    the nearest other object, whose distance is d2 in any case.
+    One transform gives the nearest object. The number of every other object differs from the nearest one's in some
+    binary digit. So the distance to the second nearest object is the minimum, over the digits, of the distance to the
+    objects that differ in that digit. Inside an object, d2 is the distance to the nearest other object, and d1 is the
+    smaller of d2 and the distance to the nearest pixel without an object.
     """
     inside = objects > 0
     d1, (rows, columns) = ndimage.distance_transform_edt(~inside, return_indices=True)
@@ -107,7 +107,7 @@ def _class_weights(mask: np.ndarray, weights: str | Sequence[float] | None, igno
         return result
     if (highest := mask[known].max(initial=0)) >= len(weights):
         raise InputError(
-            f"`class_weights` must have one for each class, background first; it has {len(weights)}, and a mask "
+            f"`class_weights` must have one for each class, background first; it has {len(weights)}, but a mask "
             f"has class {highest}"
         )
     return np.asarray(weights, float)[np.where(known, mask, 0)]

@@ -1,4 +1,4 @@
-"""The boundary loss of Kervadec et al.: how far from the true boundary probability lies."""
+"""The boundary loss of Kervadec et al.: it weights probabilities with the distance to the true boundary."""
 
 from typing import Any
 
@@ -14,28 +14,28 @@ from wsseg.losses.signed_distances import signed_distances
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class BoundaryLoss(keras.losses.Loss):
-    """Cross-entropy + alpha * mean of phi_c s_c, s the softmax and phi the signed distance to the class's boundary.
+    """Cross-entropy + alpha * mean of phi_c s_c: s is the softmax, phi the signed distance to the class's boundary.
 
-    The second term is Kervadec's: a class's probability costs more the farther outside of its true region it lies
-    and pays the farther inside, so it is below 0 where the network is right. The mean is over the known pixels and
-    the foreground classes. The paper combines it with a regional loss, as by itself it can be had without finding
-    small objects at all; here that is the cross-entropy. (There is another kind of boundary loss, which weighs the
-    cross-entropy near borders: see `WeightMapCrossEntropy`.)
+    The second term is Kervadec's. A probability outside the true region of its class costs more with growing distance
+    to the boundary; inside it is a negative cost. So the term is below 0 where the network is right. The mean runs over
+    the known pixels and the foreground classes. Alone, the term can be small without finding small objects at all, so
+    the paper combines it with a regional loss; here this is the cross-entropy. (For another kind of boundary loss,
+    which gives the cross-entropy larger weights near borders, see `WeightMapCrossEntropy`.)
 
-    The distances come with the masks, as further channels: `maps` makes them from a mask.
+    The distances come with the masks, as further channels: `maps` computes them from a mask.
 
     Args:
-        alpha: Weight of the boundary term, whose unit is pixels; the paper begins with 0.01 † and raises it.
+        alpha: Weight of the boundary term, whose unit is pixels; the paper begins with 0.01 † and increases it.
         cross_entropy: Weight of the cross-entropy; 0 for the boundary term alone.
         ignore: Mask value of pixels that don't count.
-        name: Of the loss.
+        name: Name of the loss.
 
     Raises:
-        InputError: An option out of range.
+        InputError: An option is out of range.
 
     References:
-        Kervadec et al., Boundary Loss for Highly Unbalanced Segmentation, MIDL 2019, section 2 †; distances checked
-        against copies of its public code. († quoted from memory.)
+        Kervadec et al., Boundary Loss for Highly Unbalanced Segmentation, MIDL 2019, section 2 †. The distances were
+        checked against copies of its public code. († quoted from memory.)
 
     Example:
         >>> distances = np.array([[[[0, 2.0], [0, 1.0], [1, 0.0]]]])  # (B, H, W, K): class, distance to class 1
@@ -68,7 +68,7 @@ class BoundaryLoss(keras.losses.Loss):
             y_pred: `(B, H, W, K)` float logits.
 
         Returns:
-            Scalar float32; can be below 0.
+            Scalar float32, which can be below 0.
         """
         labels, logits, known = known_pixels(y_true[..., 0], y_pred, self.ignore)
         cost = self.alpha * ops.mean(ops.softmax(logits)[..., 1:] * y_true[..., 1:], axis=-1)

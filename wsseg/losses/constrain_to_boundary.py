@@ -12,11 +12,11 @@ from wsseg.losses.pixel_loss import check_sizes, mean_where
 class ConstrainToBoundaryLoss(keras.losses.Loss):
     """Mean over the pixels of the Kullback-Leibler divergence KL(Q || f) = sum_c Q_c log(Q_c / f_c).
 
-    f is the network's softmax and Q what a fully connected CRF makes of it (`wsseg.refiners.DenseCRF` of image and
-    probabilities), which is taken as given: the gradient reaches the network through f alone.
+    f is the network's softmax, and Q is f refined by a fully connected CRF (`wsseg.refiners.DenseCRF` of image and
+    probabilities). Q is a constant: the gradient reaches the network through f alone.
 
     Args:
-        name: Of the loss.
+        name: Name of the loss.
 
     References:
         Kolesnikov and Lampert, Seed, Expand and Constrain, ECCV 2016, section 3.4 †. (The public code also keeps
@@ -36,7 +36,7 @@ class ConstrainToBoundaryLoss(keras.losses.Loss):
         """Compute the loss.
 
         Args:
-            y_true: `(B, H, W, K)` float: Q, summing to 1 over K; all 0 at pixels that don't count.
+            y_true: `(B, H, W, K)` float: Q, with sum 1 over K; all 0 at pixels that don't count.
             y_pred: `(B, H, W, K)` float logits.
 
         Returns:

@@ -10,15 +10,15 @@ def cross_entropy(
 ) -> keras.losses.SparseCategoricalCrossentropy:
     """Return Keras' sparse categorical cross-entropy on logits, averaged over the known pixels of the batch.
 
-    Keras gives ignored pixels a mask, and with the default reduction divides the sum by the number of pixels
-    that are left, not by all: padding neither adds to the loss nor thins it. A test holds that.
+    Keras masks ignored pixels, and with the default reduction divides the sum by the number of the other pixels. So
+    padding neither adds to the loss nor lowers the mean. A test checks this.
 
     Args:
         ignore: Mask value of pixels that don't count.
-        name: Of the loss.
+        name: Name of the loss.
 
     Returns:
-        A loss of masks `(B, H, W)` int and logits `(B, H, W, K)`.
+        A loss for masks `(B, H, W)` int and logits `(B, H, W, K)`.
 
     Example:
         >>> import numpy as np

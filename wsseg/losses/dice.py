@@ -1,4 +1,4 @@
-"""The Dice loss of several classes."""
+"""The Dice loss for several classes."""
 
 from typing import Any
 
@@ -14,20 +14,20 @@ CLASSES = ("present", "all")
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class DiceLoss(keras.losses.Loss):
-    """1 - 2 sum(p g) / (sum p + sum g) for each class, averaged; the sums run over the batch's known pixels.
+    """Mean over the classes of 1 - 2 sum(p g) / (sum p + sum g); the sums run over the batch's known pixels.
 
-    Keras' own `dice`, given what it needs for segmentation: probabilities, one-hot masks, nothing of ignored
-    pixels, and `axis=(0, 1, 2)`. Without that axis Keras sums the classes together, and then the result is little
-    more than the background's. The sums are of p and g, not of their squares as in V-Net.
+    p is the softmax probability and g the one-hot mask. This is Keras' own `dice`, prepared for segmentation: ignored
+    pixels are removed, and `axis=(0, 1, 2)` keeps the classes separate. Without that axis Keras sums over the classes,
+    and the background dominates the result. The sums are of p and g, not of their squares as in V-Net.
 
     Args:
-        classes: Average over the classes "present" in the batch's masks, or over "all"; one that is absent costs 1
+        classes: Average over the classes "present" in the batch's masks, or over "all". A class that is absent costs 1
             and has no gradient.
         ignore: Mask value of pixels that don't count.
-        name: Of the loss.
+        name: Name of the loss.
 
     Raises:
-        InputError: Another value of `classes`.
+        InputError: `classes` has another value.
 
     References:
         Milletari et al., V-Net, 3DV 2016, section 3 † (there with squares in the denominator, two classes).
@@ -67,13 +67,13 @@ class DiceLoss(keras.losses.Loss):
 
 
 def mean_over_classes(costs, pixels, known, classes: str):
-    """Average the classes' costs.
+    """Average the costs of the classes.
 
     Args:
-        costs: `(..., K)`.
-        pixels: `(..., K)`: of each class in the masks.
-        known: `(...)`: number of known pixels.
-        classes: "present", those with pixels, or "all".
+        costs: `(..., K)` cost of each class.
+        pixels: `(..., K)` number of pixels of each class in the masks.
+        known: `(...)` number of known pixels.
+        classes: "present" for the classes with pixels, or "all".
 
     Returns:
         `(...)` float32; 0 where no pixel is known.

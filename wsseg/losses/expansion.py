@@ -10,37 +10,39 @@ from wsseg.errors import require
 from wsseg.losses.pixel_loss import check_sizes
 
 CELLS = 41 * 41
-"""Of SEC's maps, for which its decays are meant."""
+"""Number of cells of SEC's maps, for which its decays are meant."""
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class ExpansionLoss(keras.losses.Loss):
     """Image-level classification by global weighted rank pooling of the pixels' probabilities.
 
-    G_c(d) is the mean of the class's probabilities in falling order, the j-th weighted with d^(j-1): the maximum
-    for d = 0, the plain mean for d = 1. The loss of an image is
+    G_c(d) is the weighted mean of the class's probabilities in falling order; the j-th has the weight d^(j-1). It is
+    the maximum for d = 0 and the plain mean for d = 1. The loss of an image is
 
         -mean over present classes of log G_c(d+) - mean over absent ones of log(1 - G_c(d-)) - log G_bg(d_bg)
 
-    with the background, which is taken to be in every image, in neither of the means; and the batch's loss is the
-    images' mean. d+ = 0.996 gives half of the weight to a tenth of a 41 x 41 map, d_bg = 0.999 to three tenths;
-    d- = 0. For a map of n pixels the decays are raised to 1681 / n, so that these shares stay.
+    Every image is assumed to contain background, and the background is in neither of the two means. The loss of the
+    batch is the mean over its images. d+ = 0.996 gives half of the weight to a tenth of a 41 x 41 map, and d_bg = 0.999
+    to three tenths; d- = 0. For a map of n pixels the decays are raised to the power 1681 / n, which keeps these
+    shares.
 
     Args:
-        present: d+, of the image's classes.
-        absent: d-, of the others.
-        background: d_bg.
-        cells: The size of map that the decays are meant for; None to take them as they are.
-        pool_unknown: With masks: pool over pixels of the ignore value too. That is what expands seeds; but padding
-            has the same value and is pooled over too, so use crops without any (`long_side` from `crop` up).
-        ignore: Mask value of pixels that give no class.
-        name: Of the loss.
+        present: Decay d+ of the classes of the image.
+        absent: Decay d- of the other classes.
+        background: Decay d_bg of the background.
+        cells: Number of cells of a map that the decays are meant for; None to use the decays unchanged.
+        pool_unknown: Whether to pool also over pixels with the ignore value, if masks are given. This expands the
+            seeds. But padding has the same value and is pooled too, so use crops without padding (`long_side` at least
+            `crop`).
+        ignore: Mask value of pixels without a class.
+        name: Name of the loss.
 
     Raises:
-        InputError: An option out of range.
+        InputError: An option is out of range.
 
     References:
-        Kolesnikov and Lampert, Seed, Expand and Constrain, ECCV 2016, section 3.3 †; form and decays checked
+        Kolesnikov and Lampert, Seed, Expand and Constrain, ECCV 2016, section 3.3 †. Form and decays were checked
         against reimplementations of its public code. († quoted from memory.)
 
     Example:
@@ -72,8 +74,8 @@ class ExpansionLoss(keras.losses.Loss):
         """Compute the loss.
 
         Args:
-            y_true: `(B, K)` image-level labels, 1 for present, background first (which is not looked at); or masks
-                `(B, H, W)` int, whose classes are those that occur.
+            y_true: `(B, K)` image-level labels, 1 for present, background first (its label is not used); or masks
+                `(B, H, W)` int, whose classes are taken as present.
             y_pred: `(B, H, W, K)` float logits.
 
         Returns:
@@ -118,13 +120,14 @@ class ExpansionLoss(keras.losses.Loss):
 
 
 def rank_pooling(values, counted, decay: float, cells: int | None = None):
-    """Pool maps by rank: the mean of the values in falling order, the j-th weighted with decay^(j-1).
+    """Pool maps by rank: the weighted mean of the values in falling order, where the j-th has weight decay^(j-1).
 
     Args:
         values: `(B, P, K)` float32, 0 or more.
-        counted: `(B, P, 1)` float32, 1 for the pixels that are pooled over.
-        decay: In [0, 1]: 0 for the maximum, 1 for the mean.
-        cells: Raise the decay to `cells` over the number of pixels pooled over; None to take it as it is.
+        counted: `(B, P, 1)` float32, 1 for the pixels to pool.
+        decay: Decay in [0, 1]: 0 for the maximum, 1 for the mean.
+        cells: Number of cells that the decay is meant for: with n pooled pixels the decay is raised to the power
+            `cells / n`. None to use the decay unchanged.
 
     Returns:
         `(B, K)` float32.
@@ -147,5 +150,5 @@ def rank_pooling(values, counted, decay: float, cells: int | None = None):
 
 
 def mean(values, weights):
-    """Return the mean over the last axis of what has weight 1; 0 where nothing has."""
+    """Return the mean over the last axis of the values with weight 1; 0 if there are none."""
     return ops.sum(values * weights, axis=-1) / ops.maximum(ops.sum(weights, axis=-1), 1.0)

@@ -1,4 +1,4 @@
-"""The focal loss: cross-entropy in which pixels that are right already count little."""
+"""The focal loss: cross-entropy with small weights for pixels that are already classified well."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,24 +13,24 @@ from wsseg.losses.pixel_loss import PixelLoss, log_probability
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class FocalLoss(PixelLoss):
-    """-alpha_t (1 - p_t)^gamma log(p_t), p_t the softmax probability of the pixel's class.
+    """-alpha_t (1 - p_t)^gamma log(p_t), where p_t is the softmax probability of the pixel's class.
 
-    The paper's form is for two classes and a sigmoid; this is its usual extension to a softmax, with one alpha a
-    class. A single alpha would only scale the loss, so by default there is none. Unlike
-    `keras.losses.CategoricalFocalCrossentropy`, which it equals otherwise, it takes class ids, ignores pixels,
-    and does not clip probabilities at 1e-7, below which the surest mistakes would have no gradient.
+    The paper's form is for two classes and a sigmoid. This is its usual extension to a softmax, with one alpha per
+    class. A single alpha would only scale the loss, so by default there is none. It equals
+    `keras.losses.CategoricalFocalCrossentropy`, with three differences: it takes class ids, it ignores pixels, and it
+    does not clip probabilities at 1e-7, where clipping would remove the gradient of the worst mistakes.
 
     Args:
-        gamma: How much less easy pixels count; 0 is the plain cross-entropy.
+        gamma: Exponent that lowers the weight of easy pixels; 0 is the plain cross-entropy.
         alpha: A weight for each class, background first, or None.
         ignore: Mask value of pixels that don't count.
-        name: Of the loss.
+        name: Name of the loss.
 
     Raises:
-        InputError: An option out of range.
+        InputError: An option is out of range.
 
     References:
-        Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, equations 4 and 5 †; gamma 2
+        Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, equations 4 and 5 †; gamma = 2
         in section 5 †. († quoted from memory.)
 
     Example:
@@ -64,7 +64,7 @@ class FocalLoss(PixelLoss):
         log_p = log_probability(labels, logits)
         costs = -log_p
         if self.gamma:
-            # Kept from 0: for gamma below 1 the power's slope is infinite there.
+            # The base stays above 0: for gamma below 1 the slope of the power is infinite at 0.
             costs = costs * ops.power(ops.maximum(-ops.expm1(log_p), 1e-7), self.gamma)
         if self.alpha is not None:
             costs = costs * ops.take(ops.convert_to_tensor(self.alpha, "float32"), labels)

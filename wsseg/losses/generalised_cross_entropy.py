@@ -12,18 +12,18 @@ from wsseg.losses.pixel_loss import PixelLoss, log_probability
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class GeneralisedCrossEntropy(PixelLoss):
-    """(1 - p^q) / q, p the softmax probability of the pixel's class.
+    """(1 - p^q) / q, where p is the softmax probability of the pixel's class.
 
     It is the cross-entropy for q -> 0, and half the absolute error of the probabilities for q = 1. Its gradient is
-    the cross-entropy's times p^q, so pixels whose label the network does not believe at all hardly pull.
+    that of the cross-entropy times p^q, so a label that the network finds very improbable has little influence.
 
     Args:
-        q: In (0, 1]; 0.7 in the paper.
+        q: Exponent in (0, 1]; 0.7 in the paper.
         ignore: Mask value of pixels that don't count.
-        name: Of the loss.
+        name: Name of the loss.
 
     Raises:
-        InputError: `q` out of range.
+        InputError: `q` is out of range.
 
     References:
         Zhang and Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels,

@@ -1,4 +1,4 @@
-"""Generalised cross-entropy of image-level labels that are partly wrong."""
+"""Generalised cross-entropy for image-level labels that are partly wrong."""
 
 from typing import Any
 
@@ -10,23 +10,24 @@ from wsseg.errors import require
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class GeneralisedLabelLoss(keras.losses.Loss):
-    """(1 - p^q) / q, p the probability of what the label says, meant over images and classes.
+    """(1 - p^q) / q, averaged over images and classes, where p is the predicted probability of the given label.
 
-    Of several labels an image, each class is a problem of its own: p is the sigmoid of the logit where the label is
-    present, and 1 less it where absent. Of one label an image, p is the softmax probability of its class. Between the
-    cross-entropy (q -> 0) and the absolute error (q = 1): labels that the network does not believe at all hardly pull.
+    With several labels per image, each class is a binary problem: p is the sigmoid of the logit if the label is
+    present, and 1 minus the sigmoid if it is absent. With one label per image, p is the softmax probability of its
+    class. The loss lies between the cross-entropy (q -> 0) and the absolute error (q = 1): labels that the network
+    finds very improbable have little influence.
 
     Args:
-        q: In (0, 1]; 0.7 in the paper, for softmax.
-        single_label: Whether an image has one label.
-        name: Of the loss.
+        q: Exponent in (0, 1]; 0.7 in the paper, for softmax.
+        single_label: Whether an image has exactly one label.
+        name: Name of the loss.
 
     Raises:
-        InputError: `q` out of range.
+        InputError: `q` is out of range.
 
     References:
         Zhang and Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels,
-        NeurIPS 2018, section 3.2 (softmax; a class at a time is ours).
+        NeurIPS 2018, section 3.2 (softmax; the binary form per class is from wsseg).
 
     Example:
         >>> import numpy as np
@@ -43,7 +44,7 @@ class GeneralisedLabelLoss(keras.losses.Loss):
         self.q, self.single_label = float(q), bool(single_label)
 
     def call(self, y_true, y_pred):
-        """Return `(B,)` the cost of each image, of labels `(B, K)` 0 or 1 and logits `(B, K)`."""
+        """Return the cost of each image, `(B,)`, for labels `(B, K)` 0 or 1 and logits `(B, K)`."""
         logits = ops.cast(y_pred, "float32")
         labels = ops.cast(y_true, "float32")
         if self.single_label:

@@ -1,4 +1,4 @@
-"""The Lovasz-softmax loss: a surrogate of the mean IoU itself."""
+"""The Lovasz-softmax loss: a surrogate of the mean IoU."""
 
 from typing import Any
 
@@ -13,21 +13,21 @@ from wsseg.losses.pixel_loss import known_pixels
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class LovaszSoftmax(keras.losses.Loss):
-    """The Lovasz extension of 1 - IoU at the pixels' errors, for each class, averaged.
+    """Mean over the classes of the Lovasz extension of 1 - IoU, at the errors of the pixels.
 
-    The error of a pixel for class c is 1 - p_c where it is of that class and p_c elsewhere. With the errors m in
-    falling order, the loss of a class is sum_i m_i g_i, where g_i is by how much the set of wrong pixels' Jaccard
-    loss grows when the i-th pixel joins it. For probabilities of 0 and 1 it is 1 - IoU.
+    The error of a pixel for class c is 1 - p_c if it belongs to the class, and p_c otherwise. With the errors m in
+    falling order, the loss of a class is sum_i m_i g_i. Here g_i is the increase of the Jaccard loss when the i-th
+    pixel joins the set of wrong pixels. For probabilities of 0 and 1 the loss is 1 - IoU.
 
     Args:
-        per_image: Average the images' losses instead of computing one over the whole batch. The scores of this
-            field add up over a whole data set, to which a batch comes nearer.
+        per_image: Whether to average one loss per image, instead of computing one loss over the whole batch. The mean
+            IoU is usually computed over a whole data set, and a batch is nearer to it than an image.
         classes: Average over the classes "present" in the masks (of the batch or image), or over "all".
         ignore: Mask value of pixels that don't count.
-        name: Of the loss.
+        name: Name of the loss.
 
     Raises:
-        InputError: Another value of `classes`.
+        InputError: `classes` has another value.
 
     References:
         Berman et al., The Lovasz-Softmax Loss: A Tractable Surrogate for the Optimization of the
@@ -72,7 +72,7 @@ class LovaszSoftmax(keras.losses.Loss):
         def in_groups(values):  # (B, H, W, K) -> (groups, K, pixels)
             return ops.swapaxes(ops.reshape(values, (groups, -1, values.shape[-1])), 1, 2)
 
-        # An ignored pixel has error 0, so it comes last, where it changes no other's share.
+        # An ignored pixel has error 0, so it comes last, where it does not change the terms of other pixels.
         costs = lovasz_extension(in_groups(errors), in_groups(truth))
         pixels, known = ops.sum(in_groups(truth), axis=-1), ops.sum(in_groups(counted), axis=(1, 2))
         means = mean_over_classes(costs, pixels, known, self.classes)

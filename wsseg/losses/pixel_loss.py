@@ -1,4 +1,4 @@
-"""The base of losses that are a mean over the pixels whose class is known."""
+"""The base class of losses that are a mean over the pixels whose class is known."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from wsseg.errors import InputError
 
 
 class PixelLoss(keras.losses.Loss):
-    """Mean over the known pixels of the batch of a cost that each pixel has by itself.
+    """Mean of a cost per pixel over the known pixels of the batch.
 
-    A subclass is its paper's formula: `costs`. Pixels of the ignore value, padding included, count nowhere: not
-    in the sum, not in the number that it is divided by, and not in the gradient.
+    A subclass defines only the formula of its paper, in `costs`. Pixels with the ignore value, padding included, do not
+    count: neither in the sum, nor in the number of pixels, nor in the gradient.
 
     Args:
         ignore: Mask value of pixels that don't count.
-        name: Of the loss.
+        name: Name of the loss.
     """
 
     def __init__(self, ignore: int = IGNORE, name: str | None = None):
@@ -28,8 +28,8 @@ class PixelLoss(keras.losses.Loss):
         """Return the cost of each pixel.
 
         Args:
-            labels: `(B, H, W)` int32 in 0..K-1; 0 where the class is not known.
-            logits: `(B, H, W, K)` float32; 0 where the class is not known.
+            labels: `(B, H, W)` int32 in 0..K-1; 0 where the class is unknown.
+            logits: `(B, H, W, K)` float32; 0 where the class is unknown.
 
         Returns:
             `(B, H, W)` float32.
@@ -55,7 +55,7 @@ class PixelLoss(keras.losses.Loss):
 
 
 def known_pixels(y_true, y_pred, ignore: int = IGNORE):
-    """Return labels and logits in which nothing of the ignored pixels is left.
+    """Return labels and logits without the values of the ignored pixels.
 
     Args:
         y_true: `(B, H, W)` class ids, or `ignore`.
@@ -63,7 +63,7 @@ def known_pixels(y_true, y_pred, ignore: int = IGNORE):
         ignore: The value of pixels that don't count.
 
     Returns:
-        Labels `(B, H, W)` int32 and logits `(B, H, W, K)` float32, both 0 where ignored, and where they are not:
+        Labels `(B, H, W)` int32 and logits `(B, H, W, K)` float32, both 0 at ignored pixels; and the known pixels,
         `(B, H, W)` bool.
 
     Raises:
@@ -77,17 +77,17 @@ def known_pixels(y_true, y_pred, ignore: int = IGNORE):
 
 
 def check_sizes(y_true, y_pred) -> None:
-    """Fail where masks and logits are known to differ in height or width.
+    """Fail if masks and logits differ in height or width; unknown sizes pass.
 
     Raises:
-        InputError: They differ; the message says by how much to crop.
+        InputError: The sizes differ; the message names both and says what to do.
     """
     sizes = [tuple(array.shape[1:3]) for array in (y_true, y_pred)]
     if any(None not in pair and pair[0] != pair[1] for pair in zip(*sizes)):
         texts = [" x ".join(map(str, size)) for size in sizes]
         raise InputError(
-            f"masks of {texts[0]} pixels do not fit logits of {texts[1]}; resize them, or cut the margin of a "
-            "network without padding from the masks (`TrainingBatches(margin=model.margin)`)"
+            f"masks of {texts[0]} pixels do not fit logits of {texts[1]}; resize them, or crop the masks by the "
+            "margin of a network without padding (`TrainingBatches(margin=model.margin)`)"
         )
 
 
@@ -97,6 +97,6 @@ def log_probability(labels, logits):
 
 
 def mean_where(values, where):
-    """Return the mean of `values` where `where` holds (scalar float32), or 0 where it holds nowhere."""
+    """Return the mean of `values` where `where` is true (scalar float32), or 0 if it is true nowhere."""
     total = ops.sum(ops.where(where, values, 0.0))
     return total / ops.maximum(ops.sum(ops.cast(where, "float32")), 1.0)

@@ -13,16 +13,16 @@ from wsseg.losses.pixel_loss import known_pixels, log_probability
 class SeedLoss(keras.losses.Loss):
     """Cross-entropy at the seeds alone, averaged over each image's seeds and then over the images.
 
-    It differs from the plain cross-entropy in that an image with few seeds counts as much as one with many.
+    Unlike in the plain cross-entropy, an image with few seeds counts as much as an image with many.
 
     Args:
-        ignore: Mask value of pixels that are no seed.
-        name: Of the loss.
+        ignore: Mask value of pixels that are not seeds.
+        name: Name of the loss.
 
     References:
         Kolesnikov and Lampert, Seed, Expand and Constrain: Three Principles for Weakly-Supervised Image
         Segmentation, ECCV 2016, section 3.2 †, checked against reimplementations of its public code. (There a
-        pixel can be the seed of two classes; a mask holds one. † quoted from memory.)
+        pixel can be a seed of two classes; a mask has one class per pixel. † quoted from memory.)
 
     Example:
         >>> import numpy as np

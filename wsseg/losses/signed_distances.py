@@ -5,17 +5,18 @@ from scipy import ndimage
 
 
 def signed_distances(mask: np.ndarray, num_classes: int) -> np.ndarray:
-    """Return how far each pixel is from each foreground class: positive outside, 0 or less inside.
+    """Return the signed distance of each pixel to each foreground class: positive outside, 0 or less inside.
 
-    Outside, the distance to the nearest pixel of the class; inside, 1 less the distance to the nearest pixel that is
-    not of it, so that the class's outermost pixels have 0 (the convention of the boundary loss's public code).
+    Outside, the value is the distance to the nearest pixel of the class. Inside, it is 1 minus the distance to the
+    nearest pixel outside, so the outermost pixels of the class have 0 (the convention of the boundary loss's public
+    code).
 
     Args:
-        mask: `(H, W)` integers; pixels of the ignore value are of no class.
-        num_classes: K, background included.
+        mask: `(H, W)` integers; pixels with the ignore value belong to no class.
+        num_classes: Number of classes K, background included.
 
     Returns:
-        `(H, W, K - 1)` float32, pixels, for the classes from 1; 0 for a class that is absent or everywhere.
+        `(H, W, K - 1)` float32, in pixels, for the classes from 1; 0 for a class that is absent or fills the mask.
 
     Example:
         >>> signed_distances(np.array([[0, 0, 1, 1, 1]]), 2)[0, :, 0].tolist()

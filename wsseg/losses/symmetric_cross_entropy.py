@@ -1,4 +1,4 @@
-"""Symmetric cross-entropy: labels judge predictions, and predictions judge labels."""
+"""Symmetric cross-entropy: the cross-entropy plus the reverse one, with labels and predictions exchanged."""
 
 from typing import Any
 
@@ -15,24 +15,24 @@ LOG_ZERO = -9.210340371976182
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class SymmetricCrossEntropy(PixelLoss):
-    """alpha CE + beta RCE: -alpha log(p_y) - beta sum_k p_k log(t_k), where log 0 is taken to be A.
+    """alpha CE + beta RCE: -alpha log(p_y) - beta sum_k p_k log(t_k), where log 0 is replaced by A.
 
-    Of a label that is certain (t_y = 1) the reverse cross-entropy is -A (1 - p_y): it is bounded, so it does not
-    insist on a wrong label as the cross-entropy does.
+    p is the softmax and t the one-hot label of class y. The reverse cross-entropy is -A (1 - p_y). It is bounded, so a
+    wrong label has less influence than in the cross-entropy.
 
     Args:
-        alpha: Of the cross-entropy.
-        beta: Of the reverse cross-entropy.
-        log_zero: A, below 0. The paper tries smaller amounts (-4, -6 †), which is the same as a smaller `beta`.
+        alpha: Weight of the cross-entropy.
+        beta: Weight of the reverse cross-entropy.
+        log_zero: A, a number below 0. The paper tries values nearer to 0 (-4, -6 †), which equals a smaller `beta`.
         ignore: Mask value of pixels that don't count.
-        name: Of the loss.
+        name: Name of the loss.
 
     Raises:
-        InputError: An option out of range.
+        InputError: An option is out of range.
 
     References:
         Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, ICCV 2019, section 3 †; alpha
-        0.1 and beta 1 for CIFAR-10 †. († quoted from memory.)
+        = 0.1 and beta = 1 for CIFAR-10 †. († quoted from memory.)
 
     Example:
         >>> import numpy as np

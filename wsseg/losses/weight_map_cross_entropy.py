@@ -14,20 +14,20 @@ from wsseg.losses.pixel_loss import known_pixels, log_probability, mean_where
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class WeightMapCrossEntropy(keras.losses.Loss):
-    """Mean over the known pixels of w(x) times the cross-entropy; the paper has the sum.
+    """Mean over the known pixels of w(x) times the cross-entropy; the paper uses the sum.
 
-    The weights come with the masks, as a second channel: `maps` makes them from a mask, and `TrainingBatches(maps=)`
+    The weights come with the masks, as a second channel: `maps` computes them from a mask, and `TrainingBatches(maps=)`
     calls it for every crop.
 
     Args:
         w0: Height of the border term (see `border_weights`).
-        sigma: Its width, pixels.
+        sigma: Width of the border term, pixels.
         class_weights: "balanced", a weight for each class, or None.
         ignore: Mask value of pixels that don't count.
-        name: Of the loss.
+        name: Name of the loss.
 
     Raises:
-        InputError: An option out of range.
+        InputError: An option is out of range.
 
     References:
         Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015, equations 1
@@ -64,7 +64,7 @@ class WeightMapCrossEntropy(keras.losses.Loss):
             self.class_weights = [float(weight) for weight in class_weights]
 
     def maps(self, mask: np.ndarray, num_classes: int) -> np.ndarray:
-        """Return a mask's weights, `(H, W, 1)` float32; `num_classes` decides nothing here."""
+        """Return a mask's weights, `(H, W, 1)` float32; `num_classes` is not used here."""
         weights = border_weights(mask, self.w0, self.sigma, self.class_weights, self.ignore)
         return weights[..., None]
 

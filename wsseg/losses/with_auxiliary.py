@@ -1,4 +1,4 @@
-"""The loss of a network with a second head."""
+"""The loss of a network with a second (auxiliary) head."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import keras
 from wsseg.errors import InputError
 
 WEIGHT = 0.4
-"""Of the second head's loss: Zhao et al., Pyramid Scene Parsing Network, CVPR 2017, section 3.3 †."""
+"""Weight of the second head's loss: Zhao et al., Pyramid Scene Parsing Network, CVPR 2017, section 3.3 †."""
 
 
 @keras.saving.register_keras_serializable(package="wsseg")
@@ -17,10 +17,10 @@ class WithAuxiliary(keras.losses.Loss):
     `Segmenter.with_auxiliary` gives such an output.
 
     Args:
-        loss: The loss of either head.
-        num_classes: K, of each head.
-        weight: Of the second head.
-        name: Of the loss.
+        loss: Loss of each head.
+        num_classes: Number of classes K of each head.
+        weight: Weight of the second head's loss.
+        name: Name of the loss.
 
     Example:
         >>> import numpy as np
@@ -44,14 +44,14 @@ class WithAuxiliary(keras.losses.Loss):
         """Compute the loss.
 
         Args:
-            y_true: What `loss` takes.
+            y_true: The targets of `loss`.
             y_pred: `(B, H, W, 2 K)` float logits, the first head's before the second's.
 
         Returns:
             Scalar float32.
 
         Raises:
-            InputError: Another number of channels.
+            InputError: `y_pred` has another number of channels.
         """
         if y_pred.shape[-1] != 2 * self.num_classes:
             raise InputError(

@@ -1,6 +1,7 @@
 """From maps to places: boxes and masks, and counterfactual localisation of a classifier's evidence.
 
-`wsseg.places.counterfactual_localisation` needs a model and so TensorFlow; all else here is NumPy and scikit-image.
+The modules `counterfactual_localisation`, `removal_scores` and `class_odds` need a model, and so TensorFlow; the others
+need only NumPy, Pillow and scikit-image.
 """
 
 from wsseg.places.boxes_at_levels import boxes_at_levels

@@ -1,4 +1,4 @@
-"""The boxes of a map at many levels at once, from its component tree."""
+"""Boxes of a map at many levels at once, from its component tree."""
 
 from collections.abc import Sequence
 
@@ -11,19 +11,19 @@ from wsseg.places.map_checks import checked_levels, checked_map
 def boxes_at_levels(map_hw: np.ndarray, levels: Sequence[float]) -> list[np.ndarray]:
     """Return the tight boxes of the connected components above each of many levels.
 
-    A component at a high level lies inside one at each lower level, so all of them form a tree, which is
-    built once: a thousand levels cost little more than ten. Equal to `boxes_from_map` at each level.
+    A component at a high level lies inside a component at each lower level, so all components form a tree. The tree
+    is built once: a thousand levels cost little more than ten. The boxes of each level are those of `boxes_from_map`.
 
     Args:
         map_hw: `(H, W)` float in [0, 1].
-        levels: Levels in [0, 1], in any order. A pixel belongs to the mask of a level where the map is strictly
+        levels: Levels in [0, 1], in any order. A pixel belongs to the mask of a level if the map is strictly
             above it, as in `cv2.threshold` and `wsseg.refiners.with_background`; both are compared as float32.
 
     Returns:
         For each level `(n, 4)` int64: left, top, right, bottom in pixels, right and bottom exclusive. The
         largest component (most pixels) comes first, so that `[:1]` is the "largest contour" and the whole
-        array "all contours"; of equal ones, the one whose first pixel in reading order comes first. Pixels
-        are neighbours also at corners (8 neighbours). `(0, 4)` where nothing is above the level.
+        array "all contours". Components of equal size are ordered by their first pixel in reading order. Pixels
+        that touch at a corner are neighbours (8 neighbours). `(0, 4)` if nothing is above the level.
 
     Raises:
         InputError: The map is not `(H, W)` float in [0, 1], or a level is outside [0, 1].
@@ -38,9 +38,9 @@ def boxes_at_levels(map_hw: np.ndarray, levels: Sequence[float]) -> list[np.ndar
         []
 
     Notes:
-        Choe et al.'s code takes OpenCV's contours instead: there a hole has a contour (and so a box) of its
-        own, and the largest contour is that of the largest enclosed polygon, holes included. Components
-        without holes give the same.
+        Choe et al.'s code uses OpenCV's contours instead. There, a hole has its own contour (and so a box),
+        and the largest contour encloses the largest polygon, including holes. For components without holes,
+        the results are the same.
 
     References:
         Choe et al., Evaluating Weakly Supervised Object Localization Methods Right, CVPR 2020 (boxes from the
@@ -49,7 +49,7 @@ def boxes_at_levels(map_hw: np.ndarray, levels: Sequence[float]) -> list[np.ndar
     """
     values, wanted = checked_map(map_hw), checked_levels(levels)
     distinct, index_of = np.unique(wanted, return_inverse=True)
-    # How many of the levels a pixel is above: all that the levels see of a map.
+    # Number of levels below each pixel's value; the masks depend on nothing else.
     heights = np.searchsorted(distinct, values, side="left").astype(np.int32)
     nodes = _component_nodes(heights)
     # A node is a component at the levels from its parent's height (exclusive) up to its own.
@@ -65,7 +65,7 @@ def boxes_at_levels(map_hw: np.ndarray, levels: Sequence[float]) -> list[np.ndar
 
 
 class _Nodes:
-    """The component tree's nodes above height 0, one a row."""
+    """The component tree's nodes above height 0, one per row."""
 
     def __init__(self, height, parent_height, area, first, boxes_xyxy):
         self.height, self.parent_height, self.area, self.first = height, parent_height, area, first
@@ -74,13 +74,14 @@ class _Nodes:
 
 def _component_nodes(heights: np.ndarray) -> _Nodes:
     """Return each distinct component of `heights >= h` over all h > 0, with its box."""
-    # A border of height 0 makes the root lie outside of the map, also where all of it is above a level
-    # (and `max_tree` fails on a row or column of single pixels).
+    # A border of height 0 puts the root outside the map, even if the whole map is above a level.
+    # Also, `max_tree` fails on a map of one row or one column.
     padded = np.pad(heights, ((0, 2), (0, 2)))
     width = padded.shape[1]
     parent, _ = max_tree(padded, connectivity=2)
     parent, flat = parent.ravel(), padded.ravel()
-    # A pixel's canonical pixel stands for its component; its parent is another of the same height otherwise.
+    # A component is represented by its canonical pixel, whose parent has another height. The parent of every other
+    # pixel has the same height and is the canonical pixel.
     pixels = np.flatnonzero(flat)
     is_node = flat[parent] != flat
     node_of = np.where(is_node, np.arange(len(flat)), parent)[pixels]
@@ -99,7 +100,7 @@ def _component_nodes(heights: np.ndarray) -> _Nodes:
     for target, source in zip(high, (x, y)):
         np.maximum.at(target, rows, source)
 
-    # Each node hands what it holds to its parent, the highest first: then all below it is complete.
+    # Each node adds its values to its parent, highest nodes first, so that a node is complete before it is added.
     height, above = flat[nodes], parent[nodes]
     order = np.argsort(-height, kind="stable")
     order = order[flat[above[order]] > 0]

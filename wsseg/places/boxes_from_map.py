@@ -1,4 +1,4 @@
-"""From a map to the boxes of its places."""
+"""Boxes of the connected components of a map above a level."""
 
 import numpy as np
 
@@ -16,17 +16,17 @@ def boxes_from_map(
 
     Args:
         map_hw: `(H, W)` float in [0, 1].
-        level: As of `masks_from_map`, as are all others.
+        level: Level in [0, 1], or "otsu"; see `masks_from_map`, also for the other arguments.
         components: "all" or "largest".
-        min_area: In pixels of the component, not of its box.
-        score: "mean" or "max".
+        min_area: Minimum area of a component (not of its box) in pixels.
+        score: Score of a component: "mean" or "max" of the map inside it.
 
     Returns:
         `boxes_xyxy` `(n, 4)` int64 (left, top, right, bottom in pixels, right and bottom exclusive) and
-        `scores` `(n,)` float32, the strongest first.
+        `scores` `(n,)` float32, highest score first.
 
     Raises:
-        InputError: As `masks_from_map`.
+        InputError: See `masks_from_map`.
 
     Example:
         >>> values = np.array([[0.4, 0.4, 0.0, 0.9], [0.4, 0.0, 0.0, 0.0]])

@@ -1,4 +1,4 @@
-"""What a classifier's outputs say of one class: its log-odds, and whether it is predicted."""
+"""From a classifier's outputs to the log-odds of one class, and whether it is predicted."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ OUTPUTS = ("softmax", "sigmoid", "softmax_logits", "sigmoid_logits")
 
 
 def outputs_of(model: keras.Model) -> str:
-    """Tell from its last layer whether a model gives "softmax" or "sigmoid" probabilities.
+    """Find from its last layer whether a model gives "softmax" or "sigmoid" probabilities.
 
     Raises:
-        InputError: The last layer has neither, so that it can't be told what the scores are.
+        InputError: The last layer has neither, so the kind of scores is unknown.
     """
     last = model
     while isinstance(last, keras.Model) and getattr(last, "layers", None):
@@ -25,15 +25,15 @@ def outputs_of(model: keras.Model) -> str:
         return kind
     raise InputError(
         f"model `{model.name}` ends in `{last.name}`, not in a softmax or sigmoid; say what its outputs are: "
-        "`outputs='softmax_logits'` (one class an image) or `outputs='sigmoid_logits'` (several)"
+        "`outputs='softmax_logits'` (one class per image) or `outputs='sigmoid_logits'` (several)"
     )
 
 
 def checked_outputs(outputs: str | None, model: keras.Model) -> str:
-    """Return `outputs`, or what the model's last layer says.
+    """Return `outputs`, or if it is None, the kind found from the model's last layer.
 
     Raises:
-        InputError: Not one of `OUTPUTS`, or it can't be told.
+        InputError: `outputs` is not one of `OUTPUTS`, or it is None and the kind is unknown.
     """
     if outputs is None:
         return outputs_of(model)
@@ -46,7 +46,7 @@ def checked_class_ids(class_ids: int | Sequence[int], num_classes: int, outputs:
     """Return class indices as a tuple.
 
     Raises:
-        InputError: None, twice the same, one out of range, or every class of a softmax.
+        InputError: There is no index, an index occurs twice or is out of range, or all classes of a softmax are given.
     """
     given = (class_ids,) if np.isscalar(class_ids) else tuple(class_ids)
     whole = all(is_whole(i) for i in given)
@@ -57,23 +57,23 @@ def checked_class_ids(class_ids: int | Sequence[int], num_classes: int, outputs:
     if outputs.startswith("softmax") and len(given) == num_classes:
         raise InputError(
             f"`class_ids` {class_ids!r} are all {num_classes} classes of a softmax, one of which is always "
-            "predicted; leave some out, or use a model with sigmoid outputs"
+            "predicted; remove some, or use a model with sigmoid outputs"
         )
     return tuple(int(i) for i in given)
 
 
 def class_odds(outputs: tf.Tensor, chosen: tf.Tensor, kind: str) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the log-odds of a class, or of a group that counts as one, and whether it is predicted.
+    """Return the log-odds of a class, or of a group of classes that counts as one, and whether it is predicted.
 
     Args:
-        outputs: `(B, K)` float: the model's outputs.
-        chosen: `(K,)` bool: the classes of the group.
-        kind: One of `OUTPUTS`.
+        outputs: `(B, K)` float model outputs.
+        chosen: `(K,)` bool, True for the classes of the group.
+        kind: Kind of the outputs, one of `OUTPUTS`.
 
     Returns:
-        `(B,)` float32 log-odds, log(p / (1 - p)): for a softmax p is the sum over the group and 1 - p the sum over
-        the others, for sigmoids it is the group's highest logit. `(B,)` bool: the likeliest class is in the
-        group (softmax), or one of the group has p >= 0.5 (sigmoid).
+        `(B,)` float32 log-odds, log(p / (1 - p)): for a softmax, p is the sum over the group and 1 - p the sum over
+        the other classes; for sigmoids, the log-odds are the group's highest logit. `(B,)` bool: whether the most
+        likely class is in the group (softmax), or a class of the group has p >= 0.5 (sigmoid).
     """
     values = tf.cast(outputs, tf.float32)
     if kind == "softmax":

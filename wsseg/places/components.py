@@ -13,9 +13,10 @@ class Components:
     """The components of a mask.
 
     Attributes:
-        labels_hw: `(H, W)` int32: 0 outside of the mask, else the component's number, from 1.
-        boxes_xyxy: `(n, 4)` int64: of component i + 1; left, top, right, bottom, right and bottom exclusive.
-        areas: `(n,)` int64: pixels.
+        labels_hw: `(H, W)` int32: 0 outside the mask, else the component's number, from 1.
+        boxes_xyxy: `(n, 4)` int64: left, top, right, bottom in pixels, right and bottom exclusive; row i belongs to
+            component i + 1.
+        areas: `(n,)` int64: number of pixels.
     """
 
     labels_hw: np.ndarray
@@ -23,7 +24,7 @@ class Components:
     areas: np.ndarray
 
     def keep(self, order: np.ndarray) -> "Components":
-        """Return the components `order` (indices from 0) only, numbered anew in that order."""
+        """Return only the components `order` (indices from 0), renumbered in that order."""
         number = np.zeros(len(self.areas) + 1, np.int32)
         number[np.asarray(order, np.int64) + 1] = np.arange(1, len(order) + 1)
         return Components(number[self.labels_hw], self.boxes_xyxy[order], self.areas[order])
@@ -36,11 +37,11 @@ def components(mask_hw: np.ndarray) -> Components:
         mask_hw: `(H, W)` bool.
 
     Returns:
-        The components, most pixels first; of equal ones, the one whose first pixel in reading order comes
-        first. Pixels are neighbours also at corners (8 neighbours).
+        The components, most pixels first; components of equal size are ordered by their first pixel in reading
+        order. Pixels that touch at a corner are neighbours (8 neighbours).
 
     Raises:
-        InputError: Not `(H, W)` bool with at least one pixel.
+        InputError: `mask_hw` is not `(H, W)` bool, or H or W is 0.
 
     Example:
         >>> found = components(np.array([[1, 0, 0, 1], [0, 0, 1, 0]], bool))
@@ -63,5 +64,5 @@ def components(mask_hw: np.ndarray) -> Components:
         np.minimum.at(low[axis], rows, positions)
         np.maximum.at(high[axis], rows, positions)
     boxes = np.concatenate([low, high + 1]).T
-    # `label` numbers in reading order of the first pixel, which a stable sort keeps.
+    # `label` numbers components in reading order of their first pixel; a stable sort keeps this order.
     return Components(labels, boxes, areas).keep(np.argsort(-areas, kind="stable"))

@@ -1,4 +1,4 @@
-"""Counterfactual localisation: the places whose removal changes a classifier's prediction, without a box label."""
+"""Counterfactual localisation: the places whose removal changes a classifier's prediction; no box label is needed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,22 +19,22 @@ EXTENTS = ("whole", "minimal")
 
 @dataclass(frozen=True)
 class CounterfactualDetections:
-    """What counterfactual localisation finds of a class in an image; largest drop first.
+    """The places of a class in an image, as found by counterfactual localisation; largest score drop first.
 
     Attributes:
         class_ids: The class index, or the indices that counted as one class.
         boxes_xyxy: `(n, 4)` int64: left, top, right, bottom in pixels, right and bottom exclusive.
-        scores: `(n,)` float32: how far the class score falls when the place is removed, after those found
-            before it.
-        masks: `(n, H, W)` bool: the places.
-        score_before: The class score of the image as it is.
-        score_after: The score with all places removed.
-        predicted_before: The class is predicted in the image as it is.
-        predicted_after: It still is with all places removed.
-        counterfactual_hw: `(H, W)` bool: the least that has to go. Without these regions the class is no longer
-            predicted, and none of them can be put back without its being predicted again. All False where
-            removing all places does not change the prediction.
-        evidence_hw: `(H, W)` float32: how far the score falls by removing a pixel's regions, mean over the scales.
+        scores: `(n,)` float32: drop of the class score when the place is removed; the places found before it are
+            already removed.
+        masks: `(n, H, W)` bool: pixels of each place.
+        score_before: Class score of the unchanged image.
+        score_after: Class score with all places removed.
+        predicted_before: Whether the class is predicted in the unchanged image.
+        predicted_after: Whether the class is still predicted with all places removed.
+        counterfactual_hw: `(H, W)` bool: a minimal set of regions to remove. Without these regions the class is not
+            predicted; if any one of them is put back, the class is predicted again. All False if
+            the removal of all places does not change the prediction.
+        evidence_hw: `(H, W)` float32: drop of the score when a pixel's regions are removed, mean over the scales.
     """
 
     class_ids: tuple[int, ...]
@@ -50,45 +50,45 @@ class CounterfactualDetections:
 
 
 class CounterfactualLocaliser:
-    """Find where a classifier sees a class by removing parts of the image, and gather what matters into boxes.
+    """Find where a classifier sees a class by removing parts of the image, and return the important parts as boxes.
 
-    1. The image is parted into regions of several sizes; each is removed (filled) by itself, and the fall of
-       the class score is shared out to its pixels: the evidence.
-    2. From the strongest of the smallest regions (atoms), a place grows over atoms that touch it, the strongest
-       first, as long as their evidence is above the level: Otsu's of the evidence, which no label is needed for.
-    3. The place is removed for good, and 1 and 2 are repeated on what is left, for further instances, until
-       the score no longer falls: the class has less than `min_left` of its probability left, no evidence is above
-       the first level, or removing a place lowers the score by less than `min_fall` of what the first did. A
-       place that touches an earlier one is part of it.
-    4. Atoms are removed in the order in which they were found, until the class is no longer predicted, and any that
-       are not needed are put back: the minimal set.
+    1. The image is divided into regions of several sizes. Each region is removed (filled) alone, and the drop of
+       the class score is assigned to its pixels: the evidence.
+    2. Starting from the strongest of the smallest regions (atoms), a place grows over atoms that touch it, strongest
+       first, as long as their evidence is above the level (by default Otsu's level of the evidence, without labels).
+    3. The place is removed permanently, and steps 1 and 2 are repeated on the rest of the image, to find more
+       instances. The search ends when the class is not predicted and has less than `min_left` of its probability
+       left, when no evidence is above the first level, or when the removal of a place lowers the score by no more
+       than `min_fall` of the first drop. Places that touch each other become one place.
+    4. Atoms are removed in the order in which they were found, until the class is not predicted. Atoms that are
+       not needed for this are put back; the others are the minimal set.
 
     Only scores of the model are used: no gradient, no layer, no box. Two instances of a class that touch become one
-    place, and instances hide each other where a classifier needs only one of them.
+    place. If a classifier needs only one of several instances, it can miss the others.
 
     Args:
-        model: Any Keras classifier of images, `(B, H, W, 3)` -> `(B, K)`, of one label an image or several.
-        outputs: What it gives: "softmax" or "sigmoid" probabilities, "softmax_logits" or "sigmoid_logits";
-            None to read it off its last layer.
-        preprocess: `(B, H, W, 3)` float32 RGB in [0, 255] -> what the model takes, pixel by pixel; None for a
-            model that takes [0, 255].
-        score: "log_odds", log(p / (1 - p)), which still moves where the model is sure, or "probability".
-        fill: "blur", "mean" or "inpaint"; see `wsseg.places.fills`. The blur keeps the light and adds no edge
-            that a network could take for a thing; the mean colour leaves nothing of a large plain object.
+        model: Any Keras classifier of images, from `(B, H, W, 3)` to `(B, K)`, of one or several labels per image.
+        outputs: Kind of the model's outputs: "softmax" or "sigmoid" probabilities, "softmax_logits" or
+            "sigmoid_logits"; None to find it from the last layer.
+        preprocess: Function from `(B, H, W, 3)` float32 RGB in [0, 255] to the model's input, which must treat each
+            pixel separately; None for a model that takes [0, 255].
+        score: "log_odds", log(p / (1 - p)), which still changes if the model is confident, or "probability".
+        fill: "blur", "mean" or "inpaint"; see `wsseg.places.fills`. The blur keeps the lighting and adds no edge
+            that a network could mistake for an object; the mean colour also hides large plain objects.
         regions: "superpixels", "windows" or "both"; see `wsseg.places.regions`.
-        segments: About how many superpixels each scale has.
-        window_fractions: Sides of the windows over the image's.
+        segments: Approximate number of superpixels at each scale.
+        window_fractions: Side of the windows at each scale, as a fraction of the image's side.
         level: "otsu", or a share of the highest evidence, in [0, 1].
-        extent: "whole": a place is all evidence that hangs together; "minimal": the minimal set's part of it,
-            for what the decision rests on and no more.
-        min_fall: Share, in (0, 1], of the first place's fall that a further one must reach.
-        min_left: Share, in [0, 1], of the class's probability in the image that must be left for another place to
-            be looked for: what lowers a class that is gone already is noise.
-        max_places: No more than this many are looked for.
-        batch_size: Images a forward pass.
+        extent: "whole": a place is all its connected evidence; "minimal": only its part of the minimal set, on
+            which the decision depends.
+        min_fall: Share, in (0, 1], of the first place's score drop that a further place must exceed.
+        min_left: Share, in [0, 1], of the class's original probability below which the search ends once the class is
+            not predicted; score drops below it are noise.
+        max_places: Maximum number of places to search for.
+        batch_size: Images per forward pass.
 
     Raises:
-        InputError: An option out of range, or outputs that can't be told.
+        InputError: An option is out of range, or the kind of outputs is unknown.
 
     Example:
         >>> red = keras.Sequential([
@@ -142,10 +142,10 @@ class CounterfactualLocaliser:
         self.input_size = tuple(inputs[0].shape[1:3]) if inputs else (None, None)
 
     def predicted(self, image: np.ndarray) -> list[int]:
-        """Return the classes that the model predicts: the likeliest, or all with p >= 0.5, the likeliest first.
+        """Return the classes that the model predicts: the most likely one, or all with p >= 0.5, most likely first.
 
         Args:
-            image: As of a call.
+            image: `(H, W, 3)` uint8 RGB, as in a call.
         """
         found = self.removal.probabilities(self._small(_checked(image)))
         order = np.argsort(-found, kind="stable").tolist()
@@ -157,16 +157,16 @@ class CounterfactualLocaliser:
         """Find the places of a class.
 
         Args:
-            image: `(H, W, 3)` uint8 RGB of any size; it is resized to the model's, if that is fixed.
-            class_ids: The class, or several that count as one (a kind of animal of ImageNet's many, say); see
-                `predicted` for the classes to ask for.
+            image: `(H, W, 3)` uint8 RGB of any size; it is resized if the model has a fixed input size.
+            class_ids: Class index, or several that count as one class (such as all dog breeds of ImageNet). Use
+                `predicted` to find the predicted classes.
 
         Returns:
-            The places, at the image's own size; none where the class is not predicted, or where no removal
+            The places, at the image's own size; none if the class is not predicted, or if no removal
             lowers its score.
 
         Raises:
-            InputError: A wrong image, or a class index that does not fit.
+            InputError: The image has a wrong shape or dtype, or a class index is invalid.
         """
         image = _checked(image)
         small = self._small(image)
@@ -184,7 +184,7 @@ class CounterfactualLocaliser:
 
 
 class _Search:
-    """One image's search for one class."""
+    """The search for one class in one image."""
 
     def __init__(
         self, owner: CounterfactualLocaliser, image: np.ndarray, ids: tuple[int, ...], num_classes: int
@@ -240,10 +240,10 @@ class _Search:
         return score if self.owner.removal.score == "probability" else 1 / (1 + np.exp(-float(score)))
 
     def measure(self) -> np.ndarray:
-        """Return the evidence in what is left of the image, `(H, W)`."""
+        """Return the evidence in the rest of the image, `(H, W)`; 0 where it is removed."""
         masks = np.concatenate(self.parts.scales)
         left = ~self.removed
-        # What is mostly gone already says nothing about what is left.
+        # A region that is mostly removed already tells nothing about the rest.
         useful = (masks & left).sum(axis=(1, 2)) * 2 > masks.sum(axis=(1, 2))
         falls = np.zeros(len(masks))
         falls[useful] = self.after - self.score(masks[useful] | self.removed)[0]
@@ -259,7 +259,7 @@ class _Search:
         _, predicted = self.score(rank_hw <= np.arange(len(self.order))[:, None, None])
         needed = list(range(int(np.argmin(predicted)) + 1))
         while len(needed) > 1:
-            # The weakest first; each that is put back changes what the others are worth, so all are asked again.
+            # Weakest first. Each atom that is put back changes the effect of the others, so all are scored again.
             without = np.stack([np.isin(rank_hw, [r for r in needed if r != one]) for one in needed[::-1]])
             _, predicted = self.score(without)
             if predicted.all():

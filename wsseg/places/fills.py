@@ -1,4 +1,4 @@
-"""What stands in a region's place once it is removed."""
+"""Fills: the values that replace removed regions."""
 
 import numpy as np
 from PIL import Image
@@ -9,27 +9,27 @@ from wsseg.errors import InputError, nearest
 
 FILLS = ("mean", "blur", "inpaint")
 BLUR = 0.1
-"""Standard deviation of the blur over the image's longer side: objects are gone, the light is kept."""
+"""Standard deviation of the blur, as a fraction of the image's longer side: objects disappear, the lighting stays."""
 INPAINTED_SHARE = 0.1
-"""Share of the image up to which a region is inpainted; over wider gaps biharmonic surfaces swing."""
+"""Largest share of the image at which a region is inpainted; in larger gaps, biharmonic surfaces overshoot."""
 INPAINT_SIDE = 56
-"""Longer side, pixels, at which inpainting is worked out: its surfaces are smooth, and its time is cubic."""
+"""Longer side in pixels at which inpainting is computed: its surfaces are smooth, and its run time is cubic."""
 
 
 def fills_of(image: np.ndarray, masks: np.ndarray, kind: str) -> np.ndarray:
-    """Return what the image becomes where it is removed.
+    """Return the values that replace the image in removed regions.
 
     Args:
         image: `(H, W, 3)` uint8 RGB.
-        masks: `(R, H, W)` bool: what is removed.
-        kind: "mean" (the image's mean colour), "blur" (the image, blurred), or "inpaint" (a biharmonic surface
+        masks: `(R, H, W)` bool, True in each removed region.
+        kind: "mean" (the image's mean colour), "blur" (the blurred image), or "inpaint" (a biharmonic surface
             from the region's surroundings for regions of up to a tenth of the image, else the blur).
 
     Returns:
-        `(1, H, W, 3)` float32 in [0, 255] where one picture fills all regions (mean, blur), else `(R, H, W, 3)`.
+        Float32 in [0, 255]: `(1, H, W, 3)` if all regions share one fill image (mean, blur), else `(R, H, W, 3)`.
 
     Raises:
-        InputError: An unknown kind.
+        InputError: `kind` is unknown.
 
     Example:
         >>> image = np.zeros((2, 2, 3), np.uint8)
@@ -60,7 +60,7 @@ def fills_of(image: np.ndarray, masks: np.ndarray, kind: str) -> np.ndarray:
 
 
 def _inpainted(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Inpaint a region at a small size, and enlarge what stands in its place."""
+    """Inpaint a region at a reduced size, and enlarge the result."""
     shrink = max(1, -(-max(mask.shape) // INPAINT_SIDE))
     height, width = (-(-side // shrink) for side in mask.shape)
     padding = ((0, height * shrink - mask.shape[0]), (0, width * shrink - mask.shape[1]))
@@ -70,7 +70,7 @@ def _inpainted(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
     sums = sums.reshape(height, shrink, width, shrink, 3).sum(axis=(1, 3))
     counts = blocks.sum(axis=(1, 3))
     small = sums / np.maximum(counts, 1)[..., None]
-    # A cell with known pixels left is their mean: so nothing of the region leaks into its surroundings.
+    # A cell with known pixels is the mean of only these, so nothing of the region leaks into its surroundings.
     filled = inpaint_biharmonic(small / 255, counts == 0, channel_axis=-1) * 255
     large = [
         np.asarray(

@@ -1,4 +1,4 @@
-"""The level above which a map counts: a fixed value, or Otsu's rule, which needs no label."""
+"""The level above which a pixel of a map belongs to a place: a fixed value, or Otsu's rule, which needs no label."""
 
 import numpy as np
 
@@ -13,15 +13,15 @@ def map_level(map_hw: np.ndarray, level: float | str = "otsu") -> float:
 
     Args:
         map_hw: `(H, W)` float in [0, 1].
-        level: A value in [0, 1], returned as it is, or "otsu" for `wsseg.refiners.otsu_level` of this map alone.
-            One level for a set of maps is steadier: give `otsu_level` all of them and pass its value.
+        level: A value in [0, 1], returned unchanged, or "otsu" for `wsseg.refiners.otsu_level` of only this map.
+            One level for a set of maps is more stable: call `otsu_level` on all maps and pass its value here.
 
     Returns:
-        The level, in [0, 1]. For "otsu" of a map of one value (all 0 where nothing speaks for a class, say) it
-        is the highest value of the map, which nothing is above: such a map has no place to show.
+        The level, in [0, 1]. For "otsu" and a constant map (such as all 0, if nothing supports a class), it
+        is the highest value of the map. No pixel is above it, so such a map has no place.
 
     Raises:
-        InputError: A wrong map, a level outside [0, 1], or an unknown rule.
+        InputError: The map is invalid, the level is outside [0, 1], or the rule is unknown.
 
     Example:
         >>> 0.1 < map_level(np.array([[0.1, 0.1, 0.9, 0.8]])) < 0.8

@@ -1,4 +1,4 @@
-"""From a map to the masks of its places: the connected components above a level."""
+"""Places of a map: masks of its connected components above a level."""
 
 from dataclasses import dataclass
 
@@ -15,14 +15,14 @@ SCORES = ("mean", "max")
 
 @dataclass(frozen=True)
 class Places:
-    """The places of a map, strongest first.
+    """The places of a map, highest score first.
 
     Attributes:
         boxes_xyxy: `(n, 4)` int64: left, top, right, bottom in pixels, right and bottom exclusive.
         scores: `(n,)` float32 in [0, 1]: mean or highest value of the map inside the place.
-        areas: `(n,)` int64: pixels.
-        labels_hw: `(H, W)` int32: i + 1 in place i, 0 in none.
-        level: The level that the map is above in every place.
+        areas: `(n,)` int64: number of pixels.
+        labels_hw: `(H, W)` int32: i + 1 inside place i, 0 outside all places.
+        level: The level used; the map is above it inside every place.
     """
 
     boxes_xyxy: np.ndarray
@@ -33,7 +33,7 @@ class Places:
 
     @property
     def masks(self) -> np.ndarray:
-        """`(n, H, W)` bool: one mask a place; they do not overlap."""
+        """`(n, H, W)` bool: one mask per place; masks do not overlap."""
         return self.labels_hw == np.arange(1, len(self.areas) + 1)[:, None, None]
 
 
@@ -48,17 +48,17 @@ def masks_from_map(
 
     Args:
         map_hw: `(H, W)` float in [0, 1], such as a map of an explainer.
-        level: In [0, 1], or "otsu" (see `map_level`). A pixel counts where the map is strictly above it.
-        components: "all" (the field's "all contours") or "largest", the one with the most pixels.
-        min_area: Components of fewer pixels are left out.
-        score: "mean" of the map inside the component, or its "max". Places are ordered by it, the strongest
-            first; of equal ones the larger comes first, then the one that comes first in reading order.
+        level: Level in [0, 1], or "otsu" (see `map_level`). A pixel belongs to a place if the map is strictly above it.
+        components: "all" (known as "all contours") or "largest", the component with the most pixels.
+        min_area: Minimum area in pixels; smaller components are dropped.
+        score: "mean" of the map inside the component, or its "max". Places are ordered by score, highest
+            first; places of equal score by area, largest first, then by their first pixel in reading order.
 
     Returns:
-        The places; none where nothing is above the level.
+        The places; none if nothing is above the level.
 
     Raises:
-        InputError: A wrong map, level, choice or area.
+        InputError: The map, the level, a choice or the area is invalid.
 
     Example:
         >>> values = np.array([[0.4, 0.4, 0.0, 0.9], [0.4, 0.0, 0.0, 0.0]])
@@ -69,8 +69,8 @@ def masks_from_map(
         [[[1, 1, 0, 0], [1, 0, 0, 0]]]
 
     Notes:
-        Pixels are neighbours also at corners, as OpenCV's contours are. The largest component is that of the most
-        pixels; Choe et al.'s code takes the contour of the largest enclosed polygon, which counts holes too.
+        Pixels that touch at a corner are neighbours, as in OpenCV's contours. The largest component is the one with
+        the most pixels; Choe et al.'s code takes the contour with the largest enclosed polygon, including holes.
 
     References:
         Choe et al., Evaluating Weakly Supervised Object Localization Methods Right, CVPR 2020.

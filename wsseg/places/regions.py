@@ -1,4 +1,4 @@
-"""Regions of an image that can be removed one by one, superpixels and sliding windows; and growth over their atoms."""
+"""Regions of an image that can be removed one by one: superpixels and sliding windows; and growth over their atoms."""
 
 import heapq
 import math
@@ -12,11 +12,12 @@ from wsseg.errors import InputError, is_whole, nearest
 
 KINDS = ("superpixels", "windows", "both")
 SEGMENTS = (16, 48)
-"""Superpixels of an image at each scale: about an object's body, and a part of its head."""
+"""Superpixels per image at each scale: their size is about an object's body, and a part of its head."""
 COMPACTNESS = 30
-"""SLIC's weight of nearness over colour: at scikit-image's 10, large superpixels follow noise and texture."""
+"""SLIC's weight of distance against colour; with scikit-image's default of 10, large superpixels follow noise and
+texture."""
 WINDOW_FRACTIONS = (0.4, 0.2)
-"""Sides of the windows over the image's."""
+"""Side of the windows at each scale, as a fraction of the image's side."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,10 @@ class Regions:
     """Regions of an image.
 
     Attributes:
-        atoms_hw: `(H, W)` int32: number from 0 of the smallest region, or cell, that a pixel belongs to. They
-            part the image; what is found is a set of them.
-        scales: Each `(R, H, W)` bool: the regions of one size. They cover the image, and may overlap.
+        atoms_hw: `(H, W)` int32: number, from 0, of each pixel's atom, the smallest region or grid cell. Atoms
+            divide the image without overlap; a found place is a set of atoms.
+        scales: One `(R, H, W)` bool array per scale: masks of the regions of one size. They cover the image, and
+            may overlap.
     """
 
     atoms_hw: np.ndarray
@@ -34,14 +36,14 @@ class Regions:
 
     @property
     def count(self) -> int:
-        """How many regions there are in all."""
+        """Number of regions at all scales together."""
         return sum(len(scale) for scale in self.scales)
 
     def spread(self, values: np.ndarray) -> np.ndarray:
-        """Spread one value a region over the pixels.
+        """Spread one value per region over the pixels.
 
         Args:
-            values: `(count,)` float, in the order of `scales`.
+            values: `(count,)` float, one value per region, in the order of `scales`.
 
         Returns:
             `(H, W)` float64: the mean, over the scales, of the mean of the regions that cover the pixel.
@@ -59,7 +61,7 @@ class Regions:
         return np.bincount(atoms, values_hw.ravel()) / np.bincount(atoms)
 
     def neighbours(self) -> list[np.ndarray]:
-        """Return, for each atom, the atoms that share a side of a pixel with it."""
+        """Return, for each atom, the atoms that share a pixel edge with it."""
         atoms = self.atoms_hw
         pairs = np.concatenate(
             [
@@ -79,21 +81,21 @@ def regions_of(
     segments: Sequence[int] = SEGMENTS,
     window_fractions: Sequence[float] = WINDOW_FRACTIONS,
 ) -> Regions:
-    """Part an image into regions.
+    """Divide an image into regions.
 
     Args:
         image: `(H, W, 3)` uint8 RGB.
-        kind: "superpixels" (SLIC, one set for each of `segments`), "windows" (squares that overlap by half), or
-            "both".
-        segments: About how many superpixels each scale has.
-        window_fractions: Sides of the windows, as parts of the image's.
+        kind: "superpixels" (SLIC, one set per value of `segments`), "windows" (sliding windows that overlap by half),
+            or "both".
+        segments: Approximate number of superpixels at each scale.
+        window_fractions: Side of the windows at each scale, as a fraction of the image's side, in (0, 0.5].
 
     Returns:
-        The regions. The atoms are the smallest superpixels, or for "windows" the cells of a grid of half the
-        smallest window.
+        The regions. The atoms are the smallest superpixels, or for "windows" the cells of a grid, half as
+        wide as the smallest window.
 
     Raises:
-        InputError: An unknown kind, no size, or a size out of range.
+        InputError: `kind` is unknown, or there is no size or a size out of range.
 
     Example:
         >>> image = np.zeros((20, 20, 3), np.uint8)
@@ -130,16 +132,15 @@ def regions_of(
 
 
 def grow(strengths: np.ndarray, neighbours: Sequence[np.ndarray], level: float) -> list[int]:
-    """Grow a connected set of atoms, the strongest that touches it first.
+    """Grow a connected set of atoms: start from the strongest atom, then always add the strongest that touches the set.
 
     Args:
-        strengths: `(A,)` float: each atom's evidence.
-        neighbours: For each atom the indices of those it touches.
-        level: Only atoms above it are taken.
+        strengths: `(A,)` float: evidence of each atom.
+        neighbours: For each atom, the indices of the atoms that touch it.
+        level: Level that an atom's strength must exceed.
 
     Returns:
-        The atoms in the order in which they were taken, the strongest of all first; empty where none is above the
-        level.
+        The atoms in the order in which they were added; empty if no atom is above the level.
 
     Example:
         >>> grow(np.array([0.5, 0.9, 0.1, 0.7]), [[1], [0, 2], [1, 3], [2]], level=0.2)
@@ -162,13 +163,13 @@ def grow(strengths: np.ndarray, neighbours: Sequence[np.ndarray], level: float) 
 
 
 def _superpixels(image: np.ndarray, number: int) -> np.ndarray:
-    """Return SLIC's labels from 0 without a gap, `(H, W)` int32."""
+    """Return SLIC's labels, `(H, W)` int32, numbered from 0 without gaps."""
     labels = slic(image, n_segments=number, compactness=COMPACTNESS, start_label=0, channel_axis=-1)
     return np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int32)
 
 
 def _windows(size_hw: tuple[int, int], fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return a grid of cells, `(H, W)` int32, and the windows of 2 x 2 cells, `(R, H, W)` bool."""
+    """Return a grid of cell numbers, `(H, W)` int32, and the windows of 2 x 2 cells, `(R, H, W)` bool."""
     edges = []
     for side in size_hw:
         cells = min(math.ceil(2 / fraction), side)

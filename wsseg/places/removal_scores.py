@@ -1,4 +1,4 @@
-"""The score of a class with parts of the image removed, many at a time through one traced function."""
+"""Scores of a class with parts of the image removed, computed in batches by one traced function."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,17 +17,17 @@ class RemovalScores:
     """Score a class on one image with parts of it removed.
 
     Args:
-        model: A Keras classifier, `(B, H, W, 3)` -> `(B, K)`.
-        outputs: What the model gives: "softmax" or "sigmoid" probabilities, "softmax_logits" or
-            "sigmoid_logits"; None to read it off the last layer.
+        model: A Keras classifier, from `(B, H, W, 3)` to `(B, K)`.
+        outputs: Kind of the model's outputs: "softmax" or "sigmoid" probabilities, "softmax_logits" or
+            "sigmoid_logits"; None to find it from the last layer.
         score: "log_odds", log(p / (1 - p)), or "probability", p.
-        fill: See `wsseg.places.fills`.
-        preprocess: `(B, H, W, 3)` float32 RGB in [0, 255] -> what the model takes; pixel by pixel. None for a
-            model that takes [0, 255].
-        batch_size: Images a forward pass. The last batch is filled up, so that one size is traced once.
+        fill: Fill of removed parts: "mean", "blur" or "inpaint"; see `wsseg.places.fills`.
+        preprocess: Function from `(B, H, W, 3)` float32 RGB in [0, 255] to the model's input, which must treat each
+            pixel separately; None for a model that takes [0, 255].
+        batch_size: Images per forward pass. The last batch is padded, so that each image size is traced only once.
 
     Raises:
-        InputError: An unknown choice, or outputs that can't be told.
+        InputError: A choice is unknown, `batch_size` is not positive, or the kind of outputs is unknown.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class RemovalScores:
 
     @property
     def traces(self) -> int:
-        """How often the function was traced: once a size of image."""
+        """Number of times that the function was traced: once per image size."""
         return self._function.experimental_get_tracing_count()
 
     def _forward(self, image, fills, masks, chosen):
@@ -58,19 +58,19 @@ class RemovalScores:
         return class_odds(self._outputs(images), chosen, self.outputs)
 
     def _outputs(self, images):
-        # A model that was built from a list of one input wants a list.
+        # A model that was built from a list of one input needs a list.
         form = getattr(self.model, "input", images)
         given = keras.tree.map_structure(lambda _: images, form)
         found = keras.tree.flatten(self.model(given, training=False))
         if len(found) != 1 or len(found[0].shape) != 2:
             raise InputError(
                 f"model `{self.model.name}` gives outputs of shapes {[tuple(x.shape) for x in found]}; expected "
-                "one of (batch, classes); build a model of the part to ask"
+                "one of (batch, classes); build a model with only the class output"
             )
         return found[0]
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
-        """Return the model's probabilities of the image as it is, `(K,)` float32."""
+        """Return the model's probabilities for the unchanged image, `(K,)` float32."""
         images = self.preprocess(np.asarray(image, np.float32)[None])
         values = np.asarray(keras.ops.convert_to_numpy(self._outputs(images)), np.float32)[0]
         if self.outputs == "softmax_logits":
@@ -83,23 +83,23 @@ class RemovalScores:
     def __call__(
         self, image: np.ndarray, masks: np.ndarray, class_ids: int | Sequence[int], num_classes: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Score the image with each of the masks removed.
+        """Score the image R times, each time with the pixels of one mask removed.
 
         Args:
-            image: `(H, W, 3)` uint8 RGB, of the model's size.
-            masks: `(R, H, W)` bool: what is removed.
-            class_ids: A class index, or several that count as one.
-            num_classes: K.
+            image: `(H, W, 3)` uint8 RGB, of the model's input size.
+            masks: `(R, H, W)` bool, True at removed pixels.
+            class_ids: Class index, or several that count as one class.
+            num_classes: Number K of classes of the model.
 
         Returns:
-            `(R,)` float32 scores, and `(R,)` bool: the class is still predicted.
+            `(R,)` float32 scores, and `(R,)` bool, True if the class is still predicted.
 
         Raises:
-            InputError: A class index does not fit.
+            InputError: A class index is invalid.
         """
         ids = checked_class_ids(class_ids, num_classes, self.outputs)
         chosen = np.isin(np.arange(num_classes), ids)
-        # What is chosen pixel by pixel may be chosen after preprocessing, as that is pixel by pixel too.
+        # Preprocessing treats each pixel separately, so pixels may be replaced after it.
         base = np.asarray(self.preprocess(np.asarray(image, np.float32)[None]), np.float32)
         one_fill = self.fill != "inpaint"
         fills = self._fills(image, masks[:1]) if one_fill else None

@@ -33,7 +33,7 @@ def check_names(options: Mapping[str, Any], section: type, where: str, prefix: s
     """
     if not isinstance(options, Mapping):
         name = f"`{prefix.rstrip('.')}`" if prefix else "the recipe"
-        hint = "give it options, or leave it out" if options is None else "write `option: value` below it"
+        hint = "give it options, or remove it" if options is None else "write `option: value` below it"
         raise InputError(f"{where}: {name} must be a section of options; got {options!r}; {hint}")
     fields = typing.get_type_hints(section)
     for name, value in options.items():

@@ -1,4 +1,4 @@
-"""Classical refiners: from class maps and probabilities to sharper ones, and to masks. No TensorFlow: NumPy, numba."""
+"""Classical refiners: they sharpen class maps and probabilities, and make masks. NumPy and numba, no TensorFlow."""
 
 from wsseg.refiners.background import with_background
 from wsseg.refiners.dense_crf import DenseCRF

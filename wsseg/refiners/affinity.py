@@ -1,4 +1,4 @@
-"""Affinities of neighbouring cells, from class boundaries (IRN) or from features (PSA)."""
+"""Affinities between neighbouring cells, from class boundaries (IRN) or from features (PSA)."""
 
 import functools
 
@@ -9,13 +9,13 @@ from wsseg.errors import InputError, require_whole
 
 @functools.cache
 def directions(radius: int) -> tuple[tuple[int, int], ...]:
-    """Return the neighbours within a radius, one of each opposite pair: steps (down, right), none upwards.
+    """Return the steps (down, right) to the neighbours within a radius: one step of each opposite pair, none upwards.
 
     Args:
-        radius: Cells; a neighbour is nearer than that.
+        radius: Radius, cells; all neighbours are nearer than this.
 
     Raises:
-        InputError: The radius is no whole number from 2 up.
+        InputError: The radius is not a whole number, or is below 2.
 
     Example:
         >>> directions(2), len(directions(5))
@@ -30,7 +30,7 @@ def directions(radius: int) -> tuple[tuple[int, int], ...]:
 
 @functools.cache
 def path(direction: tuple[int, int]) -> tuple[tuple[int, int], ...]:
-    """Return the cells within less than one of the straight line to a neighbour, both ends included.
+    """Return the cells on the path to a neighbour: nearer than one cell to the straight line, both ends included.
 
     Example:
         >>> path((0, 2)), path((1, 3))
@@ -38,7 +38,7 @@ def path(direction: tuple[int, int]) -> tuple[tuple[int, int], ...]:
 
     References:
         Ahn et al., Weakly Supervised Learning of Instance Segmentation with Inter-pixel Relations, CVPR 2019, equation
-        6, and its public code (`PathIndex`), which has this distance.
+        6, and its public code (`PathIndex`), the source of this distance.
     """
     down, right = direction
     return tuple(
@@ -54,14 +54,14 @@ def edge_affinity(edge: np.ndarray, radius: int = 5) -> np.ndarray:
 
     Args:
         edge: `(h, w)` float in [0, 1], the strength of the boundary.
-        radius: Of the neighbourhood, cells.
+        radius: Radius of the neighbourhood, cells.
 
     Returns:
-        `(D, h, w)` float32 in [0, 1]: of each cell with its neighbour in each of `directions(radius)`; 0 where that
-        is outside.
+        `(D, h, w)` float32 in [0, 1]: Affinity of each cell with its neighbour in each of `directions(radius)`; 0 where
+        the neighbour is outside.
 
     Raises:
-        InputError: Not of that form.
+        InputError: `edge` has another shape, or values outside [0, 1].
 
     Example:
         >>> edge_affinity(np.array([[0, 0.75, 0]]), radius=3)[1]  # two to the right
@@ -85,27 +85,27 @@ def feature_affinity(features: np.ndarray, radius: int = 5) -> np.ndarray:
 
     Args:
         features: `(h, w, C)` float.
-        radius: Of the neighbourhood, cells.
+        radius: Radius of the neighbourhood, cells.
 
     Returns:
-        As of `edge_affinity`.
+        See `edge_affinity`.
 
     Raises:
-        InputError: Not of that form, or not finite.
+        InputError: `features` has another shape, or is not finite.
 
     Example:
         >>> feature_affinity(np.array([[[1.0, 3.0], [1.0, 1.0]]]), radius=2)[0].round(3)
         array([[0.368, 0.   ]], dtype=float32)
 
     References:
-        Ahn and Kwak, Learning Pixel-level Semantic Affinity with Image-level Supervision, CVPR 2018, equation 2; the$
-        over the channels is its public code's.
+        Ahn and Kwak, Learning Pixel-level Semantic Affinity with Image-level Supervision, CVPR 2018, equation 2; the
+        mean over the channels is from its public code.
     """
     features = np.asarray(features)
     if features.ndim != 3 or not features.size:
         raise InputError(f"`features` must be (h, w, C); got {features.shape}; one image at a time")
     if not np.isfinite(features).all():
-        raise InputError("`features` must be finite; they hold NaN or infinity")
+        raise InputError("`features` must be finite; got NaN or infinity")
     features = features.astype(np.float32, copy=False)
 
     def alike(region: tuple[slice, slice], step: tuple[int, int]) -> np.ndarray:
@@ -120,13 +120,13 @@ def _open_path(edge: np.ndarray, region: tuple[slice, slice], step: tuple[int, i
 
 
 def _between(steps: tuple[tuple[int, int], ...], size_hw: tuple[int, ...], alike) -> np.ndarray:
-    """Fill `(D, h, w)`: for each step the cells whose neighbour is inside."""
+    """Fill `(D, h, w)`: for each step, the cells whose neighbour is inside; the others are 0."""
     height, width = size_hw
     found = np.zeros((len(steps), height, width), np.float32)
-    for place, (down, right) in enumerate(steps):
+    for index, (down, right) in enumerate(steps):
         if down < height and abs(right) < width:
             region = slice(0, height - down), slice(max(0, -right), width - max(0, right))
-            found[(place, *region)] = alike(region, (down, right))
+            found[(index, *region)] = alike(region, (down, right))
     return found
 
 

@@ -1,4 +1,4 @@
-"""A score for the background, which no image-level label and so no class map speaks of."""
+"""A score for the background, which has no image-level label and therefore no class map."""
 
 import numpy as np
 
@@ -11,17 +11,17 @@ def with_background(maps_khw: np.ndarray, kind: str = "constant", level: float =
     """Put a background score in front of class maps.
 
     Args:
-        maps_khw: `(C, H, W) float` in [0, 1]: one map for each class present; C may be 0.
-        kind: `constant`: `level` at every pixel, so a pixel is foreground where its highest map is above
-            `level` (IRN: 0.15 on plain class maps). `power`: (1 - max_c map_c)^level, so a higher exponent
-            means less background (PSA: 4 for confident foreground, 32 for confident background).
-        level: In [0, 1] for `constant`, positive for `power`.
+        maps_khw: `(C, H, W) float` in [0, 1]: One map for each class present; C may be 0.
+        kind: Form of the background score. `constant`: `level` at every pixel, so a pixel is foreground where its
+            highest map is above `level` (IRN: 0.15 on plain class maps). `power`: (1 - max_c map_c)^level, so a higher
+            exponent means less background (PSA: 4 for confident foreground, 32 for confident background).
+        level: Level of the background: in [0, 1] for `constant`, positive for `power`.
 
     Returns:
-        `(C + 1, H, W) float32` in [0, 1]: background first, then the maps unchanged.
+        `(C + 1, H, W) float32` in [0, 1]: Background first, then the unchanged maps.
 
     Raises:
-        InputError: Maps outside [0, 1] or not `(C, H, W)`, an unknown kind, or a level out of range.
+        InputError: The maps are outside [0, 1] or not `(C, H, W)`, the kind is unknown, or the level is out of range.
 
     Example:
         >>> maps = np.array([[[0.1, 0.9]], [[0.3, 0.5]]])

@@ -1,4 +1,4 @@
-"""The rules by which a background level is chosen: everything that the package knows of a rule stands here.
+"""The rules that choose a background level. Everything about a rule is in this file.
 
 A new rule is a function and one entry of `RULES`.
 """
@@ -12,7 +12,7 @@ from wsseg.refiners.thresholds import otsu_level
 
 
 class Options(Protocol):
-    """Options of the rules, as `wsseg.recipe.ThresholdConfig` has them."""
+    """Options of the rules; `wsseg.recipe.ThresholdConfig` has them."""
 
     level: float
     levels: tuple[float, ...]
@@ -22,11 +22,12 @@ class Options(Protocol):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a rule may look at. A rule without masks never calls `score`.
+    """Data that a rule may use. A rule without masks never calls `score`.
 
     Attributes:
-        maps: Returns the class maps of the training images that have a label.
-        score: Takes levels; returns `(level, mIoU)` of pseudo-masks on the calibration images, and how many images.
+        maps: Function that returns the class maps of the training images that have a label.
+        score: Function that takes levels. It returns `(level, mIoU)` of the pseudo-masks of the calibration images for
+            each level, and the number of these images.
     """
 
     maps: Callable[[], Iterable[ClassMaps]]
@@ -38,11 +39,13 @@ class Rule:
     """A way to choose the background level.
 
     Attributes:
-        choose: Takes the options and the evidence; returns `level` and what the rule went by, for `threshold.json`.
-        describe: Takes the options; says in words how the level is chosen, for the scores' conventions.
-        needs_masks: Whether it goes by masks, of a split other than the training split.
-        levels: Name of the option of levels that it uses, or None.
-        backgrounds: Forms of the background (`label.background`) that it works with.
+        choose: Function that takes the options and the evidence. It returns `level` and the facts behind the choice,
+            for `threshold.json`.
+        describe: Function that takes the options. It describes in words how the level is chosen, for the scores'
+            conventions.
+        needs_masks: Whether the rule uses masks, of a split other than the training split.
+        levels: Name of the option that holds the rule's level or levels, or None.
+        backgrounds: Forms of the background (`label.background`) that the rule works with.
     """
 
     choose: Callable[[Options, Evidence], dict[str, Any]]

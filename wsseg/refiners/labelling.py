@@ -1,4 +1,4 @@
-"""From the class maps of an image to its pseudo-mask."""
+"""Make a pseudo-mask from the class maps of an image."""
 
 import numpy as np
 
@@ -23,37 +23,37 @@ def label_image(
     confident: tuple[float, float] | None = None,
     possible: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Label every pixel of an image by its highest class map, or as background.
+    """Label every pixel of an image as the class of its highest map, or as background.
 
-    The maps are resized to the image, a background score is put in front, a dense CRF over the classes
-    present (and background) sharpens them, and the highest score gives the label. Equal scores go to the
-    background, then to the class that comes first.
+    The maps are resized to the image's size, and a background score is put in front. A dense CRF over the background
+    and the classes present sharpens the scores. The highest score gives the label. If scores are equal, the background
+    wins, then the class that comes first.
 
     Args:
-        image: `(H, W, 3) uint8` RGB, of the size that `class_maps` names; may be None without a CRF.
-        class_maps: The maps of the classes present, in [0, 1].
-        background: `constant` or `power`, see `with_background`.
-        level: Of the background.
-        crf: The dense CRF, or None for none.
-        unary: What the CRF starts from: `labels` (the argmax, trusted with `confidence`; IRN) or `scores`
-            (the scores, normalised to sum 1 at each pixel; PSA).
-        confidence: Of the labels, for `unary="labels"`.
-        confident: Two levels instead of `level`, to leave unsure pixels out: the first with much background
-            (what is foreground there is confident foreground), the second with little (what is background
-            there is confident background). IRN: (0.30, 0.05) constant; PSA: (4, 32) power. Each is labelled
-            as above, CRF included; foreground of the first is kept, background of both is background,
-            everything else is 255.
-        possible: `(C + 1, H, W) bool`: the labels that a pixel may have, background first, of which there must be one
-            (`wsseg.refiners.possible_labels`); None for any. Maps are 0 where their class cannot be, before the
-            background's score is made of them; the CRF starts from probabilities of 0 there, and its answer is the
-            highest of the possible.
+        image: `(H, W, 3) uint8` RGB, of the size in `class_maps`; may be None without a CRF.
+        class_maps: Maps of the classes present, in [0, 1].
+        background: Form of the background score: `constant` or `power`, see `with_background`.
+        level: Level of the background.
+        crf: Dense CRF, or None for none.
+        unary: Input of the CRF: `labels` (the argmax, trusted with `confidence`; IRN) or `scores` (the scores,
+            normalised to sum 1 at each pixel; PSA).
+        confidence: Confidence in the labels, for `unary="labels"`.
+        confident: Two levels that replace `level`, so that unsure pixels become 255. The first level gives much
+            background: its foreground is confident foreground. The second level gives little background: its background
+            is confident background. IRN: (0.30, 0.05) constant; PSA: (4, 32) power. The image is labelled with each
+            level as above, CRF included. Foreground of the first labelling is kept, background of both is background,
+            and all other pixels are 255.
+        possible: `(C + 1, H, W) bool`: The labels that each pixel may have, background first, at least one per pixel
+            (`wsseg.refiners.possible_labels`); None allows all. Where a class is impossible, its map is set to 0 before
+            the background score is computed, and the CRF starts from probability 0. The label is the possible one with
+            the highest marginal.
 
     Returns:
         `(H, W) uint8`: 0 = background, the classes' mask ids, 255 = unsure (only with `confident`).
 
     Raises:
-        InputError: The image does not match the maps, class ids are not distinct and in 1..254, or an option
-            is wrong.
+        InputError: The image does not match the maps, the class ids are not distinct and in 1..254, or an option is
+            wrong.
 
     Example:
         >>> maps = ClassMaps(np.array([3, 7]), np.array([[[0.1, 0.9]], [[0.2, 0.4]]]), (1, 2))
@@ -70,7 +70,7 @@ def label_image(
         raise InputError(f"unknown unary `{unary}`; {nearest(unary, UNARIES)}")
     ids = _mask_ids(class_maps)
     if crf is not None and image is None:
-        raise InputError("`image` is needed by the CRF; got None")
+        raise InputError("`image` is needed for the CRF; got None")
     if image is not None and np.shape(image)[:2] != tuple(class_maps.size_hw):
         raise InputError(
             f"the class maps belong to an image of (H, W) {tuple(class_maps.size_hw)}; got an image of "
@@ -128,12 +128,12 @@ def _mask_ids(class_maps: ClassMaps) -> np.ndarray:
 
 
 def _highest(scores: np.ndarray, possible: np.ndarray | None, axis: int) -> np.ndarray:
-    """Return the place of the highest score among the possible labels; scores are not negative."""
+    """Return the index of the highest score among the possible labels; scores are not negative."""
     return (scores if possible is None else np.where(possible, scores, -1)).argmax(axis)
 
 
 def _restricted(probabilities_hwk: np.ndarray, possible_hwk: np.ndarray) -> np.ndarray:
-    """Take the impossible labels' probability away; where none is left, the possible ones share alike."""
+    """Set the impossible labels' probabilities to 0 and renormalise; if nothing is left, the possible are uniform."""
     kept = np.where(possible_hwk, probabilities_hwk, np.float32(0))
     total = kept.sum(-1, keepdims=True)
     alike = possible_hwk / possible_hwk.sum(-1, keepdims=True, dtype=np.float32)
@@ -141,7 +141,7 @@ def _restricted(probabilities_hwk: np.ndarray, possible_hwk: np.ndarray) -> np.n
 
 
 def _normalised(scores_khw: np.ndarray) -> np.ndarray:
-    """Divide the scores of a pixel by their sum; where all are 0 the background gets 1."""
+    """Divide the scores of each pixel by their sum; where all scores are 0, the background gets 1."""
     total = scores_khw.sum(0)
     empty = total <= 0
     result = scores_khw / np.where(empty, 1, total)

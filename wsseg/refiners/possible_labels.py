@@ -1,4 +1,4 @@
-"""Which labels a pixel may have, where somebody has marked points, scribbles or boxes."""
+"""The labels that each pixel may have, according to annotated points, scribbles or boxes."""
 
 import numpy as np
 
@@ -8,21 +8,22 @@ from wsseg.objects.instances import Instances
 
 
 def possible_labels(class_ids: np.ndarray, marks: np.ndarray | None, boxes: Instances | None) -> np.ndarray:
-    """Return the labels that annotations leave to each pixel.
+    """Return the labels that the annotations allow at each pixel.
 
-    A marked pixel has its mark's label and no other. A class cannot be at a pixel whose centre is in none of its boxes;
-    one without a box can be nowhere. The background can be anywhere but where a class is marked.
+    A marked pixel has its mark's label and no other. With boxes, a class is possible only at pixels whose centre is
+    inside one of its boxes; a class without a box is impossible everywhere. The background is possible at every pixel
+    that is not marked as a class.
 
     Args:
-        class_ids: `(C,) int`: the classes that there are maps of, 1..K.
+        class_ids: `(C,) int`: Ids of the classes that have maps, 1..K.
         marks: `(H, W) uint8`: 0 = background, one of `class_ids`, 255 = unmarked; None without marks.
         boxes: Boxes of any classes; None without boxes.
 
     Returns:
-        `(C + 1, H, W) bool`, background first; at least one is true at each pixel.
+        `(C + 1, H, W) bool`, background first; at least one label is possible at each pixel.
 
     Raises:
-        InputError: Neither marks nor boxes are given, or a mark is of a class without a map.
+        InputError: Neither marks nor boxes are given, or a marked class has no map.
 
     Example:
         >>> possible_labels(np.array([4]), np.array([[0, 4, 255]], np.uint8), None)[:, 0].tolist()
@@ -44,16 +45,16 @@ def possible_labels(class_ids: np.ndarray, marks: np.ndarray | None, boxes: Inst
     if marks is not None:
         marked = marks != IGNORE
         if unknown := set(np.unique(marks[marked]).tolist()) - set(ids.tolist()):
-            raise InputError(f"`marks` hold {sorted(unknown)}, of which there are no maps; see `with_marked`")
+            raise InputError(f"`marks` hold {sorted(unknown)}, which have no maps; see `with_marked`")
         possible[:, marked] = marks[marked] == ids[:, None]
     return possible
 
 
 def with_marked(class_maps: ClassMaps, marks: np.ndarray) -> ClassMaps:
-    """Add empty maps of classes that are marked and have none: those that the image-level labels lack.
+    """Add an empty map for each marked class that has none, as it is missing in the image-level labels.
 
     Args:
-        class_maps: Of the labels.
+        class_maps: Class maps of the image-level labels.
         marks: `(H, W) uint8`: 0 = background, 1..K, 255 = unmarked.
 
     Example:

@@ -1,4 +1,4 @@
-"""Random walk: class maps spread to cells that are alike, and stop where they are not."""
+"""Random walk: class maps spread to similar cells, and stop at dissimilar ones."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,20 @@ from wsseg.refiners.affinity import directions, edge_affinity, feature_affinity
 
 @dataclass(frozen=True)
 class RandomWalk:
-    r"""Spread class maps by a random walk over neighbouring cells, $m \leftarrow m T$, a stated number of times.
+    r"""Spread class maps by a random walk over neighbouring cells: $m \leftarrow m T$, repeated `steps` times.
 
-    $T = D^{-1} A^{\circ \beta}$, with the affinities $A$ of neighbours (1 of a cell with itself) each raised to
-    $\beta$, and $D$ their sums: each step gives a cell the mean of its neighbours, weighted by how alike they are.
+    $T = D^{-1} A^{\circ \beta}$. $A$ holds the affinities of neighbours (a cell's affinity with itself is 1), each is
+    raised to the power $\beta$, and $D$ holds their sums. Each step gives a cell the mean of its neighbours and itself,
+    weighted by affinity.
 
     The public codes form the dense $n \times n$ matrix of all n cells and square it 8 times for $T^{256}$. Here the
-    affinities are applied to the maps 256 times: the same product in another order, with memory in proportion to n.
+    affinities are applied to the maps 256 times. This is the same product in another order, and its memory is
+    proportional to n.
 
     Args:
-        beta: The power; the larger, the more a small difference counts. 10 in IRN, 8 in PSA.
-        steps: How often the walk steps; 256 in the public codes.
-        radius: Of the neighbourhood, cells; a neighbour is nearer than that.
+        beta: Power of the affinities; with a larger power, small differences count more. 10 in IRN, 8 in PSA.
+        steps: Number of steps of the walk; 256 in the public codes.
+        radius: Radius of the neighbourhood, cells; all neighbours are nearer than this.
 
     Raises:
         InputError: A value is out of range.
@@ -56,20 +58,20 @@ class RandomWalk:
             edges: `(h, w)` float in [0, 1], the strength of the boundary.
 
         Returns:
-            `(h, w, K)` float32, each value between the least and the largest of its map.
+            `(h, w, K)` float32; each value is between the smallest and the largest value of its map.
 
         Raises:
-            InputError: Not of that form.
+            InputError: An argument has another shape, or values that are out of range or not finite.
         """
         return self.over(class_maps, edge_affinity(edges, self.radius))
 
     def over_features(self, class_maps: np.ndarray, features: np.ndarray) -> np.ndarray:
-        """Walk where features are alike (PSA): as a call, with features `(h, w, C)` float."""
+        """Walk where features are similar (PSA): like `__call__`, with `features` `(h, w, C)` float."""
         return self.over(class_maps, feature_affinity(features, self.radius))
 
     def over(self, class_maps: np.ndarray, affinities: np.ndarray) -> np.ndarray:
-        """Walk over given affinities: as a call, with `(D, h, w)` in [0, 1] as of `edge_affinity`."""
-        from wsseg.refiners.walk_step import walk_step  # here, as it imports numba, which takes a while
+        """Walk over given affinities: like `__call__`, with `affinities` `(D, h, w)` in [0, 1], see `edge_affinity`."""
+        from wsseg.refiners.walk_step import walk_step  # imported here because numba takes a while to import
 
         class_maps, affinities = np.asarray(class_maps), np.asarray(affinities)
         neighbours = np.array(directions(self.radius))
@@ -84,15 +86,15 @@ class RandomWalk:
         height, width = affinities.shape[1:]
         if class_maps.ndim != 3 or class_maps.shape[:2] != (height, width):
             raise InputError(
-                f"`class_maps` must be ({height}, {width}, K), as large as what they walk over; "
-                f"got {class_maps.shape}; resize_maps makes class maps (C, h, w) of another size"
+                f"`class_maps` must be ({height}, {width}, K), the size of the edges, features or affinities; "
+                f"got {class_maps.shape}; resize_maps resizes class maps (C, h, w)"
             )
         if not np.isfinite(class_maps).all():
-            raise InputError("`class_maps` must be finite; they hold NaN or infinity")
+            raise InputError("`class_maps` must be finite; got NaN or infinity")
         powers = np.ascontiguousarray(affinities, np.float32) ** np.float32(self.beta)
         ones = np.ones((1, height, width))
         sums = walk_step(ones, powers, neighbours, np.empty_like(ones))
-        # In float32 the rounding of 256 steps adds up to more than 1e-4.
+        # float64, because in float32 the rounding errors of 256 steps add up to more than 1e-4.
         now = np.array(np.moveaxis(class_maps, -1, 0), np.float64, order="C")
         then = np.empty_like(now)
         for _ in range(self.steps):

@@ -9,12 +9,12 @@ from wsseg.interpolation import resizing
 def resize_maps(maps_khw: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     """Resize maps bilinearly with half-pixel centres, as `tf.image.resize` does.
 
-    Pixel i of n has its centre at (i + 0.5) / n of the image's extent, so a map and its image cover the same
-    area. Meant for making maps larger: there is no antialiasing when they become smaller.
+    Pixel i of n has its centre at (i + 0.5) / n of the image's extent, so a map and its image cover the same area.
+    The function is meant to enlarge maps: it does not antialias when it reduces them.
 
     Args:
         maps_khw: `(C, h, w) float`; C may be 0.
-        size_hw: The wanted height and width.
+        size_hw: Wanted height and width.
 
     Returns:
         `(C, H, W) float32`, within the range of the input.
@@ -35,5 +35,5 @@ def resize_maps(maps_khw: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     if maps.shape[1:] == (height, width):
         return maps
     resized = resizing(maps.shape[1], height) @ maps @ resizing(maps.shape[2], width).T
-    # Rounding may leave the range of the input by one unit in the last place, which [0, 1] checks would see.
+    # Rounding may exceed the input's range by one unit in the last place, and a check for [0, 1] would then fail.
     return np.clip(resized, maps.min(initial=np.inf), maps.max(initial=-np.inf)) if maps.size else resized

@@ -1,8 +1,8 @@
-"""The background level: the whole curve on true masks, and levels chosen without any.
+"""The background level: the mIoU at each level on true masks, and a level chosen without masks.
 
-The curve belongs to evaluation (its best point on the scored images is an oracle) and to a named calibration
-split. A rule that needs no pixel labels is a function `(class maps of all images) -> level`; another one is a
-function beside `otsu_level`.
+The curve of levels is for evaluation, where its best point on the scored images is an oracle, and for a named
+calibration split. A rule without pixel labels is a function `(class maps of all images) -> level`, such as
+`otsu_level`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,15 +18,14 @@ from wsseg.refiners.resize_maps import resize_maps
 class LevelSweep:
     """Score class maps at many constant background levels in one pass over the images.
 
-    A pixel's highest map and its class do not depend on the level, so pixels are counted by (truth, class of
-    the highest map, number of levels below it) once, and every level's confusion matrix is a sum over these
-    counts: as many levels as wanted for the price of one. The result at each level equals that of
-    `label_image` without a CRF.
+    A pixel's highest map and its class do not depend on the level. So each pixel is counted once, by (truth, class of
+    the highest map, number of levels below that map). Every level's confusion matrix is a sum of these counts, and any
+    number of levels costs as much as one. The result at each level equals the result of `label_image` without a CRF.
 
     Args:
         levels: Distinct constant background levels in [0, 1], in any order.
-        num_classes: K, the background included.
-        ignore: The truth's value that is not scored.
+        num_classes: Number of classes K, background included.
+        ignore: Value of true pixels that are not scored.
 
     Raises:
         InputError: There is no level, one is outside [0, 1], or two are equal.
@@ -50,18 +49,18 @@ class LevelSweep:
                 f"`levels` must be distinct and in [0, 1]; got {tuple(levels)}; try 0.1, 0.2, 0.3"
             )
         self.num_classes, self.ignore = num_classes, ignore
-        # Pixels by truth, class of the highest map, and how many levels that map exceeds.
+        # Number of pixels by truth, class of the highest map, and number of levels that this map exceeds.
         self._counts = np.zeros((num_classes, num_classes, len(self.levels) + 1), np.int64)
 
     def update(self, class_maps: ClassMaps, truth: np.ndarray) -> None:
         """Count one image.
 
         Args:
-            class_maps: Its maps, of any stored size.
-            truth: `(H, W)` integers: 0..K-1 or `ignore`, of the image's size.
+            class_maps: Class maps of the image, at any stored size.
+            truth: `(H, W)` integers of the image's size: 0..K-1 or `ignore`.
 
         Raises:
-            InputError: Sizes differ, or an id is outside 0..K-1.
+            InputError: The sizes differ, or an id is outside 0..K-1.
         """
         truth = np.asarray(truth)
         if truth.shape != tuple(class_maps.size_hw):
@@ -81,7 +80,7 @@ class LevelSweep:
             maps = resize_maps(class_maps.maps, class_maps.size_hw)[:, scored]
             highest = maps.max(0)
             winner = ids[maps.argmax(0)]
-            # float32, as `with_background` compares them
+            # float32, because `with_background` compares in float32
             exceeded = np.searchsorted(np.asarray(self.levels, np.float32), highest, side="left")
         else:
             winner = exceeded = np.zeros_like(truth)
@@ -89,9 +88,9 @@ class LevelSweep:
         self._counts += np.bincount(index, minlength=self._counts.size).reshape(self._counts.shape)
 
     def merge(self, other: "LevelSweep") -> "LevelSweep":
-        """Add the counts of another part of the images, and return this sweep."""
+        """Add the counts of a sweep over other images, and return this sweep."""
         if (self.levels, self.num_classes, self.ignore) != (other.levels, other.num_classes, other.ignore):
-            raise InputError("sweeps of different levels or classes cannot be merged")
+            raise InputError("sweeps with different levels, classes or ignored values cannot be merged")
         self._counts += other._counts
         return self
 
@@ -105,11 +104,11 @@ class LevelSweep:
         return result
 
     def curve(self) -> list[tuple[float, float]]:
-        """Return `(level, mIoU)` for each level, rising."""
+        """Return `(level, mIoU)` for each level, in rising order."""
         return [(level, matrix.miou()) for level, matrix in zip(self.levels, self.matrices())]
 
     def best(self) -> tuple[float, float]:
-        """Return the `(level, mIoU)` of the highest mIoU; on the images that are scored it is an oracle.
+        """Return the `(level, mIoU)` with the highest mIoU. On the scored images, this level is an oracle.
 
         Raises:
             InputError: No pixel was scored.
@@ -130,17 +129,17 @@ def sweep(
     """Return the mIoU of class maps at each constant background level, without a CRF.
 
     Args:
-        class_maps: Of each image.
+        class_maps: Class maps of each image.
         truths: `(H, W)` integers of each image, in the same order.
         levels: Constant background levels in [0, 1].
-        num_classes: K, the background included.
-        ignore: The truth's value that is not scored.
+        num_classes: Number of classes K, background included.
+        ignore: Value of true pixels that are not scored.
 
     Returns:
-        `(level, mIoU)`, by rising level. See `LevelSweep` for the confusion matrices.
+        `(level, mIoU)` for each level, in rising order. See `LevelSweep` for the confusion matrices.
 
     Raises:
-        InputError: As `LevelSweep`, or one iterable is longer than the other.
+        InputError: See `LevelSweep`; or one iterable is longer than the other.
     """
     result = LevelSweep(levels, num_classes, ignore)
     try:
@@ -154,25 +153,25 @@ def sweep(
 
 
 def otsu_level(class_maps: Iterable[ClassMaps]) -> float:
-    """Choose a constant background level without any mask: Otsu's threshold of the highest map.
+    """Choose a constant background level without masks: Otsu's threshold of the highest map.
 
-    The highest map value of every stored pixel of every image goes into one histogram of 256 bins; Otsu's
-    level parts it into two groups with the largest variance between them.
+    The highest map value of every stored pixel of every image goes into one histogram of 256 bins. Otsu's level
+    divides it into two groups with the largest variance between them.
 
-    It assumes that the highest map has two modes over the set, low on background and high on objects, about
-    equally wide, with neither group tiny; that maps reach 1 on each class present (which the localize stage
-    sees to); and that the images are alike enough for one level. Class maps cover the discriminative part
-    of an object best, so the level tends to be high; compare it with the curve where a split with masks
-    exists. Images without a class say nothing and are left out.
+    The rule assumes that the highest map has two modes over all images: low on background and high on objects, of
+    about equal width, and neither group tiny. It assumes that maps reach 1 on each class present; the localize stage
+    ensures this. It assumes that the images are similar enough for one level. Class maps cover the discriminative part
+    of an object best, so the level tends to be high. If a split with masks exists, compare the level with the curve.
+    Images without a class are skipped.
 
     Args:
-        class_maps: Of each image, in [0, 1].
+        class_maps: Class maps of each image, in [0, 1].
 
     Returns:
         The level, in [0, 1].
 
     Raises:
-        InputError: No image has a map, or all values are equal, so that there is nothing to part.
+        InputError: No image has a map, or all values are equal, so that there are no two groups.
 
     Example:
         >>> values = np.array([[[0.1, 0.12, 0.8, 0.82]]])
@@ -192,9 +191,9 @@ def otsu_level(class_maps: Iterable[ClassMaps]) -> float:
             counts += np.histogram(maps.maps.max(0), edges)[0]
     if np.count_nonzero(counts) < 2:
         raise InputError(
-            "Otsu's rule needs class maps of more than one value; got "
+            "Otsu's rule needs class maps with more than one value; got "
             + ("none at all" if not counts.any() else "one value everywhere")
             + "; use `rule: fixed`"
         )
-    # skimage answers with the last bin of the lower group; the level is that bin's upper edge.
+    # skimage returns the last bin of the lower group; the level is that bin's upper edge.
     return float(threshold_otsu(hist=(counts, edges[:-1])) + edges[1])

@@ -1,29 +1,29 @@
-"""The dense CRF's unary energies, from labels or from probabilities."""
+"""Unary energies of the dense CRF, from labels or from probabilities."""
 
 import numpy as np
 
 from wsseg.errors import InputError
 
 LOWEST_PROBABILITY = 1e-5
-"""pydensecrf's clip in `unary_from_softmax`; keeps the energy of probability 0 finite."""
+"""Lower clip of probabilities, from pydensecrf's `unary_from_softmax`. It keeps the energy of probability 0 finite."""
 
 
 def probabilities_from_labels(
     labels: np.ndarray, num_classes: int, confidence: float = 0.7, ignore: int = 255
 ) -> np.ndarray:
-    """Turn a mask into probabilities that trust it to a fixed degree.
+    """Turn a mask into probabilities, with a fixed confidence in its labels.
 
     Args:
         labels: `(H, W)` integers: 0..K-1, or `ignore` where nothing is known.
-        num_classes: K.
+        num_classes: Number of classes K.
         confidence: Probability of the pixel's label (IRN's `gt_prob`: 0.7); the other classes share the rest.
-        ignore: The value of an unlabelled pixel, which becomes uniform, 1/K.
+        ignore: Value of an unlabelled pixel; its probabilities are uniform, 1/K.
 
     Returns:
-        `(H, W, K) float32`, summing to 1.
+        `(H, W, K) float32`, summing to 1 over K.
 
     Raises:
-        InputError: An id outside 0..K-1, or a confidence not between 1/K and 1.
+        InputError: An id is outside 0..K-1, or the confidence is outside [1/K, 1).
 
     Example:
         >>> print(probabilities_from_labels(np.array([[0, 2, 255]]), num_classes=3)[0].round(2))

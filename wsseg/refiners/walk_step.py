@@ -6,15 +6,15 @@ import numpy as np
 
 @numba.njit(fastmath=True)
 def _add_product(total: np.ndarray, one: np.ndarray, other: np.ndarray) -> None:
-    for place in range(len(total)):
-        total[place] += one[place] * other[place]
+    for index in range(len(total)):
+        total[index] += one[index] * other[index]
 
 
 @numba.njit(
     "f8[:,:,::1](f8[:,:,::1], f4[:,:,::1], i8[:,::1], f8[:,:,::1])", cache=True, nogil=True, fastmath=True
 )
 def walk_step(maps: np.ndarray, powers: np.ndarray, steps: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """Sum each cell and its neighbours, weighted, into `out`: each pair is visited once and counts both ways."""
+    """Write the weighted sum of each cell and its neighbours into `out`. Each pair is visited once, for both cells."""
     height, width = maps.shape[1:]
     out[:] = maps
     for row in range(height):
@@ -23,7 +23,7 @@ def walk_step(maps: np.ndarray, powers: np.ndarray, steps: np.ndarray, out: np.n
             if other >= height:
                 continue
             first, last = max(0, -right), width - max(0, right)
-            # Views counted from 0: with indices that might be negative the loops are not vectorised.
+            # The loops run over views, from index 0: with possibly negative indices they would not be vectorised.
             alike = powers[number, row, first:last]
             for channel in range(len(maps)):
                 _add_product(

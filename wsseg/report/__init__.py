@@ -1,4 +1,4 @@
-"""What a run looks like: the palette, overlays, figures and the HTML page. NumPy, matplotlib and jinja2 only.
+"""Pictures of a run: overlays, sheets, figures and the HTML page. NumPy, Pillow, matplotlib and jinja2 only.
 
-Nothing is imported here, so that `wsseg.palette` costs no more than NumPy.
+This file imports nothing, so a module of this folder loads only the libraries that it needs itself.
 """

@@ -1,4 +1,4 @@
-"""Sheets that explain a photograph: methods beside each other, classes, scales, and what channels respond to."""
+"""Sheets that explain a photograph: one that compares methods, one for classes, and one for scales."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,13 +15,13 @@ MEANING = "share of the map's maximum"
 
 
 def write_sheet(path: Path, image: np.ndarray, labels: Sequence[str], maps: Mapping[str, np.ndarray]) -> Path:
-    """Write the photograph beside its maps, painted over it: methods down, classes across.
+    """Write the photograph and its maps, painted over it: one row per method, one column per class.
 
     Args:
-        path: The PNG to write; its folder is made if needed.
+        path: PNG file to write; its folder is created if needed.
         image: `(H, W, 3) uint8` RGB.
         labels: T column titles, such as "Egyptian cat 0.41".
-        maps: Method -> `(T, H, W) float` in [0, 1], one map for each label. A row each.
+        maps: Method -> `(T, H, W) float` in [0, 1], one map per label. Each method is a row.
 
     Returns:
         `path`.
@@ -35,28 +35,28 @@ def write_sheet(path: Path, image: np.ndarray, labels: Sequence[str], maps: Mapp
         + [Cell(_painted(image, one), label if number == 0 else "") for one, label in zip(stack, labels)]
         for number, (method, stack) in enumerate(maps.items())
     }
-    capped = "; capped: of its 99th percentile" if any("capped" in method for method in maps) else ""
+    capped = "; for capped maps, of the 99th percentile" if any("capped" in method for method in maps) else ""
     return write_grid(path, rows, colour_bar=MEANING + capped)
 
 
 def write_class_sheet(
     path: Path, image: np.ndarray, labels: Sequence[str], maps: Mapping[str, np.ndarray]
 ) -> Path:
-    """Write which class's map is the highest at each pixel, in the classes' colours: a row each method.
+    """Write the class with the highest map at each pixel, in the classes' colours: one row per method.
 
-    Each map is scaled by its own maximum, so the sheet compares places, not the strength of classes.
+    Each map is scaled by its own maximum, so the sheet compares locations, not the strength of classes.
 
     Args:
-        path: As of `write_sheet`.
+        path: See `write_sheet`.
         image: `(H, W, 3) uint8` RGB.
-        labels: T names.
+        labels: T names of classes.
         maps: Method -> `(T, H, W) float` in [0, 1].
 
     Returns:
         `path`.
 
     Raises:
-        InputError: As of `write_sheet`.
+        InputError: See `write_sheet`.
     """
     _check(image, labels, maps)
     size_hw, ids = image.shape[:2], range(1, len(labels) + 1)
@@ -79,19 +79,19 @@ def write_class_sheet(
 def write_scale_sheet(
     path: Path, image: np.ndarray, labels: Sequence[str], maps: Mapping[float, np.ndarray]
 ) -> Path:
-    """Write each scale's map and their sum: a row each class.
+    """Write the maps of all scales and their sum: one row per class.
 
     Args:
-        path: As of `write_sheet`.
+        path: See `write_sheet`.
         image: `(H, W, 3) uint8` RGB.
-        labels: T names.
+        labels: T names of classes.
         maps: Scale -> `(T, H, W) float` in [0, 1].
 
     Returns:
         `path`.
 
     Raises:
-        InputError: As of `write_sheet`.
+        InputError: See `write_sheet`.
     """
     _check(image, labels, maps)
     total = sum(maps.values())

@@ -1,4 +1,4 @@
-"""Curves as PNG bytes. Matplotlib's Figure objects only: no pyplot, so no global state and no display."""
+"""Curves as PNG bytes. Only matplotlib's Figure objects are used, not pyplot, so no global state and no display."""
 
 import io
 import itertools
@@ -10,10 +10,10 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 SERIES_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-"""Okabe and Ito's palette: told apart by the colour-blind, readable on light and on dark."""
+"""Okabe and Ito's palette: colour-blind people can distinguish the colours; readable on light and dark pages."""
 
 DOTS_PER_INCH = 192
-"""Twice the 96 of CSS, so that figures are sharp on dense screens."""
+"""Resolution of figures: twice the 96 of CSS, so that they are sharp on high-density screens."""
 
 LIGHT = {"text": "#24292f", "grid": "#d8dee4"}
 DARK = {"text": "#d6dce4", "grid": "#3a424d"}
@@ -21,15 +21,14 @@ DARK = {"text": "#d6dce4", "grid": "#3a424d"}
 
 @dataclass(frozen=True)
 class ThresholdCurve:
-    """How mIoU depends on the background level, and which level was chosen.
+    """The mIoU at each background level, and the level that was chosen.
 
     Attributes:
-        title: What is scored on which images.
+        title: Title that names the scored maps or masks, and the split.
         points: `(level, mIoU)`, by rising level.
-        level: The level that the run uses.
-        rule: How it was chosen without the masks of the scored images: fixed, otsu, calibration.
-        miou: The mIoU at `level`, or None where it was not measured: it is then read off between the
-            neighbouring points.
+        level: Level that the run uses.
+        rule: Rule that chose the level without the masks of the scored images: fixed, otsu, calibration.
+        miou: mIoU at `level`, or None if it was not measured; then it is interpolated between the neighbouring points.
     """
 
     title: str
@@ -40,17 +39,18 @@ class ThresholdCurve:
 
     @property
     def oracle(self) -> tuple[float, float] | None:
-        """The `(level, mIoU)` of the highest mIoU; None without points."""
+        """The `(level, mIoU)` with the highest mIoU; None without points."""
         points = [point for point in self.points if math.isfinite(point[1])]
         return max(points, key=lambda point: point[1]) if points else None
 
 
 def history_figure(history: Mapping[str, Sequence[float]], dark: bool = False) -> bytes:
-    """Draw a training history: a panel for losses, one for the other measures, one for the learning rate.
+    """Draw a training history: one panel for losses, one for the other measures, one for the learning rate.
 
     Args:
-        history: Column name -> values, as `read_history` returns; `epoch` gives the horizontal axis.
-        dark: For a dark page.
+        history: Column name -> values, as `wsseg.training.history.read_history` returns them; `epoch` gives the
+            horizontal axis.
+        dark: Whether the figure is for a dark page.
 
     Returns:
         A PNG with a transparent background.
@@ -87,8 +87,8 @@ def threshold_figure(curve: ThresholdCurve, dark: bool = False) -> bytes:
     """Draw mIoU over the background level, with the level in use and the oracle marked.
 
     Args:
-        curve: What to draw.
-        dark: For a dark page.
+        curve: Curve to draw.
+        dark: Whether the figure is for a dark page.
 
     Returns:
         A PNG with a transparent background.
@@ -134,7 +134,7 @@ def threshold_figure(curve: ThresholdCurve, dark: bool = False) -> bytes:
 
 
 def _miou_at(curve: ThresholdCurve, points: Sequence[tuple[float, float]]) -> float:
-    """The mIoU at the level in use: as measured, or on the line between the neighbouring points."""
+    """Return the mIoU at the level in use: the measured one, or an interpolation between the neighbouring points."""
     if curve.miou is not None:
         return curve.miou
     points = sorted(points)
@@ -149,7 +149,7 @@ def _colours(count: int) -> list[str]:
 
 
 def style(theme: Mapping[str, str]) -> dict[str, object]:
-    """Return matplotlib's settings for a theme."""
+    """Return matplotlib's settings for a theme, `LIGHT` or `DARK`."""
     text = {f"{name}.color": theme["text"] for name in ("text", "xtick", "ytick")}
     return text | {
         "axes.edgecolor": theme["grid"],
@@ -170,7 +170,7 @@ def style(theme: Mapping[str, str]) -> dict[str, object]:
         "legend.fontsize": 8,
         "lines.linewidth": 1.6,
         "font.size": 9,
-        "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
+        "font.family": "DejaVu Sans",  # included in matplotlib, so pictures are the same on every machine
     }
 
 

@@ -1,4 +1,4 @@
-"""Pictures in rows and columns on one page, with titles, a colour bar and a legend of classes."""
+"""Pictures in rows and columns in one file, with titles, a colour bar and a legend of classes."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,10 @@ from wsseg.errors import InputError
 from wsseg.report.overlay import MAP_COLOURS
 
 CELL_WIDTH = 2.6
-"""Width of one picture, inches at 150 dots."""
+"""Width of one picture, inches at 150 dots per inch."""
 
 TITLE, BAR, LEGEND = 0.3, 0.7, 0.35
-"""Room for a row's titles, the colour bar and the legend, inches."""
+"""Space for a row's titles, the colour bar and the legend, inches."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Cell:
 
     Attributes:
         picture: `(H, W, 3) uint8` RGB.
-        title: Above it; empty for none.
+        title: Title above the picture; empty for none.
     """
 
     picture: np.ndarray
@@ -44,16 +44,16 @@ def write_grid(
     """Write pictures as one PNG.
 
     Args:
-        path: The file; its folder is made if needed.
-        rows: Name of a row, at its left -> its pictures; rows may differ in length.
-        colour_bar: What the colours of maps in [0, 1] mean, beside a bar of them; None for no bar.
-        legend: `(name, "#rrggbb")` of the classes in the pictures.
+        path: PNG file to write; its folder is created if needed.
+        rows: Name of a row, which is written at its left -> pictures of the row. Rows may differ in length.
+        colour_bar: Label of the colour bar for maps in [0, 1]; None for no bar.
+        legend: `(name, "#rrggbb")` of each class in the pictures.
 
     Returns:
         `path`.
 
     Raises:
-        InputError: There is no picture.
+        InputError: There is no row, or a row has no picture.
     """
     path = Path(path)
     if not rows or not all(rows.values()):

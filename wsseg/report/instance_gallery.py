@@ -1,4 +1,4 @@
-"""Images with their true objects, the detections, and what went wrong, as a gallery of the report."""
+"""A gallery of the report: images with their true objects, the detections, and the errors."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from wsseg.report.overlay import in_gray
 from wsseg.report.page import Gallery, Row, Tile
 
 MISSED, FALSE_ALARM = (230, 159, 0), (86, 180, 233)
-"""Orange and sky blue of Okabe and Ito: told apart by the colour-blind, bright on gray."""
+"""Okabe and Ito's orange and sky blue: colour-blind people can distinguish them, and they are bright on gray."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class ShownImage:
     """One image to show.
 
     Attributes:
-        id: Its name.
+        id: Name of the image.
         image: `(H, W, 3) uint8` RGB.
-        predicted: The detections, with scores.
-        true: Its objects, or None where they are not known.
+        predicted: Detections, with scores.
+        true: True objects, or None if they are unknown.
     """
 
     id: str
@@ -40,22 +40,23 @@ def instance_gallery(
     score: float = 0.5,
     note: str = "",
 ) -> Gallery:
-    """Show images with their objects, detections and misses.
+    """Show images with their true objects, detections and errors.
 
     Args:
-        title: Such as "Detections on the validation images".
-        shown: In the order of the page, such as that of `wsseg.metrics.worst_images`; all with objects, or all without.
-        class_names: Of the class ids 1..K.
-        kind: What has to overlap by half for an object to be found: masks or boxes.
-        score: Detections below it are not shown and are no false alarms.
-        note: How the images were picked.
+        title: Title, such as "Detections on the validation images".
+        shown: Images in the order of the page, for example from `wsseg.metrics.worst_images`. Either all images or none
+            have true objects.
+        class_names: Names of the class ids 1..K.
+        kind: Kind of overlap that counts: masks or boxes. An object is found at an IoU of 0.5.
+        score: Minimum score of a detection; others are not shown and do not count as false alarms.
+        note: Note about how the images were selected.
 
     Raises:
         InputError: Objects and image differ in size, or scores or masks are missing.
     """
     rows, known = [], True
     for each in shown:
-        gray = in_gray(each.image)  # whose colours might be taken for an object's
+        gray = in_gray(each.image)  # in gray, because the image's colours could be mistaken for an object's
         sure = each.predicted.where(each.predicted.scores >= score)
         tiles = [Tile(each.image)]
         known = each.true is not None
@@ -81,15 +82,15 @@ def misses_tile(
     kind: str = "masks",
     score: float = 0.5,
 ) -> Tile:
-    """Draw the objects that were missed and the false alarms, and nothing else, over the image in gray.
+    """Draw only the missed objects and the false alarms over the image, which is shown in gray.
 
     Args:
         image: `(H, W, 3) uint8` RGB.
-        predicted: With scores.
-        true: The objects.
-        class_names: Of the class ids 1..K.
-        kind: masks or boxes, see `find_misses`.
-        score: Detections below it are left aside.
+        predicted: Detections, with scores.
+        true: True objects.
+        class_names: Names of the class ids 1..K.
+        kind: Kind of overlap: masks or boxes, see `find_misses`.
+        score: Minimum score of a detection; others are ignored.
     """
     misses = find_misses(predicted, true, kind, score=score)
     missed, alarms = true.where(misses.missed), predicted.where(misses.false_alarms)

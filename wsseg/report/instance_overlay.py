@@ -1,4 +1,4 @@
-"""Objects drawn over a photograph: masks, boxes, class names and scores."""
+"""Draw objects over a photograph: masks, boxes, class names and scores."""
 
 import colorsys
 import functools
@@ -14,7 +14,7 @@ from wsseg.objects.instances import Instances
 from wsseg.report.pictures import PICTURE_SIDE
 
 FONT_SHARE = 1 / 22
-"""Size of the font as a share of the picture's long side: 16 pixels of 360."""
+"""Size of the font as a share of the picture's long side: 16 pixels for a side of 360."""
 
 Box = tuple[float, float, float, float]
 
@@ -30,23 +30,23 @@ def draw_instances(
 ) -> np.ndarray:
     """Draw objects over a photograph.
 
-    The photograph is first brought to the size that it is shown at, so that letters and lines are as large on a
-    photograph of 4,000 pixels as on one of 100.
+    The photograph is first resized to the size at which it is shown. So letters and lines have the same size on
+    photographs of 4,000 and of 100 pixels.
 
     Args:
         image: `(H, W, 3) uint8` RGB.
-        instances: Its objects; masks and scores are drawn where there are some.
-        class_names: Of the class ids 1..K.
-        colours: `(N, 3) uint8`, one an object; None for colours that tell neighbours in the list apart.
-        labels: What is written at each object; None for its class and score.
-        side: Long side of the picture in pixels.
-        alpha: Opacity of masks.
+        instances: Objects of the image; masks and scores are drawn if they exist.
+        class_names: Names of the class ids 1..K.
+        colours: `(N, 3) uint8`, one colour per object; None for colours that differ clearly between successive objects.
+        labels: Text at each object; None for its class and score.
+        side: Long side of the picture, pixels.
+        alpha: Opacity of masks, 0 to 1.
 
     Returns:
         `(h, w, 3) uint8` RGB with `max(h, w) = side`.
 
     Raises:
-        InputError: The objects are of another size or have a class without a name, or `image` is none.
+        InputError: The objects belong to another image size, a class has no name, or `image` is not an RGB image.
 
     Example:
         >>> cat = Instances([1], [[20, 20, 60, 50]], (80, 100), scores=[0.93])
@@ -60,14 +60,14 @@ def draw_instances(
         raise InputError(f"the objects belong to an image of (H, W) {instances.size_hw}; got {image.shape}")
     wrong = instances.class_ids[(instances.class_ids < 1) | (instances.class_ids > len(class_names))]
     if len(wrong):
-        raise InputError(f"an object is of class {wrong[0]}; `class_names` has {len(class_names)} names")
+        raise InputError(f"an object has class {wrong[0]}; `class_names` has {len(class_names)} names")
     colours = instance_colours(len(instances)) if colours is None else np.asarray(colours, np.uint8)
     scale = side / max(image.shape[:2])
     size = tuple(max(round(length * scale), 1) for length in image.shape[1::-1])
     canvas = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)).astype(np.float32)
     ratio = np.tile(size, 2) / np.tile(image.shape[1::-1], 2)
     boxes = instances.boxes_xyxy * ratio
-    # The large ones first, so that small objects stay in sight.
+    # Large objects first, so that small objects stay visible.
     order = np.argsort(-np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), kind="stable")
     if instances.masks is not None:
         for row in order:
@@ -86,25 +86,25 @@ def draw_instances(
 
 
 def instance_colours(count: int) -> np.ndarray:
-    """Return `(count, 3) uint8` bright colours, neighbours far apart in hue.
+    """Return `(count, 3) uint8` bright colours; successive colours have very different hues.
 
     Example:
         >>> instance_colours(2).tolist()
         [[255, 64, 64], [64, 120, 255]]
     """
-    # Steps of the golden ratio never come near a hue that was just taken.
+    # Steps of the golden ratio never come near a recent hue.
     rows = [colorsys.hsv_to_rgb(number * 0.6180339887 % 1, 0.75, 1) for number in range(count)]
     return np.rint(255 * np.array(rows).reshape(-1, 3)).astype(np.uint8)
 
 
 def _resized(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bring a mask to a size; a mask of a few pixels does not vanish on the way."""
+    """Resize a mask. A mask of a few pixels does not vanish."""
     shown = np.asarray(Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX))
     return shown >= min(128, max(int(shown.max(initial=0)), 1))
 
 
 def instance_labels(instances: Instances, class_names: Sequence[str]) -> list[str]:
-    """Return the class of each object, with its score where it has one.
+    """Return the class of each object, with its score if there is one.
 
     Example:
         >>> instance_labels(Instances([2, 1], np.ones((2, 4)), (9, 9), scores=[0.934, 0.5]), ["cat", "dog"])
@@ -125,7 +125,7 @@ def _write_labels(
     colours: np.ndarray,
     side: int,
 ) -> None:
-    """Write each label where it is in the picture and on no other, as far as there is room."""
+    """Write each label inside the picture and not over another label, if there is enough space."""
     font = _font(max(round(side * FONT_SHARE), 6))
     taken: list[Box] = []
     for box, label, colour in zip(boxes.tolist(), labels, colours.tolist()):
@@ -138,13 +138,13 @@ def _write_labels(
 
 
 def _place(box: Box, label: tuple[float, float], size: tuple[int, int], taken: Sequence[Box]) -> Box:
-    """Return where a label goes: above its box, in it, or below, the first that is free."""
+    """Return the first free position of a label: above its box, in it, or below it."""
     left, top, _, bottom = box
     width, height = label
     left = min(max(left, 0), max(size[0] - width, 0))
     starts = [top - height, top, bottom, bottom - height, top + height, bottom - 2 * height]
     if bottom - top < 2 * height:
-        starts[1:3] = bottom, top  # a label in a small box would hide it
+        starts[1:3] = bottom, top  # a label inside a small box would hide the object
     places = []
     for start in starts:
         if start >= 0 and start + height <= size[1]:
@@ -166,5 +166,5 @@ def _shortened(label: str, font: ImageFont.FreeTypeFont, width: int) -> str:
 
 @functools.cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Return the font that comes with matplotlib: the same picture on every machine."""
+    """Return the font that matplotlib includes, so pictures are the same on every machine."""
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", size)

@@ -1,4 +1,4 @@
-"""Masks and maps painted over photographs."""
+"""Paint masks and maps over photographs."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from wsseg.palette import colourise, voc_palette
 from wsseg.refiners.resize_maps import resize_maps
 
 MAP_COLOURS = "inferno"
-"""Rises evenly in lightness, so that more always looks like more, in gray and to the colour-blind too."""
+"""Colour map whose lightness rises evenly, so that higher values look higher in gray and to the colour-blind too."""
 
 
 def overlay(image: np.ndarray, mask_or_map: np.ndarray, alpha: float = 0.5) -> np.ndarray:
@@ -19,16 +19,16 @@ def overlay(image: np.ndarray, mask_or_map: np.ndarray, alpha: float = 0.5) -> n
 
     Args:
         image: `(H, W, 3) uint8` RGB.
-        mask_or_map: Integers `(H, W)`: a mask, painted in the VOC palette where it is not background, over the
-            photograph turned gray, whose colours might be taken for a class's. Float `(H, W)` in [0, 1]: a map,
-            painted everywhere in a colour map of rising lightness.
+        mask_or_map: Mask or map. A mask is `(H, W)` integers. Its foreground is painted in the VOC palette over the
+            photograph in gray, because the photograph's colours could be mistaken for a class's. A map is `(H, W)`
+            float in [0, 1]. It is painted at all pixels, with the colour map `MAP_COLOURS`.
         alpha: Opacity of the paint, 0 to 1.
 
     Returns:
         `(H, W, 3) uint8` RGB.
 
     Raises:
-        InputError: The sizes differ, the map leaves [0, 1], or `alpha` does.
+        InputError: The sizes differ, or the map or `alpha` is outside [0, 1].
 
     Example:
         >>> image = np.full((1, 2, 3), 100, np.uint8)
@@ -50,15 +50,15 @@ def overlay(image: np.ndarray, mask_or_map: np.ndarray, alpha: float = 0.5) -> n
 
 
 def overlay_class_maps(image: np.ndarray, class_maps: ClassMaps, alpha: float = 0.85) -> np.ndarray:
-    """Paint the class maps of an image over it: the colour tells the class, the opacity how strongly.
+    """Paint the class maps of an image over it: the colour shows the class, the opacity shows the map's value.
 
     Args:
         image: `(H, W, 3) uint8` RGB.
-        class_maps: In [0, 1]; at each pixel the highest is shown, in its class's VOC colour.
+        class_maps: Class maps in [0, 1]. Each pixel shows the highest map, in its class's VOC colour.
         alpha: Opacity of a map value of 1.
 
     Returns:
-        `(H, W, 3) uint8` RGB: the photograph turned gray, and the paint.
+        `(H, W, 3) uint8` RGB: The photograph in gray, with the paint over it.
 
     Raises:
         InputError: The maps belong to an image of another size.
@@ -76,10 +76,10 @@ def overlay_class_maps(image: np.ndarray, class_maps: ClassMaps, alpha: float = 
 
 
 def legend(class_names: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Name the colours of a mask.
+    """Return the legend of a mask's colours.
 
     Args:
-        class_names: In id order, the background first.
+        class_names: Class names in id order, background first.
 
     Returns:
         `(name, "#rrggbb")` of each class in the VOC palette, and of 255, "unsure", at the end.
@@ -102,7 +102,7 @@ def _checked(image: np.ndarray) -> np.ndarray:
 
 
 def in_gray(image: np.ndarray) -> np.ndarray:
-    """Return a photograph without colour, `(H, W, 3) uint8`: its luma of ITU-R BT.601, as Pillow's mode L."""
+    """Return a photograph in gray, `(H, W, 3) uint8`: its luma by ITU-R BT.601, as in Pillow's mode L."""
     luma = (image @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
     return np.repeat(luma[..., None], 3, -1)
 

@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML page, filled from plain dataclasses."""
+"""The report: one self-contained HTML page, made from plain dataclasses."""
 
 import io
 import math
@@ -23,22 +23,22 @@ from wsseg.report.search_figure import search_figure
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One row of the score table. Scores are in [0, 1]; None prints as a dash.
+    """One row of the score table. Scores are in [0, 1]; None is shown as a dash.
 
     Attributes:
-        name: What is scored: class maps, pseudo-masks, segmenter, ceiling (fully supervised).
-        split: The images it is scored on.
-        images: How many.
+        name: Name of the scored result: class maps, pseudo-masks, segmenter, ceiling (fully supervised).
+        split: Split of the scored images.
+        images: Number of scored images.
         miou: Mean IoU.
-        iou: By class name, the background included.
-        pixel_accuracy: Share of scored pixels that are right.
+        iou: IoU by class name, background included.
+        pixel_accuracy: Share of scored pixels with the right class.
         mean_class_accuracy: Mean of the classes' recalls.
-        frequency_weighted_iou: IoU weighted by the classes' pixels.
-        oracle_miou: mIoU at the background level that is best on the scored images themselves.
-        oracle_level: That level.
-        level: The background level in use.
-        rule: How it was chosen.
-        supervision: What a segmenter was trained on: pseudo_masks or masks.
+        frequency_weighted_iou: Mean IoU, weighted by the classes' numbers of pixels.
+        oracle_miou: mIoU at the oracle level.
+        oracle_level: Background level that is best on the scored images themselves.
+        level: Background level in use.
+        rule: Rule that chose the background level.
+        supervision: Masks on which a segmenter was trained: pseudo_masks or masks.
     """
 
     name: str
@@ -57,7 +57,7 @@ class ScoreRow:
 
     @classmethod
     def from_scores(cls, name: str, scores: Mapping[str, Any]) -> "ScoreRow":
-        """Take a row from an entry of `scores.json`; keys that the page does not show are passed over."""
+        """Make a row from an entry of `scores.json`. Keys that the page does not show are ignored."""
         oracle = scores.get("oracle") or {}
         wanted = (
             "split",
@@ -81,12 +81,12 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class ObjectScores:
-    """How well objects were found: one table and one figure.
+    """Scores of detections: one table and one figure.
 
     Attributes:
-        title: What is scored on which images, such as "masks, val".
-        scores: As `wsseg.metrics.InstanceAveragePrecision.result` returns them.
-        precision: Class name -> precision over recall, as its `precision_at_recalls` returns them; empty for no figure.
+        title: Title that names the scored objects and the split, such as "masks, val".
+        scores: Result of `wsseg.metrics.InstanceAveragePrecision.result`.
+        precision: Class name -> precision over recall, the result of `precision_at_recalls`; empty for no figure.
     """
 
     title: str
@@ -96,13 +96,13 @@ class ObjectScores:
 
 @dataclass(frozen=True)
 class StageRow:
-    """What a stage took.
+    """Time and memory of a stage.
 
     Attributes:
-        name: The stage.
-        seconds: Wall time, resumed parts included.
-        memory_mb: Highest resident memory in MiB, or None.
-        made: What it made, in a few words.
+        name: Name of the stage.
+        seconds: Wall time of the process that completed the stage, without the parts that earlier processes did.
+        memory_mb: Highest resident memory, MiB, or None.
+        made: Short description of what the stage made.
     """
 
     name: str
@@ -113,7 +113,7 @@ class StageRow:
 
 @dataclass(frozen=True)
 class Curve:
-    """A training history: `columns` as `figures.read_history` returns them."""
+    """A training history: `columns` is the result of `wsseg.training.history.read_history`."""
 
     title: str
     columns: Mapping[str, Sequence[float]]
@@ -124,9 +124,9 @@ class Tile:
     """One picture of a gallery.
 
     Attributes:
-        picture: `(H, W, 3) uint8`, or `(H, W)` integers: a mask, shown in the VOC palette. None: a dash.
-        iou: mIoU of this very picture in [0, 1], or None.
-        note: A few words below it.
+        picture: `(H, W, 3) uint8` RGB; a mask, `(H, W)` integers, shown in the VOC palette; or None, shown as a dash.
+        iou: mIoU of this picture in [0, 1], or None.
+        note: Short note below the picture.
     """
 
     picture: np.ndarray | None
@@ -139,10 +139,10 @@ class Row:
     """One image of a gallery.
 
     Attributes:
-        id: The image.
-        labels: Its class names.
-        tiles: One for each column of the gallery.
-        iou: What the rows are ordered by, the worst first; None goes last.
+        id: Id of the image.
+        labels: Class names of the image.
+        tiles: Tiles, one per column of the gallery.
+        iou: mIoU by which the rows are sorted, the worst first; None comes last.
     """
 
     id: str
@@ -153,14 +153,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Images side by side with what was made of them.
+    """Images with their maps, masks or detections, side by side.
 
     Attributes:
-        title: Such as "Training images".
-        columns: Headings, such as image, class maps, pseudo-mask, ground truth.
-        rows: In any order.
-        note: How the rows were picked.
-        legend: `(name, "#rrggbb")` of the colours in the pictures; None for those of the classes.
+        title: Title, such as "Training images".
+        columns: Headings of the columns, such as image, class maps, pseudo-mask, true mask.
+        rows: Rows in any order; the page sorts them.
+        note: Note about how the rows were selected.
+        legend: `(name, "#rrggbb")` of the colours in the pictures; None for the classes' colours.
     """
 
     title: str
@@ -172,24 +172,24 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Page:
-    """Everything in the report. Empty sections are left out.
+    """Everything in the report. Empty sections are omitted.
 
     Attributes:
-        title: The recipe's name.
-        facts: `(name, value)` of the run: dataset, seed, device, versions ...
-        class_names: In id order, the background first.
-        stages: In order of running.
+        title: Name of the recipe.
+        class_names: Class names in id order, background first.
+        facts: `(name, value)` of facts about the run: dataset, supervision, seed, versions ...
+        stages: Stages in the order in which they ran.
         scores: Rows of the score table.
-        share_of_ceiling: Segmenter's mIoU divided by its ceiling's; None where there is no such pair.
+        share_of_ceiling: Segmenter's mIoU divided by its ceiling's; None if one of them is missing.
         objects: Scores of detections.
         curves: Training histories.
-        thresholds: Threshold curves.
+        thresholds: Curves of mIoU over the background level.
         search: Trials of the CRF search, see `search_figure`.
-        galleries: Images.
-        set_aside: `(image id, reason)` of the inputs that were left out.
-        warnings: `(stage, text)`: what looks wrong in the run.
-        notes: `(term, convention)`: how the scores are to be read.
-        recipe: The recipe as text.
+        galleries: Galleries of images.
+        set_aside: `(image id, reason)` of each input that was not used.
+        warnings: `(stage, text)` of each sign that something went wrong.
+        notes: `(term, convention)`: explanations of how the scores were computed.
+        recipe: Recipe as text.
     """
 
     title: str
@@ -210,15 +210,15 @@ class Page:
 
 
 def write_page(path: Path, page: Page) -> None:
-    """Write the report: one HTML file without scripts and without a reference to anything outside it.
+    """Write the report: one HTML file without scripts and without references to other files or sites.
 
     Args:
-        path: The HTML file.
-        page: What is in it. Names, ids and reasons may be any text: they are escaped.
+        path: HTML file to write.
+        page: Content of the report. Names, ids and reasons may be any text; they are escaped.
 
     Raises:
-        InputError: A gallery's row has not as many tiles as there are columns, a picture is no image, or the
-            file cannot be written.
+        InputError: A gallery's row does not have one tile per column, a picture is not an image, or the file cannot be
+            written.
     """
     for gallery in page.galleries:
         for row in gallery.rows:
@@ -257,7 +257,7 @@ def write_page(path: Path, page: Page) -> None:
 
 
 def percent(value: float | None) -> str:
-    """Format a share in percent with one decimal, or a dash for None and nan.
+    """Format a share in percent with one decimal; None and nan become a dash.
 
     Example:
         >>> percent(0.4831), percent(None)
@@ -267,7 +267,7 @@ def percent(value: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Format seconds as people read them.
+    """Format a number of seconds as seconds, minutes or hours.
 
     Example:
         >>> duration(4.24), duration(75), duration(7384)
@@ -282,12 +282,12 @@ def duration(seconds: float) -> str:
 
 
 def worst_first(rows: Iterable[Row]) -> list[Row]:
-    """Order rows by rising IoU; those without one go last, in the order given."""
+    """Sort rows by rising IoU. Rows without IoU come last, in their given order."""
     return sorted(rows, key=lambda row: math.inf if row.iou is None or math.isnan(row.iou) else row.iou)
 
 
 def _drawn(draw: Callable[[bool], bytes]) -> dict[str, Any]:
-    """The figure for a light and for a dark page, and its width in CSS pixels."""
+    """Return the figure for a light and for a dark page, and its width in CSS pixels."""
     light, dark = draw(False), draw(True)
     width = round(Image.open(io.BytesIO(light)).width * 96 / DOTS_PER_INCH)
     return {"light": data_uri("image/png", light), "dark": data_uri("image/png", dark), "width": width}

@@ -1,4 +1,4 @@
-"""Pictures as `data:` addresses, so that a page needs no other file."""
+"""Pictures as `data:` URIs, so that a page needs no other files."""
 
 import base64
 import io
@@ -10,18 +10,18 @@ from wsseg.errors import InputError
 from wsseg.palette import voc_palette
 
 PICTURE_SIDE = 360
-"""Long side of a picture in the page, pixels: about twice what a tile takes on a common screen."""
+"""Long side of a picture in the page, pixels: about twice the size of a tile on a common screen."""
 
 
 def picture_uri(picture: np.ndarray) -> str:
-    """Return a picture as a `data:` address: a mask as indexed PNG, anything else as JPEG.
+    """Return a picture as a `data:` URI: a mask as indexed PNG in the VOC palette, an image as JPEG.
 
     Args:
-        picture: `(H, W, 3) uint8` RGB, or a mask: `(H, W)` integers in 0..255, in the VOC palette. It is
-            made smaller if it is longer than 360 pixels.
+        picture: `(H, W, 3) uint8` RGB, or a mask, `(H, W)` integers in 0..255. It is reduced if its long side exceeds
+            360 pixels.
 
     Raises:
-        InputError: It is neither.
+        InputError: `picture` is neither an RGB image nor a mask.
 
     Example:
         >>> picture_uri(np.zeros((2, 3), np.uint8))[:22]
@@ -51,5 +51,5 @@ def picture_uri(picture: np.ndarray) -> str:
 
 
 def data_uri(kind: str, content: bytes) -> str:
-    """Return bytes of a media type such as `image/png` as a `data:` address."""
+    """Return the bytes of a media type such as `image/png` as a `data:` URI."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,4 +1,4 @@
-"""Precision over recall of detections, class by class."""
+"""A figure of precision over recall of detections, for each class."""
 
 from collections.abc import Mapping
 
@@ -10,14 +10,14 @@ from wsseg.report.figures import DARK, LIGHT, SERIES_COLOURS, png, style
 
 
 def precision_recall_figure(curves: Mapping[str, np.ndarray | None], dark: bool = False) -> bytes:
-    """Draw a curve for each class, and their mean if there are several.
+    """Draw one curve per class, and their mean if there are several classes.
 
-    With more classes than colours only the worst are coloured, the others are gray.
+    If there are more classes than colours, only the worst classes have a colour; the others are gray.
 
     Args:
-        curves: Class name -> `(R,)` precision in [0, 1] at R recalls evenly from 0 to 1, 0 where a recall is not
-            reached; None for a class without a true object, which is left out.
-        dark: For a dark page.
+        curves: Class name -> `(R,)` precision in [0, 1] at R evenly spaced recalls from 0 to 1, 0 where a recall is not
+            reached; None for a class without true objects, which is skipped.
+        dark: Whether the figure is for a dark page.
 
     Returns:
         A PNG with a transparent background.
@@ -49,7 +49,7 @@ def precision_recall_figure(curves: Mapping[str, np.ndarray | None], dark: bool 
 
 
 def _draw(axes, precision: np.ndarray, **look) -> None:
-    """Draw a curve down to the axis where no higher recall is reached."""
+    """Draw a curve, down to the axis at the highest recall that is reached."""
     recalls = np.linspace(0, 100, len(precision))
     reached = int((precision > 0).sum())
     shown = np.append(precision[:reached], 0) if reached < len(precision) else precision

@@ -1,4 +1,4 @@
-"""The CRF search as a picture: what each parameter's values came to."""
+"""A figure of the CRF search: the mIoU at each value of each parameter."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,11 +11,11 @@ from wsseg.report.figures import DARK, LIGHT, SERIES_COLOURS, png, style
 
 
 def search_figure(trials: Sequence[Mapping[str, Any]], dark: bool = False) -> bytes:
-    """Draw a panel for each parameter: every trial, and the best mIoU of each value.
+    """Draw one panel per parameter: every trial, and the best mIoU at each value.
 
     Args:
-        trials: As the label stage writes them: `parameters` and `miou`.
-        dark: For a dark page.
+        trials: Trials from the label stage's `crf_search.json`, with `parameters` and `miou`.
+        dark: Whether the figure is for a dark page.
 
     Returns:
         A PNG with a transparent background.

@@ -1,4 +1,4 @@
-"""The stages of a run, in order. A stage is a function from directories to one new directory."""
+"""The stages of a run, in order. A stage is a function that reads folders and writes one new folder."""
 
 from typing import Any
 
@@ -22,22 +22,22 @@ __all__ = ["STAGES", "Outcome", "Stage", "inputs_of", "plan"]
 
 
 def both(first: Condition, second: Condition) -> Condition:
-    """Return the condition that both hold."""
+    """Return the condition that both conditions hold."""
     return lambda recipe: first(recipe) and second(recipe)
 
 
 def either(first: Condition, second: Condition) -> Condition:
-    """Return the condition that one of the two holds."""
+    """Return the condition that at least one of two conditions holds."""
     return lambda recipe: first(recipe) or second(recipe)
 
 
 def supervision(*names: str) -> dict[str, Condition]:
-    """Return options of the section `supervision`, each under the condition that it does something."""
+    """Return options of the section `supervision`, each with the condition that it has an effect."""
     return {f"supervision.{name}": supervision_acts(name) for name in names}
 
 
 def from_classifier(section: str) -> Condition:
-    """Return the condition that a network begins with the classifier's backbone."""
+    """Return the condition that a network starts from the classifier's backbone."""
     return lambda recipe: getattr(recipe, section).weights == "classifier"
 
 
@@ -52,7 +52,7 @@ def ceiling(recipe: Recipe) -> bool:
 
 
 def on_true_masks(definition: dict[str, Any]) -> None:
-    """Say that the ceiling's masks are the true ones, which leave a mean teacher nothing to label."""
+    """State that the ceiling trains on true masks, and omit the mean teacher, which then has nothing to label."""
     definition["options"]["segment"]["supervision"] = "masks"
     definition["options"]["segment"].pop("teacher", None)
 
@@ -163,7 +163,7 @@ STAGES = {
         data=SCORED,
     ),
 }
-"""Every stage but the report, which reads them all."""
+"""Name -> stage, in order. The report is added below, because it reads the folders of all other stages."""
 
 STAGES["report"] = Stage(
     "7_report",
@@ -175,7 +175,7 @@ STAGES["report"] = Stage(
 
 
 def plan(recipe: Recipe) -> list[str]:
-    """Name the stages that a recipe has, in order.
+    """Return the names of a recipe's stages, in order.
 
     Example:
         >>> plan(Recipe())
@@ -185,6 +185,6 @@ def plan(recipe: Recipe) -> list[str]:
 
 
 def inputs_of(recipe: Recipe, name: str) -> list[str]:
-    """Name the stages of this recipe whose directories a stage reads."""
+    """Return the names of the recipe's stages whose folders a stage reads."""
     planned = plan(recipe)
     return [other for other, when in STAGES[name].inputs.items() if other in planned and when(recipe)]

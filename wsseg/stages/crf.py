@@ -1,4 +1,4 @@
-"""The dense CRF of an option section, for every stage that has one."""
+"""The dense CRF that a section of options describes, for all stages that use one."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from wsseg.refiners import DenseCRF
 
 
 def dense_crf(config: CRFConfig) -> DenseCRF | None:
-    """Return the CRF that an option section describes, or None for none."""
+    """Return the CRF that a section of options describes, or None if its preset is `none`."""
     if config.preset == "none":
         return None
     options = {"iterations": config.iterations, "backend": config.backend} | config.parameters
@@ -15,10 +15,10 @@ def dense_crf(config: CRFConfig) -> DenseCRF | None:
 
 
 def with_crf(config: LabelConfig, parameters: dict[str, float]) -> LabelConfig:
-    """Return the options with other parameters of the CRF."""
+    """Return the options with these parameters of the CRF replaced."""
     return replace(config, crf=replace(config.crf, parameters=config.crf.parameters | parameters))
 
 
 def worker_count(config: LabelConfig) -> int:
-    """Return how many processes make pseudo-masks: this one alone where the CRF is a graph on the GPU."""
+    """Return the number of processes that make pseudo-masks: 1 if the CRF is a graph on the GPU."""
     return 1 if config.crf.backend == "keras" else config.workers

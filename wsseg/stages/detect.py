@@ -1,4 +1,4 @@
-"""Stage 5 of instances: train a detector on the pseudo-instances, or, as the ceiling, on the true ones."""
+"""Stage 5 for instances: train a detector on the pseudo-instances, or, as the ceiling, on the true instances."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,7 +26,7 @@ from wsseg.training.resumable_fit import remove_checkpoints
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train the recipe's detector on `4_label/instances`; write `detector.keras` and `history.csv`.
 
-    The records have neither masks nor instances, so none of the training split's can be read.
+    The records have neither masks nor instances, so those of the training split cannot be read.
     """
     train, set_aside = splits.checked(recipe.dataset.train)
     folder = inputs["label"] / INSTANCES
@@ -36,7 +36,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
 
 
 def run_ceiling(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
-    """Train the same detector with the same budget on the true instances: the upper bound."""
+    """Train the same detector for the same number of epochs on the true instances: the upper bound."""
     train, set_aside = splits.checked(recipe.dataset.train, masks=True)
     known = [record.id for record in train if record.instances is not None]
     if not known:
@@ -53,7 +53,7 @@ def train_detector(
     instances: Callable[[Record], Instances],
     set_aside: dict[str, str],
 ) -> Outcome:
-    """Train on the objects that `instances` gives for each record."""
+    """Train the recipe's detector on the objects that `instances` returns for each record."""
     config = recipe.detect
     if not (out / DETECTOR).exists():
         prepare(recipe)

@@ -1,4 +1,4 @@
-"""Stage 2: class maps of the training images, for the labels present only."""
+"""Stage 2: class maps of the training images, only for the classes in each image's labels."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,8 +27,8 @@ from wsseg.training.device import prepare
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Explain every training image's labels; write `maps/ID.npz`.
 
-    Where the background level is chosen on a calibration split, that split's images are explained too, into
-    `calibration_maps/`. A file that is there already is kept: so an interrupted stage goes on.
+    If the background level is chosen on a calibration split, the images of that split are also explained, into
+    `calibration_maps/`. Existing files are kept, so an interrupted stage resumes.
     """
     config = recipe.localize
     prepare(recipe)
@@ -48,16 +48,16 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
 def write_maps(explain: MultiScale, dataset: Dataset, folder: Path, config: LocalizeConfig) -> int:
     """Write the class maps of a dataset's images that are not in `folder` yet.
 
-    A map is the multi-scale sum divided by its maximum inside the image plus 1e-5 (IRN), so that each class
-    present reaches 1 somewhere; with `scaling: range` its minimum there is taken off first (PSA, SEAM). An image
-    whose long side exceeds `wsseg.loading.reduction.MAX_SIDE` is reduced to it, and its maps have 1/map_stride of the
-    reduced size; they name the image's own size all the same, to which the label stage resizes them.
+    A map is the multi-scale sum, divided by its maximum inside the image plus 1e-5 (IRN), so that each class present
+    reaches 1 at some pixel. With `scaling: range`, its minimum inside the image is subtracted first (PSA, SEAM). An
+    image whose long side exceeds `wsseg.loading.reduction.MAX_SIDE` is reduced to it, and its maps have 1/map_stride of
+    the reduced size. The file of maps still states the image's own size, to which the label stage resizes the maps.
 
     Args:
-        explain: Makes the sums.
-        dataset: The images, with their labels.
-        folder: For the maps.
-        config: Batch size, `absent` and `scaling`.
+        explain: Explainer that computes the multi-scale sums.
+        dataset: Images with their labels.
+        folder: Folder where the maps are written.
+        config: Options: batch size, `absent` and `scaling`.
 
     Returns:
         Number of images with at least one label.
@@ -72,9 +72,9 @@ def write_maps(explain: MultiScale, dataset: Dataset, folder: Path, config: Loca
         for batch in padded_batches(dataset, left, config.batch_size):
             ids = [np.flatnonzero(dataset.label_vector(record)) for record in batch.records]
             targets = np.full((len(batch.images), width), -1, np.int32)
-            for place, classes in enumerate(ids):
+            for index, classes in enumerate(ids):
                 wanted = every if absent else classes
-                targets[place, : len(wanted)] = wanted
+                targets[index, : len(wanted)] = wanted
             sums = explain.raw(batch.images, targets)
             sizes_hw = zip(batch.sizes_hw, batch.own_sizes_hw)
             for record, classes, (size_hw, own_hw), maps in zip(batch.records, ids, sizes_hw, sums):

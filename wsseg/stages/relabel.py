@@ -1,4 +1,4 @@
-"""Between label and segment: self-training with the image-level labels."""
+"""Optional stage between label and segment: self-training with the image-level labels."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,15 +24,16 @@ from wsseg.supervision.training_images import training_data
 
 
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
-    """Train a segmenter on the pseudo-masks, label the training images with it, and so on; write `masks/ID.png`.
+    """Train a segmenter, label the training images with it, and repeat; write `masks/ID.png`.
 
-    What the segmenter sees in an image is held to the classes of its labels, which the segmenter itself is not given:
-    that is where the new masks can be better than those it learnt from. What it takes for a class that the image does
-    not have is foreground all the same (`wsseg.segmenters.restrict_to_labels`). No mask of the training split is read.
+    The first segmenter learns from the pseudo-masks, each further one from the masks of the round before. The
+    segmenter's predictions are restricted to the classes in the image's labels. The segmenter does not know these
+    labels, so the new masks can be better than the masks that it learnt from. Pixels that it assigns to an absent class
+    still count as foreground (`wsseg.segmenters.restrict_to_labels`). No mask of the training split is read.
 
     References:
-        Lee, Pseudo-label, ICML workshop 2013; Wei et al., STC, TPAMI 2017, section 3.3 (predictions restricted to the
-        image's labels train the next network).
+        Lee, Pseudo-label, ICML workshop 2013; Wei et al., STC, TPAMI 2017, section 3.3 (the next network is trained on
+        predictions that are restricted to the image's labels).
     """
     config = recipe.relabel
     if config.epochs is not None:
@@ -46,13 +47,13 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         masks = (out if last else folder) / MASKS
         masks.mkdir(exist_ok=True)
         done = train_segmenter(recipe, inputs, folder, train, masks_in(given), {})
-        label_anew(recipe, train, folder / SEGMENTER, masks, number)
+        relabel_images(recipe, train, folder / SEGMENTER, masks, number)
         given = masks
     line = f"{config.rounds} rounds, {len(train)} masks; the last segmenter's {done.line.rpartition(', ')[2]}"
     return Outcome(line, {"images": len(train), "rounds": config.rounds}, set_aside)
 
 
-def label_anew(recipe: Recipe, train: Dataset, model: Path, masks: Path, number: int) -> None:
+def relabel_images(recipe: Recipe, train: Dataset, model: Path, masks: Path, number: int) -> None:
     """Label the training images that have no mask in the folder yet."""
     config = recipe.relabel
     left = unfinished(train, masks, ".png")
@@ -60,7 +61,7 @@ def label_anew(recipe: Recipe, train: Dataset, model: Path, masks: Path, number:
         return
     predictor = Predictor(load_model(model), config.scales, max_side=recipe.segment.max_side)
     crf = dense_crf(config.crf)
-    with bar(f"labelling anew, round {number}", len(train), done=len(train) - len(left)) as advance:
+    with bar(f"relabelling, round {number}", len(train), done=len(train) - len(left)) as advance:
         for record, probabilities in predictor(train, left):
             present = train.label_vector(record)
             mask = relabelled(train.read_image(record), probabilities, present, crf, config.confidence)
@@ -71,14 +72,14 @@ def label_anew(recipe: Recipe, train: Dataset, model: Path, masks: Path, number:
 def relabelled(
     image: np.ndarray, probabilities: np.ndarray, present: np.ndarray, crf: DenseCRF | None, confidence: float
 ) -> np.ndarray:
-    """Make one mask of a segmenter's probabilities and an image's labels.
+    """Make one mask from a segmenter's probabilities and an image's labels.
 
     Args:
-        image: `(H, W, 3) uint8`.
+        image: `(H, W, 3) uint8` RGB.
         probabilities: `(H, W, K + 1)` float, background first.
-        present: `(K,)`: 1 for the classes of the image.
-        crf: On the probabilities of the background and the classes that are present.
-        confidence: As of `RelabelConfig`.
+        present: `(K,)`: 1 for the classes of the image, 0 for the others.
+        crf: Dense CRF over the background and the classes present; None for none.
+        confidence: Minimum probability of a label; pixels below it become 255. See `RelabelConfig`.
 
     Returns:
         `(H, W) uint8`: 0 = background, 1..K, 255 = unsure.

@@ -31,8 +31,8 @@ from wsseg.training.resumable_fit import remove_checkpoints
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train the recipe's segmenter; write `segmenter.keras` and `history.csv`.
 
-    On pseudo-masks the records have no masks, so none of the training split's can be read; the true masks that the
-    section `supervision` gives lie among them.
+    With pseudo-masks, the records have no masks, so those of the training split cannot be read. True masks that the
+    section `supervision` gives are among the pseudo-masks' files.
     """
     if fully_supervised(recipe):
         return run_ceiling(recipe, splits, inputs, out)
@@ -50,14 +50,14 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
 
 
 def masks_in(folder: Path, only: set[str] | None = None) -> Callable[[Record], np.ndarray | None]:
-    """Return what reads a record's mask from a folder of `ID.png`, or gives None for all but `only` these."""
+    """Return a function that reads a record's mask from a folder of `ID.png`, or returns None if not in `only`."""
     return lambda record: (
         read_mask(folder / f"{record.id}.png") if only is None or record.id in only else None
     )
 
 
 def run_ceiling(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
-    """Train the same segmenter with the same budget on the true masks: the upper bound of the table."""
+    """Train the same segmenter for the same number of epochs on the true masks: the upper bound in the table."""
     train, set_aside = splits.checked(recipe.dataset.train, masks=True)
     with_masks = [record.id for record in train if record.mask is not None]
     if not with_masks:
@@ -76,17 +76,17 @@ def train_segmenter(
     ceiling: bool = False,
     shown: Sequence[Record] | None = None,
 ) -> Outcome:
-    """Train on the masks that `masks` gives for each record, `(H, W) uint8`, 255 ignored.
+    """Train the recipe's segmenter on the masks that `masks` returns for each record.
 
     Args:
-        recipe: Its section `segment` says how.
-        inputs: The folder of the classify stage, where weights come from it.
-        out: For the segmenter and its history.
-        train: The images.
-        masks: Reads a record's mask; None is 255 everywhere.
+        recipe: Recipe, whose section `segment` has the options of the training.
+        inputs: Folders of earlier stages; the classify stage's is needed if the weights come from the classifier.
+        out: Folder where the segmenter and its history are written.
+        train: Training images.
+        masks: Function that returns a record's mask, `(H, W) uint8`, 255 ignored; or None, for 255 everywhere.
         set_aside: Images that cannot be used, for the outcome.
-        ceiling: Whether the masks are the true ones, which leave a teacher nothing to label.
-        shown: Images that an epoch shows, where that is not each of them once.
+        ceiling: Whether the masks are true masks, which leave a mean teacher nothing to label.
+        shown: Records that one epoch shows, with repetitions; None for each image once.
     """
     config = recipe.segment
     if not (out / SEGMENTER).exists():

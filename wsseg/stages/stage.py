@@ -1,4 +1,4 @@
-"""What a stage is: what is known of it before it runs, and what it says when it is done."""
+"""The description of a stage, and the outcome that it returns."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -10,11 +10,11 @@ from wsseg.recipe import Recipe
 from wsseg.supervision.splits import Splits
 
 Condition = Callable[[Recipe], bool]
-"""Tells whether something belongs to a recipe's run."""
+"""Function that returns whether something belongs to a recipe's run."""
 
 
 def always(recipe: Recipe) -> bool:
-    """Hold for every recipe."""
+    """Return True: the condition that holds for every recipe."""
     return True
 
 
@@ -29,18 +29,18 @@ def each(*names: str, when: Condition = always) -> dict[str, Condition]:
 
 
 def as_it_is(definition: dict[str, Any]) -> None:
-    """Leave a definition as it is."""
+    """Do not change a definition."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stage says when it is done.
+    """Summary that a stage returns when it is done.
 
     Attributes:
-        line: One line: what it made, how good it is.
-        counts: The same for the manifest: numbers by name.
+        line: One line for the user: what the stage made, and how good it is.
+        counts: The same facts for the manifest: numbers by name.
         set_aside: Inputs that were not used, `id -> reason`.
-        warnings: What looks wrong in what it made (`wsseg.stages.warning_signs`).
+        warnings: Signs that the result is wrong, one line each (`wsseg.stages.warning_signs`).
     """
 
     line: str
@@ -51,19 +51,19 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Stage:
-    """A function from directories to one new directory.
+    """A function that reads folders and writes one new folder.
 
-    Options, inputs and data decide the stage's outcome, each under its condition. What is missing there makes a stage
-    look done when it is not.
+    Options, inputs and data decide the stage's outcome, each under its condition. If one is missing here, a stage looks
+    done although it is not.
 
     Attributes:
-        folder: Directory of the stage inside the run folder.
+        folder: Name of the stage's folder inside the run folder.
         work: "module:function" of `work(recipe, splits, inputs, out) -> Outcome`; imported when the stage runs.
         when: Condition under which a recipe has this stage.
         options: Dotted names of options and sections of the recipe.
-        inputs: Names of the stages whose directories it reads.
+        inputs: Names of the stages whose folders this stage reads.
         data: Parts of the data: `train`, `val`, `calibration`, each also with `_masks`; `given_masks`; `annotations`.
-        amend: Changes a definition that the options alone do not tell.
+        amend: Function that adds to a definition what the options do not contain.
     """
 
     folder: str
@@ -83,13 +83,13 @@ class Stage:
         return [name for name, when in self.data.items() if when(recipe)]
 
     def run(self, recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
-        """Do the stage's work.
+        """Run the stage.
 
         Args:
-            recipe: The validated recipe.
-            splits: The dataset's splits, opened once for all stages.
-            inputs: Directories of the input stages, by name.
-            out: The stage's own directory. What an interrupted run has left there is kept and completed.
+            recipe: Validated recipe.
+            splits: Splits of the dataset, opened once for all stages.
+            inputs: Folders of the input stages, by name.
+            out: Folder of this stage. Files of an interrupted run are kept, and the missing ones are added.
         """
         module, function = self.work.split(":")
         return getattr(importlib.import_module(module), function)(recipe, splits, inputs, out)

@@ -1,4 +1,4 @@
-"""Signs that a run has gone wrong, in lines for the user; the stage that says them is done all the same."""
+"""Signs that a result is wrong, as lines for the user. They stop no stage."""
 
 from collections.abc import Sequence
 
@@ -7,21 +7,21 @@ import numpy as np
 from wsseg.datasets import Dataset, Record
 
 CHANCE = 0.1
-"""Share of the way from chance to 1 below which a mean average precision is near chance."""
+"""A mean average precision below this share of the way from chance to 1 is near chance."""
 
 FOREGROUND = (0.005, 0.95)
-"""Mean foreground share of pseudo-masks of labelled images, outside of which hardly any dataset is."""
+"""Usual range of the mean foreground share of pseudo-masks, over images that have a label."""
 
 EMPTY = 0.5
-"""Share of labelled images with an empty prediction from which on it is said. A few may hold tiny objects."""
+"""Share of images with an empty prediction from which on there is a warning; a few images have only tiny objects."""
 
 
 def near_chance(mean: float | None, labels: np.ndarray) -> tuple[str, ...]:
-    """Tell where a classifier ranks images hardly better than by chance.
+    """Return a warning if a classifier ranks images hardly better than chance.
 
     Args:
-        mean: Mean average precision in [0, 1], or None where there is none.
-        labels: `(N, K)` true labels in {0, 1} of the images that it was measured on.
+        mean: Mean average precision in [0, 1], or None if it could not be measured.
+        labels: `(N, K)` labels in {0, 1} of the images on which it was measured.
 
     Example:
         >>> near_chance(0.52, np.array([[1, 0], [0, 1]]))[0][:38]
@@ -34,20 +34,20 @@ def near_chance(mean: float | None, labels: np.ndarray) -> tuple[str, ...]:
         return ()
     chance = float(
         shares[shares > 0].mean()
-    )  # an order by chance has the precision of a class's share of images
+    )  # a random order has the class's share of images as its precision
     if chance == 1 or mean - chance >= CHANCE * (1 - chance):
         return ()
     return (
-        f"val mAP {mean:.3f} is near chance ({chance:.3f}): the classifier has learnt little, and so its maps show "
-        "little; start it from pretrained weights (`classify.weights`), or try more `classify.epochs`",
+        f"val mAP {mean:.3f} is near chance ({chance:.3f}), so the class maps cannot show the classes; start from "
+        "pretrained weights (`classify.weights`), or try more `classify.epochs`",
     )
 
 
 def foreground_out_of_range(shares: Sequence[float]) -> tuple[str, ...]:
-    """Tell where pseudo-masks are nearly all background, or nearly all foreground.
+    """Return a warning if pseudo-masks are nearly all background or nearly all foreground.
 
     Args:
-        shares: Foreground share in [0, 1] of each image that has a label.
+        shares: Share of foreground pixels in [0, 1], for each image that has a label.
 
     Example:
         >>> foreground_out_of_range([0.99, 1.0])[0][:55]
@@ -65,10 +65,14 @@ def foreground_out_of_range(shares: Sequence[float]) -> tuple[str, ...]:
 
 
 class EmptyPredictions:
-    """What is missing in a segmenter's predictions: any object in an image with labels, a class in all of them.
+    """Count of images without any predicted object, and the classes that no prediction has.
 
     Args:
-        dataset: The images and their labels.
+        dataset: The dataset whose images are predicted.
+
+    Attributes:
+        labelled: Number of images that have a label.
+        empty: Number of these whose prediction is background only.
     """
 
     def __init__(self, dataset: Dataset):
@@ -78,7 +82,7 @@ class EmptyPredictions:
         self._predicted: set[int] = set()
 
     def add(self, record: Record, prediction: np.ndarray) -> None:
-        """Count one image, whose prediction is `(H, W) uint8`, 0 = background."""
+        """Add one image with its prediction, `(H, W) uint8`, 0 = background."""
         ids = {int(one) for one in np.unique(prediction) if 0 < one <= len(self.classes)}
         self._predicted |= ids
         self._present |= set(record.labels)
@@ -87,7 +91,7 @@ class EmptyPredictions:
             self.empty += not ids
 
     def warnings(self, name: str) -> tuple[str, ...]:
-        """Return what there is to say of the predictions of the network called `name`."""
+        """Return the warnings about the predictions of the network `name`."""
         predicted = {self.classes[one - 1] for one in self._predicted}
         never = [one for one in self.classes if one in self._present - predicted]
         found = []

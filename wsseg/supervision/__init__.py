@@ -1,1 +1,1 @@
-"""The dataset's splits, and what the training images come with."""
+"""The dataset's splits, and the labels, masks and annotations of the training images."""

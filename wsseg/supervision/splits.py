@@ -1,4 +1,4 @@
-"""The splits of a recipe's dataset, opened once for all stages: no masks unless they are asked for."""
+"""The splits of a recipe's dataset, opened once for all stages, and without masks unless a stage requests them."""
 
 import re
 from collections.abc import Container
@@ -20,7 +20,7 @@ class Splits:
 
     Args:
         recipe: Recipe that names the dataset.
-        folder: The run's `data` directory, which keeps what was found unusable; None where nothing is checked.
+        folder: The run's `data` folder, which keeps the list of unusable images; None if `checked` is not called.
     """
 
     def __init__(self, recipe: Recipe, folder: Path | None = None):
@@ -33,10 +33,11 @@ class Splits:
 
         Args:
             split: Name of the split.
-            masks: Whether its records know their masks. Only scoring and full supervision may ask for them.
+            masks: Whether the records have their masks. For the training split, only full supervision, scores, the
+                report and given or simulated supervision may request them (see CONTRIBUTING.md).
 
         Raises:
-            InputError: The dataset is not where the recipe says, or is empty.
+            InputError: The dataset is not at the recipe's path, or is empty.
         """
         config = self.recipe.dataset
         if (split, True) not in self._opened:
@@ -55,16 +56,16 @@ class Splits:
         return self.open(self.recipe.dataset.train, masks)
 
     def checked(self, split: str, masks: bool = False) -> tuple[Dataset, dict[str, str]]:
-        """Open a split without its unusable images. Every file is decoded once, and the outcome is kept in `folder`.
+        """Open a split without its unusable images. Every file is decoded once, and the result is kept in `folder`.
 
-        With masks, an image whose mask is broken or of another size is set aside too.
+        With masks, an image whose mask is broken or has another size is also set aside.
 
         Args:
             split: Name of the split.
             masks: See `open`.
 
         Returns:
-            The usable images, and what was set aside, `id -> reason`.
+            The usable images, and the images set aside, `id -> reason`.
 
         Raises:
             InputError: No image is usable.
@@ -89,10 +90,10 @@ class Splits:
         return dataset.subset(kept), dataset.set_aside | broken
 
     def fingerprint(self, part: str) -> str:
-        """Return a short hash of a part of the dataset that a stage's outcome depends on.
+        """Return a short hash of a part of the dataset, by which a stage notices changed data.
 
         Args:
-            part: `train`, `val` or `calibration`, each also with `_masks`.
+            part: Name of the part: `train`, `val` or `calibration`, each also with `_masks`.
         """
         name, _, masks = part.partition("_")
         if name == "calibration":
@@ -102,7 +103,7 @@ class Splits:
         return identity_of(self.open(split, masks=bool(masks)))
 
     def check_calibration(self) -> None:
-        """Fail where the background level would be chosen on images that are pseudo-labelled, or on no masks.
+        """Raise an error if the background level would be chosen on training images, or without any mask.
 
         Raises:
             InputError: `label.threshold.split` shares images with the training split, or has no masks.
@@ -122,7 +123,7 @@ class Splits:
             )
 
     def calibration(self, masks: bool = False) -> Dataset:
-        """Open the images that the background level is chosen on: the same ones with and without their masks.
+        """Open the images on which the background level is chosen: the same images with and without masks.
 
         Returns:
             `label.threshold.images` records of `label.threshold.split` with masks, drawn by the recipe's seed.
@@ -155,7 +156,7 @@ def _broken_masks(dataset: Dataset, skip: Container[str]) -> dict[str, str]:
 
 
 def identity_of(dataset: Dataset) -> str:
-    """Hash what is in a dataset, and the sizes of its mask and instance files: a corrected mask is scored anew."""
+    """Return a hash of a dataset and of the sizes of its mask and instance files, to notice corrected masks."""
     sizes = []
     for record in dataset:
         for path in (record.mask, record.instances):
@@ -163,5 +164,7 @@ def identity_of(dataset: Dataset) -> str:
                 try:
                     sizes.append(path.stat().st_size)
                 except OSError:
-                    sizes.append(None)  # the file is gone; `checked` sets the image aside and says so
+                    sizes.append(
+                        None
+                    )  # the file is missing; `checked` sets the image aside and gives the reason
     return digest([dataset.fingerprint(), sizes]) if sizes else dataset.fingerprint()

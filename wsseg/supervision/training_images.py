@@ -1,4 +1,4 @@
-"""The training images with the labels, masks and annotations that the section `supervision` gives them."""
+"""The training images with the labels, masks and annotations from the section `supervision`."""
 
 import hashlib
 from collections.abc import Mapping
@@ -19,15 +19,15 @@ from wsseg.supervision.splits import Splits, identity_of
 def training_data(
     splits: Splits, inputs: Mapping[str, Path], masks: bool = False
 ) -> tuple[Dataset, dict[str, str]]:
-    """Open the usable training images with the labels that the run goes by: the one place where labels become wrong.
+    """Open the usable training images with the labels that the run uses. Only here do labels get noise or corrections.
 
     Args:
-        splits: The dataset's splits, and the recipe that says how noisy the labels are.
-        inputs: Directories of earlier stages. Where labels are corrected, that of the classify stage has them.
+        splits: Splits of the dataset, and the recipe that gives the noise of the labels.
+        inputs: Folders of earlier stages. The folder of the classify stage has the corrected labels, if any.
         masks: See `wsseg.supervision.splits.Splits.open`.
 
     Returns:
-        The images, and what was set aside, `id -> reason`.
+        The images, and the images set aside, `id -> reason`.
     """
     recipe = splits.recipe
     train, set_aside = splits.checked(recipe.dataset.train, masks)
@@ -39,7 +39,7 @@ def training_data(
 
 
 def with_given_masks(splits: Splits) -> Dataset | None:
-    """Return the training images that come with their masks, and no others; None where none do. No mask is opened."""
+    """Return the training images whose masks are given; None if the recipe gives none. No mask is opened."""
     share = splits.recipe.supervision.masks_share
     if not share:
         return None
@@ -49,12 +49,12 @@ def with_given_masks(splits: Splits) -> Dataset | None:
 
 
 def fingerprint_of_given_masks(splits: Splits) -> str:
-    """Hash the training images that come with their masks."""
+    """Return a hash of the training images whose masks are given."""
     return identity_of(with_given_masks(splits))
 
 
 def fingerprint_of_annotations(splits: Splits) -> str:
-    """Hash what the annotations are made from: files by content, as a point that moves leaves the size as it was."""
+    """Return a hash of the annotations' source. Files are hashed by content: a moved point does not change the size."""
     config = splits.recipe.supervision
     train = splits.train(masks=config.simulated)
     if config.simulated:
@@ -75,7 +75,7 @@ def fingerprint_of_annotations(splits: Splits) -> str:
 
 
 def describe_supervision(recipe: Recipe) -> str:
-    """Say in words what the training images come with, for scores and report.
+    """Describe the supervision of the training images in words, for the scores and the report.
 
     Example:
         >>> describe_supervision(Recipe())
@@ -88,7 +88,7 @@ def describe_supervision(recipe: Recipe) -> str:
     if config.rest == "pseudo_masks" or not config.masks_share:
         labels = "image-level labels"
         if config.label_noise:
-            labels += f", made wrong at a rate of {config.label_noise:g}"
+            labels += f", with noise at a rate of {config.label_noise:g}"
         if config.clean_labels != "none":
             labels += f", corrected by classifiers of {config.clean_folds} folds"
         parts.append(labels)
@@ -107,7 +107,7 @@ def describe_supervision(recipe: Recipe) -> str:
             f"the true masks of a share of {config.masks_share:g} of the images that have one{often}"
         )
         if config.rest == "ignore":
-            parts.append("the other images left out")
+            parts.append("the other images not used")
         if config.rest == "unlabelled":
             parts.append("the other images without labels")
     return "; ".join(parts)

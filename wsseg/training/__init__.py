@@ -1,1 +1,1 @@
-"""Training that can be killed at any moment and ends as if it had not been."""
+"""Training that can be killed at any moment; after resuming it gives the same result as an uninterrupted one."""

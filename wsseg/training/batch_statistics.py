@@ -1,4 +1,4 @@
-"""Batch normalisation's means and variances for inference, measured when the training is over."""
+"""Means and variances of batch normalisation for inference, measured at the end of a training."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,10 +14,13 @@ from wsseg.training.resumable_fit import seed_layers
 
 
 class _Moments:
-    """Sums of the moments that one layer meets, added up in its own calls.
+    """Sums of the moments of one layer's inputs, over all its calls in training mode.
 
-    With a momentum of 0 a call leaves its batch's mean and variance in the layer's moving ones, from where they are
-    added up in float64. A layer that a network calls several times per batch gives each call the same weight.
+    With a momentum of 0, each call sets the layer's moving mean and variance to those of its batch. They are summed in
+    float64. If a network calls the layer several times per batch, each call has the same weight.
+
+    Args:
+        layer: The layer of batch normalisation.
     """
 
     def __init__(self, layer: keras.layers.BatchNormalization):
@@ -29,7 +32,7 @@ class _Moments:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Add up the moments of every call in training mode."""
+        """Sum the moments of every call in training mode, as long as the context lasts."""
         layer, call, momentum = self.layer, self.layer.call, self.layer.momentum
 
         def listened(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -45,11 +48,11 @@ class _Moments:
         try:
             yield
         finally:
-            del layer.call  # the class's own is seen again
+            del layer.call  # so that the method of the class is used again
             layer.momentum = momentum
 
     def give(self) -> None:
-        """Set the layer's moving mean and variance, unless it was never called in training mode."""
+        """Set the layer's moving mean and variance; a layer without a call in training mode keeps its own."""
         calls = int(self.calls)
         if calls:
             mean = self.means.numpy() / calls
@@ -60,23 +63,23 @@ class _Moments:
 def estimate_statistics(
     model: keras.Model, batches: TrainingBatches, epoch: int, seed: int, most: int, text: str
 ) -> None:
-    r"""Set the moving mean and variance of batch normalisation to those of training batches.
+    r"""Set the moving mean and variance of every layer of batch normalisation to those of training batches.
 
-    While a network learns, they are moving averages. After n steps an average of momentum m still holds a share
-    $m^n$ of its start (0.70 after 36 steps at 0.99) and the rest is of weights that have changed since. So the final
-    network is shown further batches, in training mode and without learning, and each layer gets the mean of the
-    batches' means and the variance over all of them: $E[\sigma_B^2 + \mu_B^2] - E[\mu_B]^2$, the pooled form.
+    During training they are moving averages. After n steps, an average of momentum m still contains a share $m^n$ of
+    its initial value (0.70 after 36 steps at 0.99), and the rest comes from weights that have changed since. So the
+    trained network gets further batches, in training mode but without a step. Each layer's mean becomes the mean of
+    the batches' means, its variance the pooled one: $E[\sigma_B^2 + \mu_B^2] - E[\mu_B]^2$.
 
-    Layers that are not trainable keep their statistics, as they do in training. Nothing else changes: neither
-    weights nor random states (dropout is on, as in training).
+    Layers that are not trainable keep their statistics, as in training. Weights and random states do not change;
+    dropout is on, as in training.
 
     Args:
-        model: What was trained; its layers may be another model's too.
-        batches: What it was trained on.
-        epoch: The epoch to take batches of: one that training has not shown. Not more than this one.
-        seed: Of dropout, together with the epoch.
-        most: The most batches.
-        text: For the progress display.
+        model: The model that was trained; it may share its layers with another model, which changes with it.
+        batches: Training data with `steps` and `epoch(number)`, as in `TrainingBatches`.
+        epoch: Number of the epoch whose batches are used; training should not have used it.
+        seed: Random seed of dropout, together with the epoch.
+        most: Maximum number of batches; there are never more than one epoch's.
+        text: Text of the progress bar.
 
     References:
         Wu and Johnson, Rethinking "Batch" in BatchNorm, 2021, section 3 (PreciseBN).
@@ -96,7 +99,7 @@ def estimate_statistics(
     with ExitStack() as stack, bar(f"{text}: batch norm", count, "batches") as advance:
         for norm in norms:
             stack.enter_context(norm.listening())
-        show = tf.function(lambda inputs: model(inputs, training=True))  # traced while the layers listen
+        show = tf.function(lambda inputs: model(inputs, training=True))  # traced here, so with momentum 0
         for batch in batches.epoch(epoch).take(count):
             show(keras.utils.unpack_x_y_sample_weight(batch)[0])
             advance()

@@ -1,4 +1,4 @@
-"""A later stage's backbone starts from the classifier's."""
+"""Start the backbone of a later stage from the classifier's weights."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,19 +12,19 @@ from wsseg.saved_models import load_model
 
 
 def initial_options(config: Any, inputs: Mapping[str, Path]) -> tuple[keras.Model | None, dict[str, Any]]:
-    """Return what a section's network is built with, and the classifier whose weights it gets after that.
+    """Return the classifier whose weights a section's network starts from, and the options to build the network.
 
     Args:
-        config: The section: `backbone` and `weights`.
+        config: Section of the recipe, with `backbone` and `weights`.
         inputs: Directories of the input stages.
 
     Returns:
-        The classifier with `weights: classifier`, else None; and the options `backbone` and `weights`.
+        The classifier if `weights` is "classifier", else None; and the options `backbone` and `weights`.
     """
     if config.weights != "classifier":
         return None, {"backbone": config.backbone, "weights": config.weights}
     classifier = load_model(inputs["classify"] / CLASSIFIER)
-    # "mobilenet" gets the width of the weights file that the classifier began with.
+    # "mobilenet" gets the width of the weights file from which the classifier started.
     own = config.backbone not in (None, "mobilenet")
     return classifier, {"backbone": config.backbone if own else classifier.backbone, "weights": None}
 
@@ -35,13 +35,13 @@ def start_from_classifier(
     """Copy the weights of the layers that both networks have, by name.
 
     Args:
-        layers: Of the other network's backbone.
+        layers: Layers of the other network's backbone.
         classifier: The trained classifier.
-        section: The recipe's section that asks for it with `weights: classifier`, for messages.
+        section: Section of the recipe with `weights: classifier`, for messages.
         network: Name of the other network, for messages.
 
     Raises:
-        InputError: A layer of both has another shape, or there is none.
+        InputError: A common layer has different shapes, or there is no common layer.
     """
     source = {layer.name: layer for layer in classifier.layers if layer.weights}
     taken = [layer for layer in layers if layer.name in source]
@@ -56,6 +56,6 @@ def start_from_classifier(
         if shapes[0] != shapes[1]:
             raise InputError(
                 f"`{section}.weights: classifier`: layer `{layer.name}` of `{network}` has shapes {shapes[0]}, the "
-                f"classifier's {shapes[1]}; leave the network's width as published, or use `{section}.weights: null`"
+                f"classifier's {shapes[1]}; use the network's published width, or `{section}.weights: null`"
             )
         layer.set_weights(values)

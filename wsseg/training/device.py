@@ -1,4 +1,4 @@
-"""Set the process up as the recipe says: precision, determinism, XLA."""
+"""Set up the process for a recipe: precision, determinism, XLA."""
 
 import keras
 import tensorflow as tf
@@ -7,10 +7,10 @@ from wsseg.recipe import Recipe
 
 
 def prepare(recipe: Recipe) -> None:
-    """Set precision and deterministic operations for this process, and forget earlier models' names.
+    """Set precision and deterministic operations for this process, and clear the names of earlier models.
 
-    Deterministic kernels are what makes a resumed training equal an undisturbed one; on a CPU they cost
-    nothing measurable. With them Keras compiles nothing by XLA, so `jit: true` does without.
+    With deterministic kernels, a resumed training equals an uninterrupted one; on a CPU they have no measurable cost.
+    With them Keras compiles nothing by XLA, so `jit: true` does not use them.
     """
     keras.backend.clear_session()
     keras.config.set_dtype_policy(recipe.precision)

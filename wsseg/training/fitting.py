@@ -1,4 +1,4 @@
-"""How every stage trains its network: optimizer, progress bar, a checkpoint an epoch, batch norm's statistics."""
+"""The training of every stage's network: the section's optimizer, a checkpoint per epoch, batch norm's statistics."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,19 +24,19 @@ def fit(
     text: str,
     loss: Any = None,
 ) -> None:
-    """Train a network as a section of the recipe says, resuming from `out`.
+    """Train a network with the options of a section of the recipe; resume from `out`.
 
-    What follows the last epoch is repeated where the training is resumed after it, and comes out the same.
+    A run that is stopped after the last epoch repeats what follows it, with the same result.
 
     Args:
-        recipe: The recipe: its seed, and whether to compile.
-        config: The section: epochs, optimizer and its rates, `statistics_batches`.
-        model: With its initial weights. A `MeanTeacher` is finished.
-        batches: What to train on: `steps`, and `epoch(number)` as of `TrainingBatches`.
-        head: Variables that learn at `head_multiplier` times the rate.
-        out: For checkpoints and `history.csv`.
-        text: For the progress display.
-        loss: For `compile`; None for a model that has its own.
+        recipe: The recipe: `seed` and `jit` are used.
+        config: Section of the recipe: epochs, optimizer and its rates, `statistics_batches`.
+        model: The network with its initial weights; a `MeanTeacher` is finished here too.
+        batches: Training data with `steps` and `epoch(number)`, as in `TrainingBatches`.
+        head: Variables that are trained with `head_multiplier` times the learning rate.
+        out: Folder for checkpoints and `history.csv`.
+        text: Text of the progress bar.
+        loss: Loss for `compile`; None for a model with its own loss.
     """
     steps = config.epochs * batches.steps
     optimizer = optimizers.create(

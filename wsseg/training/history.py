@@ -1,4 +1,4 @@
-"""A training's history as a CSV: one row per epoch."""
+"""The history of a training as a CSV file: one row per epoch."""
 
 import csv
 import io
@@ -10,11 +10,11 @@ from wsseg.errors import InputError
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
-    """Write one row per epoch as CSV, atomically.
+    """Write a CSV file with one row per epoch, atomically.
 
     Args:
-        path: The CSV.
-        history: A dictionary of means for each epoch, all with the same keys.
+        path: The CSV file.
+        history: One dictionary of means per epoch, all with the same keys.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(history[0]) if history else ["epoch"])
@@ -24,16 +24,16 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
 
 
 def read_history(path: Path) -> dict[str, list[float]]:
-    """Read what `write_history` wrote.
+    """Read a file of `write_history`.
 
     Args:
-        path: A CSV with a header and one row per epoch; cells are numbers, or empty.
+        path: A CSV file with a header and one row per epoch; cells are numbers or empty.
 
     Returns:
-        Column name -> one value per epoch; an empty cell is nan.
+        Column name -> one value per epoch; an empty cell becomes NaN.
 
     Raises:
-        InputError: The file is missing or a cell is not a number.
+        InputError: The file is missing, or a cell is not a number.
     """
     try:
         with Path(path).open(newline="") as file:

@@ -1,4 +1,4 @@
-"""A segmenter that learns, where a mask is unsure, from the running average of itself."""
+"""A segmenter that learns from a running average of itself where a mask is unsure."""
 
 from typing import Any
 
@@ -12,28 +12,30 @@ from wsseg.segmenters.segmenter import Segmenter
 
 
 class MeanTeacher(keras.Model):
-    r"""What to `fit` in a segmenter's place; it gives the same segmenter, trained.
+    r"""A model to `fit` instead of the segmenter; it trains the segmenter.
 
-    The teacher is the segmenter with the exponential moving average of its weights. At each step it labels the pixels
-    of the batch whose mask is 255; where it is confident the student, which sees the images with rectangles of each
-    other pasted into them (CutMix), has to label them alike: $L(masks) + w\, s\, L(teacher)$, where $L$ is the
-    segmenter's loss, a mean over known pixels, and $s$ is the share of the unsure pixels that the teacher labels. So
-    unsure pixels of pseudo-masks are labelled as training goes on, and images without any mask (255 everywhere) train
-    too. At the end `finish` gives the segmenter the teacher's weights.
+    The teacher is a copy of the segmenter whose weights are an exponential moving average. At each step it labels the
+    pixels of the batch whose mask is 255. The student gets the images with rectangles of each other pasted into them
+    (CutMix), and has to predict the teacher's labels where the teacher is confident. The loss is
+    $L(masks) + w\, s\, L(teacher)$, where $L$ is the segmenter's loss, a mean over known pixels, $w$ is the option
+    `weight`, and $s$ is the share of the unsure pixels that the teacher labels. So unsure pixels of pseudo-masks get
+    labels during training, and images without any mask (255 everywhere) are used too. At the end, `finish` gives the
+    segmenter the teacher's weights.
 
     Args:
-        segmenter: The network. It is the student.
-        trained: What of it is trained: `segmenter.with_auxiliary()`.
-        config: The options.
-        steps: Of the whole training.
-        hold: Whether the teacher is held to the image-level labels, and the classes of the mask (`restrict_to_labels`).
+        segmenter: The network, which is the student.
+        trained: The model of it that is trained: `segmenter.with_auxiliary()`.
+        config: Options of the teacher.
+        steps: Number of steps of the whole training.
+        hold: Whether the teacher may predict only the image-level labels and the classes of the mask
+            (`restrict_to_labels`).
 
     References:
-        Tarvainen and Valpola, Mean teachers are better role models, NeurIPS 2017, section 3 (average, its momentum
-        rising as 1 - 1 / (step + 1)).
+        Tarvainen and Valpola, Mean teachers are better role models, NeurIPS 2017, section 3 (average, whose momentum
+        rises as 1 - 1 / (step + 1)).
         French et al., Semi-supervised semantic segmentation needs strong, varied perturbations, BMVC 2020, section 3
-        (CutMix of images and of the teacher's results, rectangles of half the image; masks are mixed alike here).
-        Sohn et al., FixMatch, NeurIPS 2020, equation 4 (labels above a confidence, weighed by their share).
+        (CutMix of images and of the teacher's results, rectangles of half the image; here masks are mixed too).
+        Sohn et al., FixMatch, NeurIPS 2020, equation 4 (labels above a confidence, weighted by their share).
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class MeanTeacher(keras.Model):
         self.teacher = type(segmenter).from_config(segmenter.get_config())
         self.teacher.set_weights(segmenter.get_weights())
         self.teacher.trainable = False
-        self.random = keras.random.SeedGenerator(0)  # its state is set anew each epoch
+        self.random = keras.random.SeedGenerator(0)  # its state is set again before each epoch
         self.mean_loss = keras.metrics.Mean(name="loss")
         self.mean_share = keras.metrics.Mean(name="labelled_by_teacher")
         self.built = True
@@ -59,23 +61,23 @@ class MeanTeacher(keras.Model):
         """Return the student's logits.
 
         Args:
-            inputs: `(images, valid, labels)`, as `train_step` has them.
-            training: Whether batch normalisation goes by the batch.
+            inputs: `(images, valid, labels)`, as in `train_step`; only the images are used.
+            training: Whether the network runs in training mode.
         """
         return self.trained(inputs[0], training=training)
 
     def train_step(self, data: tuple) -> dict[str, Any]:
-        """Make one step.
+        """Run one training step.
 
         Args:
-            data: `((images (B, H, W, 3), valid (B, H, W), labels (B, K)), masks (B, h, w))`, as of `TrainingBatches`
-                with `image_labels`.
+            data: `((images (B, H, W, 3), valid (B, H, W), labels (B, K)), masks (B, h, w))`, as `TrainingBatches` with
+                `image_labels` gives them.
         """
         (images, valid, labels), masks = data
         margin = self.segmenter.margin
         inside = slice(margin, images.shape[1] - margin)
         unsure = (masks == IGNORE) & (valid[:, inside, inside] > 0)
-        # A mask may hold classes that the labels lack: marks of points, true masks beside wrong labels.
+        # A mask may contain classes that the labels lack: from annotated points, or true masks with wrong labels.
         held = tf.reduce_max(tf.one_hot(masks, labels.shape[1] + 1), axis=(1, 2))[:, 1:]
         guesses = tf.where(unsure, self.guesses(images, tf.maximum(labels, held)), IGNORE)
         guesses = tf.cond(
@@ -101,7 +103,7 @@ class MeanTeacher(keras.Model):
         return {"loss": self.mean_loss.result(), "labelled_by_teacher": self.mean_share.result()}
 
     def guesses(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """Let the teacher label all pixels: `(B, h, w)` int32, 255 where it is not confident."""
+        """Return the teacher's labels of all pixels, `(B, h, w)` int32; 255 where it is not confident."""
         found = tf.nn.softmax(tf.cast(self.teacher(images, training=False), tf.float32))
         if self.hold:
             found = restrict_to_labels(found, labels[:, None, None])
@@ -109,21 +111,21 @@ class MeanTeacher(keras.Model):
         return tf.where(tf.reduce_max(found, axis=-1) >= self.config.confidence, ids, IGNORE)
 
     def rectangles(self, images: tf.Tensor) -> tf.Tensor:
-        """Draw a rectangle of half the area for each image: `(B, H, W)` bool, True inside."""
+        """Draw a random rectangle of half the area for each image: `(B, H, W)` bool, True inside."""
         count, height, width = images.shape[0] or tf.shape(images)[0], images.shape[1], images.shape[2]
         drawn = keras.random.uniform((3, count), seed=self.random)
         tall = 0.5 ** drawn[0]  # log-uniform in (0.5, 1]
         inside = []
-        for side, share, place in ((height, tall, drawn[1]), (width, 0.5 / tall, drawn[2])):
+        for side, share, position in ((height, tall, drawn[1]), (width, 0.5 / tall, drawn[2])):
             centres = (tf.range(side, dtype=tf.float32) + 0.5) / side
-            first = (1 - share) * place
+            first = (1 - share) * position
             inside.append((centres >= first[:, None]) & (centres < (first + share)[:, None]))
         return inside[0][:, :, None] & inside[1][:, None, :]
 
     def follow(self) -> None:
-        """Move the teacher's weights towards the student's, and take over the statistics of batch normalisation.
+        """Move the teacher's weights towards the student's, and copy the statistics of batch normalisation.
 
-        These are running means already; averaged once more they would lag behind the weights.
+        The statistics are running means already; if they were averaged again, they would lag behind the weights.
         """
         step = tf.cast(self.optimizer.iterations, tf.float32)
         momentum = tf.minimum(self.config.momentum, 1 - 1 / (step + 1))
@@ -134,11 +136,11 @@ class MeanTeacher(keras.Model):
     def finish(self) -> None:
         """Give the segmenter the teacher's weights.
 
-        Its statistics of batch normalisation are then still the student's.
+        The statistics of batch normalisation are still the student's; `estimate_statistics` comes after this.
         """
         self.segmenter.set_weights(self.teacher.get_weights())
 
 
 def mixed(values: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
-    """Put into each image of a batch, inside its rectangle, what the next image has there (CutMix)."""
+    """Paste into each image of a batch, inside its rectangle, the pixels of the next image (CutMix)."""
     return tf.where(box, tf.roll(values, -1, axis=0), values)

@@ -1,4 +1,4 @@
-"""Optimizers with the poly schedule and a learning rate of the head apart from the backbone's."""
+"""Optimizers with the poly schedule and separate learning rates for head and backbone."""
 
 from collections.abc import Hashable, Iterable
 
@@ -11,21 +11,21 @@ POLY_POWER = 0.9  # DeepLab v2, section 4.1
 
 
 SPARED = r"(^|/)(bias|gamma|beta)(:\d+)?$"
-"""What has no weight decay; the whole last part of a variable's path, so that no layer's name matches."""
+"""Variables without weight decay: it matches the whole last part of a variable's path, so it never matches a layer."""
 
 
 class _Multipliers:
-    """A factor on the learning rate of some variables, for a Keras optimizer to inherit first."""
+    """A factor on the learning rate of some variables: a mix-in that must be the first base class of an optimizer."""
 
     multipliers: dict[Hashable, float] = {}
 
     def multiply(self, variables: Iterable[keras.Variable], factor: float) -> None:
-        """Train `variables` with `factor` times the rate; not part of the saved configuration."""
-        # An update gets the backend's variable, not the Keras one: `_var_key` is the same for both.
+        """Train `variables` with `factor` times the learning rate; this is not part of the saved configuration."""
+        # An update gets the variable of the backend, not of Keras; `_var_key` is the same for both.
         self.multipliers = {self._var_key(variable): factor for variable in variables}
 
     def update_step(self, gradient, variable, learning_rate):
-        """Take the base optimizer's step at the variable's own rate."""
+        """Run the step of the base optimizer with the variable's own learning rate."""
         factor = self.multipliers.get(self._var_key(variable), 1.0)
         return super().update_step(gradient, variable, learning_rate * factor)
 
@@ -48,21 +48,22 @@ def create(
     head_multiplier: float = 1.0,
     weight_decay: float = 0.0,
 ) -> keras.optimizers.Optimizer:
-    """Return an optimizer whose rate falls as `(1 - step / steps)^0.9` and is higher in the head.
+    """Return an optimizer whose learning rate falls as `(1 - step / steps)^0.9`, with a factor for the head.
 
     Args:
-        name: sgd (momentum 0.9) or adamw.
-        learning_rate: Of the backbone at step 0.
-        steps: Of the whole training.
-        head: Variables with another rate.
-        head_multiplier: Their rate over the backbone's.
-        weight_decay: Decoupled; multiplied by the scheduled rate. Biases and batch norms are spared.
+        name: "sgd" (momentum 0.9) or "adamw".
+        learning_rate: Learning rate of the backbone at step 0.
+        steps: Number of steps of the whole training.
+        head: Variables with another learning rate.
+        head_multiplier: Learning rate of `head` divided by that of the backbone.
+        weight_decay: Decoupled weight decay; each step multiplies it by the learning rate. Biases and the scale and
+            offset of normalisations have none.
 
     Returns:
         A Keras optimizer, ready for `compile`.
 
     Raises:
-        InputError: No optimizer of that name.
+        InputError: The optimizer is unknown.
 
     References:
         Chen et al., DeepLab v2, section 4.1 (poly, power 0.9; head x10).

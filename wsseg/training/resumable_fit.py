@@ -1,4 +1,4 @@
-"""`fit` an epoch at a time, with everything that the next epoch depends on saved after each."""
+"""`fit` one epoch at a time, and save after each epoch everything that the next one depends on."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ from wsseg.training.model_files import require_space
 
 
 class _StepProgress(keras.callbacks.Callback):
-    """Hand each step's loss to a progress display, and stop on a loss that is not a number."""
+    """Pass each step's loss to a progress display, and stop on a loss that is not finite."""
 
     def __init__(self, advance: Callable[[str], None]):
         super().__init__()
@@ -27,7 +27,7 @@ class _StepProgress(keras.callbacks.Callback):
         if not np.isfinite(loss):
             raise InputError(
                 f"the training loss became {loss} at step {batch + 1}; lower `learning_rate` (try a tenth of "
-                "it); the checkpoint of the last whole epoch is kept"
+                "it); the checkpoint of the last complete epoch is kept"
             )
         self.advance(f"loss {loss:.3f}")
 
@@ -40,25 +40,25 @@ def resumable_fit(
     folder: Path,
     advance: Callable[[str], None] = lambda text: None,
 ) -> list[dict[str, float]]:
-    """Train a compiled model, resuming from `folder` where an earlier call was stopped.
+    """Train a compiled model, resuming from `folder` if an earlier call was stopped.
 
-    After each epoch the weights, the optimizer's state and the history are saved, so that stopping at any
-    moment loses at most the running epoch. Order, augmentation and dropout follow from `(seed, epoch)`, so a
-    resumed training equals an undisturbed one on the same machine.
+    After each epoch the weights, the optimizer's state and the history are saved, so a stop at any moment loses at most
+    the current epoch. Order, augmentation and dropout depend only on `(seed, epoch)`, so a resumed training equals an
+    uninterrupted one on the same machine.
 
     Args:
-        model: Compiled; its weights are those of epoch 0.
-        batches: What to train on.
-        epochs: Passes in all.
-        seed: Of dropout, together with the epoch.
-        folder: Where checkpoint and history are kept.
-        advance: Called with a short text after each step.
+        model: Compiled model with its initial weights.
+        batches: Training data.
+        epochs: Total number of epochs.
+        seed: Random seed of the training; with the epoch it gives the seed of dropout.
+        folder: Folder of the checkpoint and the history.
+        advance: Function that is called with a short text after each step.
 
     Returns:
-        A dictionary of means for each epoch; also written to `folder/history.csv`.
+        One dictionary of means per epoch; also written to `folder/history.csv`.
 
     Raises:
-        InputError: The loss is not finite, or the disk has no room for a checkpoint.
+        InputError: The loss is not finite, or the disk has too little free space for a checkpoint.
     """
     history: list[dict[str, float]] = []
     model.optimizer.build(model.trainable_variables)
@@ -76,13 +76,13 @@ def resumable_fit(
             initial_epoch=epoch,
             epochs=epoch + 1,
             steps_per_epoch=batches.steps,
-            shuffle=False,  # the batches come shuffled
+            shuffle=False,  # the batches are shuffled already
             verbose=0,
             callbacks=[_StepProgress(advance)],
         )
         row = {"epoch": epoch + 1} | {key: float(values[-1]) for key, values in fitted.history.items()}
         history.append(row)
-        # Two files alternate: the state names the one that is whole, also if this very write is cut short.
+        # Two files alternate, and the state names the complete one, even if this write is interrupted.
         checkpoint = f"{epoch % 2}_{CHECKPOINT}"
         require_space(folder / checkpoint, [*model.variables, *model.optimizer.variables])
         model.save_weights(folder / checkpoint)
@@ -92,7 +92,7 @@ def resumable_fit(
 
 
 def seed_layers(model: keras.Model, seed: int, epoch: int) -> None:
-    """Set the random state of the model's own layers (dropout), which weights files do not hold."""
+    """Set the random state of the model's own layers (dropout), which weights files do not contain."""
     random = np.random.default_rng([seed, epoch, 3])
     for variable in model.non_trainable_variables:
         if variable.name == "seed_generator_state":
@@ -100,6 +100,6 @@ def seed_layers(model: keras.Model, seed: int, epoch: int) -> None:
 
 
 def remove_checkpoints(folder: Path) -> None:
-    """Delete what only resuming needs, once the model itself is saved."""
+    """Delete the files that only resuming needs, once the model itself is saved."""
     for path in [*folder.glob(f"*_{CHECKPOINT}"), folder / TRAINING_STATE]:
         path.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ def test_a_map_of_names_numbers_and_ranges(tmp_path):
     [
         (1000, None, "1000 outputs without names and the dataset 3 classes.*--class-map.*--targets top"),
         (5, NAMES, "no output for the dataset's class dog; .*--class-map"),
-        (4, NAMES, "5 class names were given for a model of 4 classes"),
+        (4, NAMES, "5 class names were given for a model with 4 classes"),
     ],
 )
 def test_classes_that_cannot_be_told(count, names, message):
@@ -44,7 +44,7 @@ def test_classes_that_cannot_be_told(count, names, message):
         ("dog: beagle", None, "the model's outputs have no names"),
         ("dog: 5", NAMES, r"`5` is not among the model's outputs 0..4"),
         ("dog: 3-2", NAMES, r"`3-2` is not among"),
-        ("# nothing", NAMES, "holds no line"),
+        ("# nothing", NAMES, "has no line; expected"),
     ],
 )
 def test_wrong_maps(tmp_path, text, names, message):

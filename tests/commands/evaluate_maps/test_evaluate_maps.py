@@ -160,10 +160,10 @@ def test_methods_already_measured_are_kept(place, capsys, tmp_path, monkeypatch)
     assert status == 0 and "centre: measured before" in printed
     assert content["methods"]["centre"] == first and list(content["methods"]) == ["centre", "edges"]
     status, _, err = command(capsys, place, *words[:-2], "--seed", 1, "--out", out, "--method", "random")
-    assert status == 2 and "holds results of other settings" in err and "seed" in err
+    assert status == 2 and "has results of other settings" in err and "seed" in err
     assert json.loads(out.read_text()) == content
     out.write_text("[]")
-    assert "is no file of this command" in command(capsys, place, *words)[2]
+    assert "is not a file of this command" in command(capsys, place, *words)[2]
 
 
 def test_what_was_measured_stays_when_a_later_method_fails(place, capsys, tmp_path, monkeypatch):
@@ -261,7 +261,7 @@ def test_wrong_options(place, capsys, tmp_path, monkeypatch, words, message):
 
 
 def test_a_folder_without_photographs(place, capsys, tmp_path):
-    for folder, message in ((tmp_path, "holds no image"), (tmp_path / "absent", "is not a folder")):
+    for folder, message in ((tmp_path, "has no image"), (tmp_path / "absent", "is not a folder")):
         status, _, err = command(capsys, place, "--photographs", folder, data=False)
         assert status == 2 and message in err
     (tmp_path / "a.png").write_bytes(b"")

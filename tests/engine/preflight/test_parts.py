@@ -36,12 +36,12 @@ UNET = {"network": "unet_valid", "channels": 1}
         (UNET | {"network": "unet", "crop": 100}, r"`segment.crop`: `unet`.*try \(96, 96\) or \(112, 112\)"),
         (
             UNET | {"output_stride": 8},
-            "`segment.output_stride`: `unet_valid` has no such option; leave it out",
+            "`segment.output_stride`: `unet_valid` has no such option; remove it",
         ),
         (UNET | {"backbone": "tiny"}, "`segment.backbone`: `unet_valid` has no such option"),
         (
             UNET | {"weights": "classifier"},
-            "`segment.weights: classifier`: `unet_valid` has an encoder of its own",
+            "`segment.weights: classifier`: `unet_valid` has its own encoder",
         ),
         (UNET | {"weights": "imagenet"}, "`segment`: `weights`: `unet_valid` has no pretrained backbone"),
         (
@@ -90,10 +90,13 @@ def test_networks_that_can_be_trained(options):
     [
         ({"loss": "balancd"}, "`segment.loss`: there is no `balancd`; did you mean `balanced`"),
         ({"loss": "expansion"}, "`segment.loss`: `expansion` says which classes there are, not where"),
-        ({"loss": "constrain_to_boundary"}, "`segment.loss`: `constrain_to_boundary` needs what a CRF makes"),
+        (
+            {"loss": "constrain_to_boundary"},
+            "`segment.loss`: `constrain_to_boundary` needs the network's own predictions",
+        ),
         (
             {"loss": "weight_map", "teacher": "{weight: 1}"},
-            "`segment.loss: weight_map` makes its maps of whole masks beforehand",
+            "`segment.loss: weight_map` computes maps from whole masks in advance",
         ),
         (
             {"loss": "focal", "loss_options": "{gama: 2}"},
@@ -148,10 +151,13 @@ def test_classes_that_the_recipe_does_not_name_are_the_datasets(tmp_path, monkey
     [
         ({"backbone": "tinny"}, r"`propagate.backbone`"),
         ({"backbone": "mobilenet_0.25"}, r"`propagate.weights: classifier` needs"),
-        ({"method": "psa", "instances": True}, r"`propagate.instances` are told apart by IRNet"),
+        (
+            {"method": "psa", "instances": True},
+            "`propagate.instances` needs IRNet, which separates instances",
+        ),
         ({"radius": 1}, r"`propagate.radius` must be at least 2"),
-        ({"learn_radius": 9}, r"`propagate.crop` \(64\) has 16 cells a side, .* needs 17"),
-        ({"confident": [0.05, 0.3]}, r"`propagate.confident` of a constant background must be falling"),
+        ({"learn_radius": 9}, r"`propagate.crop` \(64\) has 16 cells per side, .* needs 17"),
+        ({"confident": [0.05, 0.3]}, r"`propagate.confident` with a constant background must be falling"),
     ],
 )
 def test_what_cannot_be_propagated_is_said_before_the_run(tmp_path, changes, message):

@@ -51,11 +51,11 @@ MASKED = ("dataset.train=val", "dataset.val=train")
         (supervised("annotations=points"), "`supervision.annotations: points` needs .*: a folder of ID.png"),
         (
             supervised("annotations=boxes"),
-            "needs `supervision.annotations_root`: a CSV, as the dataset knows no box",
+            "needs `supervision.annotations_root`: a CSV file, as the dataset has no box",
         ),
         (
             supervised("annotations=points", "simulated=true", "annotations_root=ROOT"),
-            "draws annotations, .* reads them; leave one out",
+            "draws annotations, .* reads them; remove one of the two",
         ),
         (
             supervised("annotations=points", "simulated=true"),
@@ -67,11 +67,11 @@ MASKED = ("dataset.train=val", "dataset.val=train")
         ),
         (
             supervised("annotations=scribbles", "annotations_root=ROOT/empty"),
-            "empty annotates no image of split `train`, such as `0`",
+            "empty has no annotation for split `train`; expected image ids such as `0`",
         ),
         (
             supervised("annotations=boxes", "annotations_root=ROOT/boxes.csv"),
-            "boxes.csv annotates no image of split `train`",
+            "boxes.csv has no annotation for split `train`",
         ),
         (supervised("annotations=boxes", "annotations_root=ROOT/none.csv"), "none.csv does not exist"),
         (
@@ -79,14 +79,14 @@ MASKED = ("dataset.train=val", "dataset.val=train")
             "`supervision.masks_share` needs masks, and no image of split `train`",
         ),
         (supervised("rest=ignore"), "`supervision.rest: ignore` needs `supervision.masks_share`"),
-        (supervised("masks_repeat=2"), "`supervision.masks_repeat` shows given masks more often"),
+        (supervised("masks_repeat=2"), "`supervision.masks_repeat` shows images with given masks more often"),
         (
             (*MASKED, *supervised("rest=unlabelled", "masks_share=0.5")),
             "`supervision.rest: unlabelled` needs `segment.teacher.weight`",
         ),
         (
             (*MASKED, *supervised("rest=ignore", "masks_share=0.5", "annotations=points", "simulated=true")),
-            "`supervision.annotations: points` are of no use with `supervision.rest: ignore`",
+            "`supervision.annotations: points` has no effect with `supervision.rest: ignore`",
         ),
         (
             (*MASKED, "segment.train_on=true_masks", *supervised("masks_share=0.5")),
@@ -94,29 +94,29 @@ MASKED = ("dataset.train=val", "dataset.val=train")
         ),
         (
             (*MASKED, "segment.train_on=true_masks", "segment.teacher.weight=1"),
-            "the true masks of `segment.train_on: true_masks` leave nothing",
+            "the true masks of `segment.train_on: true_masks` leave none",
         ),
         (
             (*MASKED, "relabel.rounds=1", *supervised("masks_share=0.5")),
-            "`relabel.rounds` labels the training images anew",
+            "`relabel.rounds` makes new masks from the image-level labels alone",
         ),
         (
             (*MASKED, "segment.weights=classifier", *supervised("rest=ignore", "masks_share=0.5")),
-            "`segment.weights: classifier` would bring them into the segmenter",
+            "the weights of `segment.weights: classifier` were learnt from labels",
         ),
         (
             ("segment.teacher.weight=1",),
-            "`segment.teacher` labels what masks leave open, and these pseudo-masks",
+            "`segment.teacher` labels the pixels that masks leave unlabelled, but these pseudo-masks",
         ),
         (
             (*MASKED, "propagate.instances=true", *supervised("annotations=points", "simulated=true")),
-            "`propagate.instances` makes instances of labels alone",
+            "`propagate.instances` makes instances from labels alone",
         ),
-        (supervised("width=9"), "`supervision.width` is of simulated annotations"),
+        (supervised("width=9"), "`supervision.width` is for simulated annotations"),
         (supervised("clean_folds=4"), "`supervision.clean_folds` needs `supervision.clean_labels"),
         (
             (*MASKED, *supervised("rest=ignore", "masks_share=0.5", "label_noise=0.1")),
-            "`supervision.label_noise` is about labels that nothing in this recipe learns from",
+            "`supervision.label_noise` changes labels, but nothing in this recipe learns from labels",
         ),
         (
             (
@@ -125,24 +125,27 @@ MASKED = ("dataset.train=val", "dataset.val=train")
                 "segment.weights=classifier",
                 *supervised("label_noise=0.1"),
             ),
-            "`supervision.label_noise` is of no use with `segment.train_on: true_masks`",
+            "`supervision.label_noise` has no effect with `segment.train_on: true_masks`",
         ),
         (
             ("classify.options={activation: softmax}", *supervised("label_noise=0.1")),
-            "`supervision.label_noise` takes each class as present or absent",
+            "`supervision.label_noise` is for several labels per image",
         ),
         (
             ("classify.options={activation: softmax}", *supervised("clean_labels=confidence")),
-            "`supervision.clean_labels` takes each class as present or absent",
+            "`supervision.clean_labels` is for several labels per image",
         ),
         (
             supervised("clean_labels=confidence"),
-            r"`supervision.clean_folds` \(3\) must be at most 2, the images",
+            r"`supervision.clean_folds` \(3\) must be at most 2, the number of training images",
         ),
-        (("classify.loss_options={q: 0.5}",), "the loss `cross_entropy` has no option `q`; it takes none"),
+        (
+            ("classify.loss_options={q: 0.5}",),
+            "the loss `cross_entropy` has no option `q`; it has no options",
+        ),
         (
             ("classify.loss=generalised", "classify.loss_options={p: 0.5}"),
-            "the loss `generalised` has no option `p`; it takes `q`",
+            "the loss `generalised` has no option `p`; its option is `q`",
         ),
         (
             ("classify.loss=generalised", "classify.loss_options={q: 2}"),

@@ -112,7 +112,7 @@ def test_a_word_is_found_where_its_step_looks(halves):
     for step, (place, other) in enumerate(((left, right), (right, left))):
         map_ = halves.raw(image, CaptionToken(step, 0))[0]
         assert map_[place].min() > 0.01 and not map_[other].any()
-        assert map_[place].sum() == pytest.approx(map_.sum())
+        assert map_[place].sum() == pytest.approx(map_.sum(), rel=1e-5)
     both = halves.raw(image, [CaptionToken(0, 0), CaptionToken(1, 0), Caption([0, 0])])[0]
     np.testing.assert_allclose(both[2], both[0] + both[1], atol=1e-6)
 
@@ -130,12 +130,12 @@ def test_grad_cam_finds_the_words_colour():
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        (lambda: CaptionToken(2, 0), "`step` must be from 0 to 1, for the output has 2 steps; got 2"),
-        (lambda: CaptionToken(0, 3), "`token` must be from 0 to 2, for the output has 3 words; got 3"),
+        (lambda: CaptionToken(2, 0), "`step` must be from 0 to 1, since the output has 2 steps; got 2"),
+        (lambda: CaptionToken(0, 3), "`token` must be from 0 to 2, since the output has 3 words; got 3"),
         (lambda: CaptionToken(-1, 0), "`step` must be a whole number from 0.*got -1"),
         (lambda: CaptionToken([[0]], 0), "`step` must be a whole number from 0"),
         (lambda: CaptionToken(0.5, 0), "`step` must be a whole number"),
-        (lambda: Caption([0, 1, 2]), "`tokens` has 3 steps, and the output has 2"),
+        (lambda: Caption([0, 1, 2]), "`tokens` has 3 steps, but the output has only 2"),
         (lambda: Caption([0, 3]), "`tokens` must be from 0 to 2"),
         (lambda: Caption([[0, 1], [-1, -1]]), "`tokens` has no word in caption number 1"),
         (lambda: Caption([0.5]), r"`tokens` must be \(B, S\) whole numbers"),
@@ -150,6 +150,6 @@ def test_wrong_steps_and_words(model, target, message):
 def test_an_output_that_is_no_caption(model):
     flat = keras.Model(model.input, layers.Flatten()(model.output))
     with pytest.raises(
-        InputError, match=r"need an output \(batch, steps, vocabulary\), and this one is .*6.*ClassS"
+        InputError, match=r"need an output \(batch, steps, vocabulary\), but this one is .*6.*ClassS"
     ):
         GradCAM(flat).raw(np.zeros((2, 9, 9, 3)), CaptionToken(0, 0))

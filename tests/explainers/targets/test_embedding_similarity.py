@@ -82,10 +82,10 @@ def test_maps_lie_on_what_is_alike(explainer, reference, like, unlike):
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ([1.0, 2.0], "`reference` must have 3 dimensions, as the model's embedding; got 2"),
+        ([1.0, 2.0], "`reference` must have 3 dimensions, like the model's embedding; got 2"),
         (
             [[1.0, 2, 3], [0, 0, 0]],
-            "no direction in 1 of 2 rows .first: number 1.: all is 0, or not a number",
+            "no direction in 1 of 2 rows .first: number 1.: all values are 0, or one is NaN or infinite",
         ),
         ([1.0, np.nan, 3], "no direction in 1 of 1 rows"),
         (np.ones((1, 1, 3)), r"`reference` must be \(D,\) or \(B, D\); got \(1, 1, 3\)"),

@@ -34,7 +34,7 @@ def test_a_class_that_an_image_has_not_has_no_map_in_a_list_either(model, method
 
 
 def test_a_list_takes_one_score_an_image_of_each():
-    with pytest.raises(InputError, match="must give one score an image; one gives 2"):
+    with pytest.raises(InputError, match="must give one score per image; one gives 2"):
         explainers.create("grad_cam", small_classifier())(IMAGES, [lambda x: x[:, :2], ClassScores([0])])
 
 
@@ -79,10 +79,10 @@ def test_of_a_segmenter_the_features_before_its_class_scores_are_explained():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda model: explainers.create("grad_cam", model)(IMAGES[:0], []), "an image or more"),
+        (lambda model: explainers.create("grad_cam", model)(IMAGES[:0], []), "at least one image"),
         (
             lambda model: explainers.create("grad_cam", model)(IMAGES, lambda scores: scores[0, 0]),
-            "one score an image",
+            "one score per image",
         ),
         (lambda model: Negated(3), "a target or a function"),
         (

@@ -38,7 +38,7 @@ def test_it_leaves_the_grid_where_the_top_is_outside():
 @pytest.mark.parametrize(
     ("values", "rounds", "message"),
     [
-        ({"sxy": [50, 30]}, 1, "`sxy` must be positive and rising"),
+        ({"sxy": [50, 30]}, 1, "`sxy` must be a list of positive and rising"),
         ({"sxy": []}, 1, "`sxy` must be"),
         ({"sxy": [0, 3]}, 1, "`sxy` must be"),
         ({"sxy": [3]}, 0, "`rounds` must be 1 or more"),

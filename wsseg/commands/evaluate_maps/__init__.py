@@ -1,1 +1,1 @@
-"""`wsseg evaluate-maps`: how well explainers' maps fit the objects and the model."""
+"""`wsseg evaluate-maps`: measure how well explainers' maps fit the objects and the model."""

@@ -1,4 +1,4 @@
-"""Which outputs of a model mean a class of a dataset."""
+"""The outputs of a model that belong to each class of a dataset."""
 
 import re
 from collections.abc import Sequence
@@ -12,34 +12,35 @@ def class_outputs(
 ) -> dict[str, tuple[int, ...]]:
     """Return the outputs of each class.
 
-    A model that was trained on other classes (ImageNet has 118 dogs) needs a map: a text file with a line
-    for each class, `dog: 151-268` or `cat: tabby, tiger_cat, 283`; a range includes both ends. Its classes may be
-    some of the dataset's: the labels of the others are not explained. Lines that start with # are comments.
+    A model that was trained on other classes (ImageNet has 118 dogs) needs a class map: a text file with one line per
+    class, such as `dog: 151-268` or `cat: tabby, tiger_cat, 283`. A range includes both ends. The file may have only
+    some classes of the dataset; labels of the others are not explained. Lines that start with # are comments.
 
     Args:
-        classes: Of the dataset.
-        count: How many outputs the model has.
-        names: Of the outputs, or None where they have none.
-        class_map: The file, or None: then classes and outputs of one name belong together (case, spaces, `-` and `_`
-            do not matter), and outputs without names are the dataset's classes in order.
+        classes: Class names of the dataset.
+        count: Number of outputs of the model.
+        names: Names of the outputs, or None if they have no names.
+        class_map: File of the class map, or None. Without it, a class belongs to the output with the same name (case,
+            spaces, `-` and `_` do not matter); outputs without names are the dataset's classes in order.
 
     Returns:
         Class -> its outputs, at least one.
 
     Raises:
-        InputError: The classes can't be told, or the file is wrong; the message names line and nearest name.
+        InputError: Outputs and classes cannot be matched, or the file is wrong; the message gives the line and the
+            nearest name.
 
     Example:
         >>> class_outputs(["cat", "guinea pig"], 2, ["Guinea_Pig", "cat"])
         {'cat': (1,), 'guinea pig': (0,)}
     """
     if names is not None and len(names) != count:
-        raise InputError(f"{len(names)} class names were given for a model of {count} classes")
+        raise InputError(f"{len(names)} class names were given for a model with {count} classes")
     if class_map is not None:
         return _read(class_map, classes, count, names)
     hint = (
-        "say which outputs mean which class with --class-map, or explain the model's first class against any "
-        "object with --targets top"
+        "name the outputs of each class with --class-map, or explain the model's top class, and score it with all "
+        "objects, with --targets top"
     )
     if names is None:
         if count != len(classes):
@@ -84,13 +85,13 @@ def _read(
                 f"{where}: the dataset has no class `{name.strip()}`; {nearest(name.strip(), classes)}"
             )
         if known[_plain(name)] in found:
-            raise InputError(f"{where}: class `{name.strip()}` has a line already; write one line a class")
+            raise InputError(f"{where}: class `{name.strip()}` has a line already; write one line per class")
         indices = [
             index for word in outputs.split(",") for index in _indices(word.strip(), count, names, where)
         ]
         found[known[_plain(name)]] = tuple(dict.fromkeys(indices))
     if not found:
-        raise InputError(f"--class-map {path} holds no line; expected lines such as `dog: 151-268`")
+        raise InputError(f"--class-map {path} has no line; expected lines such as `dog: 151-268`")
     return found
 
 
@@ -106,7 +107,7 @@ def _indices(word: str, count: int, names: Sequence[str] | None, where: str) -> 
         raise InputError(f"{where}: `{word}` is not among the model's outputs 0..{count - 1}")
     if names is None:
         raise InputError(
-            f"{where}: the model's outputs have no names, so `{word}` can't be found; give its number, or --class-names"
+            f"{where}: the model's outputs have no names, so `{word}` is unknown; give its number, or --class-names"
         )
     hint = nearest(word, names)
     raise InputError(

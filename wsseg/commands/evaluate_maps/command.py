@@ -1,4 +1,4 @@
-"""Evaluate the maps of several explainers on the same images, and write what was found after each."""
+"""Evaluate the maps of several explainers on the same images, and write the results after each explainer."""
 
 import dataclasses
 import time
@@ -27,26 +27,26 @@ from wsseg.supervision.splits import Splits
 
 
 def run(options: Options, recipe: Recipe, class_names: list[str] | None = None) -> dict[str, Any]:
-    """Evaluate every method; write the JSON file after each and print the table at the end.
+    """Evaluate every method; write the JSON file after each method, and print the table at the end.
 
-    Methods that the file holds already, made with the same settings, are not measured again.
+    Methods that are already in the file, with the same settings, are not measured again.
 
     Args:
-        options: The options.
-        recipe: For its dataset, where `options.photographs` is None.
-        class_names: Of the model's outputs, or None.
+        options: Options of the command.
+        recipe: Recipe that names the dataset; not used if `options.photographs` is given.
+        class_names: Names of the model's outputs, or None.
 
     Returns:
-        What the file holds: `settings`, `images`, `set_aside`, `versions`, and `methods`: name -> measures.
+        Content of the file: `settings`, `images`, `set_aside`, `versions`, and `methods`: name -> measures.
 
     Raises:
-        InputError: An option is wrong, no image can be used, or the file holds results of other settings.
+        InputError: An option is wrong, no image can be used, or the file has results of other settings.
     """
     _check_out(options.out)
     classifier = load_classifier(options.model, options.weights, class_names, options.preprocess)
     scorer = Scorer(classifier.model, classifier.preprocess, options.batch_size, options.outputs)
     for name in options.methods:
-        _method(name, classifier, options.layer)  # what is wrong with it is wrong for every image
+        _method(name, classifier, options.layer)  # an error here would occur for every image
     dataset = records = outputs = None
     if options.photographs is not None:
         records = photographs(options.photographs)
@@ -58,7 +58,7 @@ def run(options: Options, recipe: Recipe, class_names: list[str] | None = None) 
     masked = [record for record in records if record.mask is not None]
     names = chosen(options, bool(masked))
     localised = bool(set(names) & set(LOCALISATION))
-    Measures(names, options, scorer)  # its options are checked, as are those of the next
+    Measures(names, options, scorer)  # built only to check the options, as is the next object
     if "parameter_randomisation" in names:
         ParameterRandomisation(classifier.model, lambda model: None, options.stages, options.seed)
     if options.targets == "labels":
@@ -86,7 +86,7 @@ def run(options: Options, recipe: Recipe, class_names: list[str] | None = None) 
         write_json(options.out, content)
     write_json(options.out, content)
     print_table(content)
-    print(f"{options.out}: {content['images']['maps']} maps of {content['images']['used']} images a method")
+    print(f"{options.out}: {content['images']['maps']} maps of {content['images']['used']} images per method")
     return content
 
 
@@ -98,7 +98,7 @@ def _measure(
     scorer: Scorer,
     samples: Samples,
 ) -> dict[str, Any]:
-    """Measure one method on all samples; an image of which it can make no map is set aside for it."""
+    """Measure one method on all samples. An image for which the method cannot make a map is set aside for it."""
     start = time.monotonic()
     method = _method(name, classifier, options.layer)
     measures, set_aside = Measures(names, options, scorer), {}
@@ -113,7 +113,7 @@ def _measure(
                         method(classifier.preprocess(image[None].copy()), np.array([sample.targets]))
                     )[0]
                     if not np.isfinite(maps).all():
-                        raise InputError(f"`{name}` gives nan or infinity")
+                        raise InputError(f"the maps of `{name}` have NaN or infinity")
                     measures.update(sample, image, maps, places)
                 except InputError as error:
                     set_aside[sample.record.id] = str(error)
@@ -143,7 +143,7 @@ def _randomise(name: str, options: Options, classifier: LoadedModel, samples: Sa
 
 
 def _method(name: str, classifier: LoadedModel, layer: str | None) -> Method:
-    """Return an explainer or a baseline as a function of images and targets."""
+    """Return the explainer or baseline of this name, as a function of images and targets."""
     if name in BASELINES:
         return BASELINES[name]
     if as_text.read(name)[0] not in explainers.EXPLAINERS:
@@ -159,7 +159,7 @@ def _method(name: str, classifier: LoadedModel, layer: str | None) -> Method:
 def _settings(
     options: Options, recipe: Recipe, scorer: Scorer, names: list[str], samples: Samples
 ) -> dict[str, Any]:
-    """Return all that decides the numbers of a method."""
+    """Return everything that decides the results of a method."""
     config = recipe.dataset
     if options.photographs is not None:
         source: dict[str, Any] = {"photographs": str(options.photographs)}
@@ -206,7 +206,7 @@ def _counts(samples: Samples, there: int, localised: bool) -> dict[str, Any]:
         "maps": len(scores),
         "mean_probability": float(np.mean(scores)),
         "with_masks": localised,
-        "boxes": "of the connected components of a class in the mask, so touching objects share one"
+        "boxes": "one per connected component of a class in the mask, so objects that touch share a box"
         if localised
         else None,
     }
@@ -218,24 +218,28 @@ def _check_out(out: Path) -> None:
 
 
 def _earlier(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what an earlier run has written, where its settings are the same."""
+    """Return the results of an earlier run with the same settings, or None if there is no file.
+
+    Raises:
+        InputError: The file has results of other settings, or is not a file of this command.
+    """
     if not out.exists():
         return None
     content = read_json(out)
     if not isinstance(content, dict) or not {"settings", "methods"} <= set(content):
-        raise InputError(f"--out {out} exists and is no file of this command; choose another --out")
-    # As JSON holds them: a tuple and a list are the same there.
+        raise InputError(f"--out {out} exists and is not a file of this command; choose another --out")
+    # Compared in their JSON form, where a tuple and a list are equal.
     differ = [key for key in settings if digest(content["settings"].get(key)) != digest(settings[key])]
     differ += [key for key in content["settings"] if key not in settings]
     if differ:
         raise InputError(
-            f"--out {out} holds results of other settings ({', '.join(differ)} differ); delete it, or choose another"
+            f"--out {out} has results of other settings ({', '.join(differ)} differ); delete it, or choose another"
         )
     return content
 
 
 def print_table(content: dict[str, Any]) -> None:
-    """Print a row a method."""
+    """Print a table with one row per method."""
     from rich.console import Console
     from rich.table import Table
 
@@ -250,7 +254,7 @@ def print_table(content: dict[str, Any]) -> None:
         table.add_row(name, *cells, f"{row['seconds']:.0f}")
     console = Console()
     if not console.is_terminal:
-        console.width = max(console.width, 180)  # a log has no width of its own
+        console.width = max(console.width, 180)  # a log has no width
     console.print(table)
     print("+ higher is better, - lower is better")
 

@@ -1,4 +1,4 @@
-"""All measures of one method, taken image by image."""
+"""All measures of one method, computed image by image."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,16 +26,16 @@ COLUMNS = (
     ("parameter_randomisation", "final_rank_correlation", "random rank-", 3),
     ("parameter_randomisation", "final_ssim", "SSIM-", 3),
 )
-"""Of the table: measure, its number, heading (+ higher is better, - lower), digits."""
+"""Columns of the table: measure, key of its result, heading (+ higher is better, - lower is better), digits."""
 
 
 class Measures:
-    """The measures of one method, but parameter randomisation, which needs the method itself.
+    """Measures of one method, without parameter randomisation, which needs the method itself.
 
     Args:
-        names: Some of `options.MEASURES`.
-        options: Their settings.
-        scorer: The model.
+        names: Names of measures, from `options.MEASURES`.
+        options: Options with the measures' settings.
+        scorer: Scorer of the model.
     """
 
     def __init__(self, names: Sequence[str], options: Options, scorer: Scorer):
@@ -63,10 +63,11 @@ class Measures:
         """Measure the maps of one image.
 
         Args:
-            sample: The image's targets.
-            image: `(h, w, 3)` RGB in [0, 255], as the model takes it.
-            maps: `(T, h, w)` in [0, 1].
-            places: Where the targets are, or nothing where no measure asks for it.
+            sample: Sample of the image, with its targets.
+            image: `(h, w, 3)` RGB in [0, 255], at the model's input size.
+            maps: `(T, h, w)` in [0, 1], one map per target.
+            places: Location of each target in the image, or None if the mask does not show it; empty if no measure
+                needs locations.
         """
         for target, map_hw in zip(sample.targets, maps):
             if self.sparse is not None:
@@ -94,7 +95,7 @@ class Measures:
             self.energy["mask"].update(map_hw, place.object_hw, place.ignored_hw)
 
     def result(self) -> dict[str, Any]:
-        """Return measure -> its numbers and settings."""
+        """Return `measure -> its results and settings`."""
         found: dict[str, Any] = {}
         for name, measure in (
             ("max_box_acc", self.boxes),
@@ -116,6 +117,6 @@ class Measures:
 
 
 def resized(map_hw: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
-    """Return a map at another size, bilinearly, as `wsseg explain` does: `(H, W)` float32."""
+    """Resize a map bilinearly to `(H, W)` float32, as `wsseg explain` does."""
     image = Image.fromarray(np.ascontiguousarray(map_hw, np.float32))
     return np.clip(np.asarray(image.resize(size_hw[::-1], Image.Resampling.BILINEAR)), 0, 1)

@@ -1,4 +1,4 @@
-"""The options of `wsseg evaluate-maps`. Light: the command line reads them without TensorFlow."""
+"""The options of `wsseg evaluate-maps`. The command line reads them without importing TensorFlow."""
 
 import argparse
 from collections.abc import Sequence
@@ -23,29 +23,32 @@ TARGETS = ("labels", "top")
 
 @dataclass(frozen=True)
 class Options:
-    """What `wsseg evaluate-maps` is asked for.
+    """Options of `wsseg evaluate-maps`.
 
     Attributes:
-        model: As of `wsseg explain`, as are `weights`, `class_names` and `preprocess`.
-        methods: Explainers, or baselines: centre, edges, random.
-        layer: The layer that all explainers explain, or None for their own choice.
-        measures: Some of `MEASURES`, or None for all that the data allow.
-        split: Of the dataset; None for the recipe's validation split.
-        photographs: A folder of images without masks, in place of a dataset.
-        images: How many, drawn by the seed; 0 for all.
-        targets: The classes that are explained: `labels` (those of the image) or `top` (the model's first one).
-        class_map: A text file that says which outputs of the model mean a class of the dataset.
-        outputs: What the model gives; see `wsseg.faithfulness.Scorer`.
-        batch_size: Images a pass, of perturbed images.
-        seed: Of all that is random.
-        tolerance: Pixels, of the pointing game.
-        steps: Of insertion and deletion.
-        fill: What deletion puts in the place of pixels.
-        start: What insertion puts pixels into.
-        shares: Of the pixels that ROAD removes.
-        stages: Of parameter randomisation.
-        randomised_images: Images of parameter randomisation, the first of those drawn.
-        out: The JSON file.
+        model: Model to explain, see `wsseg explain`.
+        weights: Weights of the model, see `wsseg explain`.
+        class_names: Text file with the names of the model's outputs, see `wsseg explain`.
+        preprocess: Preprocessing of the model's input, see `wsseg explain`.
+        methods: Names of explainers, or of baselines: centre, edges, random.
+        layer: Layer that all explainers explain, or None for each explainer's default.
+        measures: Names from `MEASURES`, or None for all that the data allow, except the slow ones.
+        split: Split of the dataset; None for the recipe's validation split.
+        photographs: Folder of images without masks, instead of a dataset.
+        images: Number of images, drawn by the seed; 0 for all.
+        targets: Classes that are explained: `labels` (the image's labels) or `top` (the model's most likely class).
+        class_map: Text file that names the model's outputs for each class of the dataset.
+        outputs: Kind of the model's outputs, see `wsseg.faithfulness.Scorer`.
+        batch_size: Number of perturbed images per forward pass.
+        seed: Random seed of the drawn images and of all measures.
+        tolerance: Tolerance of the pointing game, pixels.
+        steps: Number of steps of insertion and deletion.
+        fill: Fill of deleted pixels.
+        start: Image into which insertion inserts pixels.
+        shares: Shares of the pixels that ROAD removes.
+        stages: Number of stages of parameter randomisation.
+        randomised_images: Number of images for parameter randomisation: the first of the drawn images.
+        out: JSON file of the results.
     """
 
     model: str
@@ -90,7 +93,7 @@ class Options:
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add the command's own options to its parser; those of the dataset are the recipe's."""
+    """Add the command's own options to its parser. The options of the dataset come from the recipe."""
 
     def add(name: str, text: str, **options) -> None:
         default = Options.__dataclass_fields__[options.get("dest", name).replace("-", "_")].default
@@ -98,49 +101,58 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
             text += f"; default: {default}"
         command.add_argument(f"--{name}", default=default, help=text, **options)
 
-    command.add_argument("recipe", nargs="?", help="a recipe in YAML, for its dataset")
+    command.add_argument("recipe", nargs="?", help="recipe in YAML that names the dataset")
     command.add_argument("--model", required=True, help="a .keras classifier, or a keras.applications name")
-    add("weights", "for a name: `imagenet`, or a weights file with the 1000-class top")
-    add("class-names", "text file, one class name a line", type=Path)
-    add("preprocess", "of a .keras file: none (the default), unit, tf, or a network's name")
+    add("weights", "weights for a keras.applications name: `imagenet`, or a file with the 1000-class top")
+    add("class-names", "text file with one class name per line", type=Path)
+    add(
+        "preprocess",
+        "preprocessing for a .keras file: none (the default), unit, tf, or a keras.applications name",
+    )
     command.add_argument(
         "--method",
         action="append",
-        help="an explainer, such as cam or rise:samples=1000, or a baseline: centre, edges, random; may be repeated; "
+        help="explainer, such as cam or rise:samples=1000, or baseline: centre, edges, random; may be repeated; "
         "default: grad_cam",
     )
-    add("layer", "explain this layer with every method")
+    add("layer", "layer that all explainers explain; default: each explainer's own")
     command.add_argument(
         "--measure",
         action="append",
-        help=f"{', '.join(MEASURES)}; may be repeated; default: all that the data allow but the slow road and "
-        "parameter_randomisation",
+        help=f"measure: {', '.join(MEASURES)}; may be repeated; default: all that the data allow, except the slow road "
+        "and parameter_randomisation",
     )
-    add("split", "of the dataset; default: the recipe's validation split (dataset.val)")
-    add("photographs", "a folder of images without masks, in place of a dataset", type=Path)
-    add("images", "how many, drawn by the seed; 0 for all", type=int)
-    add("targets", "explain the image's `labels`, or the model's `top` class", choices=TARGETS)
+    add("split", "split of the dataset; default: the recipe's validation split (dataset.val)")
+    add("photographs", "folder of images without masks, instead of a dataset", type=Path)
+    add("images", "number of images, drawn by the seed; 0 for all", type=int)
     add(
-        "class-map", "text file: `class: outputs` a line, outputs by name, number or range 151-268", type=Path
+        "targets",
+        "classes to explain: the image's `labels`, or the model's most likely class (`top`)",
+        choices=TARGETS,
     )
-    add("outputs", "what the model gives: auto, probabilities, softmax or sigmoid (to be applied)")
-    add("batch-size", "perturbed images a pass", type=int)
-    add("seed", "of all that is random", type=int)
-    add("tolerance", "of the pointing game, pixels", type=float)
-    add("steps", "of insertion and deletion", type=int)
-    add("fill", "where pixels are deleted: mean, blur, black, grey, or R,G,B", type=_fill)
-    add("start", "what pixels are inserted into, as --fill", type=_fill)
-    add("shares", "of the pixels that ROAD removes: 0.1,0.5,0.9", type=_numbers)
-    add("stages", "of parameter randomisation", type=int)
-    add("randomised-images", "of parameter randomisation", type=int)
-    add("out", "JSON file; a file of the same settings is continued", type=Path)
+    add(
+        "class-map",
+        "text file with one line `class: outputs` per class; outputs by name, number or range such as 151-268",
+        type=Path,
+    )
+    add("outputs", "kind of the model's outputs: auto, probabilities, or logits for softmax or sigmoid")
+    add("batch-size", "number of perturbed images per forward pass", type=int)
+    add("seed", "random seed of the drawn images and of all measures", type=int)
+    add("tolerance", "tolerance of the pointing game, pixels", type=float)
+    add("steps", "number of steps of insertion and deletion", type=int)
+    add("fill", "fill of deleted pixels: mean, blur, black, grey, or R,G,B", type=_fill)
+    add("start", "image into which pixels are inserted; values as for --fill", type=_fill)
+    add("shares", "shares of the pixels that ROAD removes, such as 0.1,0.5,0.9", type=_numbers)
+    add("stages", "number of stages of parameter randomisation", type=int)
+    add("randomised-images", "number of images for parameter randomisation", type=int)
+    add("out", "JSON file of the results; an existing file with the same settings is continued", type=Path)
 
 
 def from_arguments(arguments: argparse.Namespace) -> Options:
-    """Return the options that were given.
+    """Return the options that the user gave.
 
     Raises:
-        InputError: One is out of range.
+        InputError: An option is out of range.
     """
     given = {f.name: getattr(arguments, f.name) for f in fields(Options) if hasattr(arguments, f.name)}
     given["methods"] = tuple(arguments.method or Options.methods)
@@ -149,7 +161,7 @@ def from_arguments(arguments: argparse.Namespace) -> Options:
 
 
 def is_own(name: str) -> bool:
-    """Tell the command's own options from the recipe's, of which it takes those of the dataset."""
+    """Return whether an option is the command's own. Of the recipe's options, it takes only `--dataset.*`."""
     return not name.startswith("--dataset.")
 
 
@@ -165,11 +177,11 @@ def _fill(text: str) -> str | tuple[float, ...]:
 
 
 def chosen(options: Options, masks: bool) -> Sequence[str]:
-    """Return the measures to take, in the order of `MEASURES`.
+    """Return the measures to compute, in the order of `MEASURES`.
 
     Args:
-        options: The options.
-        masks: Whether there are masks to score with.
+        options: Options of the command.
+        masks: Whether the data have masks.
 
     Raises:
         InputError: A measure needs masks and there are none.

@@ -1,4 +1,4 @@
-"""The images that maps are made of, the classes that are explained, and where these are in the image."""
+"""The images to explain, the classes that are explained in them, and the locations of these classes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from wsseg.places import boxes_at_levels
 from wsseg.progress import bar
 
 ANY_OBJECT = "object"
-"""The label of a target that is no class of the dataset."""
+"""Label of a target that is not a class of the dataset."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Sample:
     """An image and the classes that are explained in it.
 
     Attributes:
-        record: The image, its labels and, maybe, its mask.
-        labels: `(T,)` names of the dataset's classes, or `ANY_OBJECT`.
-        targets: `(T,)` outputs of the model.
-        scores: `(T,)` probabilities that the model gives them.
+        record: Record of the image, with its labels and possibly a mask.
+        labels: `(T,)`: Names of the dataset's classes, or `ANY_OBJECT`.
+        targets: `(T,)`: Indices of the model's outputs.
+        scores: `(T,)`: Probabilities that the model gives to the targets.
     """
 
     record: Record
@@ -39,12 +39,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a class is in an image.
+    """Location of a class in an image.
 
     Attributes:
-        object_hw: `(H, W)` bool: its pixels, at the image's own size.
-        ignored_hw: `(H, W)` bool: pixels of which nobody knows.
-        boxes_xyxy: `(n, 4)` boxes of its connected components.
+        object_hw: `(H, W)` bool: Pixels of the class, at the image's own size.
+        ignored_hw: `(H, W)` bool: Pixels whose class is unknown (255 in the mask).
+        boxes_xyxy: `(n, 4)`: Boxes of the class's connected components, pixels.
     """
 
     object_hw: np.ndarray
@@ -57,10 +57,10 @@ class Samples:
     """The images of an evaluation.
 
     Attributes:
-        items: The samples.
-        set_aside: Images that can't be used, `id -> reason`.
-        dataset: Reads the masks; None without masks.
-        size_hw: Of the model's input; None for any.
+        size_hw: Height and width of the model's input, pixels; None for any.
+        dataset: Dataset that reads the masks; None without masks.
+        items: Samples to explain.
+        set_aside: Images that cannot be used, `id -> reason`.
     """
 
     size_hw: tuple[int | None, int | None]
@@ -69,14 +69,14 @@ class Samples:
     set_aside: dict[str, str] = field(default_factory=dict)
 
     def image(self, sample: Sample) -> np.ndarray:
-        """Return the image as the model takes it, before its preprocessing: `(H, W, 3)` float32 in [0, 255]."""
+        """Return the image at the model's input size, before preprocessing: `(H, W, 3)` float32 in [0, 255]."""
         return model_image(sample.record.image, self.size_hw)
 
     def places(self, sample: Sample) -> list[Place | None]:
-        """Return where each target is; None for one that the mask does not show.
+        """Return the location of each target; None for a target that the mask does not show.
 
         Raises:
-            InputError: The mask can't be read.
+            InputError: The mask cannot be read.
         """
         mask = self.dataset.read_mask(sample.record)
         ignored = mask == IGNORE
@@ -95,17 +95,18 @@ class Samples:
 
 
 def model_image(path: Path, size_hw: tuple[int | None, int | None]) -> np.ndarray:
-    """Read an image at the size that a model takes, as `wsseg explain` does.
+    """Read an image at a model's input size, as `wsseg explain` does.
 
     Args:
-        path: The file.
-        size_hw: The model's; where a side is None, the long side becomes `ANY_SIZE` and both a multiple of 32.
+        path: Image file.
+        size_hw: Input size of the model, pixels. If a side is None, the long side becomes `ANY_SIZE`, and both sides
+            are rounded to multiples of 32.
 
     Returns:
         `(H, W, 3)` float32 RGB in [0, 255].
 
     Raises:
-        InputError: The file can't be read.
+        InputError: The file cannot be read.
     """
     image = read_image(path)
     height, width = size_hw
@@ -120,20 +121,20 @@ def photographs(folder: Path) -> list[Record]:
     """Return the images of a folder as records without labels.
 
     Raises:
-        InputError: It is no folder, or holds no image.
+        InputError: The path is not a folder, or the folder has no image.
     """
     if not folder.is_dir():
-        raise InputError(f"--photographs {folder} is not a folder; give one that holds images")
+        raise InputError(f"--photographs {folder} is not a folder; give a folder of images")
     known = Image.registered_extensions()
     paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in known and path.is_file()]
     paths = [path for path in paths if not path.name.startswith(".")]
     if not paths:
-        raise InputError(f"--photographs {folder} holds no image; expected files such as photo.jpg")
+        raise InputError(f"--photographs {folder} has no image; expected files such as photo.jpg")
     return [Record(path.name, path, ()) for path in paths]
 
 
 def draw(records: list[Record], count: int, seed: int) -> list[Record]:
-    """Return `count` of the records (all for 0) in their order, drawn by the seed."""
+    """Return `count` records drawn by the seed, in their order; all records if `count` is 0."""
     if not 0 < count < len(records):
         return records
     index = np.random.default_rng(seed).choice(len(records), count, replace=False)
@@ -149,11 +150,11 @@ def gather(
     """Read every image once, and choose the classes to explain.
 
     Args:
-        records: The images.
-        scorer: The model.
-        outputs: Class -> the model's outputs, of which the likeliest is explained; None for the model's
-            first class of all.
-        dataset: Reads the masks; None without masks.
+        records: Records of the images.
+        scorer: Scorer of the model.
+        outputs: Class -> the model's outputs, the most likely of which is explained. If None, the model's most likely
+            output of all is explained.
+        dataset: Dataset that reads the masks; None without masks.
 
     Raises:
         InputError: No image can be used.

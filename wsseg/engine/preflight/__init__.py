@@ -1,1 +1,1 @@
-"""What a late stage would fail on, found before the first stage runs."""
+"""Checks before the first stage runs, for errors that would otherwise stop a late stage."""

@@ -1,4 +1,4 @@
-"""What is wrong with a detector, or with how any network would be built, found before the first stage runs."""
+"""Checks of the detector's options, and of whether a network can be built, before the first stage runs."""
 
 import functools
 import json
@@ -11,13 +11,13 @@ from wsseg.recipe.decisions import fully_supervised
 from wsseg.supervision.splits import Splits
 
 OWN_OPTIONS = ("weights", "backbone", "output_stride", "channels")
-"""Options of segmenters that are options of the segment stage itself."""
+"""Options of segmenters that the segment stage has as its own options."""
 
 SET_BY_STAGE = ("num_classes", "input_size", "name")
 
 
 def check_detector(splits: Splits) -> None:
-    """Fail on a detector that has nothing to learn from or cannot be built.
+    """Raise an error if a detector has nothing to learn from or cannot be built.
 
     Raises:
         InputError: The message names the option.
@@ -32,13 +32,13 @@ def check_detector(splits: Splits) -> None:
         return
     if fully_supervised(recipe):
         raise InputError(
-            "`detect.network` learns from pseudo-instances, which `segment.train_on: true_masks` does not make; leave "
-            "that out (`ceiling: true` trains on the true instances too)"
+            "`detect.network` learns from pseudo-instances, which `segment.train_on: true_masks` does not make; remove "
+            "`segment.train_on` (`ceiling: true` also trains on the true instances)"
         )
     if not recipe.propagate.instances:
         raise InputError(
-            "`detect.network` learns from the instances that IRNet tells apart: add `propagate.method: irn` and "
-            "`propagate.instances: true`, or leave it out"
+            "`detect.network` learns from the instances that IRNet separates: add `propagate.method: irn` and "
+            "`propagate.instances: true`, or remove `detect.network`"
         )
     if recipe.ceiling:
         train = splits.train(masks=True)
@@ -51,7 +51,7 @@ def check_detector(splits: Splits) -> None:
         if option in OWN_OPTIONS[:2]:
             raise InputError(f"`detect.options.{option}`: write `detect.{option}` instead")
         if option in SET_BY_STAGE:
-            raise InputError(f"`detect.options.{option}` is set by the stage itself; leave it out")
+            raise InputError(f"`detect.options.{option}` is set by the stage itself; remove it")
         if option not in further:
             raise InputError(
                 f"`detect.options`: `{config.network}` has no option `{option}`; {nearest(option, further)}"
@@ -61,10 +61,10 @@ def check_detector(splits: Splits) -> None:
 
 
 def built_with(recipe: Recipe, section: str) -> dict[str, Any]:
-    """Return the options `backbone` and `weights` for building a network before a classifier is trained.
+    """Return the options `backbone` and `weights` with which a network can be built before a classifier is trained.
 
     Raises:
-        InputError: It begins with the classifier's weights, and is to have another backbone.
+        InputError: The network starts from the classifier's weights but has another backbone.
     """
     config = getattr(recipe, section)
     if config.weights != "classifier":
@@ -79,18 +79,18 @@ def built_with(recipe: Recipe, section: str) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=32)
 def sizes_of(section: str, network: str, options: str) -> LegalSizes | None:
-    """Build a network on the CPU, for its errors and for the image sizes that it takes.
+    """Build a network on the CPU, to find errors and the image sizes that it accepts.
 
     Args:
-        section: The recipe's: classify, segment or detect.
-        network: Its name.
-        options: All but `num_classes`, as JSON.
+        section: Section of the recipe: classify, segment or detect.
+        network: Name of the network.
+        options: All options except `num_classes`, as JSON.
 
     Returns:
-        The sizes of a segmenter; None of the others.
+        The image sizes that a segmenter accepts; None for other networks.
 
     Raises:
-        InputError: It can't be built so.
+        InputError: The network cannot be built with these options.
     """
     import keras
 

@@ -1,4 +1,4 @@
-"""What a late stage would fail on, found before the first one runs."""
+"""Checks of networks, losses, explainers and masks, before the first stage runs."""
 
 import json
 
@@ -11,7 +11,7 @@ from wsseg.supervision.splits import Splits
 
 
 def check_parts(splits: Splits) -> None:
-    """Fail on a network, loss or explainer that does not exist or cannot work, and on masks that are not there.
+    """Raise an error if a network, loss or explainer does not exist or cannot work, or if needed masks are missing.
 
     Raises:
         InputError: The message names the option.
@@ -52,7 +52,7 @@ def check_parts(splits: Splits) -> None:
 
 
 def check_classifier(splits: Splits) -> None:
-    """Fail on options that the classifier does not take, and on an explainer or a stride that does not suit it.
+    """Raise an error if the classifier lacks an option, or if the explainer or output stride does not suit it.
 
     Raises:
         InputError: The message names the option.
@@ -67,27 +67,27 @@ def check_classifier(splits: Splits) -> None:
         if option in OWN_OPTIONS[:3]:
             raise InputError(f"`classify.options.{option}`: write `classify.{option}` instead")
         if option in SET_BY_STAGE:
-            raise InputError(f"`classify.options.{option}` is set by the stage itself; leave it out")
+            raise InputError(f"`classify.options.{option}` is set by the stage itself; remove it")
         if option not in further:
             raise InputError(
                 f"`classify.options`: `{config.head}` has no option `{option}`; {nearest(option, further)}"
             )
     own = load(classifiers.CLASSIFIERS, config.head, "classifier").explainers
-    # Others, such as grad_cam, explain any head: of `acol` the branch whose scores are the model's.
+    # Other explainers, such as grad_cam, explain any head; for `acol` they explain the branch that gives the scores.
     if localize.explainer in ("acol", "cam", "seam") and localize.explainer not in own:
         raise InputError(
             f"`localize.explainer: {localize.explainer}` does not suit `classify.head: {config.head}`; try {own[0]}"
         )
     if localize.absent and localize.explainer != "cam":
         raise InputError(
-            "`localize.absent` adds up the maps of several classes, and those of `localize.explainer: "
-            f"{localize.explainer}` are scaled each by itself; leave it out, or try cam"
+            "`localize.absent` adds the maps of several classes, but `localize.explainer: "
+            f"{localize.explainer}` scales each map separately; remove `localize.absent`, or try cam"
         )
     stride = localize.output_stride
     if "rate" in further and stride is not None and stride > config.output_stride:
         raise InputError(
             f"`localize.output_stride` ({stride}) must be at most `classify.output_stride` ({config.output_stride}) "
-            f"with `classify.head: {config.head}`, whose 3x3 convolutions were trained at that"
+            f"with `classify.head: {config.head}`, whose 3x3 convolutions were trained at that output stride"
         )
     if config.options:
         chosen = {"backbone": config.backbone, "output_stride": config.output_stride} | config.options
@@ -96,13 +96,13 @@ def check_classifier(splits: Splits) -> None:
         for record in splits.train():
             if len(record.labels) > 1:
                 raise InputError(
-                    f"`classify.options.activation: softmax` is for images of one label; `{record.id}` of split "
-                    f"`{recipe.dataset.train}` has {len(record.labels)}; leave it out"
+                    f"`classify.options.activation: softmax` is for images with one label; `{record.id}` of split "
+                    f"`{recipe.dataset.train}` has {len(record.labels)}; remove `activation`"
                 )
 
 
 def check_propagate(recipe: Recipe) -> None:
-    """Fail on options of the propagate stage that cannot work.
+    """Raise an error if an option of the propagate stage cannot work.
 
     Raises:
         InputError: The message names the option.
@@ -114,7 +114,8 @@ def check_propagate(recipe: Recipe) -> None:
         return
     if config.instances and config.method != "irn":
         raise InputError(
-            "`propagate.instances` are told apart by IRNet; use `propagate.method: irn`, or leave it out"
+            "`propagate.instances` needs IRNet, which separates instances; use `propagate.method: irn`, or remove "
+            "`propagate.instances`"
         )
     if config.backbone is not None:
         try:
@@ -125,21 +126,21 @@ def check_propagate(recipe: Recipe) -> None:
     cells, needed = config.crop // {"irn": 4, "psa": 8}[config.method], 2 * config.learn_radius - 1
     if cells < needed:
         raise InputError(
-            f"`propagate.crop` ({config.crop}) has {cells} cells a side, and `propagate.learn_radius` "
+            f"`propagate.crop` ({config.crop}) has {cells} cells per side, and `propagate.learn_radius` "
             f"({config.learn_radius}) needs {needed}; use a larger crop or a smaller radius"
         )
     first, second = config.confident
     if (first < second) == (config.background == "constant") and first != second:
         order = "falling (IRN: 0.3, 0.05)" if config.background == "constant" else "rising (PSA: 4, 32)"
         raise InputError(
-            f"`propagate.confident` of a {config.background} background must be {order}; got {first}, {second}"
+            f"`propagate.confident` with a {config.background} background must be {order}; got {first}, {second}"
         )
 
 
 def check_loss(splits: Splits) -> None:
-    """Fail on a loss that does not exist, cannot train a segmenter, or does not take its options.
+    """Raise an error if a loss does not exist, cannot train a segmenter, or lacks an option.
 
-    Weights of classes must be as many as the dataset's classes, background included.
+    A loss with class weights needs one weight for each class of the dataset, background included.
 
     Raises:
         InputError: The message names `segment.loss` or `segment.loss_options`.
@@ -161,22 +162,22 @@ def check_loss(splits: Splits) -> None:
         raise InputError(f"`segment.loss_options`: {error}") from error
     if recipe.segment.teacher.weight and hasattr(loss, "maps"):
         raise InputError(
-            f"`segment.loss: {name}` makes its maps of whole masks beforehand, and `segment.teacher` labels pixels "
-            "while training; try `loss: cross_entropy`"
+            f"`segment.loss: {name}` computes maps from whole masks in advance, but `segment.teacher` labels pixels "
+            "during training; try `loss: cross_entropy`"
         )
 
 
 def num_classes(splits: Splits) -> int:
-    """Return how many classes a segmenter of the recipe has, background included."""
+    """Return the number of classes of the recipe's segmenter, background included."""
     classes = splits.recipe.dataset.classes or splits.train().classes
     return len(classes) + 1
 
 
 def check_segmenter(recipe: Recipe) -> None:
-    """Fail on options that the segmenter does not take, and on a crop of a size that it cannot take.
+    """Raise an error if the segmenter lacks an option, or if it cannot take crops of the given size.
 
-    To be sure, it is built once, with its initial weights unless they are another stage's: a misfit is said in
-    seconds rather than in hours.
+    The check builds the segmenter once, with its initial weights unless these come from another stage. So the user
+    learns of an error in seconds, not in hours.
 
     Raises:
         InputError: The message names the option.
@@ -189,21 +190,21 @@ def check_segmenter(recipe: Recipe) -> None:
     for option in OWN_OPTIONS[1:]:
         if getattr(config, option) is not None and option not in takes:
             raise InputError(
-                f"`segment.{option}`: `{config.network}` has no such option; leave it out"
+                f"`segment.{option}`: `{config.network}` has no such option; remove it"
                 + (f"; `segment.options` can hold {', '.join(further)}" if further else "")
             )
     for option in config.options:
         if option in OWN_OPTIONS:
             raise InputError(f"`segment.options.{option}`: write `segment.{option}` instead")
         if option in SET_BY_STAGE:
-            raise InputError(f"`segment.options.{option}` is set by the stage itself; leave it out")
+            raise InputError(f"`segment.options.{option}` is set by the stage itself; remove it")
         if option not in takes:
-            hint = nearest(option, further) if further else "it has none beside those of `segment`"
+            hint = nearest(option, further) if further else "it has only the options of the section `segment`"
             raise InputError(f"`segment.options`: `{config.network}` has no option `{option}`; {hint}")
     if config.weights == "classifier" and "backbone" not in takes:
         raise InputError(
-            f"`segment.weights: classifier`: `{config.network}` has an encoder of its own, which a classifier's "
-            "backbone does not fit; use `weights: null`, or a network on a backbone, such as deeplab_v3_plus"
+            f"`segment.weights: classifier`: `{config.network}` has its own encoder, which a classifier's "
+            "backbone does not fit; use `weights: null`, or a network with a backbone, such as deeplab_v3_plus"
         )
     options = {"output_stride": config.output_stride, "channels": config.channels}
     options |= built_with(recipe, "segment")

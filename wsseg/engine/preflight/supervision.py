@@ -1,4 +1,4 @@
-"""What is wrong with the section `supervision`, said before a run."""
+"""Checks of the section `supervision`, before the first stage runs."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from wsseg.supervision.splits import Splits
 
 
 def check_supervision(splits: Splits) -> None:
-    """Fail on options of the section that contradict each other, and on data that is not there.
+    """Raise an error if options of the section contradict each other, or if data that they need is missing.
 
     Raises:
         InputError: The message names the option.
@@ -20,12 +20,13 @@ def check_supervision(splits: Splits) -> None:
     config = recipe.supervision
     if fully_supervised(recipe) and (config.annotations != "labels" or config.masks_share):
         raise InputError(
-            "`segment.train_on: true_masks` trains on all true masks and needs no section `supervision`; leave one out"
+            "`segment.train_on: true_masks` trains on all true masks and needs no section `supervision`; remove one of "
+            "the two"
         )
     if recipe.relabel.rounds and (config.annotations != "labels" or config.masks_share):
         raise InputError(
-            "`relabel.rounds` labels the training images anew by their labels alone, and would lose what `supervision` "
-            "gives beside these; leave one out"
+            "`relabel.rounds` makes new masks from the image-level labels alone, and would lose the masks or "
+            "annotations of `supervision`; remove one of the two"
         )
     _check_teacher(recipe)
     _check_masks(splits)
@@ -40,14 +41,14 @@ def _check_teacher(recipe: Recipe) -> None:
         return
     if fully_supervised(recipe):
         raise InputError(
-            "`segment.teacher` labels what masks leave open, and the true masks of `segment.train_on: true_masks` "
-            "leave nothing; remove one of the two"
+            "`segment.teacher` labels the pixels that masks leave unlabelled, but the true masks of "
+            "`segment.train_on: true_masks` leave none; remove one of the two"
         )
     confident = recipe.relabel.confidence if recipe.relabel.rounds else 0
     if not (recipe.label.unsure or confident or recipe.supervision.rest == "unlabelled"):
         raise InputError(
-            "`segment.teacher` labels what masks leave open, and these pseudo-masks leave nothing open; add "
-            "`label.unsure`, such as 0.1, or leave it out"
+            "`segment.teacher` labels the pixels that masks leave unlabelled, but these pseudo-masks leave none; add "
+            "`label.unsure`, such as 0.1, or remove `segment.teacher`"
         )
 
 
@@ -60,19 +61,21 @@ def _check_masks(splits: Splits) -> None:
             raise InputError(f"{rest} needs `supervision.masks_share`; try 0.1")
         if config.annotations != "labels":
             raise InputError(
-                f"`supervision.annotations: {config.annotations}` are of no use with {rest}; leave one out"
+                f"`supervision.annotations: {config.annotations}` has no effect with {rest}; remove one of the two"
             )
         if recipe.detect.network != "none":
-            raise InputError(f"{rest} makes no pseudo-instances to train `detect.network` on; leave one out")
+            raise InputError(
+                f"{rest} makes no pseudo-instances to train `detect.network` on; remove one of the two"
+            )
         if recipe.segment.weights == "classifier":
             raise InputError(
-                f"{rest} leaves out labels, and `segment.weights: classifier` would bring them into the segmenter; try "
-                "`segment.weights: null`"
+                f"{rest} is for training without labels, but the weights of `segment.weights: classifier` were learnt "
+                "from labels; try `segment.weights: null`"
             )
     if config.masks_repeat > 1 and (not config.masks_share or config.rest == "ignore"):
         raise InputError(
-            "`supervision.masks_repeat` shows given masks more often than other images: it needs "
-            "`supervision.masks_share` and another `supervision.rest` than ignore"
+            "`supervision.masks_repeat` shows images with given masks more often than the others: it needs "
+            "`supervision.masks_share`, and a `supervision.rest` other than ignore"
         )
     if config.rest == "unlabelled" and not recipe.segment.teacher.weight:
         raise InputError(
@@ -91,11 +94,13 @@ def _check_annotations(splits: Splits) -> None:
     if not config.simulated:
         for option, given in (("width", config.width), ("loosened", config.loosened)):
             if given != getattr(SupervisionConfig, option):
-                raise InputError(f"`supervision.{option}` is of simulated annotations; add `simulated: true`")
+                raise InputError(
+                    f"`supervision.{option}` is for simulated annotations; add `simulated: true`, or remove it"
+                )
     if kind != "labels" and recipe.propagate.instances:
         raise InputError(
-            f"`propagate.instances` makes instances of labels alone, and would ignore the {kind} of "
-            "`supervision.annotations`; leave one out"
+            f"`propagate.instances` makes instances from labels alone, and would ignore the {kind} of "
+            "`supervision.annotations`; remove one of the two"
         )
     if kind == "labels":
         for option, given in (("simulated", config.simulated), ("annotations_root", root is not None)):
@@ -107,7 +112,8 @@ def _check_annotations(splits: Splits) -> None:
     if config.simulated:
         if root is not None:
             raise InputError(
-                "`supervision.simulated` draws annotations, `supervision.annotations_root` reads them; leave one out"
+                "`supervision.simulated` draws annotations, `supervision.annotations_root` reads them; remove one of "
+                "the two"
             )
         if not _has_masks(splits):
             raise InputError(
@@ -119,9 +125,9 @@ def _check_annotations(splits: Splits) -> None:
     if root is None:
         if kind == "boxes" and train.knows_boxes:
             return
-        wanted = "a folder of ID.png" if kind in MARKS else "a CSV, as the dataset knows no boxes"
+        wanted = "a folder of ID.png files" if kind in MARKS else "a CSV file, as the dataset has no boxes"
         raise InputError(
-            f"`supervision.annotations: {kind}` needs `supervision.annotations_root`: {wanted}; or, for studies on "
+            f"`supervision.annotations: {kind}` needs `supervision.annotations_root`: {wanted}; or, for a study on "
             "data with masks, `supervision.simulated: true`"
         )
     path, ids = Path(root).expanduser(), [record.id for record in train]
@@ -131,12 +137,12 @@ def _check_annotations(splits: Splits) -> None:
         found = {name for name in ids if (path / f"{name}.png").is_file()}
     else:
         raise InputError(
-            f"`supervision.annotations_root`: {path} is not a folder; expected one with ID.png in it"
+            f"`supervision.annotations_root`: {path} is not a folder; expected a folder of ID.png files"
         )
     if not found:
         raise InputError(
-            f"`supervision.annotations_root`: {path} annotates no image of split `{recipe.dataset.train}`, such as "
-            f"`{ids[0]}`"
+            f"`supervision.annotations_root`: {path} has no annotation for split `{recipe.dataset.train}`; expected "
+            f"image ids such as `{ids[0]}`"
         )
 
 
@@ -149,16 +155,16 @@ def _check_labels(splits: Splits) -> None:
     ):
         if given and recipe.classify.options.get("activation") == "softmax":
             raise InputError(
-                f"`supervision.{option}` takes each class as present or absent, `classify.options.activation: softmax` "
-                "one label an image; leave one out"
+                f"`supervision.{option}` is for several labels per image, `classify.options.activation: softmax` for "
+                "one label per image; remove one of the two"
             )
         if given and not trains_classifier(recipe):
             raise InputError(
-                f"`supervision.{option}` is about labels that nothing in this recipe learns from; leave it out"
+                f"`supervision.{option}` changes labels, but nothing in this recipe learns from labels; remove it"
             )
         if given and fully_supervised(recipe):
             raise InputError(
-                f"`supervision.{option}` is of no use with `segment.train_on: true_masks`; leave one out"
+                f"`supervision.{option}` has no effect with `segment.train_on: true_masks`; remove one of the two"
             )
     if config.clean_labels == "none":
         if config.clean_folds != SupervisionConfig.clean_folds:
@@ -167,7 +173,7 @@ def _check_labels(splits: Splits) -> None:
     count = len(splits.train())
     if config.clean_folds > count:
         raise InputError(
-            f"`supervision.clean_folds` ({config.clean_folds}) must be at most {count}, the images"
+            f"`supervision.clean_folds` ({config.clean_folds}) must be at most {count}, the number of training images"
         )
 
 
@@ -175,7 +181,7 @@ def _check_loss(recipe: Recipe) -> None:
     name, options = recipe.classify.loss, recipe.classify.loss_options
     for option, value in options.items():
         if name == "cross_entropy" or option != "q":
-            takes = "it takes none" if name == "cross_entropy" else "it takes `q`"
+            takes = "it has no options" if name == "cross_entropy" else "its option is `q`"
             raise InputError(f"`classify.loss_options`: the loss `{name}` has no option `{option}`; {takes}")
         require(f"classify.loss_options.{option}", value, lambda q: 0 < q <= 1, "in (0, 1]; try 0.7")
 

@@ -1,4 +1,4 @@
-"""Targets: the scores that are explained, each a callable on a model's output."""
+"""Targets: the scores to explain, each a function of a model's output."""
 
 from wsseg.explainers.targets.caption import Caption
 from wsseg.explainers.targets.caption_token import CaptionToken

@@ -1,4 +1,4 @@
-"""A whole caption: what a map of an image captioning model explains."""
+"""Target for image captioning models: the log-probability of a whole caption."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,17 +16,17 @@ from wsseg.explainers.targets.token_probabilities import check_words, log_probab
 class Caption(Target):
     r"""The log-probability of a caption, $\sum_s \log p(w_s \mid image, w_{<s})$ (Selvaraju et al. 2017, section 7 †).
 
-    The output is `(B, steps, vocabulary)`. Where an explainer compares the model's own outputs, the score is the
+    The output must be `(B, steps, vocabulary)`. For explainers that use the model's own outputs, the score is the
     probability of the caption.
 
     Args:
-        tokens: `(B, S)` numbers of the words at the first S steps, or `(S,)` for all images; -1 where a step does not
+        tokens: `(B, S)` word numbers of the first S steps, or `(S,)` for all images; -1 at steps that do not
             count (after the end).
-        output: Name or position of the output, where the model has several.
-        logits: As of `CaptionToken`.
+        output: Name or position of the output, for a model with several outputs.
+        logits: See `CaptionToken`.
 
     Raises:
-        InputError: The output has no such steps or words, or no word counts.
+        InputError: The output has no such steps or words, or a caption has no word that counts.
 
     References:
         Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks, ICCV 2017. († quoted from memory.)
@@ -36,19 +36,19 @@ class Caption(Target):
         tokens = np.atleast_2d(np.asarray(tokens))
         if tokens.ndim != 2 or tokens.dtype.kind not in "iu" or tokens.min(initial=0) < -1:
             raise InputError(
-                f"`tokens` must be (B, S) whole numbers, -1 where none counts; got {tokens.shape} {tokens.dtype}"
+                f"`tokens` must be (B, S) whole numbers, -1 for steps without a word; got {tokens.shape} {tokens.dtype}"
             )
         empty = (tokens < 0).all(axis=1)
         if empty.any():
-            raise InputError(f"`tokens` has no word in caption number {np.argmax(empty)}; leave it out")
+            raise InputError(f"`tokens` has no word in caption number {np.argmax(empty)}; remove this one")
         self.output, self.logits, self.arrays = output, logits, (tokens.astype(np.int32),)
 
     def check(self, outputs: Outputs, default: str | int | None = None) -> None:
-        """Refuse an output without these steps or words."""
+        """Raise an error if the output has no such steps or words."""
         self._check(outputs.one(default if self.output is None else self.output, logits=False).shape)
 
     def evaluate(self, outputs: Outputs, arrays: Sequence[Any], own: bool, default: str | int | None) -> Any:
-        """Return the log-probability `(B, 1)`, or with `own` the probability."""
+        """Return the log-probability `(B, 1)`, or the probability if `own`."""
         ops = keras.ops
         words = outputs.one(default if self.output is None else self.output, self.logits)
         self._check(words.shape)
@@ -61,5 +61,5 @@ class Caption(Target):
         check_words(shape)
         (tokens,) = self.arrays
         if shape[1] is not None and tokens.shape[1] > shape[1]:
-            raise InputError(f"`tokens` has {tokens.shape[1]} steps, and the output has {shape[1]}")
+            raise InputError(f"`tokens` has {tokens.shape[1]} steps, but the output has only {shape[1]}")
         check_below("tokens", tokens.ravel(), shape[2], "words")

@@ -1,4 +1,4 @@
-"""One word of a caption: what maps of an image captioning model explain."""
+"""Target for image captioning models: the log-probability of one word of a caption."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,23 +14,23 @@ from wsseg.explainers.targets.token_probabilities import check_words, log_probab
 class CaptionToken(Target):
     r"""The log-probability of a word at a step, $\log p(w_s = v \mid image, w_{<s})$.
 
-    The output is `(B, steps, vocabulary)`. Where the model takes the words so far as an input (teacher forcing), give
-    them with the images: the map explains the word after these. For a map for each word give a list of targets.
-    Where an explainer compares the model's own outputs, the score is the probability.
+    The output must be `(B, steps, vocabulary)`. If the model takes the previous words as an input (teacher forcing),
+    give them with the images; the map then explains the next word. For one map per word, give a list of targets.
+    For explainers that use the model's own outputs, the score is the probability.
 
     Args:
-        step: The word's place, from 0; or `(B,)`, one for each image.
-        token: Its number in the vocabulary; or `(B,)`.
-        output: Name or position of the output, where the model has several.
-        logits: True where the model gives scores of any size, or ends in a softmax that can be told; False where its
-            output is probabilities (a subclassed model with a softmax inside).
+        step: Position of the word, from 0; or `(B,)`, one per image.
+        token: Number of the word in the vocabulary; or `(B,)`, one per image.
+        output: Name or position of the output, for a model with several outputs.
+        logits: True if the model gives logits, or ends in a softmax that can be found; False if its output is
+            probabilities (a subclassed model with a softmax inside).
 
     Raises:
         InputError: The output has no such step or word.
 
     References:
-        Selvaraju et al., Grad-CAM, ICCV 2017, section 7 †: the gradient of a caption's log-probability; `Caption` is
-        the score of the whole one. († quoted from memory.)
+        Selvaraju et al., Grad-CAM, ICCV 2017, section 7 †: the gradient of a caption's log-probability; see `Caption`
+        for the score of the whole caption. († quoted from memory.)
     """
 
     def __init__(self, step: Any, token: Any, output: str | int | None = None, logits: bool = True):
@@ -39,11 +39,11 @@ class CaptionToken(Target):
         self.arrays = (self.step, self.token)
 
     def check(self, outputs: Outputs, default: str | int | None = None) -> None:
-        """Refuse an output without this step or word."""
+        """Raise an error if the output has no such step or word."""
         self._check(outputs.one(default if self.output is None else self.output, logits=False).shape)
 
     def evaluate(self, outputs: Outputs, arrays: Sequence[Any], own: bool, default: str | int | None) -> Any:
-        """Return the log-probability `(B, 1)`, or with `own` the probability."""
+        """Return the log-probability `(B, 1)`, or the probability if `own`."""
         ops = keras.ops
         words = outputs.one(default if self.output is None else self.output, self.logits)
         self._check(words.shape)

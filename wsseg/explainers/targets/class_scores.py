@@ -1,4 +1,4 @@
-"""Class scores: what a classifier's maps explain."""
+"""Target for classifiers: the scores of classes."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -12,16 +12,16 @@ from wsseg.explainers.targets.target import Target
 
 
 class ClassScores(Target):
-    """Scores of classes, before the softmax or sigmoid; a VQA model's answer is a class too.
+    """Scores of classes before the softmax or sigmoid. The answer of a VQA model is a class too.
 
     Args:
-        classes: `(B,)` class indices, one for each image, or `(B, T)`, several; -1 where an image has fewer than T,
-            whose map is 0. One row, `(1,)` or `(1, T)`, serves all images.
-        output: Name or position of the output, where the model has several.
-        logits: False for the probabilities themselves.
+        classes: `(B,)` class indices, one per image, or `(B, T)`, several per image; -1, whose map is 0, fills up
+            images with fewer than T classes. One row, `(1,)` or `(1, T)`, is used for all images.
+        output: Name or position of the output, for a model with several outputs.
+        logits: Whether to explain the scores before a final softmax or sigmoid; False for the probabilities.
 
     Raises:
-        InputError: Not integers, or not of these shapes.
+        InputError: `classes` are not integers, or have another shape.
 
     Example:
         >>> ClassScores([[0, 2], [1, -1]]).absent(2).tolist()
@@ -44,21 +44,21 @@ class ClassScores(Target):
 
     @property
     def key(self) -> Hashable:
-        """The number of classes an image is part of it: each is differentiated by itself."""
+        """Includes the number of classes per image, since each class is differentiated separately."""
         return (*super().key, self.classes.shape[1])
 
     def scores(self, outputs: Any, classes: Any) -> Any:
-        """Pick the classes' scores."""
+        """Select the classes' scores, `(B, T)`."""
         if len(outputs.shape) != 2:
             raise InputError(
-                f"class indices need an output (batch, classes), and this one is {tuple(outputs.shape)}; use a target "
+                f"class indices need an output (batch, classes), but this one is {tuple(outputs.shape)}; use a target "
                 "of `wsseg.explainers.targets`, such as SegmentationPixels, or a function of the output"
             )
         classes = keras.ops.reshape(classes, (-1, self.classes.shape[1]))
         return keras.ops.take_along_axis(outputs, keras.ops.maximum(classes, 0), axis=1)
 
     def check(self, outputs: Outputs, default: str | int | None = None) -> None:
-        """Refuse indices that the output does not have."""
+        """Raise an error for indices that the output does not have."""
         num_classes = outputs.one(default if self.output is None else self.output, logits=False).shape[-1]
         low, high = self.classes.min(initial=0), self.classes.max(initial=0)
         if high >= num_classes or low < -1:
@@ -68,18 +68,21 @@ class ClassScores(Target):
             )
 
     def absent(self, batch: int) -> np.ndarray:
-        """Where the index is -1."""
+        """Return `(B, T)` bool, True where the index is -1."""
         return np.broadcast_to(self.classes < 0, (batch, self.classes.shape[1]))
 
 
 def present_classes(labels: np.ndarray) -> np.ndarray:
-    """Return the classes of each image as targets: all of them are explained at once.
+    """Return the classes of each image as targets, to explain all of them at once.
 
     Args:
-        labels: `(B, K)`, not 0 where an image has the class.
+        labels: `(B, K)` image labels, nonzero if the image has the class.
 
     Returns:
-        `(B, T)` int32, T the most that an image has (at least 1), filled up with -1.
+        `(B, T)` int32 class indices, padded with -1; T is the largest number of classes of an image, at least 1.
+
+    Raises:
+        InputError: `labels` does not have two axes.
 
     Example:
         >>> present_classes(np.array([[1, 0, 1], [0, 1, 0]])).tolist()
@@ -90,6 +93,6 @@ def present_classes(labels: np.ndarray) -> np.ndarray:
         raise InputError(f"`labels` must be (B, K); got {labels.shape}")
     rows = [np.flatnonzero(row) for row in labels]
     result = np.full((len(rows), max(1, *(len(row) for row in rows), 1)), -1, np.int32)
-    for place, row in zip(result, rows):
-        place[: len(row)] = row
+    for target, row in zip(result, rows):
+        target[: len(row)] = row
     return result

@@ -1,4 +1,4 @@
-"""One detection: what a detector's maps explain."""
+"""Target for detectors: the score of one detection."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -15,25 +15,26 @@ from wsseg.explainers.targets.target import Target
 class Detection(Target):
     r"""The score of a class at the detection that fits a box best.
 
-    The model gives boxes `(B, N, 4)` and scores `(B, N, K)`, as two of its outputs; they must be the raw ones, all N
-    before suppression, so that the scores can be differentiated.
+    Two of the model's outputs must be boxes `(B, N, 4)` and scores `(B, N, K)`. They must be the raw outputs, all N
+    before non-maximum suppression, so that the scores can be differentiated.
 
-    To be differentiated, the score is that of the detection $n^*$ whose IoU with the box is highest (the first of
-    several): $y_{n^*}^c$, before a sigmoid or softmax that can be told; 0 where no detection overlaps. Where an
-    explainer compares the model's own outputs, and with `logits=False`, it is the similarity of D-RISE (Petsiuk et al.
-    2021 †), $\max_n IoU(b, b_n) \, p_n^c$: a detection that loses its place counts less. D-RISE has the cosine of the
-    two detections' class scores there, and objectness as a third factor; here the asked class's score stands for
-    both. The IoU is taken as a constant: the map shows what speaks for the class, not for the box.
+    For gradient methods, the score is $y_{n^*}^c$ of the detection $n^*$ with the highest IoU with the box (the first
+    if several are equal), before a sigmoid or softmax that can be found; 0 if no detection overlaps the box. For
+    explainers that use the model's own outputs, and with `logits=False`, the score is the similarity of D-RISE
+    (Petsiuk et al. 2021 †), $\max_n IoU(b, b_n) \, p_n^c$, so a detection that moves off the box counts less. D-RISE
+    uses the cosine of the two detections' class scores instead of $p_n^c$, and objectness as a third factor; here the
+    score of the asked class replaces both. The IoU is treated as a constant, so the map shows the evidence for the
+    class, not for the box.
 
     Args:
-        box_xyxy: `(4,)` left, top, right, bottom, in the units of the model's boxes, or `(B, 4)`, one for each image.
-        class_id: The class, or `(B,)`.
-        boxes: Name or position of the boxes' output.
-        scores: Of the scores' output.
-        logits: False for the similarity in any case.
+        box_xyxy: `(4,)` left, top, right, bottom in the units of the model's boxes, or `(B, 4)`, one per image.
+        class_id: Class index, or `(B,)`, one per image.
+        boxes: Name or position of the output with the boxes.
+        scores: Name or position of the output with the scores.
+        logits: False to use the similarity for all explainers.
 
     Raises:
-        InputError: A box is empty, the class is out of range, or an output is missing or of another shape.
+        InputError: A box is empty, the class is out of range, or an output is missing or has another shape.
 
     References:
         Petsiuk et al., Black-box Explanation of Object Detectors via Saliency Maps, CVPR 2021. († quoted from memory.)
@@ -54,22 +55,22 @@ class Detection(Target):
         if wrong.any():
             raise InputError(
                 f"`box_xyxy` must have left < right and top < bottom; number {np.argmax(wrong)} is "
-                f"{box[np.argmax(wrong)].tolist()}; of left, top, width, height add the first two to the last two"
+                f"{box[np.argmax(wrong)].tolist()}; for left, top, width, height, add the first two to the last two"
             )
         self.class_id, self.boxes, self.class_scores = index_rows("class_id", class_id), boxes, scores
         self.logits, self.arrays = logits, (box, self.class_id)
 
     @property
     def key(self) -> Hashable:
-        """The two outputs are part of it."""
+        """Includes the names of the two outputs."""
         return (*super().key, self.boxes, self.class_scores)
 
     def check(self, outputs: Outputs, default: str | int | None = None) -> None:
-        """Refuse outputs that are no detector's."""
+        """Raise an error if the outputs are not boxes and scores of a detector."""
         self._check(*(outputs.one(x, logits=False).shape for x in (self.boxes, self.class_scores)))
 
     def evaluate(self, outputs: Outputs, arrays: Sequence[Any], own: bool, default: str | int | None) -> Any:
-        """Score the detection, `(B, 1)`."""
+        """Return the score of the detection, `(B, 1)`."""
         ops = keras.ops
         logits = self.logits and not own
         boxes = ops.cast(outputs.one(self.boxes, logits=False), "float32")
@@ -88,13 +89,13 @@ class Detection(Target):
         if len(boxes) != 3 or boxes[2] != 4 or len(scores) != 3:
             raise InputError(
                 f"Detection needs the outputs `{self.boxes}` (batch, N, 4) and `{self.class_scores}` (batch, N, "
-                f"classes); they are {tuple(boxes)} and {tuple(scores)}; say which with `boxes=` and `scores=`"
+                f"classes); they are {tuple(boxes)} and {tuple(scores)}; choose others with `boxes=` and `scores=`"
             )
         check_below("class_id", self.class_id, scores[2], "classes")
 
 
 def _iou(one: Any, two: Any) -> Any:
-    """Return the intersection over union of boxes `(..., 4)`; 0 where one is empty."""
+    """Return the intersection over union of boxes `(..., 4)`; 0 if a box is empty."""
     ops = keras.ops
     inner = ops.maximum(ops.minimum(one[..., 2:], two[..., 2:]) - ops.maximum(one[..., :2], two[..., :2]), 0)
     inner = inner[..., 0] * inner[..., 1]

@@ -1,4 +1,4 @@
-"""What the user gave as targets, as one target."""
+"""Conversion of the user's targets, in any accepted form, to one `Target`."""
 
 from typing import Any
 
@@ -8,14 +8,18 @@ from wsseg.explainers.targets.target import Function, Several, Target
 
 
 def as_target(targets: Any, batch: int) -> tuple[Target, bool]:
-    """Return what the user gave as one target, and whether an image has a single map, `(B, H, W)`.
+    """Convert the user's targets to one target.
 
     Args:
-        targets: Class indices `(B,)` or `(B, T)`; a `Target` or a function of the model's output; or a list of these.
+        targets: Class indices `(B,)` or `(B, T)`; a `Target` or a function of the model's output; or a list of the
+            latter two.
         batch: Number of images.
 
+    Returns:
+        The target, and whether each image has a single map, so that maps are `(B, H, W)`.
+
     Raises:
-        InputError: None of these, or not a row for each image.
+        InputError: `targets` has none of these forms, or not one row per image.
     """
     if isinstance(targets, Target):
         target, single = targets, not isinstance(targets, Several)
@@ -34,8 +38,8 @@ def as_target(targets: Any, batch: int) -> tuple[Target, bool]:
         single = target.single
         if len(target.classes) != batch:
             raise InputError(
-                f"`targets` must have a row for each of the {batch} images; got {target.classes.shape}; for the same "
-                "class in all give ClassScores([class]) of `wsseg.explainers.targets`"
+                f"`targets` must have one row for each of the {batch} images; got {target.classes.shape}; for the same "
+                "class in all images give ClassScores([class]) of `wsseg.explainers.targets`"
             )
     for array in target.arrays:
         if len(array) not in (1, batch):

@@ -1,4 +1,4 @@
-"""The negative of a score: what speaks against it."""
+"""The negative of a score, for maps of the evidence against it."""
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
@@ -11,16 +11,16 @@ from wsseg.explainers.targets.target import Function, Target
 
 
 class Negated(Target):
-    """The negative of another target: any explainer's map then shows what speaks against that score.
+    """The negative of another target: any explainer's map then shows the evidence against that score.
 
-    With Grad-CAM it is the counterfactual explanation of Selvaraju et al. 2017 (section 3.2 †), which `counterfactual`
-    computes for class indices.
+    With Grad-CAM this is the counterfactual explanation of Selvaraju et al. 2017 (section 3.3 †), which the explainer
+    `counterfactual` computes directly.
 
     Args:
         target: A target, or a function of the model's output.
 
     Raises:
-        InputError: Neither.
+        InputError: `target` is neither.
 
     References:
         Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks, ICCV 2017. († quoted from memory.)
@@ -35,11 +35,11 @@ class Negated(Target):
 
     @property
     def key(self) -> Hashable:
-        """That of the target, marked."""
+        """The target's key, together with this class."""
         return (type(self), self.target.key)
 
     def check(self, outputs: Outputs, default: str | int | None = None) -> None:
-        """As the target does."""
+        """Check the target."""
         self.target.check(outputs, default)
 
     def evaluate(self, outputs: Outputs, arrays: Sequence[Any], own: bool, default: str | int | None) -> Any:
@@ -47,5 +47,5 @@ class Negated(Target):
         return -self.target.evaluate(outputs, arrays, own, default)
 
     def absent(self, batch: int) -> np.ndarray | None:
-        """Where the target is."""
+        """Return where the target is absent."""
         return self.target.absent(batch)

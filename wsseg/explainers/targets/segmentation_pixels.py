@@ -1,4 +1,4 @@
-"""A class at a set of pixels: what a segmenter's maps explain."""
+"""Target for segmenters: the scores of a class at a set of pixels."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -15,18 +15,18 @@ from wsseg.explainers.targets.target import Target
 class SegmentationPixels(Target):
     r"""The sum of a class's scores over a set of pixels, $\sum_{(i, j) \in M} y_{ij}^c$.
 
-    With Grad-CAM this is Seg-Grad-CAM (Vinogradova et al. 2020 †). The output is `(B, H, W, K)`, scores of K classes a
-    pixel.
+    With Grad-CAM this is Seg-Grad-CAM (Vinogradova et al. 2020 †). The output must be `(B, H, W, K)`, scores of K
+    classes per pixel.
 
     Args:
-        class_id: The class, or `(B,)`, one for each image.
-        mask: The pixels M, as the output lies (an output without the image's margin has none of these pixels): `(H, W)`
-            bool for all images, or `(B, H, W)`. None for the pixels at which this class has the highest score; an
-            image with no such pixel has a map of 0. Then an explainer that perturbs the image sums over the pixels
-            predicted in each perturbed image: to keep the set, give it as `mask`.
-        reduction: "sum" (the paper's), or "mean", which does not grow with the set.
-        output: Name or position of the output, where the model has several.
-        logits: False for the model's own outputs, whatever they are.
+        class_id: Class index, or `(B,)`, one per image.
+        mask: Pixels M on the output's grid (which may lack the image's margin): `(H, W)` bool for all images, or
+            `(B, H, W)`. None for the pixels where this class has the highest score; an image without such pixels gets
+            a map of 0. With None, an explainer that perturbs the image sums over the pixels predicted in each
+            perturbed image; give `mask` to keep the set fixed.
+        reduction: "sum", as in the paper, or "mean", which does not grow with the number of pixels.
+        output: Name or position of the output, for a model with several outputs.
+        logits: Whether to explain the scores before a final softmax or sigmoid; False for the model's own outputs.
 
     Raises:
         InputError: The class or the mask does not fit the output, or a mask is empty.
@@ -59,11 +59,11 @@ class SegmentationPixels(Target):
 
     @property
     def key(self) -> Hashable:
-        """Whether the pixels are given is part of it."""
+        """Includes the reduction, and whether the pixels are given."""
         return (*super().key, self.reduction, self.mask is None)
 
     def check(self, outputs: Outputs, default: str | int | None = None) -> None:
-        """Refuse an output that has no such class or pixels."""
+        """Raise an error if the output has no such class or pixels."""
         self._check(outputs.one(default if self.output is None else self.output, logits=False).shape)
 
     def scores(self, outputs: Any, class_id: Any, mask: Any = None) -> Any:
@@ -80,17 +80,17 @@ class SegmentationPixels(Target):
     def _check(self, shape: Any) -> None:
         if len(shape) != 4:
             raise InputError(
-                f"SegmentationPixels needs an output (batch, height, width, classes), and this one is {tuple(shape)}; "
-                "say which with `output=`, or use ClassScores for a classifier"
+                f"SegmentationPixels needs an output (batch, height, width, classes), but this one is {tuple(shape)}; "
+                "choose one with `output=`, or use ClassScores for a classifier"
             )
         check_below("class_id", self.class_id, shape[3], "classes")
         if self.mask is None and shape[3] == 1:
             raise InputError(
-                "an output of one class has no other that its pixels could be predicted as; give the pixels as `mask`"
+                "an output of one class predicts this class at every pixel; give the pixels to explain as `mask`"
             )
         if self.mask is not None and any(a not in (None, b) for a, b in zip(shape[1:3], self.mask.shape[1:])):
             raise InputError(
-                f"`mask` must be {tuple(shape[1:3])} (height, width), as the output; got {self.mask.shape[1:]}"
+                f"`mask` must be {tuple(shape[1:3])} (height, width), like the output; got {self.mask.shape[1:]}"
             )
 
 
@@ -99,13 +99,13 @@ def _checked(mask: np.ndarray) -> np.ndarray:
     if mask.ndim not in (2, 3) or not (mask.dtype == bool or np.isin(mask, (0, 1)).all()):
         raise InputError(
             f"`mask` must be (H, W) or (B, H, W), True at the pixels to explain; got {mask.shape} {mask.dtype}; "
-            "of a mask of class ids take `mask == class_id`"
+            "for a mask of class ids give `mask == class_id`"
         )
     mask = mask.astype(bool).reshape(-1, *mask.shape[-2:])
     empty = ~mask.any(axis=(1, 2))
     if empty.any():
         raise InputError(
-            f"`mask` has no pixel in {empty.sum()} of {len(mask)} images (first: number {np.argmax(empty)}); leave "
-            "these images out"
+            f"`mask` has no pixel in {empty.sum()} of {len(mask)} images (first: number {np.argmax(empty)}); remove "
+            "these images"
         )
     return mask

@@ -1,4 +1,4 @@
-"""What a target is, and how several become one."""
+"""The base class of targets, and the combination of several targets into one."""
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
@@ -13,16 +13,16 @@ from wsseg.explainers.network import Outputs
 class Target:
     """A score to explain: a differentiable function of a model's output.
 
-    A plain function of the model's output does as well; a target can do two things more. Its `arrays` are handed to
-    the compiled function as tensors, so that other values (another word, another mask) need no new trace, and it may
+    A plain function of the model's output also works, but a target can do two more things. Its `arrays` are passed to
+    the compiled function as tensors, so that other values (another word, another mask) need no new trace. And it can
     ask for the scores before a final softmax or sigmoid.
 
     Attributes:
-        logits: Whether `scores` wants the outputs before a final softmax or sigmoid.
-        output: Name or position of the output that it reads, None for the only one (or the explainer's `output=`).
-        arrays: What `scores` gets beside the outputs, each `(B, ...)`, a row for each image, or `(1, ...)`, the same
-            for all. Where an explainer looks at many versions of an image, rows are repeated.
-        width: Number of scores an image.
+        logits: Whether `scores` needs the outputs before a final softmax or sigmoid.
+        output: Name or position of the output to read; None for the explainer's `output=`, or the only output.
+        arrays: Further arguments of `scores`, each `(B, ...)` with one row per image, or `(1, ...)` for all images.
+            If an explainer runs many versions of an image, rows are repeated.
+        width: Number of scores per image.
     """
 
     logits: bool = True
@@ -32,7 +32,7 @@ class Target:
 
     @property
     def key(self) -> Hashable:
-        """What the trace of a compiled function depends on, beside the arrays' shapes."""
+        """Everything that the trace of a compiled function depends on, except the arrays' shapes."""
         return (type(self), self.logits, self.output)
 
     def scores(self, outputs: Any, *arrays: Any) -> Any:
@@ -43,23 +43,23 @@ class Target:
             arrays: `self.arrays` as tensors, with B rows each.
 
         Returns:
-            `(B,)` for one score an image, or `(B, T)` for several, each of which gets a map.
+            `(B,)` for one score per image, or `(B, T)` for several; each score gets a map.
         """
         raise TypeError(f"{type(self).__name__} must define `scores`")
 
     def absent(self, batch: int) -> np.ndarray | None:
-        """Return `(B, T)` bool: where an image has no such score and its map is 0; None for nowhere."""
+        """Return `(B, T)` bool, True where an image has no such score and its map is 0; None if all are present."""
         return None
 
     def check(self, outputs: Outputs, default: str | int | None = None) -> None:
-        """Refuse a model whose outputs, given as symbols, have no such score.
+        """Raise an error if the model's outputs, given as symbolic tensors, have no such score.
 
         Raises:
-            InputError: The message says what the output has.
+            InputError: The outputs have no such score; the message says what they have.
         """
 
     def evaluate(self, outputs: Outputs, arrays: Sequence[Any], own: bool, default: str | int | None) -> Any:
-        """Return the scores `(B, T)` float32; `own` asks for the model's own outputs, whatever `logits` says."""
+        """Return the scores `(B, T)` float32; with `own`, from the model's own outputs even if `logits` is True."""
         ops = keras.ops
         output = default if self.output is None else self.output
         read = outputs.one(output, self.logits and not own)
@@ -70,9 +70,9 @@ class Target:
 
 
 class Function(Target):
-    """A plain function of the model's outputs, in the structure the model gives them in: -> `(B,)` or `(B, T)`.
+    """A plain function from the model's outputs, in the model's own structure, to `(B,)` or `(B, T)` scores.
 
-    The function is traced once for each shape of the batch: keep it and use it again, a new one is traced anew.
+    The function is traced once per batch shape. Reuse the same function, since a new one is traced again.
     """
 
     def __init__(self, function: Callable[[Any], Any]):
@@ -89,7 +89,7 @@ class Function(Target):
 
 
 class Several(Target):
-    """Several targets, a map for each (for each class, of `ClassScores`)."""
+    """Several targets, with one map per score."""
 
     def __init__(self, targets: Sequence[Target]):
         self.targets = tuple(targets)
@@ -98,23 +98,23 @@ class Several(Target):
 
     @property
     def key(self) -> Hashable:
-        """The keys of all."""
+        """The keys of all targets."""
         return tuple(target.key for target in self.targets)
 
     def evaluate(self, outputs: Outputs, arrays: Sequence[Any], own: bool, default: str | int | None) -> Any:
-        """Score all, in order."""
+        """Return the scores of all targets, in order."""
         columns, left = [], list(arrays)
         for target in self.targets:
             mine, left = left[: len(target.arrays)], left[len(target.arrays) :]
             columns.append(target.evaluate(outputs, mine, own, default))
             if columns[-1].shape[1] not in (None, target.width):
                 raise InputError(
-                    f"each target of a list must give one score an image; one gives {columns[-1].shape[1]}"
+                    f"each target of a list must give one score per image; one gives {columns[-1].shape[1]}"
                 )
         return keras.ops.concatenate(columns, axis=1)
 
     def absent(self, batch: int) -> np.ndarray | None:
-        """Where one of the targets has no such score."""
+        """Return where one of the targets is absent."""
         parts = [target.absent(batch) for target in self.targets]
         if all(part is None for part in parts):
             return None
@@ -122,7 +122,7 @@ class Several(Target):
         return np.concatenate([p if part is None else part for p, part in zip(present, parts)], axis=1)
 
     def check(self, outputs: Outputs, default: str | int | None = None) -> None:
-        """As each target does."""
+        """Check each target."""
         for target in self.targets:
             target.check(outputs, default)
 
@@ -130,6 +130,6 @@ class Several(Target):
 def _one_column(scores: Any) -> Any:
     if len(scores.shape) not in (1, 2):
         raise InputError(
-            f"a target must give one score an image, (B,), or several, (B, T); it gave {scores.shape}"
+            f"a target must give one score per image, (B,), or several, (B, T); it gave {scores.shape}"
         )
     return scores if len(scores.shape) == 2 else scores[:, None]

@@ -1,4 +1,4 @@
-"""Log-probabilities of words: what captions' targets are made of."""
+"""Log-probabilities of words, for the targets of captions."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from wsseg.errors import InputError
 def log_probabilities(words: Any, tokens: Any, logits: bool) -> Any:
     r"""Return the log-probability of one word at each step.
 
-    Of logits $z$ it is $-\log(1 + e^{-d})$ with $d = z_v - \log \sum_{u \neq v} e^{z_u}$. This is the log-softmax, but
-    for rounding of its gradient: where the model is sure, that of the log-softmax becomes 0 for the word itself and not
-    for the others, and maps would show these alone.
+    For logits $z$ it is $-\log(1 + e^{-d})$ with $d = z_v - \log \sum_{u \neq v} e^{z_u}$. This equals the log-softmax,
+    but its gradient rounds better. If the model is confident, the log-softmax's gradient becomes 0 for the word itself
+    but not for the other words, and maps would only show the other words.
 
     Args:
-        words: `(B, S, V)`: scores of the V words at each of S steps.
-        tokens: `(B, S)` int32: the word at each step, from 0.
-        logits: True where `words` are scores of any size, False where they are probabilities.
+        words: `(B, S, V)` scores of the V words at each of S steps.
+        tokens: `(B, S)` int32: number of the word at each step, from 0.
+        logits: True if `words` are logits, False if they are probabilities.
 
     Returns:
         `(B, S)` float32.
@@ -33,9 +33,9 @@ def log_probabilities(words: Any, tokens: Any, logits: bool) -> Any:
 
 
 def check_words(shape: Any) -> None:
-    """Refuse an output that is not `(B, steps, vocabulary)`."""
+    """Raise an error if an output is not `(B, steps, vocabulary)`."""
     if len(shape) != 3 or shape[2] in (None, 1):
         raise InputError(
-            f"the words of a caption need an output (batch, steps, vocabulary), and this one is {tuple(shape)}; say "
-            "which with `output=`; an output of one word an image, (batch, vocabulary), is explained by ClassScores"
+            f"the words of a caption need an output (batch, steps, vocabulary), but this one is {tuple(shape)}; choose "
+            "one with `output=`; use ClassScores for an output of one word per image, (batch, vocabulary)"
         )

@@ -1,4 +1,4 @@
-"""The dense CRF: parameters and presets, and the mean field on a permutohedral lattice."""
+"""The dense CRF: parameters, presets, and the mean field on a permutohedral lattice."""
 
 from wsseg.refiners.dense_crf.crf import BACKENDS, DenseCRF
 from wsseg.refiners.dense_crf.presets import PRESETS

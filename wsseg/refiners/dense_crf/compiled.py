@@ -16,16 +16,16 @@ SOURCES = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__fi
 
 
 def compiled(function: Callable) -> Callable:
-    """Compile `function` at its first call, for each combination of argument types; keep the code on disk.
+    """Compile `function` at its first call with each combination of argument types, and keep the code on disk.
 
-    numba keeps it in `__pycache__` beside the source; where that is read-only, in the user's cache folder; and
-    where `NUMBA_CACHE_DIR` says, if that is set. Where none can be written, each process compiles anew.
+    numba keeps the code in the folder `NUMBA_CACHE_DIR` if that is set; else in `__pycache__` beside the source; or, if
+    that is read-only, in the user's cache folder. If no folder can be written, each process compiles again.
 
     Args:
-        function: The function.
+        function: Function to compile.
 
     Returns:
-        It, compiled.
+        The compiled function.
     """
     try:
         dispatcher = njit(cache=True, **OPTIONS)(function)
@@ -33,13 +33,13 @@ def compiled(function: Callable) -> Callable:
         if "cannot cache" not in str(error):
             raise
         warnings.warn(
-            f"the dense CRF is compiled anew in each process, which takes some 10 s ({error}); set NUMBA_CACHE_DIR "
+            f"the dense CRF is compiled again in each process, which takes about 10 s ({error}); set NUMBA_CACHE_DIR "
             "to a folder that can be written",
             stacklevel=2,
         )
         return njit(**OPTIONS)(function)
-    # What is kept belongs to the function's own file as numba sees it, though it holds code of others here too: a
-    # change in any of them must make it void.
+    # numba drops the kept code when the function's own file changes. But the code includes functions of other files in
+    # this folder, so a change in any of them must drop it too.
     kept = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if hasattr(kept, "_source_stamp"):
         kept._source_stamp = (kept._source_stamp, SOURCES.hexdigest())

@@ -1,4 +1,4 @@
-"""The fully connected CRF with Gaussian edge potentials: sharpens probabilities along colour edges."""
+"""The fully connected CRF with Gaussian edge potentials, which sharpens probabilities along colour edges."""
 
 import os
 from collections import deque
@@ -26,27 +26,28 @@ BACKENDS = {
 class DenseCRF:
     """Mean field in a fully connected CRF with two Gaussian kernels.
 
-    Q starts from softmax(-unary); each iteration sets Q = softmax(-unary - mu sum_m w_m k_m(Q)), where k_m is a
-    Gaussian filter over all pixels, normalised symmetrically (norm * filter(norm * Q), norm =
-    1 / sqrt(filter(1))), and mu what two labels cost: 1 where they differ (Potts). The smoothness kernel sees
-    position (x, y) / gaussian_sxy, the appearance kernel (x, y) / bilateral_sxy and (r, g, b) / bilateral_srgb.
-    unary = -log(clip(probability, 1e-5, 1)). The filters are those of the permutohedral lattice, as in the
-    authors' code: an approximation of the Gaussian.
+    Q starts from softmax(-unary). Each iteration sets Q = softmax(-unary - mu sum_m w_m k_m(Q)). k_m is a Gaussian
+    filter over all pixels, normalised symmetrically: norm * filter(norm * Q), with norm = 1 / sqrt(filter(1)). mu is
+    the cost of a pair of labels: 1 if they differ (Potts). The smoothness kernel uses the features (x, y) /
+    gaussian_sxy; the appearance kernel uses (x, y) / bilateral_sxy and (r, g, b) / bilateral_srgb. unary =
+    -log(clip(probability, 1e-5, 1)). The filters use the permutohedral lattice, as in the authors' code, which
+    approximates the Gaussian.
 
-    Run it over the classes present in the image (and background) only: the time grows with K, and absent
-    classes change no label. `over_present` does so.
+    Run the CRF only over the background and the classes present in the image: the time grows with K, and absent classes
+    do not change the labels. `over_present` does this.
 
     Args:
         gaussian_sxy: Standard deviation of the smoothness kernel, pixels.
-        gaussian_weight: Its weight; 0 leaves it out.
+        gaussian_weight: Weight of the smoothness kernel; 0 turns it off.
         bilateral_sxy: Positional standard deviation of the appearance kernel, pixels.
-        bilateral_srgb: Its colour standard deviation, in 0..255 units.
-        bilateral_weight: Its weight; 0 leaves it out.
-        iterations: Mean-field iterations.
-        backend: A key of `BACKENDS`: `numba` is our own for CPUs, `keras` for the GPU (on a CPU ten times as slow),
-            `pydensecrf` the field's reference. They are equal to 1e-3 (labels on more than 99.95 % of the pixels).
-        compatibility: mu, as the factor of Potts, or as a symmetric matrix (K, K) of what label k beside label l
-            costs; it is kept as a tuple of tuples.
+        bilateral_srgb: Colour standard deviation of the appearance kernel, in 0..255 units.
+        bilateral_weight: Weight of the appearance kernel; 0 turns it off.
+        iterations: Number of mean-field iterations.
+        backend: Name in `BACKENDS`: `numba` is our own for CPUs, `keras` is for GPUs (ten times as slow on a CPU), and
+            `pydensecrf` is the field's reference. Their results are equal to 1e-3, and their labels on more than
+            99.95 % of the pixels.
+        compatibility: mu: the factor of Potts, or a symmetric matrix (K, K) with the cost of label k beside label l.
+            A matrix is kept as a tuple of tuples.
 
     Raises:
         InputError: A value is out of range, or the backend does not exist.
@@ -83,7 +84,9 @@ class DenseCRF:
                 raise InputError(f"`{name}` must be 0 or more; got {getattr(self, name)}; 0 turns it off")
         require_whole("iterations", self.iterations, hint="try 10")
         if self.backend not in BACKENDS:
-            raise InputError(f"unknown CRF backend `{self.backend}`; there is: {', '.join(sorted(BACKENDS))}")
+            raise InputError(
+                f"unknown CRF backend `{self.backend}`; choose one of: {', '.join(sorted(BACKENDS))}"
+            )
         object.__setattr__(self, "compatibility", _checked_compatibility(self.compatibility))
 
     @classmethod
@@ -91,14 +94,14 @@ class DenseCRF:
         """Return the CRF of a public code.
 
         Args:
-            name: `irn`, `psa`, `deeplab_v2` or `toco`.
+            name: Name of the preset: `irn`, `psa`, `deeplab_v2` or `toco`.
             **overrides: Parameters that differ from the preset, such as `iterations=5`.
 
         Returns:
             The CRF.
 
         Raises:
-            InputError: There is no such preset or parameter; the message names the nearest.
+            InputError: The preset or parameter does not exist; the message suggests the nearest.
 
         Example:
             >>> DenseCRF.preset("deeplab_v2", iterations=5).bilateral_sxy
@@ -123,7 +126,7 @@ class DenseCRF:
             `(H, W, K) float32` marginals, summing to 1; all ones for K = 1.
 
         Raises:
-            InputError: Wrong dtype, axis order, size or normalisation; the message says what is expected.
+            InputError: The dtype, axis order, size or normalisation is wrong; the message says what is expected.
         """
         image, probs = np.asarray(image), np.asarray(probs)
         check_image(image)
@@ -149,15 +152,15 @@ class DenseCRF:
         Args:
             image: `(H, W, 3) uint8` RGB.
             probs: `(H, W, K) float` in [0, 1], summing to 1 over K.
-            labels: The labels to run, in 0..K-1; by default those whose probability reaches `least` somewhere.
-            least: See `labels`.
+            labels: Labels to run, in 0..K-1; by default those whose probability reaches `least` at some pixel.
+            least: See `labels`. Limited to 1/K.
 
         Returns:
-            `(H, W, K) float32` marginals, summing to 1; 0 for the labels left out. The probability that a pixel
-            has for these is spread over the others, in proportion.
+            `(H, W, K) float32` marginals, summing to 1; 0 for the other labels. The other labels' probability at each
+            pixel is given to the labels that run, in proportion.
 
         Raises:
-            InputError: As for a call; or labels that are out of range, twice there or none.
+            InputError: See `__call__`; or `labels` are out of range, repeated or empty.
 
         Example:
             >>> probabilities = np.full((4, 6, 21), 0.0005, np.float32)
@@ -166,7 +169,7 @@ class DenseCRF:
             >>> np.flatnonzero(marginals.any((0, 1))).tolist()
             [0, 15]
         """
-        from wsseg.refiners.dense_crf import present  # here, as it imports numba, which takes a while
+        from wsseg.refiners.dense_crf import present  # imported here because numba takes a while to import
 
         image, probs = np.asarray(image), np.asarray(probs)
         check_image(image)
@@ -196,20 +199,21 @@ class DenseCRF:
         probabilities: Iterable[np.ndarray],
         workers: int | None = None,
     ) -> Iterator[np.ndarray]:
-        """Refine many images on several cores, by threads; few are held in memory at a time.
+        """Refine many images with threads, on several cores. Only a few images are in memory at a time.
 
-        With the backend `pydensecrf` threads gain nothing, as it holds the interpreter's lock.
+        Threads do not help the backend `pydensecrf`, as it holds the interpreter's lock.
 
         Args:
             images: `(H, W, 3) uint8` each; sizes may differ.
             probabilities: `(H, W, K) float` each; K may differ.
-            workers: Threads; by default one for each core that this process may use.
+            workers: Number of threads; by default one for each core that this process may use.
 
         Yields:
             `(H, W, K) float32` marginals, in order.
 
         Raises:
-            InputError: As for a call, with the image's place; or more of the ones than of the others.
+            InputError: See `__call__`; the message gives the image's index. Or the numbers of `images` and
+                `probabilities` differ.
 
         Example:
             >>> images, probabilities = [np.zeros((4, 6, 3), np.uint8)] * 3, [np.full((4, 6, 2), 0.5)] * 3

@@ -1,6 +1,6 @@
-"""Gaussian filters over a lattice: splat, blur, slice; and their symmetric normalisation.
+"""Gaussian filters over a lattice (splat, blur, slice), and their symmetric normalisation.
 
-Values are flat float32 arrays, one row for each lattice point, a number for each label.
+Values are flat float32 arrays. They hold one row per lattice point, with one number per label.
 """
 
 import math
@@ -13,14 +13,14 @@ from wsseg.refiners.dense_crf.lattice import Lattice
 from wsseg.refiners.dense_crf.rows import add_scaled, filled, put, take
 
 TINY = 1e-20
-"""pydensecrf's: keeps the norm finite."""
+"""Constant from pydensecrf that keeps the norm finite."""
 
 
 class Kernel(NamedTuple):
     """A Gaussian kernel, normalised and weighted, ready for the mean field.
 
-    The message w * norm * filter(norm * q) is `weights` * blur(sum of `weights` * q), as `weights` holds
-    sqrt(w * alpha) * norm besides the barycentric coordinates.
+    The message w * norm * filter(norm * q) equals `weights` * blur(sum of `weights` * q), because `weights` is the
+    product of the barycentric coordinates and sqrt(w * alpha) * norm.
     """
 
     offsets: np.ndarray
@@ -32,28 +32,28 @@ class Kernel(NamedTuple):
     ends: np.ndarray
     """See `Lattice`."""
     points: int
-    """M, the number of lattice points."""
+    """Number of lattice points, M."""
     whole: np.ndarray
-    """`(N,) float32`: the sum of the messages of all labels."""
+    """`(N,) float32`: Sum of the messages of all labels."""
 
     @property
     def nbytes(self) -> int:
-        """Memory, bytes."""
+        """Memory of the arrays, bytes."""
         return self.offsets.nbytes + self.weights.nbytes + self.chains.nbytes + self.whole.nbytes
 
 
 def kernel(lattice: Lattice, weight: float) -> Kernel:
-    """Normalise the filter of a lattice, in place, and weight it.
+    """Normalise and weight the filter of a lattice, in place.
 
     Args:
-        lattice: The lattice; its weights and mass are overwritten.
-        weight: w, the kernel's weight.
+        lattice: Lattice; its weights and mass are overwritten.
+        weight: Weight w of the kernel.
 
     Returns:
         The kernel.
     """
     dims = lattice.ends.size - 2
-    alpha = 1 / (1 + 2.0**-dims)  # what splat, blur and slice make of a constant, about
+    alpha = 1 / (1 + 2.0**-dims)  # inverse of the approximate gain of splat, blur and slice
     blur(lattice.mass, lattice.chains, lattice.ends, (0,))
     whole = np.zeros(lattice.offsets.size // (dims + 1), np.float32)
     sums = np.zeros(lattice.mass.size, np.float32)
@@ -73,7 +73,7 @@ def no_kernel(dims: int, pixels: int) -> Kernel:
 
 @compiled
 def _normalise(offsets, weights, pixels, mass, alpha, factor, sums):
-    """Multiply the weights by factor / sqrt(filter(1)); `sums` becomes their splat."""
+    """Multiply the weights by factor / sqrt(filter(1)), and add their splat to `sums`."""
     corners = offsets.size // pixels
     for v in range(pixels):
         one = np.float32(0)
@@ -99,8 +99,8 @@ def _slice_one(offsets, weights, values, out):
 def blur(values, chains, ends, lanes):
     """Filter by (1/2, 1, 1/2) along each axis, in place.
 
-    A line of neighbours is walked with the point before kept aside; where a line ends, a factor of 0 cuts it
-    from the next. There is no branch, and a point without neighbours costs nothing.
+    The loop walks along each line of neighbours and keeps the previous point. At the end of a line, a factor of 0
+    separates it from the next line. There is no branch, and points without neighbours cost nothing.
     """
     half, points = np.float32(0.5), values.size // len(lanes)
     for axis in range(ends.size - 1):
@@ -111,9 +111,9 @@ def blur(values, chains, ends, lanes):
         point = np.intp(entry ^ (entry >> np.int32(31)))  # -1 - entry where negative
         now = take(values, points, point, lanes)
         before, from_before = filled(np.float32(0), lanes), np.float32(0)
-        for place in range(first, last - 1):
+        for index in range(first, last - 1):
             from_after = half if entry >= 0 else np.float32(0)
-            entry = chains[place + 1]
+            entry = chains[index + 1]
             next_point = np.intp(entry ^ (entry >> np.int32(31)))
             after = take(values, points, next_point, lanes)
             put(values, points, point, add_scaled(add_scaled(now, from_before, before), from_after, after))

@@ -1,4 +1,4 @@
-"""The mean field as a TensorFlow graph (`wsseg.layers.MeanFieldCRF`), for those who have a GPU."""
+"""The mean field as a TensorFlow graph (`wsseg.layers.MeanFieldCRF`), for GPUs."""
 
 import functools
 from typing import TYPE_CHECKING
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from wsseg.refiners.dense_crf.crf import DenseCRF
 
 LARGEST = 4096
-"""Side of an image, pixels: the graph knows no size beforehand, and lays out the lattice's keys for this one."""
+"""Largest side of an image, pixels. The graph does not know the size in advance, so its lattice keys fit this one."""
 
 
 def mean_field(crf: "DenseCRF", image: np.ndarray, probs: np.ndarray) -> np.ndarray:
-    """Run `crf` on one image, on the device that TensorFlow has: as `numba_backend.mean_field`."""
+    """Run `crf` on one image, on TensorFlow's device. See `numba_backend.mean_field`."""
     check_values(probs)
     if max(image.shape[:2]) > LARGEST:
         raise InputError(
-            f"the CRF backend `keras` takes images of at most {LARGEST} pixels a side; got {image.shape[:2]}; "
+            f"the CRF backend `keras` takes images of at most {LARGEST} pixels per side; got {image.shape[:2]}; "
             "use the backend `numba`, or a smaller image"
         )
     logits = -unary_from_probabilities(probs)
@@ -30,7 +30,7 @@ def mean_field(crf: "DenseCRF", image: np.ndarray, probs: np.ndarray) -> np.ndar
 
 @functools.lru_cache(maxsize=64)
 def _graph(crf: "DenseCRF", labels: int):
-    """Return the graph for a number of labels; it takes images of any size."""
+    """Return the graph for a number of labels. It takes images of any size."""
     import tensorflow as tf
 
     from wsseg.layers import MeanFieldCRF

@@ -1,4 +1,4 @@
-"""The permutohedral lattice of an image: which lattice points enclose each pixel, and which are neighbours."""
+"""The permutohedral lattice of an image: the lattice points around each pixel, and their neighbours."""
 
 import math
 from typing import NamedTuple
@@ -11,38 +11,38 @@ from wsseg.refiners.dense_crf.geometry import feature_scale, key_spans
 from wsseg.refiners.dense_crf.simplex import place
 
 STRIP = 64
-"""Pixels are visited in vertical strips of this many columns, each row by row: the lattice points that
-neighbours share stay in the processor's cache. Offsets, weights and all work memory are in this order."""
+"""Width of a strip, columns. Pixels are visited in vertical strips, and row by row in each strip, so that the lattice
+points that neighbours share stay in the processor's cache. Offsets, weights and all work memory have this order."""
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads keys over the table
 ODD = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93, 0xFF51AFD7ED558CCD)
-FARTHEST = 2**21  # of a pixel from the origin: float32 still resolves quarters
-FEWEST_BITS, MOST_BITS = 10, 19  # of the table at the start; it doubles as needed
+FARTHEST = 2**21  # largest distance of a pixel from the origin: float32 still resolves quarters
+FEWEST_BITS, MOST_BITS = 10, 19  # bits of the table at the start; the table doubles when needed
 
 
 class Lattice(NamedTuple):
-    """A lattice over an image of N pixels, with d features: M points, d + 1 of them around each pixel."""
+    """A lattice over an image of N pixels with d features. It has M points; d + 1 of them are around each pixel."""
 
     offsets: np.ndarray
-    """`(N * (d + 1),) int32`: the points around each pixel, in 0..M-1."""
+    """`(N * (d + 1),) int32`: Points around each pixel, in 0..M-1."""
     weights: np.ndarray
-    """`(N * (d + 1),) float32`: the pixel's barycentric coordinates, which sum to 1."""
+    """`(N * (d + 1),) float32`: Barycentric coordinates of each pixel, which sum to 1."""
     chains: np.ndarray
-    """`int32`: for each axis the lines of neighbours, point after point; the last of a line is stored as
-    `-1 - point`. Points without neighbours along an axis are left out."""
+    """`int32`: Lines of neighbours along each axis, point after point. The last point of a line is stored as
+    `-1 - point`. Points without neighbours along an axis are omitted."""
     ends: np.ndarray
-    """`(d + 2,) int64`: where each axis begins and ends in `chains`."""
+    """`(d + 2,) int64`: Begin and end of each axis in `chains`."""
     mass: np.ndarray
-    """`(M,) float32`: sum of the weights at each point."""
+    """`(M,) float32`: Sum of the weights at each point."""
 
 
 def lattice(
     size_hw: tuple[int, int], sxy: float, image: np.ndarray | None = None, srgb: float = 1
 ) -> Lattice:
-    """Build the lattice of the features (x / sxy, y / sxy), with an image also (r, g, b) / srgb.
+    """Build the lattice of the features (x / sxy, y / sxy) and, with an image, (r, g, b) / srgb.
 
     Args:
-        size_hw: Height and width.
+        size_hw: Height and width, pixels.
         sxy: Positional standard deviation, pixels.
         image: `(H, W, 3) uint8`, C-contiguous; or None.
         srgb: Colour standard deviation, in 0..255 units.
@@ -51,7 +51,7 @@ def lattice(
         The lattice.
 
     Raises:
-        InputError: The deviations are so small that float32 does not resolve a simplex.
+        InputError: The standard deviations are too small for float32 to resolve a simplex.
 
     References:
         Adams, Baek and Davis, Fast High-Dimensional Filtering Using the Permutohedral Lattice, Eurographics 2010,
@@ -64,7 +64,7 @@ def lattice(
     if sum(a * b for a, b in zip(highest, scale)) > FARTHEST:
         raise InputError(
             f"the CRF's standard deviations (sxy {sxy}, srgb {srgb}) are too small for {height} x {width} pixels: "
-            "float32 cannot tell neighbours apart; see DenseCRF.preset for usual ones"
+            "float32 cannot distinguish neighbours; see DenseCRF.preset for usual values"
         )
     if image is None:
         image = np.zeros((1, 1, 3), np.uint8)
@@ -87,17 +87,17 @@ def lattice(
 
 
 def key_units(highest: list[float]) -> np.ndarray:
-    """Return what each coordinate of a lattice point counts in the point's 64-bit key, sum(coordinate * unit).
+    """Return the unit of each coordinate in a lattice point's 64-bit key, which is sum(coordinate * unit).
 
-    Each coordinate gets the bits that its range needs. Where that is more than 64 in all (colour widths below
-    0.1), the units are odd numbers without a pattern, and two of a million points share a key by a chance of 1 in
-    10 million.
+    Each coordinate gets the bits that its range needs. If the bits exceed 64 in total (colour widths below 0.1), the
+    units are odd numbers without a pattern. Then two of a million points share a key with a probability of 1 in 10
+    million.
 
     Args:
-        highest: The d features' highest values, scaled.
+        highest: Highest values of the d scaled features.
 
     Returns:
-        `(d + 1,) uint64`; the last coordinate follows from the others and counts 0.
+        `(d + 1,) uint64`; the last unit is 0, because the last coordinate follows from the others.
 
     Example:
         >>> key_units([100.0, 50.0]).tolist()
@@ -112,7 +112,7 @@ def key_units(highest: list[float]) -> np.ndarray:
 
 @compiled
 def _rehashed(points, number, bits):
-    """Return a table of 2^bits slots that holds each point's index, or -1, at or after its key's slot."""
+    """Return a hash table of 2^bits slots: each point's index is at or after its key's slot; free slots hold -1."""
     table = np.full(1 << bits, -1, np.int32)
     shift, mask = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
     for index in range(number):
@@ -125,13 +125,14 @@ def _rehashed(points, number, bits):
 
 @compiled
 def _neighbours(points, number, table, bits, delta, after, has_before):
-    """Write each point's neighbour, whose key is `delta` higher, or -1; and who is somebody's neighbour.
+    """Write each point's next neighbour (its key is `delta` higher) or -1, and mark points with a previous neighbour.
 
-    Whether there is one is a toss-up, so nothing branches on it; has_before has a place more for those without.
+    Whether a neighbour exists is unpredictable, so the code does not branch on it. The last element of `has_before` is
+    an extra one, for points without a next neighbour.
     """
     shift, mask = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
     has_before[:number] = False
-    # All first looks of a block before what follows from them: the reads of the table then overlap.
+    # All first lookups of a block come before the work on their results, so that the reads of the table overlap.
     for start in range(0, number, 256):
         stop = min(start + 256, number)
         for i in range(start, stop):
@@ -184,7 +185,7 @@ def _build(image, height, width, dims, sxy, srgb, scale, units, bits, offsets, w
                 points, mass = more_points, more_mass
                 table = _rehashed(points, number, bits)
             shift, mask = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
-            # All first looks before what follows from them: the reads of the table then overlap.
+            # All first lookups come before the work on their results, so that the reads of the table overlap.
             for k in range(corners):
                 for p in range(count):
                     looks[k, p] = table[(keys[k, p] * MULTIPLIER) >> shift]
@@ -207,7 +208,7 @@ def _build(image, height, width, dims, sxy, srgb, scale, units, bits, offsets, w
                     offsets[at] = index
                     mass[index] += weights[at]
             first += count
-    # A step along axis j adds 1 to each coordinate and takes d + 1 from coordinate j.
+    # A step along axis j adds 1 to each coordinate and subtracts d + 1 from coordinate j.
     ones = np.uint64(0)
     for i in range(dims):
         ones += units[i]
@@ -220,7 +221,7 @@ def _build(image, height, width, dims, sxy, srgb, scale, units, bits, offsets, w
     filled = 0
     for axis in range(corners):
         _neighbours(points, number, table, bits, ones - np.uint64(corners) * units[axis], after, has_before)
-        # Where a line ends is a toss-up too: so heads are listed, and lines walked, without a branch.
+        # The end of a line is unpredictable too, so the heads are listed, and the lines walked, without a branch.
         lines = entries = 0
         for i in range(number):
             begins = (after[i] >= 0) & (not has_before[i])

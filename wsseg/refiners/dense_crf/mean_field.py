@@ -1,8 +1,9 @@
 """Mean field over two lattices, compiled.
 
-K labels are run as K - 1: what is filtered sums to 1 over labels, so the last label's message is the messages' sum
-for all labels (known before the first iteration) minus those of the others. All energies are relative to the last
-label's and in units of log 2; `lanes` is a tuple of K - 1 numbers or some more, as rows are padded to few widths.
+Only K - 1 of the K labels are computed. The filtered probabilities sum to 1 over the labels, so the sum of all labels'
+messages is known before the first iteration, and the last label's message is this sum minus the other messages. All
+energies are relative to the last label's energy, in units of log 2. `lanes` is a tuple of at least K - 1 numbers: rows
+are padded, so that few widths are compiled.
 """
 
 import numpy as np
@@ -27,10 +28,10 @@ from wsseg.refiners.dense_crf.rows import (
 )
 
 WIDTHS = (1, 2, 4, 8, 16, 20, 24)
-"""Row lengths that are compiled, besides multiples of 16. 20 is for the 21 labels of Pascal VOC."""
+"""Row lengths that are compiled, in addition to multiples of 16. 20 is for the 21 labels of Pascal VOC."""
 
 BLOCK = 64
-"""Pixels that are sliced, normalised and splatted together, so that they stay in the processor's cache."""
+"""Number of pixels that are sliced, normalised and splatted together, so that they stay in the processor's cache."""
 
 NEVER = -1e30
 """Energy of the labels that pad a row."""
@@ -53,12 +54,12 @@ def read(probs, lowest, padding, raw, energies, unary, lanes):
 
     Args:
         probs: `(H, W, K)` float32, C-contiguous.
-        lowest: What probabilities are clipped to.
+        lowest: Lower bound to which probabilities are clipped.
         padding: `(C,)`: 0 for a label, `NEVER` for padding.
-        raw: Work memory, at least STRIP * K + C + 16.
-        energies: As `raw`.
-        unary: Receives `(N * C,)`.
-        lanes: C.
+        raw: Work memory, at least STRIP * K + C + 16 numbers.
+        energies: Work memory, as large as `raw`.
+        unary: `(N * C,)`: Receives the result.
+        lanes: Tuple of length C, the row length.
 
     Returns:
         Whether all probabilities are in [0, 1] and sum to 1 at each pixel, to almost 1e-3.
@@ -89,7 +90,7 @@ def read(probs, lowest, padding, raw, energies, unary, lanes):
 
 @compiled
 def write(q, q_last, raw, marginals, lanes):
-    """Put the probabilities back in the order of the image, the last label's among them."""
+    """Write the probabilities in the order of the image, including the last label."""
     height, width, classes = marginals.shape
     length, flat, pixel = len(lanes), marginals.reshape(-1), 0
     for left in range(0, width, STRIP):
@@ -106,7 +107,7 @@ def write(q, q_last, raw, marginals, lanes):
 
 @compiled
 def _softmax(logits, last, count, lanes):
-    """Turn the energies of a block into probabilities; `last` becomes those of the last label, of energy 0."""
+    """Turn the energies of a block into probabilities; `last` receives those of the last label, whose energy is 0."""
     length = len(lanes)
     sixteen = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
     for p in range(count):
@@ -174,18 +175,18 @@ def iterate(unary, last, tilt, mixing, gaussian, bilateral, values, logits, iter
     """Run the mean field.
 
     Args:
-        unary: `(N * C,)` energies relative to the last label's, in the order of the strips; becomes the
+        unary: `(N * C,)`: Energies relative to the last label's, in the order of the strips; overwritten with the
             marginals.
-        last: `(N,)`; becomes the last label's marginals.
-        tilt: `(C,)`: what the messages' sum counts for each label; -1 for Potts.
-        mixing: `(C * C,)`: what label l's message (row) counts for label k (column); empty for Potts, where it is
-            1 and a further 1 for k = l.
-        gaussian: The smoothness `Kernel`'s arrays.
-        bilateral: The appearance `Kernel`'s arrays.
-        values: Four arrays of work memory: `(points * C,)` of each kernel, twice.
-        logits: Work memory, at least BLOCK * C + 16.
-        iterations: Mean-field iterations.
-        lanes: C.
+        last: `(N,)`: Receives the last label's marginals.
+        tilt: `(C,)`: Factor of the messages' sum for each label; -1 for Potts.
+        mixing: `(C * C,)`: Factor of label l's message (row) for label k (column). Empty for Potts, where the factor
+            is 1, or 2 for k = l.
+        gaussian: Smoothness `Kernel`.
+        bilateral: Appearance `Kernel`.
+        values: Four arrays of work memory: `(points * C,)` for each kernel, twice.
+        logits: Work memory, at least BLOCK * C + 16 numbers.
+        iterations: Number of mean-field iterations.
+        lanes: Tuple of length C, the row length.
     """
     length, pixels = len(lanes), last.size
     old, old_bilateral, new, new_bilateral = values
@@ -203,7 +204,7 @@ def iterate(unary, last, tilt, mixing, gaussian, bilateral, values, logits, iter
             if step > 0:
                 _slice(logits, first, count, unary, mixing, gaussian, old, bilateral, old_bilateral, lanes)
             else:
-                # At first there are no messages; from then on the sum of them all counts as a unary.
+                # The first step has no messages. After it, the sum of all messages is a part of the unary.
                 for p in range(count):
                     pixel = first + p
                     row = load(unary, pixel * length, lanes)

@@ -1,4 +1,4 @@
-"""Mean field on our own permutohedral lattice, compiled by numba: one thread an image, and free of the GIL."""
+"""Mean field on our own permutohedral lattice, compiled by numba: one thread per image, without the GIL."""
 
 import math
 import threading
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wsseg.refiners.dense_crf.crf import DenseCRF
 
 KEPT_BYTES = 64 * 2**20
-"""Memory for smoothness kernels of past image sizes, about 5 MB each at 500 x 375."""
+"""Memory for the smoothness kernels of recent image sizes, bytes. A kernel for 500 x 375 takes about 5 MB."""
 
 _kernels: OrderedDict[tuple, Kernel] = OrderedDict()
 _kernels_lock = threading.Lock()
@@ -28,7 +28,7 @@ def mean_field(crf: "DenseCRF", image: np.ndarray, probs: np.ndarray) -> np.ndar
     """Run `crf` on one image.
 
     Args:
-        crf: The parameters.
+        crf: Parameters of the CRF.
         image: `(H, W, 3) uint8` RGB.
         probs: `(H, W, K) float`, K at least 2.
 
@@ -36,7 +36,7 @@ def mean_field(crf: "DenseCRF", image: np.ndarray, probs: np.ndarray) -> np.ndar
         `(H, W, K) float32` marginals.
 
     Raises:
-        InputError: Probabilities outside [0, 1] or that do not sum to 1.
+        InputError: Probabilities are outside [0, 1] or do not sum to 1.
     """
     size_hw, classes = image.shape[:2], probs.shape[-1]
     pixels, length = size_hw[0] * size_hw[1], row_length(classes)
@@ -46,7 +46,7 @@ def mean_field(crf: "DenseCRF", image: np.ndarray, probs: np.ndarray) -> np.ndar
     unary = _memory("unary", pixels * length)
     block, energies = np.zeros((2, max(STRIP, BLOCK) * (length + 1) + length + 16), np.float32)
     lowest = np.float32(LOWEST_PROBABILITY)
-    # Arrays that cannot be written, or are not aligned, are other types to numba: it would compile once more.
+    # Read-only or unaligned arrays are other types to numba, which would compile again for them.
     if not read(np.require(probs, np.float32, "CAW"), lowest, padding, block, energies, unary, lanes):
         check_values(probs)
     scale, tilt, mixing = _compatibility(crf, classes, length)
@@ -73,10 +73,10 @@ def mean_field(crf: "DenseCRF", image: np.ndarray, probs: np.ndarray) -> np.ndar
 
 
 def _compatibility(crf: "DenseCRF", classes: int, length: int) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return a factor of the messages, the tilt and the mixing (see `iterate`).
+    """Return the factor of the messages, the tilt and the mixing (see `iterate`).
 
-    Label k's energy is sum_l mu(k, l) m_l. Relative to the last label's, with D = mu - (mu's last row) and
-    m_last = whole - sum of the others, that is D(k, last) whole + sum_l (D(k, l) - D(k, last)) m_l.
+    Label k's energy is sum_l mu(k, l) m_l. Let D = mu - (mu's last row), and m_last = whole - sum of the other
+    messages. The energy relative to the last label's is D(k, last) whole + sum_l (D(k, l) - D(k, last)) m_l.
     """
     in_bits = math.log2(math.e)
     if isinstance(crf.compatibility, int | float):
@@ -90,7 +90,7 @@ def _compatibility(crf: "DenseCRF", classes: int, length: int) -> tuple[float, n
 
 
 def _smoothness(size_hw: tuple[int, ...], sxy: float, weight: float) -> Kernel:
-    """Return the smoothness kernel, which depends on the image's size only: kept from image to image."""
+    """Return the smoothness kernel. It depends only on the image's size, so it is kept for the next images."""
     if weight == 0:
         return no_kernel(2, size_hw[0] * size_hw[1])
     key = (*size_hw, sxy, weight)
@@ -107,7 +107,7 @@ def _smoothness(size_hw: tuple[int, ...], sxy: float, weight: float) -> Kernel:
 
 
 def _memory(name: str, size: int) -> np.ndarray:
-    """Return `(size,) float32` work memory of this thread, not cleared, kept for its next image."""
+    """Return `(size,) float32` work memory of this thread. It is not cleared, and is kept for the next image."""
     kept = getattr(_work, "arrays", None)
     if kept is None:
         kept = _work.arrays = {}

@@ -1,4 +1,4 @@
-"""The labels that are present in an image: found, taken out, and put back among the others. Compiled."""
+"""Find the labels present in an image, extract their probabilities, and put the marginals back. Compiled."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from wsseg.refiners.dense_crf.compiled import compiled
 
 @compiled
 def survey(probs):
-    """Return each label's highest probability, and whether all are in [0, 1] and sum to 1 (to almost 1e-3).
+    """Return each label's highest probability, and whether all probabilities are in [0, 1] and sum to 1 (to 0.99e-3).
 
     Args:
         probs: `(N, K) float32`, C-contiguous.
@@ -30,12 +30,13 @@ def survey(probs):
 
 @compiled
 def taken_out(probs, labels, lowest):
-    """Return the probabilities of some labels, at least `lowest`, divided by their sum.
+    """Return the probabilities of some labels, raised to at least `lowest` and divided by their sum.
 
     Args:
         probs: `(N, K) float32`, C-contiguous.
-        labels: `(L,) int64`.
-        lowest: What keeps a pixel that has none of them from dividing by 0; it becomes uniform.
+        labels: `(L,) int64`: Labels, in 0..K-1.
+        lowest: Lower bound of a probability. It prevents a division by 0: a pixel with none of the labels becomes
+            uniform.
 
     Returns:
         `(N, L) float32`.
@@ -43,20 +44,20 @@ def taken_out(probs, labels, lowest):
     result = np.empty((probs.shape[0], labels.size), np.float32)
     for v in range(probs.shape[0]):
         total = np.float32(0)
-        for place in range(labels.size):
-            value = max(probs[v, labels[place]], lowest)
-            result[v, place] = value
+        for index in range(labels.size):
+            value = max(probs[v, labels[index]], lowest)
+            result[v, index] = value
             total += value
-        for place in range(labels.size):
-            result[v, place] /= total
+        for index in range(labels.size):
+            result[v, index] /= total
     return result
 
 
 @compiled
 def put_back(marginals, labels, classes):
-    """Return `(N, K) float32`: the `(N, L)` marginals in the labels' places, 0 elsewhere."""
+    """Return `(N, K) float32`: the `(N, L)` marginals in the columns of `labels`, and 0 in the other columns."""
     result = np.zeros((marginals.shape[0], classes), np.float32)
     for v in range(marginals.shape[0]):
-        for place in range(labels.size):
-            result[v, labels[place]] = marginals[v, place]
+        for index in range(labels.size):
+            result[v, labels[index]] = marginals[v, index]
     return result

@@ -17,7 +17,7 @@ PRESETS: dict[str, dict[str, float]] = {
         "bilateral_srgb": 13,
         "bilateral_weight": 10,
     },
-    # DeepLab v2 (and CLIP-ES), found by search: bilateral weight 4, position 67, colour 3; Gaussian weight 1,
+    # DeepLab v2 (and CLIP-ES), from their search: bilateral weight 4, position 67, colour 3; Gaussian weight 1,
     # position 3.
     "deeplab_v2": {
         "gaussian_sxy": 3,
@@ -35,4 +35,4 @@ PRESETS: dict[str, dict[str, float]] = {
         "bilateral_weight": 4,
     },
 }
-"""Parameters of `DenseCRF`, by the code that they come from."""
+"""Name of a public code -> its parameters of `DenseCRF`."""

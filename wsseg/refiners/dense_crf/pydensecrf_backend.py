@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def mean_field(crf: "DenseCRF", image: np.ndarray, probs: np.ndarray) -> np.ndarray:
-    """Run `crf` on one image: as `numba_backend.mean_field`; an InputError too where pydensecrf is not installed."""
+    """Run `crf` on one image. See `numba_backend.mean_field`; also an InputError if pydensecrf is not installed."""
     try:
         from pydensecrf import densecrf
     except ImportError as error:
@@ -24,8 +24,8 @@ def mean_field(crf: "DenseCRF", image: np.ndarray, probs: np.ndarray) -> np.ndar
     check_values(probs)
     unary = unary_from_probabilities(probs)
     height, width, num_classes = unary.shape
-    # pydensecrf takes (width, height), and class-major memory: unary[k, y * width + x]. Its buffers must be
-    # writable, though it writes to none (a decoded image may not be).
+    # pydensecrf takes (width, height), and class-major memory: unary[k, y * width + x]. It demands writable buffers,
+    # although it does not write to them. A decoded image may be read-only.
     field = densecrf.DenseCRF2D(width, height, num_classes)
     field.setUnaryEnergy(np.require(unary.transpose(2, 0, 1), np.float32, "CW").reshape(num_classes, -1))
     if crf.gaussian_weight > 0:
@@ -42,6 +42,6 @@ def mean_field(crf: "DenseCRF", image: np.ndarray, probs: np.ndarray) -> np.ndar
 
 
 def _compat(crf: "DenseCRF", weight: float) -> float | np.ndarray:
-    """Return pydensecrf's form: a number of Potts, or the matrix of what two labels cost."""
+    """Return the compatibility in pydensecrf's form: a number for Potts, or the matrix of the labels' costs."""
     compatibility = np.array(crf.compatibility, np.float32) * np.float32(weight)
     return compatibility if compatibility.ndim else float(compatibility)

@@ -1,9 +1,9 @@
 """Rows of float32 that stay in vector registers, for loops compiled by numba.
 
-A row holds the numbers of one pixel or lattice point, one for each label. Its length is part of its type, and is
-given by a tuple of that length (`lanes`; the values do not matter), so that one function serves every length and
-each is compiled to straight vector instructions. A row is kept as pieces of 16, 8, 4, 2 and 1 numbers; LLVM maps
-these to what the processor has.
+A row holds the numbers of one pixel or lattice point, one per label. Its length is part of its type, and a tuple of
+this length (`lanes`; its values do not matter) gives the length. So one function serves every length, and each length
+is compiled to straight vector instructions. A row is kept as pieces of 16, 8, 4, 2 and 1 numbers; LLVM maps these to
+the processor's vectors.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ WIDEST = 16
 FLOAT = ir.FloatType()
 INT = ir.IntType(32)
 
-# 2^f on [-0.5, 0.5], by least squares of the relative error, 2e-7 at most in float32. Constant term first.
+# Polynomial of 2^f on [-0.5, 0.5], constant term first: least squares of the relative error, at most 2e-7 in float32.
 EXP2 = (1.0000001, 0.69314694, 0.24022122, 0.055507425, 0.00967546, 0.0013266971)
 SMALLEST_EXPONENT = -80.0
 
@@ -51,7 +51,7 @@ class Row(types.Type):
 
 @register_model(Row)
 class RowModel(models.PrimitiveModel):
-    """How LLVM holds a row: a structure of vectors."""
+    """LLVM's form of a row: a structure of vectors."""
 
     def __init__(self, manager: Any, row: Row) -> None:
         vectors = [ir.VectorType(FLOAT, width) for width in pieces(row.lanes)]
@@ -60,13 +60,13 @@ class RowModel(models.PrimitiveModel):
 
 def _packed(builder: ir.IRBuilder, parts: list) -> ir.Value:
     row = ir.Constant(ir.LiteralStructType([part.type for part in parts]), ir.Undefined)
-    for place, part in enumerate(parts):
-        row = builder.insert_value(row, part, place)
+    for index, part in enumerate(parts):
+        row = builder.insert_value(row, part, index)
     return row
 
 
 def _parts(builder: ir.IRBuilder, row: ir.Value) -> list:
-    return [builder.extract_value(row, place) for place in range(len(row.type.elements))]
+    return [builder.extract_value(row, index) for index in range(len(row.type.elements))]
 
 
 def _spread(builder: ir.IRBuilder, scalar: ir.Value, width: int) -> ir.Value:
@@ -80,7 +80,7 @@ def _filled(value: float, like: ir.Type) -> ir.Constant:
 
 
 def _multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
-    """Return a * b + c, in one instruction where there is one."""
+    """Return a * b + c, in one instruction if the processor has one."""
     kind = ir.FunctionType(a.type, [a.type] * 3)
     name = f"llvm.fmuladd.v{a.type.count}f32"
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
@@ -93,15 +93,15 @@ def _higher(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
 def _addresses(
     context: Any, builder: ir.IRBuilder, kind: types.Array, array: Any, start: Any, lanes: int
 ) -> Iterator:
-    data, place = context.make_array(kind)(context, builder, array).data, 0
+    data, offset = context.make_array(kind)(context, builder, array).data, 0
     for width in pieces(lanes):
-        address = builder.gep(data, [builder.add(start, ir.Constant(start.type, place))])
+        address = builder.gep(data, [builder.add(start, ir.Constant(start.type, offset))])
         yield builder.bitcast(address, ir.VectorType(FLOAT, width).as_pointer())
-        place += width
+        offset += width
 
 
 def _each(change: Callable) -> Callable:
-    """Return code that maps the pieces of the first argument, a row, by `change(builder, piece, *others)`."""
+    """Return code that applies `change(builder, piece, *others)` to each piece of the first argument, a row."""
 
     def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list) -> ir.Value:
         row, *others = arguments
@@ -111,7 +111,7 @@ def _each(change: Callable) -> Callable:
 
 
 def _combined(combine: Callable) -> Callable:
-    """Return code that combines all numbers of a row, halves with halves."""
+    """Return code that combines all numbers of a row, by combining halves with halves."""
 
     def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list) -> ir.Value:
         waiting: dict[int, ir.Value] = {}
@@ -148,7 +148,7 @@ def load(typing, array, start, lanes):
 
 @intrinsic
 def store(typing, array, start, row):
-    """Write a row to `array[start]` and after."""
+    """Write a row to a flat float32 array, from `array[start]` on."""
 
     def emit(context, builder, signature, arguments):
         where = _addresses(context, builder, array, arguments[0], arguments[1], row.lanes)
@@ -160,21 +160,21 @@ def store(typing, array, start, row):
 
 
 def _in_planes(context, builder, kind, array, points, point, lanes) -> Iterator:
-    data, place = context.make_array(kind)(context, builder, array).data, 0
+    data, offset = context.make_array(kind)(context, builder, array).data, 0
     for width in pieces(lanes):
-        before = builder.mul(points, ir.Constant(points.type, place))
+        before = builder.mul(points, ir.Constant(points.type, offset))
         start = builder.add(before, builder.mul(point, ir.Constant(point.type, width)))
         address = builder.gep(data, [start])
         yield builder.bitcast(address, ir.VectorType(FLOAT, width).as_pointer())
-        place += width
+        offset += width
 
 
 @intrinsic
 def take(typing, array, points, point, lanes):
     """Return the row of a lattice point.
 
-    The first pieces of all points lie together in memory, then their second ones: so that in an array that begins
-    at a multiple of 64 bytes no piece straddles two cache lines, whatever the row's length.
+    The first pieces of all points are together in memory, then the second pieces of all points, and so on. So in an
+    array that begins at a multiple of 64 bytes, no piece crosses a cache line, for any row length.
     """
 
     def emit(context, builder, signature, arguments):
@@ -186,7 +186,7 @@ def take(typing, array, points, point, lanes):
 
 @intrinsic
 def put(typing, array, points, point, row):
-    """Write the row of a lattice point, as `take` reads it."""
+    """Write the row of a lattice point, in the order that `take` reads."""
 
     def emit(context, builder, signature, arguments):
         where = _in_planes(context, builder, array, *arguments[:3], row.lanes)
@@ -199,7 +199,7 @@ def put(typing, array, points, point, row):
 
 @intrinsic
 def filled(typing, value, lanes):
-    """Return a row of one value."""
+    """Return a row whose numbers all have one value."""
 
     def emit(context, builder, signature, arguments):
         return _packed(builder, [_spread(builder, arguments[0], width) for width in pieces(lanes.count)])
@@ -264,7 +264,7 @@ def _exp2(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
 
 @intrinsic
 def exp2(typing, row):
-    """Return 2^row of numbers from -inf to 0, to 3e-7; 0 below 2^-80, as denormal numbers are slow."""
+    """Return 2^row for numbers from -inf to 0, to 3e-7. Results below 2^-80 are 0, as denormal numbers are slow."""
     return row(row), _each(_exp2)
 
 
@@ -290,13 +290,13 @@ def _log2(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
 
 @intrinsic
 def log2(typing, row):
-    """Return the logarithm to base 2 of positive numbers, to 3e-7 of 1 + its size."""
+    """Return the logarithm to base 2 of positive numbers. The error is at most 3e-7 * (1 + |result|)."""
     return row(row), _each(_log2)
 
 
 @intrinsic
 def clipped(typing, row, low, high):
-    """Return each number, but not below `low` or above `high`; nan becomes `low`."""
+    """Return each number, limited to [low, high]; nan becomes `low`."""
 
     def clip(builder, part, low, high):
         low, high = (_spread(builder, bound, part.type.count) for bound in (low, high))

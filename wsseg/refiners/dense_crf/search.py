@@ -1,4 +1,4 @@
-"""Parameters of the CRF by search: a coarse grid first, then finer ones around the best."""
+"""Search for parameters of the CRF: first a coarse grid, then finer grids around the best parameters."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -20,18 +20,18 @@ def coarse_to_fine(
     values: Mapping[str, Sequence[float]],
     rounds: int = 2,
 ) -> list[Trial]:
-    """Try every combination of some values; then, around the best, of values half as far apart (in ratio).
+    """Try every combination of given values, then finer grids around the best one. Each round halves the log spacing.
 
     Args:
-        score: Scores several choices at once; the higher, the better. A choice is scored once.
-        values: For each parameter the values of the first round, positive and rising.
-        rounds: How many grids.
+        score: Function that scores several choices at once; higher is better. Each choice is scored only once.
+        values: Values of the first round for each parameter, positive and rising.
+        rounds: Number of grids.
 
     Returns:
-        Every trial, in the order of the search; of equal ones the first is the best.
+        All trials, in the order of the search. If several have the best score, the first counts as the best.
 
     Raises:
-        InputError: No values, or not rising, or no round.
+        InputError: A parameter has no values, its values are not positive and rising, or `rounds` is below 1.
 
     Example:
         >>> trials = coarse_to_fine(lambda choices: [-abs(c["sxy"] - 50) for c in choices], {"sxy": [30, 80]})
@@ -46,7 +46,7 @@ def coarse_to_fine(
         raise InputError(f"`rounds` must be 1 or more; got {rounds}; try 2")
     for name, row in values.items():
         if not row or any(low >= high for low, high in itertools.pairwise([0, *row])):
-            raise InputError(f"`{name}` must be positive and rising values to try; got {list(row)}")
+            raise InputError(f"`{name}` must be a list of positive and rising values; got {list(row)}")
     grid, found = {name: list(row) for name, row in values.items()}, {}
     for number in range(1, rounds + 1):
         choices = [dict(zip(grid, choice)) for choice in itertools.product(*grid.values())]
@@ -59,17 +59,17 @@ def coarse_to_fine(
 
 
 def around(row: Sequence[float], value: float) -> list[float]:
-    """Return a value of a row between two others, half as far off as its neighbours, to three digits.
+    """Return a value of a row between two new values, at half the log distance of its neighbours, to three digits.
 
-    At an end of the row the ratio on the other side counts; a row of one value stays.
+    At an end of the row, the ratio to the only neighbour is used on both sides. A row of one value does not change.
 
     Example:
         >>> around([1, 4, 100], 4), around([10, 40], 40), around([7], 7)
         ([2.0, 4, 20.0], [20.0, 40, 80.0], [7])
     """
-    place = min(range(len(row)), key=lambda index: abs(row[index] - value))
-    below = value / row[place - 1] if place else None
-    above = row[place + 1] / value if place + 1 < len(row) else None
+    nearest = min(range(len(row)), key=lambda index: abs(row[index] - value))
+    below = value / row[nearest - 1] if nearest else None
+    above = row[nearest + 1] / value if nearest + 1 < len(row) else None
     if below is None and above is None:
         return list(row)
     low, high = below or above, above or below

@@ -1,4 +1,4 @@
-"""Where pixels lie in the permutohedral lattice: the corners of the simplex around each, and their weights."""
+"""Position of pixels in the permutohedral lattice: the corners of the simplex around each pixel, and their weights."""
 
 import numpy as np
 
@@ -11,8 +11,8 @@ ROUND = np.float32(12582912)  # 1.5 * 2^23: adding it rounds to a whole number
 def place(features, count, scale, units, weights, first, keys, elevated, rest, rank, order):
     """Find the simplex around each of `count` pixels: the keys of its corners, and the pixel's weights.
 
-    Loops run over pixels innermost, so that they become vector instructions. elevated has a row more than
-    d + 1, rest as many more.
+    The innermost loops run over pixels, so that they become vector instructions. `elevated` has d + 2 rows, `rest` has
+    2 * (d + 1).
     """
     dims = scale.size
     corners = np.int32(dims + 1)
@@ -20,7 +20,7 @@ def place(features, count, scale, units, weights, first, keys, elevated, rest, r
     total = elevated[dims + 1]
     for p in range(count):
         total[p] = 0
-    # Elevate: onto the plane where the coordinates sum to 0.
+    # Elevate the features onto the plane where the coordinates sum to 0.
     for j in range(dims, 0, -1):
         feature, row, factor, ordinal = features[j - 1], elevated[j], scale[j - 1], np.float32(j)
         for p in range(count):
@@ -31,7 +31,7 @@ def place(features, count, scale, units, weights, first, keys, elevated, rest, r
     for p in range(count):
         row[p] = total[p]
         total[p] = 0
-    # The nearest point whose coordinates are multiples of d + 1 (not always on the plane), and what is left.
+    # Find the nearest point whose coordinates are multiples of d + 1 (not always on the plane), and the remainder.
     for i in range(dims + 1):
         row, near, position = elevated[i], rest[i], rank[i]
         for p in range(count):
@@ -40,7 +40,7 @@ def place(features, count, scale, units, weights, first, keys, elevated, rest, r
             row[p] -= whole * up
             total[p] += whole
             position[p] = 0
-    # Rank of each coordinate by what is left, the largest first: it tells the simplex.
+    # Rank the coordinates by their remainder, largest first. The ranks determine the simplex.
     for i in range(dims):
         left, left_rank = elevated[i], rank[i]
         for j in range(i + 1, dims + 1):
@@ -49,7 +49,7 @@ def place(features, count, scale, units, weights, first, keys, elevated, rest, r
                 less = np.int32(left[p] < right[p])
                 left_rank[p] += less
                 right_rank[p] += np.int32(1) - less
-    # Back onto the plane. Then sort by rank what is left and the coordinates' units.
+    # Move the point back onto the plane. Then sort the remainders and the coordinates' units by rank.
     ones, key = np.uint64(0), keys[0]
     for p in range(count):
         key[p] = 0
@@ -74,7 +74,7 @@ def place(features, count, scale, units, weights, first, keys, elevated, rest, r
         for p in range(count):
             by_rank[position[p], p] = row[p]
             order[position[p], p] = unit
-    # Corner k + 1 is corner k plus 1 in each coordinate, and minus d + 1 in that of rank d - k.
+    # Corner k + 1 is corner k plus 1 in each coordinate, and minus d + 1 in the coordinate of rank d - k.
     step = np.uint64(dims + 1)
     for k in range(dims):
         here, there, unit_row = keys[k], keys[k + 1], order[dims - k]

@@ -1,4 +1,4 @@
-"""Correct the training labels that classifiers trained without them contradict, before the classifier is trained."""
+"""Correct training labels that are contradicted by classifiers trained on other images."""
 
 import shutil
 from pathlib import Path
@@ -20,9 +20,9 @@ FOLDS = "folds"
 def correct_labels(recipe: Recipe, train: Dataset, out: Path) -> dict[str, list[str]]:
     """Return each image's labels after confident learning; write them as `corrected_labels.json`.
 
-    The images are dealt into folds by the recipe's seed. For each fold a classifier, of the same options as the one
-    that comes after, learns from the other folds and says how likely each class is in this one. What is there already
-    is kept.
+    The images are divided into folds by the recipe's seed. For each fold, a classifier with the options of the final
+    one learns from the other folds and predicts the probability of each class for the images of this fold. Existing
+    files are kept.
     """
     if (out / CORRECTED_LABELS).exists():
         return read_json(out / CORRECTED_LABELS)
@@ -35,7 +35,7 @@ def correct_labels(recipe: Recipe, train: Dataset, out: Path) -> dict[str, list[
             others = train.subset(record.id for record in train if record.id not in fold)
             text = f"classifier without fold {number + 1} of {recipe.supervision.clean_folds}"
             model = train_classifier(recipe, others, folder, text)
-            records, scores = score_images(model, train.subset(fold), f"judging fold {number + 1}")
+            records, scores = score_images(model, train.subset(fold), f"scoring fold {number + 1}")
             likely = probabilities(model, scores)
             write_json(path, {record.id: row.tolist() for record, row in zip(records, likely)})
         known |= read_json(path)
@@ -51,13 +51,13 @@ def correct_labels(recipe: Recipe, train: Dataset, out: Path) -> dict[str, list[
 
 
 def folds_of(recipe: Recipe, train: Dataset) -> list[set[str]]:
-    """Deal the images into folds of equal size (to one image), by the recipe's seed."""
+    """Divide the images into folds of equal size (to one image), by the recipe's seed."""
     ids = [record.id for record in train]
     order = np.argsort(uniform_draws(recipe.seed, "folds", ids)[:, 0], kind="stable")
     count = recipe.supervision.clean_folds
-    return [{ids[place] for place in order[start::count]} for start in range(count)]
+    return [{ids[index] for index in order[start::count]} for start in range(count)]
 
 
 def probabilities(model: keras.Model, scores: np.ndarray) -> np.ndarray:
-    """Return `(N, K)` probabilities of presence, of what a classifier of several labels an image gives."""
+    """Return the probabilities of presence, `(N, K)`, from the scores of a classifier for several labels per image."""
     return scores if model.activation == "sigmoid" else 1 / (1 + np.exp(-np.clip(scores, -60, 60)))

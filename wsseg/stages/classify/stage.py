@@ -23,11 +23,11 @@ from wsseg.training.device import prepare
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train the recipe's classifier; write `classifier.keras` and `history.csv`.
 
-    The loss is the mean sigmoid cross-entropy over images and classes (the multi-label soft-margin loss of the seeds'
-    codes), or the softmax cross-entropy where the head's activation is softmax; of `acol` the sum of its branches', of
-    `seam` both views' mean, with its own losses beside it. `classify.loss: generalised` has a noise-robust one instead.
-    With `supervision.clean_labels` labels are corrected first. The validation split's labels give the mean average
-    precision.
+    The loss is the mean sigmoid cross-entropy over images and classes (the multi-label soft-margin loss of the
+    published codes), or the softmax cross-entropy if the head's activation is softmax. For `acol` it is the sum over
+    the branches. For `seam` it is the mean over both views, plus SEAM's own losses. `classify.loss: generalised`
+    replaces it by a noise-robust loss. With `supervision.clean_labels`, the labels are corrected first. The mean
+    average precision is measured on the validation split.
     """
     prepare(recipe)
     train, set_aside = training_data(splits, inputs)
@@ -61,11 +61,11 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
 def validate(
     model: keras.Model, dataset: Dataset, batch_size: int = 8
 ) -> tuple[float | None, list[float | None]]:
-    """Score a classifier on whole images, padding masked out.
+    """Score a classifier on whole images, without the padding.
 
     Returns:
-        Mean average precision over the classes that occur, and the precision of each; None where no image has
-        the class.
+        Mean average precision over the classes that occur, and the average precision of each class; None if no image
+        has the class.
     """
     records, scores = score_images(model, dataset, "validating the classifier", batch_size)
     truth = [dataset.label_vector(record) for record in records]

@@ -1,4 +1,4 @@
-"""Train a classifier, and let it score images."""
+"""Train a classifier, and score images with it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ from wsseg.training.resumable_fit import remove_checkpoints
 
 @dataclass(frozen=True)
 class Examples:
-    """Training batches in the form that a classifier learns from.
+    """Training batches in the form that a classifier trains on.
 
     Attributes:
-        batches: Of images, validity and labels.
-        example: `wsseg.classifiers.classifier.Classifier.example` of the classifier.
+        batches: Batches of images, validity and labels.
+        example: Method `example` of the classifier, see `wsseg.classifiers.classifier.Classifier`.
     """
 
     batches: TrainingBatches
@@ -37,16 +37,16 @@ class Examples:
 
     @property
     def steps(self) -> int:
-        """Batches an epoch."""
+        """Number of batches per epoch."""
         return self.batches.steps
 
     def epoch(self, number: int) -> tf.data.Dataset:
-        """Return the batches of one epoch, counted from 0."""
+        """Return the batches of one epoch; `number` is its index, from 0."""
         return self.batches.epoch(number).map(self.example)
 
 
 def train_classifier(recipe: Recipe, train: Dataset, out: Path, text: str) -> keras.Model:
-    """Train the recipe's classifier on these images, unless `out` holds it; write `classifier.keras`, `history.csv`."""
+    """Train the recipe's classifier unless `out` holds it already; write `classifier.keras` and `history.csv`."""
     config = recipe.classify
     keras.utils.set_random_seed(recipe.seed)
     model = classifiers.create(
@@ -68,7 +68,7 @@ def train_classifier(recipe: Recipe, train: Dataset, out: Path, text: str) -> ke
 
 
 def loss_of(recipe: Recipe, model: keras.Model) -> keras.losses.Loss:
-    """Return the loss that the recipe names, for one label an image or for several, as the model is."""
+    """Return the recipe's loss, in its form for one label per image or for several, as the model needs."""
     if recipe.classify.loss == "cross_entropy":
         return model.training_loss()
     return GeneralisedLabelLoss(single_label=model.single_label, **recipe.classify.loss_options)
@@ -77,18 +77,18 @@ def loss_of(recipe: Recipe, model: keras.Model) -> keras.losses.Loss:
 def score_images(
     model: keras.Model, dataset: Dataset, text: str, batch_size: int = 8
 ) -> tuple[list[Record], np.ndarray]:
-    """Let a classifier see whole images, padding masked out.
+    """Score whole images with a classifier, without the padding.
 
     Returns:
-        The records in the order of the scores, and `(N, K)` what the model gives: logits unless it has an activation.
+        The records in the order of the scores, and the model's outputs `(N, K)`: logits unless it has an activation.
     """
     network = model.with_validity()
     records, scores = [], []
     with bar(text, len(dataset)) as advance:
         for batch in padded_batches(dataset, dataset, batch_size):
             valid = np.zeros(batch.images.shape[:3], np.float32)
-            for place, (height, width) in enumerate(batch.sizes_hw):
-                valid[place, :height, :width] = 1
+            for index, (height, width) in enumerate(batch.sizes_hw):
+                valid[index, :height, :width] = 1
             logits = network.predict_on_batch([batch.images, valid])
             scores.append(logits[: len(batch.records)])
             records += batch.records

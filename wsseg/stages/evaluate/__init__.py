@@ -1,1 +1,1 @@
-"""Stage 6: score what the run has made."""
+"""Stage 6: score the results of the run."""

@@ -1,4 +1,4 @@
-"""Stage 6 of instances: score pseudo-instances on the training split, the detector on the validation split."""
+"""Stage 6 for instances: score pseudo-instances on the training split, the detector on the validation split."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,11 +21,11 @@ from wsseg.training.device import prepare
 
 
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
-    """Score by COCO's rules; write `instance_scores.json` and `detections/ID.json`.
+    """Score instances by COCO's rules; write `instance_scores.json` and `detections/ID.json`.
 
-    Returns:
-        The outcome. The file: `{"pseudo_instances" | "detector" | "ceiling": {"split", "images", "masks": ...,
-        "boxes": ...}}`, each as `InstanceAveragePrecision.result` gives them; a Faster R-CNN has no masks.
+    The content of `instance_scores.json` is `{"pseudo_instances" | "detector" | "ceiling": {"split", "images", "masks":
+    ..., "boxes": ...}}`. `masks` and `boxes` are in the form of `InstanceAveragePrecision.result`, with the curves of
+    precision over recall. A Faster R-CNN has no masks.
     """
     train, set_aside = splits.checked(recipe.dataset.train, masks=True)
     val, val_set_aside = splits.checked(recipe.dataset.val, masks=True)
@@ -36,13 +36,13 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     ):
         scores["pseudo_instances"] = score
     kinds = ("masks", "boxes") if recipe.detect.network == "mask_rcnn" else ("boxes",)
-    for name, stage, place in (
+    for name, stage, subfolder in (
         ("detector", "detect", DETECTIONS),
         ("ceiling", "detect_ceiling", CEILING_DETECTIONS),
     ):
         if stage not in inputs:
             continue
-        found = out / place
+        found = out / subfolder
         write_detections(recipe, val, inputs[stage] / DETECTOR, found, name)
         if score := scored(val, lambda record: read_instances(found / f"{record.id}.json"), kinds):  # noqa: B023
             scores[name] = score
@@ -53,7 +53,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
 def scored(
     dataset: Dataset, predicted: Callable[[Record], Instances], kinds: tuple[str, ...]
 ) -> dict[str, Any] | None:
-    """Score what is predicted for the images whose objects are known; None where none are."""
+    """Score the predictions for the images whose true objects are known; return None if there are no such images."""
     known = [record for record in dataset if record.instances is not None]
     if not known:
         return None
@@ -73,7 +73,7 @@ def scored(
 
 
 def write_detections(recipe: Recipe, val: Dataset, model: Path, folder: Path, name: str) -> None:
-    """Detect in the validation images that have no file in `folder` yet."""
+    """Run the detector on the validation images that have no file in `folder` yet."""
     folder.mkdir(exist_ok=True)
     left = unfinished(val, folder, ".json")
     if not left:
@@ -94,12 +94,12 @@ def write_detections(recipe: Recipe, val: Dataset, model: Path, folder: Path, na
 
 
 def counts(scores: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Return the AP at an overlap of 0.5 of each, for the manifest."""
+    """Return the AP at an overlap of 0.5 for each row of scores, for the manifest."""
     return {f"{name}_ap50": row[kind if kind in row else "boxes"]["ap50"] for name, row in scores.items()}
 
 
 def summary(scores: Mapping[str, Any], kind: str) -> str:
-    """Return the scores in one line, with the share of the ceiling that image-level labels reach."""
+    """Return the scores in one line, with the detector's share of its ceiling."""
     parts = [
         f"{name.removesuffix('_ap50').replace('_', ' ')} {value:.3f}"
         for name, value in counts(scores, kind).items()

@@ -1,4 +1,4 @@
-"""Score class maps and pseudo-masks, with their oracles: the NumPy part of stage 6, which worker processes run."""
+"""Score class maps and pseudo-masks, with their oracles. Worker processes run this part of stage 6: NumPy only."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,14 +18,14 @@ from wsseg.stages.label.pseudo_masks import score_levels
 
 
 def score_row(matrix: ConfusionMatrix, dataset: Dataset, images: int) -> dict[str, Any]:
-    """Return a row of `scores.json`: the scores, and what they are of."""
+    """Return a row of `scores.json`: the scores, the split, and the number of images."""
     return {"split": dataset.split, "images": images} | matrix.scores(("background", *dataset.classes))
 
 
 def score_class_maps(
     recipe: Recipe, train: Dataset, maps: Path, threshold: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[tuple[float, float]] | None]:
-    """Score a stage's maps at the chosen level and, for a constant background, at all levels of the curve."""
+    """Score a stage's class maps at the chosen level and, for a constant background, at all levels of the curve."""
     config, folder = recipe.label, maps / MAPS
     scored = [record for record in train if record.mask is not None]
     constant = config.background == "constant"
@@ -68,9 +68,9 @@ def score_pseudo_masks(
     threshold: Mapping[str, Any],
     images: dict[str, Any],
 ) -> tuple[dict[str, Any] | None, list[tuple[float, float]]]:
-    """Score the pseudo-masks, and make them again at the oracle's levels.
+    """Score the pseudo-masks, then make and score them again at the oracle's levels.
 
-    Images that came with their true mask are left out; None where there are no others.
+    Images whose true mask was given are not scored. The result is None if there are no other images.
     """
     given = given_ids(inputs["label"])
     train = train.subset(record.id for record in train if record.id not in given)
@@ -93,7 +93,7 @@ def score_pseudo_masks(
 
 
 def score_masks(train: Dataset, folder: Path, rows: dict[str, Any]) -> dict[str, Any]:
-    """Score masks `folder/ID.png` of the images whose true mask is known; each image's own mIoU goes into `rows`."""
+    """Score the masks `folder/ID.png` of images whose true mask is known; write each image's own mIoU into `rows`."""
     scored = [record for record in train if record.mask is not None]
     total = ConfusionMatrix(len(train.classes) + 1)
     for record in scored:
@@ -102,7 +102,7 @@ def score_masks(train: Dataset, folder: Path, rows: dict[str, Any]) -> dict[str,
 
 
 def add(total: ConfusionMatrix, prediction: np.ndarray, truth: np.ndarray) -> float | None:
-    """Count one image in `total`; return its own mIoU, by which the report orders images."""
+    """Add one image to `total`; return the image's own mIoU, by which the report sorts images."""
     one = ConfusionMatrix(total.num_classes)
     one.update(prediction, truth)
     total.merge(one)

@@ -1,4 +1,4 @@
-"""The table that a run ends with."""
+"""The table of scores at the end of a run."""
 
 from pathlib import Path
 
@@ -32,14 +32,14 @@ def print_table(run: Path) -> None:
         )
     console = Console()
     if not console.is_terminal:
-        console.width = max(console.width, 140)  # a log has no width of its own
+        console.width = max(console.width, 140)  # a log has no width
     objects = object_table(run)
     if objects:
         console.print(objects)
     if not table.rows and objects:
         return
     if not table.rows:
-        print("No image has a mask, so nothing is scored; the report shows what was made.")
+        print("No image has a mask, so there are no scores; the report shows the results.")
         return
     console.print(table)
     if (share := share_of_ceiling(scores)) is not None:
@@ -47,7 +47,7 @@ def print_table(run: Path) -> None:
 
 
 def object_table(run: Path):
-    """Return the table of COCO's scores of a run that trains a detector, or None."""
+    """Return the table of COCO scores if the run trains a detector, else None."""
     from rich.table import Table
 
     path = run / STAGES["evaluate_detectors"].folder / INSTANCE_SCORES
@@ -62,5 +62,5 @@ def object_table(run: Path):
 
 
 def format_score(value: float | None) -> str:
-    """Format a score; a score that does not exist is a dash."""
+    """Format a score; a missing score becomes a dash."""
     return "-" if value is None else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""What a run scores, by its key in `scores.json`, and the one comparison that it ends with."""
+"""The rows of `scores.json`, and the comparison of the segmenter with its ceiling."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +11,11 @@ SCORES = {
     "segmenter": "segmenter",
     "ceiling": "ceiling (true masks)",
 }
-"""Key in `scores.json` -> its title, in the order of the stages."""
+"""Key in `scores.json` -> title, in the order of the stages."""
 
 
 def shown_scores(scores: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Return what a table shows: key -> (title, scores). A fully supervised run has one segmenter, its ceiling.
+    """Return the rows of a table: key -> (title, scores). A fully supervised run has one segmenter, its ceiling.
 
     Args:
         scores: Content of `scores.json`.
@@ -28,7 +28,7 @@ def shown_scores(scores: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, An
 
 
 def share_of_ceiling(scores: Mapping[str, Any]) -> float | None:
-    """Return the segmenter's mIoU divided by its ceiling's; None where one of them is missing or 0.
+    """Return the segmenter's mIoU divided by its ceiling's; None if one is missing, or the ceiling's mIoU is 0.
 
     Args:
         scores: Content of `scores.json`.

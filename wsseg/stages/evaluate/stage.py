@@ -43,10 +43,10 @@ from wsseg.training.device import prepare
 
 
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
-    """Score everything that the run has made; write `scores.json`, `images.json` and `predictions/ID.png`.
+    """Score all results; write `scores.json`, `images.json`, `threshold_curve.json` and `predictions/ID.png`.
 
-    This stage alone, and full supervision, opens the training split's masks. What it finds on them (the
-    oracle) is printed beside the honest choice and used by nothing.
+    This stage opens the training split's masks to score class maps and pseudo-masks. The oracle level, which is the
+    best level on these masks, is shown beside the level that the rule chose. Nothing else uses the oracle.
     """
     train, set_aside = training_data(splits, inputs, masks=True)
     val, val_set_aside = splits.checked(recipe.dataset.val, masks=True)
@@ -55,14 +55,14 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     curve: dict[str, Any] = {}
     counts: dict[str, Any] = {}
     warnings: tuple[str, ...] = ()
-    if "propagate" in inputs:  # else there are true masks alone
+    if "propagate" in inputs:  # otherwise there are only true masks
         threshold = read_json(inputs["label"] / THRESHOLD)
         recipe = replace(recipe, label=with_searched_crf(recipe.label, threshold))
         if any(record.mask is not None for record in train):
             final = "class_maps"
             if (
                 "localize" in inputs
-            ):  # a walk lies between: maps of each stage at the level that the rule gives them
+            ):  # a walk changed the maps: the maps of each stage are scored at the level that the rule gives them
                 final = "walked_maps"
                 level = choose_level(recipe, splits, inputs["localize"], train)
                 scores["class_maps"], curve["class_maps"] = score_class_maps(
@@ -106,7 +106,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
 
 
 def summary(scores: Mapping[str, Any]) -> str:
-    """Return the mIoUs in one line, with the share of the ceiling that image-level labels reach."""
+    """Return the mIoUs in one line, with the segmenter's share of its ceiling."""
     parts = [
         f"{name.replace('_', ' ')} {row['miou']:.3f}"
         for name, row in scores.items()
@@ -118,19 +118,21 @@ def summary(scores: Mapping[str, Any]) -> str:
 
 
 def conventions(recipe: Recipe) -> dict[str, str]:
-    """State how the scores are to be read."""
+    """Describe how the scores were computed."""
     segmenter, localize = recipe.segment, recipe.localize
     return {
         "supervision": describe_supervision(recipe),
         "dataset": f"{recipe.dataset.name}, classes {', '.join(recipe.dataset.classes or ('all',))}, "
         f"options {recipe.dataset.options}",
         "ignored": "pixels whose true mask is 255 are not scored; a prediction of 255 counts as a miss",
-        "mean": "over background and classes; a class absent from truth and prediction is left out",
+        "mean": "over background and classes; a class that is absent from truth and prediction is skipped",
         "threshold": describe_level(recipe),
         "class_maps": f"image-level labels given; {localize.explainer}, scales {list(localize.scales)}, flip "
         f"{localize.flip}; {recipe.label.background} background; no CRF"
-        + ("; minima taken off" if localize.scaling == "range" else "")
-        + (f"; {localize.absent:g} of what the maps of absent classes show" if localize.absent else ""),
+        + ("; minima subtracted" if localize.scaling == "range" else "")
+        + (
+            f"; a share of {localize.absent:g} of the maps of absent classes added" if localize.absent else ""
+        ),
         "walked_maps": f"the class maps after {recipe.propagate.method}'s random walk; no CRF"
         if recipe.propagate.method != "none"
         else "none",
@@ -139,8 +141,8 @@ def conventions(recipe: Recipe) -> dict[str, str]:
         + ("unsure pixels count as misses" if recipe.label.unsure else "every pixel labelled")
         + ("; images with a given mask are not scored" if recipe.supervision.masks_share else ""),
         "relabelled_masks": f"image-level labels given; {recipe.relabel.rounds} rounds, scales "
-        f"{list(recipe.relabel.scales)}, mirrored too; CRF {recipe.relabel.crf.preset}; below a probability of "
-        f"{recipe.relabel.confidence:g} unsure, which counts as a miss"
+        f"{list(recipe.relabel.scales)}, with flip; CRF {recipe.relabel.crf.preset}; pixels below a probability of "
+        f"{recipe.relabel.confidence:g} are unsure, which counts as a miss"
         if recipe.relabel.rounds
         else "none",
         "segmenter": ("trained with a mean teacher; " if segmenter.teacher.weight else "")
@@ -151,8 +153,8 @@ def conventions(recipe: Recipe) -> dict[str, str]:
             if segmenter.max_side
             else ""
         ),
-        "oracle": "the best on the scored images themselves of the levels tried (`evaluate.levels` for class maps, "
-        "`evaluate.oracle_levels` and the chosen one for pseudo-masks); for comparison only",
+        "oracle": "the best level on the scored images themselves, of all levels tried (`evaluate.levels` for class "
+        "maps, `evaluate.oracle_levels` and the chosen level for pseudo-masks); for comparison only",
         "seed": str(recipe.seed),
     }
 
@@ -160,10 +162,10 @@ def conventions(recipe: Recipe) -> dict[str, str]:
 def score_segmenter(
     recipe: Recipe, val: Dataset, model: Path, folder: Path, images: dict[str, Any], name: str
 ) -> tuple[dict[str, Any] | None, EmptyPredictions]:
-    """Predict the validation images that are not in `folder` yet, and score them all.
+    """Predict the validation images that are not in `folder` yet, and score all predictions.
 
     Returns:
-        The scores, or None where no image has a mask; and what is missing in the predictions.
+        The scores, or None if no image has a mask; and what the predictions lack.
     """
     folder.mkdir(exist_ok=True)
     left = unfinished(val, folder, ".png")

@@ -1,1 +1,1 @@
-"""Stage 4: class maps to pseudo-masks."""
+"""Stage 4: make pseudo-masks from class maps."""

@@ -1,4 +1,4 @@
-"""The annotations that the label stage goes by, put into its folder in one form wherever they come from."""
+"""The annotations that the label stage uses, from any source, written into its folder in one form."""
 
 from pathlib import Path
 
@@ -26,21 +26,21 @@ from wsseg.supervision.splits import Splits
 
 
 def write_annotations(splits: Splits, train: Dataset, out: Path) -> tuple[int, dict[str, str]]:
-    """Write `annotations/ID.png` (points and scribbles) or `annotations/ID.json` (boxes); what is there is kept.
+    """Write `annotations/ID.png` (points and scribbles) or `annotations/ID.json` (boxes). Existing files are kept.
 
-    With `simulated`, this opens the masks of the images, and nothing but the annotations leaves it.
+    With `simulated`, this function opens the masks of the images. Only the annotations drawn from them are kept.
 
     Args:
-        splits: The dataset's splits, and the recipe that says which annotations, and from where.
-        train: The images to annotate, with their labels.
-        out: The label stage's folder.
+        splits: Splits of the dataset, and the recipe that gives the kind and source of the annotations.
+        train: Images to annotate, with their labels.
+        out: Folder of the label stage.
 
     Returns:
-        How many images have annotations, and the reasons of those whose annotation, or the mask to simulate it from,
-        cannot be used; these go by their labels alone.
+        Number of images with annotations, and `id -> reason` for images whose annotation, or the mask to simulate it
+        from, cannot be used. For these images only the labels are used.
 
     Raises:
-        InputError: None of several annotations can be used.
+        InputError: No annotation can be used.
     """
     recipe = splits.recipe
     config, folder = recipe.supervision, out / ANNOTATIONS
@@ -66,7 +66,7 @@ def write_annotations(splits: Splits, train: Dataset, out: Path) -> tuple[int, d
 
 
 def annotation_of(folder: Path, record: Record) -> Path | None:
-    """Return the file of an image's annotation in a label stage's folder, or None where it has none."""
+    """Return the file of an image's annotation in a label stage's folder, or None if it has none."""
     for suffix in (".png", ".json"):
         path = folder / ANNOTATIONS / f"{record.id}{suffix}"
         if path.exists():
@@ -75,14 +75,14 @@ def annotation_of(folder: Path, record: Record) -> Path | None:
 
 
 def read_annotation(path: Path) -> tuple[np.ndarray | None, Instances | None]:
-    """Read what `write_annotations` has written: marks `(H, W) uint8`, or boxes."""
+    """Read a file of `write_annotations`: marks `(H, W) uint8`, or boxes."""
     return (read_mask(path), None) if path.suffix == ".png" else (None, read_instances(path))
 
 
 def simulate(
     config: SupervisionConfig, seed: int, dataset: Dataset, record: Record
 ) -> tuple[np.ndarray | None, Instances | None]:
-    """Draw the annotation of one image from its true mask; the same one in every run with this seed.
+    """Draw the annotation of one image from its true mask. The same seed gives the same annotation.
 
     Returns:
         Marks `(H, W) uint8`, or boxes.
@@ -94,7 +94,7 @@ def simulate(
     objects = dataset.read_instances(record) if record.instances is not None else None
     regions = marked_regions(mask, objects if objects is not None and objects.masks is not None else None)
     rng = generator(seed, config.annotations, record.id)
-    if not regions:  # all of it is 255
+    if not regions:  # the whole mask is 255
         none = np.full_like(mask, 255), Instances([], np.zeros((0, 4)), mask.shape)
         return (none[0], None) if config.annotations in MARKS else (None, none[1])
     if config.annotations == "boxes":
@@ -124,7 +124,7 @@ def _copy(
             try:
                 marks, boxes = _read(config, train, record, root, table)
             except InputError as error:
-                reasons[record.id] = f"goes by its labels alone: {error}"
+                reasons[record.id] = f"only its labels are used: {error}"
             else:
                 if marks is not None or boxes is not None:
                     _write(paths[record.id], record, marks, boxes)
@@ -135,7 +135,7 @@ def _copy(
 def _read(
     config: SupervisionConfig, train: Dataset, record: Record, root: Path | None, table: BoxTable
 ) -> tuple[np.ndarray | None, Instances | None]:
-    """Read an image's marks or boxes from where the recipe says they are; neither, where it has none."""
+    """Read an image's marks or boxes from the recipe's source; both results are None if the image has none."""
     size_hw = image_size_hw(record.image)
     if config.annotations in MARKS:
         source = root / f"{record.id}.png"

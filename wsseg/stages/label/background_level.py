@@ -1,4 +1,4 @@
-"""The background level of a run, chosen by the recipe's rule without pixel labels of the images that are labelled."""
+"""The background level of a run, chosen by the recipe's rule. No masks of the training images are used."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,14 +18,14 @@ from wsseg.supervision.splits import Splits
 
 
 def choose_threshold(recipe: Recipe, splits: Splits, maps: Path, train: Dataset, out: Path) -> dict[str, Any]:
-    """Choose the background level; where the recipe says so, also the CRF's parameters, and the level again with these.
+    """Choose the background level. If the recipe searches the CRF's parameters, choose the level again with the best.
 
     Args:
-        recipe: Options of the section `label`.
-        splits: The calibration split is one of them.
-        maps: Directory of a stage that makes class maps.
-        train: The training images.
-        out: The label stage's directory, for the trials of the search.
+        recipe: Recipe with the options of the section `label`.
+        splits: Splits of the dataset, including the calibration split.
+        maps: Folder of the stage that made the class maps.
+        train: Training images.
+        out: Folder of the label stage, where the trials of the search are written.
 
     Returns:
         Content of `threshold.json`.
@@ -40,7 +40,7 @@ def choose_threshold(recipe: Recipe, splits: Splits, maps: Path, train: Dataset,
 
 
 def with_searched_crf(config: LabelConfig, threshold: Mapping[str, Any]) -> LabelConfig:
-    """Return the options with the CRF's parameters that `threshold.json` states, if any."""
+    """Return the options with the CRF's parameters from `threshold.json`, if it has any."""
     return with_crf(config, threshold["crf"]) if "crf" in threshold else config
 
 
@@ -48,10 +48,10 @@ def choose_level(recipe: Recipe, splits: Splits, maps: Path, train: Dataset) -> 
     """Choose the background level by the recipe's rule.
 
     Returns:
-        `rule`, `level`, and what the rule went by.
+        `rule`, `level`, and the facts behind the rule's choice.
 
     Raises:
-        InputError: The rule needs masks and the calibration split has none, or shares images with the training split.
+        InputError: The rule needs masks, and the calibration split has none or shares images with the training split.
     """
     options = recipe.label.threshold
 
@@ -64,7 +64,7 @@ def choose_level(recipe: Recipe, splits: Splits, maps: Path, train: Dataset) -> 
         curve = score_levels(recipe.label, levels, split, maps / CALIBRATION, "calibrating")
         if not curve:
             raise InputError(
-                f"`label.threshold.split`: the masks of `{options.split}` hold no scored pixel; use another split"
+                f"`label.threshold.split`: the masks of `{options.split}` have no scored pixel; use another split"
             )
         return curve, len(split)
 
@@ -72,10 +72,10 @@ def choose_level(recipe: Recipe, splits: Splits, maps: Path, train: Dataset) -> 
 
 
 def describe_level(recipe: Recipe) -> str:
-    """Say in words how the background level is chosen."""
+    """Describe in words how the background level is chosen."""
     options = recipe.label.threshold
     rule = RULES[options.rule]
     text = rule.describe(options)
     if rule.needs_masks and options.split == recipe.dataset.val:
-        text += "; the segmenter is scored on that split too"
+        text += "; the segmenter is also scored on that split"
     return text

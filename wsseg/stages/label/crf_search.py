@@ -1,4 +1,4 @@
-"""The CRF's appearance kernel by search on the calibration split, as DeepLab does it."""
+"""Search for the parameters of the CRF's appearance kernel on the calibration split, as in DeepLab."""
 
 from pathlib import Path
 
@@ -12,24 +12,24 @@ from wsseg.stages.crf import with_crf, worker_count
 from wsseg.stages.label.pseudo_masks import score_choices
 
 AT_ONCE = 8
-"""Choices between two writings of the file."""
+"""Number of choices that are scored between two writes of the file."""
 
 
 def search_crf(config: LabelConfig, level: float, split: Dataset, maps: Path, out: Path) -> dict[str, float]:
-    """Search, and write every trial to `crf_search.json`; what is there already is not run again.
+    """Search for parameters, and write every trial to `crf_search.json`. Trials in that file are not run again.
 
     Args:
-        config: How pseudo-masks are made, and the values to try.
-        level: The background level.
-        split: The calibration images, with masks.
-        maps: Folder of their class maps.
-        out: The stage's folder.
+        config: Options of the pseudo-masks, and values to try.
+        level: Background level.
+        split: Calibration images, with masks.
+        maps: Folder of the calibration images' class maps.
+        out: Folder of the label stage.
 
     Returns:
-        The parameters of the highest mIoU.
+        The parameters with the highest mIoU.
 
     Raises:
-        InputError: The masks hold no scored pixel.
+        InputError: The masks have no scored pixel.
     """
     wanted = config.crf_search
     values = {name: getattr(wanted, name) for name in ("bilateral_weight", "bilateral_sxy", "bilateral_srgb")}
@@ -46,7 +46,7 @@ def search_crf(config: LabelConfig, level: float, split: Dataset, maps: Path, ou
             for choice, miou in zip(part, score_choices(tried, split, maps, text, worker_count(config))):
                 if miou is None:
                     raise InputError(
-                        f"`label.threshold.split`: the masks of `{split.split}` hold no scored pixel; use another split"
+                        f"`label.threshold.split`: the masks of `{split.split}` have no scored pixel; use another split"
                     )
                 done.append({"parameters": choice, "miou": miou})
             write_json(path, done)

@@ -1,4 +1,4 @@
-"""The true masks that some training images come with, in the place of pseudo-masks."""
+"""The true masks that are given for some training images and replace their pseudo-masks."""
 
 from pathlib import Path
 
@@ -12,18 +12,19 @@ from wsseg.supervision.training_images import with_given_masks
 
 
 def write_given_masks(splits: Splits, train: Dataset, out: Path) -> tuple[set[str], dict[str, str]]:
-    """Write the given masks as `masks/ID.png`, and the images' ids as `given_masks.json`; open no other mask.
+    """Write the given masks as `masks/ID.png`, and the images' ids as `given_masks.json`. No other mask is opened.
 
     Args:
-        splits: The dataset's splits, and the recipe that says how many images come with masks.
-        train: The usable training images.
-        out: The label stage's folder.
+        splits: Splits of the dataset, and the recipe that gives the share of images with masks.
+        train: Usable training images.
+        out: Folder of the label stage.
 
     Returns:
-        The ids, and why a drawn mask cannot be used: that image is one of the others.
+        Ids of the images with a given mask, and `id -> reason` for drawn images whose mask cannot be used. The latter
+        are treated like all other images.
 
     Raises:
-        InputError: The others are left out, and no drawn mask can be used.
+        InputError: No drawn mask can be used, and the other images have no pseudo-masks.
     """
     given = with_given_masks(splits)
     if given is None:
@@ -37,7 +38,7 @@ def write_given_masks(splits: Splits, train: Dataset, out: Path) -> tuple[set[st
                     write_mask(out / MASKS / f"{record.id}.png", given.read_mask(record))
                     kept.append(record.id)
                 except InputError as error:
-                    reasons[record.id] = f"drawn to come with its mask, but {error}"
+                    reasons[record.id] = f"drawn as an image with a given mask, but {error}"
             advance()
     if not kept and splits.recipe.supervision.rest != "pseudo_masks":
         raise InputError(
@@ -48,6 +49,6 @@ def write_given_masks(splits: Splits, train: Dataset, out: Path) -> tuple[set[st
 
 
 def given_ids(folder: Path) -> set[str]:
-    """Return the images of a label stage's folder that came with their masks."""
+    """Return the ids of the images in a label stage's folder whose masks were given."""
     path = folder / GIVEN_MASKS
     return set(read_json(path)) if path.exists() else set()

@@ -1,4 +1,4 @@
-"""Instance maps to pseudo-instances: the objects of an image that only its labels are known of."""
+"""Make pseudo-instances from instance maps: objects of an image for which only labels are known."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,10 +22,10 @@ from wsseg.stages.crf import dense_crf, worker_count
 def write_all(
     config: LabelConfig, level: float, train: Dataset, inputs: Mapping[str, Path], out: Path
 ) -> int:
-    """Write `instances/ID.json` of the training images that have none yet.
+    """Write `instances/ID.json` for the training images that have none yet.
 
     Returns:
-        How many instances were written.
+        Number of instances that were written.
     """
     folder, maps = out / INSTANCES, inputs["propagate"] / INSTANCES
     folder.mkdir(exist_ok=True)
@@ -47,22 +47,22 @@ def _write(
 
 
 def pseudo_instances(config: LabelConfig, level: float, record: Record, maps: Path) -> Instances:
-    """Label an image by instance rather than by class, CRF included.
+    """Label an image by instance instead of by class, CRF included.
 
-    Every pixel goes to the instance whose map says most there, or to the background, as pseudo-masks are made of
-    class maps. An instance without a pixel is none.
+    Every pixel is assigned to the instance with the highest map, or to the background, in the same way as pseudo-masks
+    are made from class maps. An instance without pixels is dropped.
 
     Args:
-        config: Background form and CRF.
-        level: The background level, as chosen for the pseudo-masks.
-        record: The image and its labels.
+        config: Options: form of the background, and CRF.
+        level: Background level, as chosen for the pseudo-masks.
+        record: Record of the image, with its labels.
         maps: Folder of instance maps.
 
     Returns:
-        The instances; the score of each is its map's mean inside its mask.
+        The instances. The score of an instance is the mean of its map inside its mask.
 
     References:
-        Ahn et al., CVPR 2019, section 3.4. There the score is the map's maximum, and there is no CRF.
+        Ahn et al., CVPR 2019, section 3.4. There, the score is the map's maximum, and no CRF is used.
     """
     given = ClassMaps.of(maps, record)
     none = np.zeros((0, *given.size_hw), bool)
@@ -86,12 +86,12 @@ def pseudo_instances(config: LabelConfig, level: float, record: Record, maps: Pa
 
 
 def without_crumbs(mask: np.ndarray, least: float = 0.1) -> np.ndarray:
-    """Drop the pieces of a mask that are small beside its largest one: a few stray pixels would make a large box.
+    """Drop the parts of a mask that are much smaller than its largest part: a few stray pixels would enlarge the box.
 
     Args:
         mask: `(H, W) bool`.
-        least: Area of a piece over the largest one's, below which it goes. Pieces of more stay: an object may be cut in
-            two by what lies over it.
+        least: Minimum area of a part, as a share of the largest part's area. Larger parts are kept, because something
+            in front of an object may divide it.
 
     Example:
         >>> without_crumbs(np.array([[1, 1, 1, 0, 1]], bool), least=0.5).astype(int).tolist()
@@ -104,7 +104,7 @@ def without_crumbs(mask: np.ndarray, least: float = 0.1) -> np.ndarray:
 
 
 def _mean_inside(one: np.ndarray, mask: np.ndarray) -> float:
-    """Return the mean of a coarse map over a mask of the image: the pixels' cells."""
+    """Return the mean of a coarse map over the pixels of a mask, each with the value of its cell."""
     rows = np.arange(mask.shape[0]) * one.shape[0] // mask.shape[0]
     columns = np.arange(mask.shape[1]) * one.shape[1] // mask.shape[1]
     return float(one[np.ix_(rows, columns)][mask].mean())

@@ -1,4 +1,4 @@
-"""One pseudo-mask of one image, and how well several choices do on images with masks."""
+"""Make the pseudo-mask of one image, and score several choices of options on images with masks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,12 +28,12 @@ def pseudo_mask(
     """Make one pseudo-mask.
 
     Args:
-        config: Background form and CRF.
-        level: The background level.
-        record: The image and its labels.
+        config: Options: form of the background, unsure band and CRF.
+        level: Background level.
+        record: Record of the image, with its labels.
         maps: Folder of class maps.
-        unsure: Whether to mark unsure pixels, as the options say.
-        annotation: What somebody has marked in the image, a file of `wsseg.stages.label.annotations`; None for nothing.
+        unsure: Whether unsure pixels become 255 if `config.unsure` is set; otherwise every pixel gets a label.
+        annotation: File of the image's annotation, see `wsseg.stages.label.annotations`; None for none.
 
     Returns:
         `(H, W) uint8`: 0 = background, 1..K, 255 = unsure.
@@ -47,7 +47,7 @@ def pseudo_mask(
         possible = possible_labels(class_maps.class_ids, marks, boxes)
     confident = None
     if unsure and config.unsure:
-        # IRN's confident labels: foreground under much background, background under little.
+        # IRN's confident labels: foreground at a high background score, background at a low one.
         sign = 1 if config.background == "constant" else -1
         much, little = level + sign * config.unsure, level - sign * config.unsure
         confident = (min(much, 0.99), max(little, 0.01)) if sign > 0 else (max(much, 0.5), little)
@@ -66,14 +66,14 @@ def pseudo_mask(
 def write_pseudo_mask(
     config: LabelConfig, level: float, record: Record, maps: Path, path: Path, annotation: Path | None = None
 ) -> float:
-    """Make and write one pseudo-mask; return its foreground share."""
+    """Make and write one pseudo-mask; return its share of foreground pixels."""
     mask = pseudo_mask(config, level, record, maps, annotation=annotation)
     write_mask(path, mask)
     return foreground_share(mask)
 
 
 def foreground_share(mask: np.ndarray) -> float:
-    """Return the share of a mask's pixels that are labelled with a class."""
+    """Return the share of a mask's pixels that have a class, in [0, 1]."""
     return float(np.mean((mask > 0) & (mask < 255)))
 
 
@@ -85,21 +85,21 @@ def score_choices(
     workers: int,
     labelled: Path | None = None,
 ) -> list[float | None]:
-    """Make pseudo-masks in several ways, CRF included, and score each.
+    """Make pseudo-masks with several choices of options, CRF included, and score each choice.
 
     Args:
-        choices: How pseudo-masks are made, and the background level.
+        choices: Options of the pseudo-masks, and background level, for each choice.
         dataset: Images with masks.
-        maps: Folder of their class maps.
-        text: For the progress display.
-        workers: Processes.
-        labelled: A label stage's folder, whose annotations the pseudo-masks are made with; None for none.
+        maps: Folder of the images' class maps.
+        text: Text of the progress display.
+        workers: Number of processes.
+        labelled: Folder of a label stage, whose annotations are used for the pseudo-masks; None for none.
 
     Returns:
-        The mIoU of each choice; None where no pixel is scored.
+        The mIoU of each choice; None if no pixel is scored.
     """
     records = [record for record in dataset if record.mask is not None]
-    reader = dataset.subset(())  # a job gets how masks are read, and not every record of the dataset
+    reader = dataset.subset(())  # each job receives the reader of masks without all records of the dataset
     jobs = (
         (_score_image, choices, reader, record, maps, labelled and annotation_of(labelled, record))
         for record in records
@@ -119,7 +119,7 @@ def score_levels(
     text: str,
     labelled: Path | None = None,
 ) -> list[tuple[float, float]]:
-    """Score pseudo-masks at several background levels; return `(level, mIoU)`, nothing where no pixel is scored."""
+    """Score pseudo-masks at several background levels; return `(level, mIoU)`, without levels that have no score."""
     choices = [(config, level) for level in levels]
     scores = score_choices(choices, dataset, maps, text, worker_count(config), labelled)
     return [(float(level), miou) for level, miou in zip(levels, scores) if miou is not None]

@@ -1,4 +1,4 @@
-"""Stage 4: class maps to pseudo-masks, by a background level chosen honestly and a dense CRF."""
+"""Stage 4: make pseudo-masks from class maps, with a background level (chosen without training masks) and a CRF."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,11 +22,11 @@ from wsseg.supervision.training_images import training_data
 
 
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
-    """Label every training image; write `masks/ID.png`, `threshold.json` and, of instance maps, `instances/ID.json`.
+    """Label every training image; write `masks/ID.png`, `threshold.json` and, with instance maps, `instances/ID.json`.
 
-    No mask of the training split is read: the records have none. (The section `supervision` may have masks given, which
-    `given_masks` copies, or annotations simulated, which `annotations` does.) An image without a label becomes all
-    background. A file that is there already is kept.
+    The records have no masks, so no mask of the training split is read. There are two exceptions, by request of the
+    section `supervision`: `given_masks` copies the given masks, and `annotations` simulates annotations from masks. An
+    image without labels becomes all background. Existing files are kept.
     """
     config = recipe.label
     train, set_aside = training_data(splits, inputs)

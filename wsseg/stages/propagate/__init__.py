@@ -1,1 +1,1 @@
-"""Stage 3: spread the class maps by learned affinity and a random walk."""
+"""Stage 3: spread the class maps by learnt affinities and a random walk."""

@@ -1,4 +1,4 @@
-"""Labels of the pixels that class maps are sure of: what affinity is learnt from."""
+"""Labels of the pixels where class maps are confident. The affinity network learns from these labels."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +15,14 @@ from wsseg.stages.crf import dense_crf
 def write_confident_labels(
     config: PropagateConfig, records: Sequence[Record], maps: Path, folder: Path, workers: int
 ) -> None:
-    """Write the confident labels of images that have none yet, as masks: 255 where nothing is sure.
+    """Write the confident labels of images that have none yet, as masks with 255 at unsure pixels.
 
     Args:
-        config: The levels and the CRF.
+        config: Options: background levels and CRF.
         records: Images with at least one label.
-        maps: Folder of their class maps.
-        folder: For the masks.
-        workers: Processes.
+        maps: Folder of the images' class maps.
+        folder: Folder where the masks are written.
+        workers: Number of processes.
     """
     folder.mkdir(exist_ok=True)
     left = unfinished(records, folder, ".png")

@@ -1,4 +1,4 @@
-"""Train an affinity network from confident labels."""
+"""Train an affinity network on confident labels."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,10 +31,10 @@ def learn_affinity(
     """Train the recipe's affinity network; write `affinity.keras` and `history.csv`.
 
     Args:
-        recipe: The recipe.
+        recipe: Recipe, whose section `propagate` has the options.
         inputs: Folders of earlier stages.
         train: Images with confident labels in `out / CONFIDENT_LABELS`.
-        out: The stage's folder.
+        out: Folder of the propagate stage.
 
     Returns:
         The trained network, and the loss of its last epoch.
@@ -81,12 +81,12 @@ def build(recipe: Recipe, inputs: Mapping[str, Path]) -> keras.Model:
 
 
 def new_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """Return the layers that are not the backbone's."""
+    """Return the layers that do not belong to the backbone."""
     return [layer for layer in model.layers if layer.name.startswith(("affinity_", "edge", "way"))]
 
 
 def centre_displacements(model: keras.Model, batches: TrainingBatches) -> None:
-    """Measure the mean displacement over the training images, and have the network take it off."""
+    """Measure the mean displacement over the training images, and make the network subtract it."""
     total, count = np.zeros(2), 0
     for images, _ in batches.epoch(0):
         found = model.predict_on_batch(images)[..., 1:]

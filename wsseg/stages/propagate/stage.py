@@ -1,4 +1,4 @@
-"""Stage 3: spread the class maps over the image, by affinities that a network has learnt from them."""
+"""Stage 3: spread the class maps over the image, by affinities that a network learns from them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,15 +13,16 @@ from wsseg.supervision.training_images import training_data
 
 
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
-    """Write `maps/ID.npz`, of the same form as the localize stage's.
+    """Write `maps/ID.npz`, in the form of the localize stage's maps.
 
-    With method `none`, `maps/` is a link to those. Else confident labels are made of them (`labels/ID.png`, 255 where
-    nothing is sure), a network learns from these which neighbours are of one class (`affinity.keras`), and the maps
-    walk at random over what it says of each image. No mask is read.
+    With method `none`, `maps/` is a link to the localize stage's maps. With the other methods, confident labels are
+    made from these maps (`labels/ID.png`, 255 at unsure pixels). A network learns from the labels which neighbours have
+    the same class (`affinity.keras`). A random walk over the network's affinities then spreads the maps. No mask is
+    read.
     """
     if recipe.propagate.method == "none":
         return pass_through(inputs, out)
-    # Not before it is needed: TensorFlow takes seconds.
+    # Imported only when needed, because TensorFlow takes seconds to import.
     from wsseg.stages.propagate.confident_labels import write_confident_labels
     from wsseg.stages.propagate.learn_affinity import learn_affinity
     from wsseg.stages.propagate.walk import walk_dataset

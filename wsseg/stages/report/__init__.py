@@ -1,1 +1,1 @@
-"""Stage 7: one page to look at."""
+"""Stage 7: one page that shows the run."""

@@ -1,4 +1,4 @@
-"""What the report shows of a detector: scores, curves, and the images with most misses."""
+"""The report's part about detectors: scores, curves, and the images with the most errors."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,11 +19,11 @@ NAMES = {
     "detector": "detector",
     "ceiling": "ceiling (true instances)",
 }
-"""Keys of `instance_scores.json`, and what people call them."""
+"""Key in `instance_scores.json` -> title."""
 
 
 def object_scores(inputs: Mapping[str, Path]) -> list[ObjectScores]:
-    """Read the scores of `6_evaluate_detectors`, if there is one."""
+    """Read the scores in `6_evaluate_detectors`, if the run has that stage."""
     if "evaluate_detectors" not in inputs:
         return []
     found = []
@@ -40,7 +40,7 @@ def object_scores(inputs: Mapping[str, Path]) -> list[ObjectScores]:
 
 
 def object_galleries(recipe: Recipe, inputs: Mapping[str, Path], val: Dataset) -> list[Gallery]:
-    """Show the validation images with most missed objects and false alarms, of the detector and of its ceiling."""
+    """Show the validation images with the most missed objects and false alarms, for the detector and its ceiling."""
     if "evaluate_detectors" not in inputs:
         return []
     kind = "masks" if recipe.detect.network == "mask_rcnn" else "boxes"
@@ -65,6 +65,6 @@ def object_galleries(recipe: Recipe, inputs: Mapping[str, Path], val: Dataset) -
             )
             for name in worst
         ]
-        note = "The images with most misses." if known else "The first images."
+        note = "The images with the most errors." if known else "The first images."
         found.append(instance_gallery(f"{title}, {val.split} images", shown, val.classes, kind, note=note))
     return found

@@ -1,4 +1,4 @@
-"""Stage 7: one page to look at."""
+"""Stage 7: one page that shows the run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,7 +36,7 @@ from wsseg.training.history import read_history
 
 
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
-    """Write `report.html` from what the other stages left."""
+    """Write `report.html` from the files of the other stages."""
     evaluated = inputs["evaluate"]
     scores = read_json(evaluated / SCORES)
     images = read_json(evaluated / IMAGE_SCORES)
@@ -81,10 +81,13 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
 def facts(
     recipe: Recipe, train: Dataset, val: Dataset, manifests: Mapping[str, Manifest]
 ) -> list[tuple[str, str]]:
-    """Say in a few lines what was run on what."""
+    """Return a few lines about the run: its dataset, supervision, networks, seed and versions."""
     segment, first = recipe.segment, next(iter(manifests.values()))
     versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
-    chosen = {" on ": segment.backbone, ", output stride ": segment.output_stride}  # None: the network's own
+    chosen = {
+        " on ": segment.backbone,
+        ", output stride ": segment.output_stride,
+    }  # None: the network's default
     network = segment.network + "".join(
         f"{word}{value}" for word, value in chosen.items() if value is not None
     )
@@ -106,7 +109,7 @@ def facts(
 
 
 def stage_facts(manifest: Manifest) -> str:
-    """Say in a few words what a stage made."""
+    """Describe in a few words what a stage made."""
     shown = {key: value for key, value in manifest.counts.items() if isinstance(value, (int, float, str))}
     parts = [
         f"{key.replace('_', ' ')} {value:.3f}"
@@ -118,7 +121,7 @@ def stage_facts(manifest: Manifest) -> str:
 
 
 def threshold_curves(evaluated: Path, scores: Mapping[str, Any], recipe: Recipe) -> list[ThresholdCurve]:
-    """Collect mIoU over the background level for class maps and pseudo-masks, where it was measured."""
+    """Collect the curves of mIoU over the background level, for class maps and pseudo-masks that have one."""
     curves = read_json(evaluated / THRESHOLD_CURVE)
     return [
         ThresholdCurve(
@@ -134,13 +137,13 @@ def threshold_curves(evaluated: Path, scores: Mapping[str, Any], recipe: Recipe)
 
 
 def search_trials(inputs: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """Read the trials of the CRF search, if there was one."""
+    """Read the trials of the CRF search; the list is empty if there was none."""
     path = inputs["label"] / CRF_SEARCH if "label" in inputs else None
     return read_json(path) if path and path.exists() else []
 
 
 def worst_first(dataset: Dataset, by_image: Mapping[str, float | None], count: int) -> list[Record]:
-    """Pick images: half the worst, the rest evenly over the ranks, so that the page is not only failures."""
+    """Select images: half are the worst, the others are spread evenly over the ranks, to show successes too."""
     ranked = sorted((r for r in dataset if by_image.get(r.id) is not None), key=lambda r: by_image[r.id])
     if len(ranked) <= count:
         return ranked or list(dataset)[:count]
@@ -156,10 +159,10 @@ def galleries(
     val: Dataset,
     images: Mapping[str, Mapping[str, float | None]],
 ) -> list[Gallery]:
-    """Show training images with maps and pseudo-masks, validation images with predictions."""
+    """Show training images with maps and pseudo-masks, and validation images with predictions."""
     result = []
     count = recipe.report.images
-    note = "Half of them the worst of the split by their own mIoU, the rest spread evenly over the ranks."
+    note = "Half are the worst images of the split by their own mIoU; the others are spread evenly over the ranks."
     if "propagate" in inputs:
         scores = images.get("pseudo_masks", {})
         rows = [_train_row(record, train, inputs, scores) for record in worst_first(train, scores, count)]
