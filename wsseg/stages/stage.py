@@ -45,11 +45,13 @@ class Outcome:
         line: One line for the user: what the stage made, and how good it is.
         counts: The same facts for the manifest: numbers by name.
         set_aside: Inputs that were not used, `id -> reason`.
+        warnings: Signs that the result is wrong, one line each (`wsseg.stages.warning_signs`).
     """
 
     line: str
     counts: dict[str, Any] = field(default_factory=dict)
     set_aside: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
