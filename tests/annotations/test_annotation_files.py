@@ -27,7 +27,7 @@ def test_boxes_of_a_table(table):
     boxes = boxes_of(found, "dog", (6, 8))
     assert boxes.class_ids.tolist() == [2] and boxes.boxes_xyxy.tolist() == [[0, 0, 8, 6]]
     assert boxes_of(found, "cow", (6, 8)) is None
-    with pytest.raises(InputError, match=r"image `my cat` \(1 x 2\): the box .* lies outside of it"):
+    with pytest.raises(InputError, match=r"image `my cat` \(1 x 2\): the box .* lies outside of the image"):
         boxes_of(found, "my cat", (2, 1))
 
 

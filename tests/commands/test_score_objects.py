@@ -176,13 +176,13 @@ def test_a_class_takes_one_line(tmp_path, capsys, annotated, results):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"image_id": 41}, "truth.json has no image 41; it has 4, such as 40"),
+        ({"image_id": 41}, "truth.json has no image 41; it has 4 images, such as 40"),
         ({"category_id": 4}, "there is no category 4; expected one of 3, 7, 90"),
         ({"bbox": [5, 5, 0, 9]}, "`bbox` [x, y, width, height] has no area: [5, 5, 0, 9]"),
         ({"bbox": [5, 5, -3, 9]}, "has a negative side"),
         ({"bbox": [5, 5, 9]}, "`bbox` must be"),
         ({"score": float("nan")}, "`score` must be a finite number; got nan"),
-        ({"segmentation": {"size": [5, 4], "counts": "d0"}}, "is of (H, W) (5, 4), its image of (130, 150)"),
+        ({"segmentation": {"size": [5, 4], "counts": "d0"}}, "has (H, W) (5, 4), its image (130, 150)"),
         ({"segmentation": {"size": list(SIZE_HW), "counts": "d0"}}, "cover 20 pixels; its size is 130 x 150"),
         ({"segmentation": None}, "`segmentation` must be run lengths"),
     ],
@@ -198,10 +198,10 @@ def test_wrong_entries_are_named(tmp_path, capsys, annotated, results, change, m
     [
         ("annotations", {"image_id": 1}, "no image has the id 1"),
         ("annotations", {"category_id": 1}, "there is no category 1"),
-        ("annotations", {"bbox": None, "segmentation": [[1, 2]]}, "three corners or more"),
+        ("annotations", {"bbox": None, "segmentation": [[1, 2]]}, "at least three corners"),
         ("images", {"height": "130"}, "height and width in pixels"),
         ("images", {"id": 40}, "two images have the id 40"),
-        ("categories", {"id": None}, "expected an id of its own; got None"),
+        ("categories", {"id": None}, "expected a unique id; got None"),
     ],
 )
 def test_wrong_truths_are_named(tmp_path, capsys, annotated, results, part, change, message):
@@ -218,14 +218,14 @@ def test_files_that_are_something_else(tmp_path, capsys, annotated, results):
     assert "results.json is not valid JSON" in failed(annotated, "[{")
     assert "truth.json is not valid JSON" in failed("{", results)
     assert "results.json is not valid JSON" in failed(annotated, "[" * 100_000)
-    assert "results.json is no COCO results file" in failed(annotated, json.dumps(annotated))
-    assert "truth.json is no COCO annotation file" in failed(json.dumps(results), results)
+    assert "results.json is not a COCO results file" in failed(annotated, json.dumps(annotated))
+    assert "truth.json is not a COCO annotation file" in failed(json.dumps(results), results)
     assert "entry 0: expected {image_id, category_id, score, ...}; got 3" in failed(annotated, "[3]")
     assert "0 images and 3 categories" in failed(annotated | {"images": [], "annotations": []}, results)
     assert "remove --classes" in failed(annotated, results, "--classes", "cat")
     assert "absent cannot be read (No such file" in failed(annotated, tmp_path / "absent")
     (tmp_path / "empty").mkdir()
-    assert "empty holds no JSON" in failed(annotated, tmp_path / "empty")
+    assert "empty holds no JSON file" in failed(annotated, tmp_path / "empty")
 
 
 def test_folders_that_do_not_fit(tmp_path, capsys, annotated, results):
@@ -237,15 +237,17 @@ def test_folders_that_do_not_fit(tmp_path, capsys, annotated, results):
         write_instances(folder / name, instances, image_id, names)
         return evaluate(tmp_path, capsys, annotated, folder, status=2)
 
-    assert "b.json is of image 40, which another file" in (
+    assert "are both of image 40; remove one of the two" in (
         write_instances(folder / "a.json", found, "40") or failed("b.json", "street 0")
     )
-    assert "has the class `cow boy`, which is no category" in failed("b.json", "street 1", names=["cow boy"])
-    assert "detection 0: `category_id` 3 is beyond the file's 1 classes" in failed(
+    assert "has the class `cow boy`, which is not a category" in failed(
+        "b.json", "street 1", names=["cow boy"]
+    )
+    assert "detection 0: `category_id` 3 is not among the file's classes 1..1" in failed(
         "b.json", "47", names=["cow"]
     )
     assert "has no image 'street 9'" in failed("b.json", "street 9")
     boxes = instances_of([("", results[0])], SIZE_HW, masks=False, scored=True)
     assert "some files of" in failed("b.json", "47", boxes)
     small = instances_of([], (5, 5), masks=True, scored=True)
-    assert "b.json is of (H, W) (5, 5), its image of (130, 150)" in failed("b.json", "47", small)
+    assert "b.json has (H, W) (5, 5), its image (130, 150)" in failed("b.json", "47", small)

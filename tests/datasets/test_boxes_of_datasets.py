@@ -74,7 +74,7 @@ def test_coco_knows_the_boxes_of_a_file_without_masks(tmp_path):
 def test_a_dataset_that_knows_none_says_so():
     dataset = Dataset("pets", "train", ("cat",), [Record("a", Path("a.jpg"), ("cat",))])
     assert not dataset.knows_boxes
-    with pytest.raises(InputError, match="dataset `pets` knows no boxes"):
+    with pytest.raises(InputError, match="dataset `pets` has no boxes"):
         dataset.read_boxes(dataset[0])
 
 

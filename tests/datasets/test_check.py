@@ -258,7 +258,7 @@ def test_every_dataset_is_listed_with_all_options(capsys):
         for line in described(name).splitlines()[1:]:
             assert len(line) <= 110
             assert line.startswith("   ") or not line[20:].startswith("(default"), line
-    assert "  form              59 or 33: which of the two lists of classes. (default: 59)" in text
+    assert "  form              Number of classes of the form: 59 or 33. (default: 59)" in text
 
 
 def test_arguments_of_a_docstring():

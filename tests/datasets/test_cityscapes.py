@@ -136,11 +136,9 @@ def test_coarse_annotations(root):
     dataset = datasets.create("cityscapes", root=root, split="train_extra", annotations="coarse")
     assert dataset[0].mask.name == "bad-honnef_000000_000000_gtCoarse_labelIds.png"
     assert len(dataset.read_instances(dataset[0])) == 4
-    with pytest.raises(
-        InputError, match=r"gtFine/train_extra does not exist.*`annotations: coarse` are there"
-    ):
+    with pytest.raises(InputError, match=r"gtFine/train_extra does not exist.*try `annotations: coarse`"):
         datasets.create("cityscapes", root=root, split="train_extra")
-    with pytest.raises(InputError, match=r"gtCoarse/train does not exist.*`annotations: fine` are there"):
+    with pytest.raises(InputError, match=r"gtCoarse/train does not exist.*try `annotations: fine`"):
         datasets.create("cityscapes", root=root, annotations="coarse")
 
 
@@ -205,14 +203,14 @@ def test_broken_files_are_named(root):
     for value in (34, 34000, 999):
         Image.fromarray(np.full((4, 6), value, np.uint16)).save(record.instances)
         with pytest.raises(
-            InputError, match=rf"instanceIds\.png hold the value {value}, which is of no label"
+            InputError, match=rf"instanceIds\.png hold the value {value}, which belongs to no label"
         ):
             dataset.read_instances(record)
     Image.fromarray(np.full((4, 6), 24, np.uint8)).save(record.instances)
     with pytest.raises(InputError, match=r"instanceIds\.png holds L pixels; expected Cityscapes' 16-bit"):
         dataset.read_instances(record)
     Image.fromarray(np.full((4, 5), 24000, np.uint16)).save(record.instances)
-    with pytest.raises(InputError, match=r"are of 5 x 4 pixels but their image .* is 6 x 4"):
+    with pytest.raises(InputError, match=r" are 5 x 4 pixels but their image .* is 6 x 4"):
         dataset.read_instances(record)
     record.instances.write_bytes(b"no png")
     with pytest.raises(InputError, match=r"instances .*instanceIds\.png cannot be read"):

@@ -262,9 +262,9 @@ def test_objects_that_cannot_be_used_are_listed(root):
     assert set(reasons) == set(bad)
     assert "no area" in reasons[31] and "no area" in reasons[32] and "outside the image" in reasons[33]
     assert all("three corners" in reasons[number] for number in (34, 35, 36))
-    assert "not of the image's size [6, 10]" in reasons[37] and "do not add up" in reasons[38]
+    assert "do not have the image's size [6, 10]" in reasons[37] and "do not add up" in reasons[38]
     assert "no segmentation" in reasons[39] and "`bbox` must be" in reasons[40]
-    assert "lists no such image" in reasons[41] and "no number" in reasons[42]
+    assert "not listed in the file" in reasons[41] and "not a finite number" in reasons[42]
 
 
 def test_a_compressed_mask_that_is_garbage(root):
@@ -315,7 +315,7 @@ def test_a_mask_of_another_size_than_its_image(root):
         InputError, match=r"train2017\.json is 10 x 6 pixels but its image .*139\.jpg is 4 x 4"
     ):
         dataset.read_mask(dataset[0])
-    with pytest.raises(InputError, match=r"are of 10 x 6 pixels but their image .*139\.jpg is 4 x 4"):
+    with pytest.raises(InputError, match=r" are 10 x 6 pixels but their image .*139\.jpg is 4 x 4"):
         dataset.read_instances(dataset[0])
 
 
@@ -342,7 +342,7 @@ def test_a_mask_of_another_size_than_its_image(root):
         (lambda content: content["images"][0].pop("width"), "entry of `images` has no `width`"),
         (lambda content: content["images"][0].update(height="6"), "needs `file_name`, `height` and `width`"),
         (lambda content: content["images"][0].update(id=285), "image id 285 is not unique"),
-        (lambda content: content["categories"][0].update(id=1), "a whole number of its own"),
+        (lambda content: content["categories"][0].update(id=1), "a unique whole number"),
         (lambda content: content["categories"][0].update(name="person"), "names `person` twice"),
     ],
 )

@@ -69,7 +69,7 @@ def test_same_stem_twice_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"`a` may be .*a\.png or .*a\.jpg"):
         datasets.create("folder", split="all", root=tmp_path)
     write_table(tmp_path, "image,labels\na.png,cat\na.jpg,cat\n")
-    with pytest.raises(InputError, match=r"line 3: `a\.jpg` has the id `a`"):
+    with pytest.raises(InputError, match=r"line 3: `a\.jpg` and `a\.png` both have the id `a`"):
         datasets.create("folder", split="all", root=tmp_path)
 
 
@@ -196,7 +196,7 @@ def test_an_image_without_a_row_is_set_aside(tmp_path):
     write_table(tmp_path, "image,labels\na,cat\nb,dog\n")
     dataset = datasets.create("folder", split="all", root=tmp_path)
     assert [record.id for record in dataset] == ["a", "b"]
-    assert dataset.set_aside == {"c": "not listed in labels.csv, so without a label"}
+    assert dataset.set_aside == {"c": "not listed in labels.csv, so it has no label"}
 
 
 @pytest.mark.parametrize("ids", ["ab", "cd", "xyz", "pq"])

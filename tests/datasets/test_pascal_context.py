@@ -158,7 +158,7 @@ def test_names(root):
             context(root=root)
     (root / "labels.txt").write_text("2: aeroplane\n113: dogs\n415: table\n19: bedclothes\n65: cloth\n")
     with pytest.raises(
-        InputError, match=r"59_labels\.txt names `dog`, which labels.txt does not; did you mean `dogs`"
+        InputError, match=r"59_labels\.txt names `dog`, which is not in labels\.txt; did you mean `dogs`"
     ):
         context(root=root)
     (root / "labels.txt").unlink()
@@ -184,5 +184,5 @@ def test_wrong_places_and_options(root):
 
 
 def test_that_masks_are_read_for_the_labels_must_be_said(root):
-    with pytest.raises(InputError, match="`labels: masks` takes them from there"):
+    with pytest.raises(InputError, match="`labels: masks` reads them from there"):
         datasets.create("pascal_context", root=root)

@@ -161,7 +161,7 @@ def test_broken_files_of_sbd_are_named(devkit):
     with pytest.raises(InputError, match=r"more\.mat holds no variable `GTcls`"):
         dataset.read_mask(record)
     scipy.io.savemat(record.mask, {"GTcls": {"Other": 1}})
-    with pytest.raises(InputError, match=r"more\.mat: `GTcls` is no struct with the field `Segmentation`"):
+    with pytest.raises(InputError, match=r"more\.mat: `GTcls` is not a struct with the field `Segmentation`"):
         dataset.read_mask(record)
     save_sbd(sbd, "more", classes=[[0, 21, 0, 0, 0]] * 2)
     with pytest.raises(InputError, match=r"mask .*more\.mat holds the value 21"):
@@ -169,7 +169,7 @@ def test_broken_files_of_sbd_are_named(devkit):
     save_sbd(sbd, "more", classes=[[0, 1, 0, 0]] * 2, objects=[[0, 1, 2, 0]] * 2)
     with pytest.raises(InputError, match=r"more\.mat is 4 x 2 pixels but its image .* is 5 x 2"):
         dataset.read_mask(record)
-    with pytest.raises(InputError, match=r"more\.mat are of 4 x 2 pixels but their image .* is 5 x 2"):
+    with pytest.raises(InputError, match=r"more\.mat are 4 x 2 pixels but their image .* is 5 x 2"):
         dataset.read_instances(record)
     save_sbd(sbd, "more", categories=[CAT, PERSON])
     with pytest.raises(InputError, match=r"more\.mat: object 3 .* no category"):

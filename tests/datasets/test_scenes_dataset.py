@@ -116,7 +116,7 @@ def test_scenes_of_other_options_are_not_mistaken(root):
 def test_something_in_the_way_is_named(tmp_path):
     (tmp_path / "val").mkdir()
     (tmp_path / "val" / "notes.txt").touch()
-    with pytest.raises(InputError, match=r"cannot write scenes to .*val .*delete what is in the way"):
+    with pytest.raises(InputError, match=r"cannot write scenes to .*val .*delete the existing folder"):
         datasets.create("scenes", split="val", root=tmp_path, **SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["val"]
 

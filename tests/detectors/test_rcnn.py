@@ -195,7 +195,7 @@ def test_images_of_any_size_are_fitted_in(mask_rcnn):
     [
         ({"num_classes": 1}, "`num_classes` must be a whole number from 2"),
         ({"input_size": (100, 96)}, "multiples of 32"),
-        ({"input_size": None}, "needs `input_size`"),
+        ({"input_size": None}, "needs the option `input_size`"),
         ({"proposal": 3}, "did you mean `proposals`"),
         ({"nms": 2}, "`nms` must be a number from 0 to 1"),
         ({"pooling": "pool"}, "has no option `pooling`"),
@@ -210,5 +210,5 @@ def test_bad_options_are_named(options, message):
 def test_bad_names_and_poolings_are_named():
     with pytest.raises(InputError, match="did you mean `mask_rcnn`"):
         detectors.create("mask_rcn", **SMALL)
-    with pytest.raises(InputError, match="reads one feature map"):
+    with pytest.raises(InputError, match="works on one feature map"):
         detectors.create("faster_rcnn", pooling="pool", **SMALL)

@@ -34,7 +34,8 @@ def test_slopes_of_the_logits(model):
     logits = [TwoInputForward(model, words).logits(image) for image, words in zip(*inputs)]
     assert np.min(logits) < 0 < np.max(logits) and np.max(expected) > 1e-2  # both signs are met
     found = AblationCAM(model).raw(inputs, [[0, 1, 2]] * 2)
-    np.testing.assert_allclose(found, np.stack(expected, axis=1), atol=1e-4)
+    # The drop is divided by the score: where that is small, rounding is magnified with the map.
+    np.testing.assert_allclose(found, np.stack(expected, axis=1), atol=1e-4 * np.max(expected))
 
 
 def test_callable_on_the_models_output(model):
@@ -42,7 +43,7 @@ def test_callable_on_the_models_output(model):
     expected = twin(model, inputs, lambda logits: softmax(logits)[1] - softmax(logits)[0])
     assert expected.max() > 1e-2
     found = AblationCAM(model).raw(inputs, lambda output: output[:, 1] - output[:, 0])
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * max(1, expected.max()))
 
 
 def test_on_a_gap_head_it_is_the_channels_mean_times_cam_weight():

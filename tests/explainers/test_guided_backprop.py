@@ -138,7 +138,7 @@ def test_subclassed_nested_and_functional_models_agree(model, targets):
     assert np.abs(expected).max() > 0.1
     for other in (Subclassed(model), nested):
         explainer = GuidedBackprop(other)
-        np.testing.assert_allclose(explainer.attributions(IMAGES, targets), expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(explainer.attributions(IMAGES, targets), expected, rtol=1e-4, atol=1e-5)
         assert explainer.relus == 2
 
 
@@ -152,7 +152,7 @@ def test_targets_may_be_functions_of_the_output(model):
     explainer = GuidedBackprop(model)
     expected = explainer.attributions(IMAGES, [[1, 2]] * 2)
     found = explainer.attributions(IMAGES, [lambda y: y[:, 1], lambda y: y[:, 2]])
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(found, expected, atol=5e-5)  # values up to 6
 
 
 def test_only_relus_before_the_score_count():

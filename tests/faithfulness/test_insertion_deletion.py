@@ -45,10 +45,10 @@ def test_a_perfect_map_is_better_than_its_inverse(scorer):
         results[name] = measure.result()
         # Whatever the map, all pixels deleted is the fill, and all inserted is the image.
         score = one_score(scorer)
-        assert curves.deletion[0] == pytest.approx(score(image), abs=1e-6)
-        assert curves.insertion[-1] == pytest.approx(score(image), abs=1e-6)
-        assert curves.deletion[-1] == pytest.approx(score(filled(image, "mean")), abs=1e-6)
-        assert curves.insertion[0] == pytest.approx(score(filled(image, "blur")), abs=1e-6)
+        assert curves.deletion[0] == pytest.approx(score(image), abs=1e-5)
+        assert curves.insertion[-1] == pytest.approx(score(image), abs=1e-5)
+        assert curves.deletion[-1] == pytest.approx(score(filled(image, "mean")), abs=1e-5)
+        assert curves.insertion[0] == pytest.approx(score(filled(image, "blur")), abs=1e-5)
     assert results["perfect"]["insertion"] > results["none"]["insertion"] > results["inverse"]["insertion"]
     assert results["perfect"]["deletion"] < results["none"]["deletion"] < results["inverse"]["deletion"]
 
@@ -56,8 +56,8 @@ def test_a_perfect_map_is_better_than_its_inverse(scorer):
 def test_all_comes_and_goes_with_the_block(scorer):
     """The 20 pixels of the block decide alone: after them the curves are flat, before them they move."""
     curves = InsertionDeletion(scorer, 144).update(block_image(), block_mask().astype(float), 1)
-    assert np.ptp(curves.deletion[20:]) < 1e-6 < np.diff(-curves.deletion[:21]).min()
-    assert np.ptp(curves.insertion[20:]) < 1e-6
+    assert np.ptp(curves.deletion[20:]) < 1e-5 < 1e-3 < np.diff(-curves.deletion[:21]).min()
+    assert np.ptp(curves.insertion[20:]) < 1e-5
 
 
 def test_equal_pixels_come_in_a_random_order_that_the_seed_fixes():
@@ -72,10 +72,10 @@ def test_equal_pixels_come_in_a_random_order_that_the_seed_fixes():
 def test_fills():
     image = block_image()
     assert not filled(image, "black").any() and (filled(image, "grey") == 127.5).all()
-    np.testing.assert_allclose(filled(image, "mean")[5, 5], image.mean(axis=(0, 1)), rtol=1e-6)
+    np.testing.assert_allclose(filled(image, "mean")[5, 5], image.mean(axis=(0, 1)), rtol=1e-5)
     np.testing.assert_array_equal(filled(image, [1, 2, 3])[7, 2], [1, 2, 3])
     flat = np.full((6, 6, 3), 7.0)
-    np.testing.assert_allclose(filled(flat, "blur"), flat, rtol=1e-6)
+    np.testing.assert_allclose(filled(flat, "blur"), flat, rtol=1e-5)
     # sigma 1: a kernel of 3 pixels, exp(-1/2) : 1 : exp(-1/2), normalised.
     spot = np.zeros((5, 5, 3))
     spot[2, 2] = 1

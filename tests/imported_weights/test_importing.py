@@ -55,7 +55,9 @@ OTHERS = [
 
 @pytest.mark.parametrize(("file", "network", "first"), OTHERS)
 def test_another_network_is_told_by_its_first_different_tensor(given, file, network, first):
-    with pytest.raises(InputError, match=rf"FILE isn't of `{network}`: it has {first}.*; it fits `{file}`$"):
+    with pytest.raises(
+        InputError, match=rf"FILE does not fit `{network}`: it has {first}.*; it fits `{file}`$"
+    ):
         given(shapes(file, 21, SOURCES[file].segments), network)
 
 

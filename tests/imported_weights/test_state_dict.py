@@ -69,7 +69,7 @@ class Malicious:
 def test_a_pickle_named_safetensors_is_not_run(tmp_path):
     path, mark = tmp_path / "state.safetensors", tmp_path / "ran"
     path.write_bytes(pickle.dumps({"conv.weight": Malicious(mark)}))
-    refuse(path, "broken, incomplete, or no safetensors file")
+    refuse(path, "broken, incomplete, or not a safetensors file")
     assert not mark.exists()
 
 

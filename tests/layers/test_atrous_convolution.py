@@ -35,8 +35,8 @@ def test_both_methods_equal_the_loop(rate, size_hw, kernel, size_known):
         weights = weights or [rng.normal(size=w.shape).astype("float32") for w in layer.get_weights()]
         layer.set_weights(weights)
         found[method] = model.predict(maps, verbose=0)
-        np.testing.assert_allclose(found[method], atrous(maps, *weights, rate), atol=1e-5)
-    np.testing.assert_allclose(found["dilated"], found["deinterlaced"], atol=1e-5)
+        np.testing.assert_allclose(found[method], atrous(maps, *weights, rate), atol=1e-4)  # values up to 18
+    np.testing.assert_allclose(found["dilated"], found["deinterlaced"], atol=1e-4)
 
 
 def test_same_weights_and_result_as_keras_dilated_convolution():

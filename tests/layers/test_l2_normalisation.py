@@ -21,7 +21,7 @@ def test_equals_the_loop_with_a_scale_for_each_channel():
     np.testing.assert_array_equal(layer.get_weights()[0], np.full(5, 10))
     scale = np.array([1, -2, 0.5, 0, 20], "float32")
     layer.set_weights([scale])
-    np.testing.assert_allclose(layer(maps), normalise(maps, scale, 0.5), atol=1e-5)
+    np.testing.assert_allclose(layer(maps), normalise(maps, scale, 0.5), rtol=1e-5, atol=1e-5)
 
 
 def test_gradients_of_features_and_scale():

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from examples.half_precision import needs_half_precision
 from references import switches as twin
 
 from wsseg.errors import InputError
@@ -62,7 +63,7 @@ def test_gradients_by_hand():
     np.testing.assert_array_equal(tape.gradient(total, maps)[0, :, :, 0], expected)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("mixed_float16", marks=needs_half_precision)])
 @pytest.mark.parametrize("size_known", [True, False])
 @pytest.mark.parametrize(
     ("side", "size_hw"), [(2, (6, 8)), (2, (7, 5)), (3, (6, 11)), (1, (3, 2)), (4, (4, 4))]

@@ -151,7 +151,7 @@ def test_the_backend_gives_the_same_with_another_compatibility():
 
 def test_the_backend_refuses_images_whose_places_it_cannot_tell_apart():
     image, probs = np.zeros((1, 4097, 3), np.uint8), np.full((1, 4097, 2), 0.5)
-    with pytest.raises(InputError, match="at most 4096 pixels a side"):
+    with pytest.raises(InputError, match="at most 4096 pixels per side"):
         DenseCRF(backend="keras")(image, probs)
 
 

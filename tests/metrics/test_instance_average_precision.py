@@ -196,7 +196,7 @@ def test_masks_decide_in_mask_rows():
         (box([0, 0, 1, 1], scores=[np.nan]), box(), "needs a finite score"),
         (box([0, 0, 1, 1], scores=[1], ids=[3]), box(), r"class id 3; expected 1\.\.2"),
         (box(scores=[]), box([0, 0, 1, 1], ids=[0]), "the true objects have class id 0"),
-        (box(scores=[], size_hw=(2, 2)), box(), r"\(2, 2\), the truth of \(100, 100\)"),
+        (box(scores=[], size_hw=(2, 2)), box(), r"\(2, 2\), the truth \(100, 100\)"),
     ],
 )
 def test_wrong_objects(predicted, true, message):
@@ -213,5 +213,5 @@ def test_wrong_options():
         InstanceAveragePrecision(["cat"], "boxs")
     with pytest.raises(InputError, match="list of names"):
         InstanceAveragePrecision("cat")
-    with pytest.raises(InputError, match="have no masks; score `boxes`"):
+    with pytest.raises(InputError, match="have no masks; try `kind` boxes"):
         score([(box([0, 0, 1, 1], scores=[1]), box())], ("cat",), "masks")

@@ -83,9 +83,9 @@ def test_wrong_input():
     one = boxes([0, 0, 1, 1], scores=[0.9])
     with pytest.raises(InputError, match="have no scores"):
         find_misses(boxes(), one)
-    with pytest.raises(InputError, match="take kind `boxes`"):
+    with pytest.raises(InputError, match="try `kind` boxes"):
         find_misses(one, one)
     with pytest.raises(InputError, match="`kind` must be"):
         find_misses(one, one, "points")
-    with pytest.raises(InputError, match=r"the truth of \(2, 2\)"):
+    with pytest.raises(InputError, match=r"the truth \(2, 2\)"):
         find_misses(one, Instances([], np.zeros((0, 4)), (2, 2)))

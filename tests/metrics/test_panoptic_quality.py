@@ -114,9 +114,9 @@ def test_segments_of_a_class_map_and_an_instance_map():
 
 def test_wrong_input():
     one = Segments(row((1, 4)), {1: 1})
-    with pytest.raises(InputError, match=r"\(1, 4\), the truth of \(1, 5\)"):
+    with pytest.raises(InputError, match=r"\(1, 4\), the truth \(1, 5\)"):
         score((one, Segments(row((1, 5)), {1: 1})))
-    with pytest.raises(InputError, match=r"segment 1 of the prediction is of class 9; expected 0\.\.2"):
+    with pytest.raises(InputError, match=r"segment 1 of the prediction has class 9; expected 0\.\.2"):
         score((Segments(row((1, 4)), {1: 9}), one))
     with pytest.raises(InputError, match="`crowd` names segment 3"):
         Segments(row((1, 4)), {1: 1}, crowd={3})

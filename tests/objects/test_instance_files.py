@@ -62,7 +62,7 @@ def test_entries_are_in_the_format_of_coco(tmp_path):
         ({"image_id": 7}, "is not a file of one image's objects"),
         ({"class_names": "cat"}, "`class_names` must be a list of names"),
         ({"detections": [3]}, "detection 0: expected an entry"),
-        ({"size": [9, 7]}, r"detection 0: `segmentation` is of \(H, W\) \(7, 9\), its image of \(9, 7\)"),
+        ({"size": [9, 7]}, r"detection 0: `segmentation` has \(H, W\) \(7, 9\), its image \(9, 7\)"),
     ],
 )
 def test_broken_files_are_named(tmp_path, change, message):
@@ -104,5 +104,5 @@ def test_files_that_are_no_json_or_of_another_image(tmp_path):
     with pytest.raises(InputError, match=r"a\.json is not valid JSON"):
         read_instances(path)
     write_instances(path, drawn(1, True, True), "a")
-    with pytest.raises(InputError, match=r"is of an image of \(H, W\) \(7, 9\); expected \(9, 7\)"):
+    with pytest.raises(InputError, match=r"belongs to an image of \(H, W\) \(7, 9\); expected \(9, 7\)"):
         read_instances(path, (9, 7))

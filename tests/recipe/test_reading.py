@@ -66,7 +66,7 @@ def test_the_command_line_wins(tmp_path):
         ("segment: {epoch: 3}", "unknown option `segment.epoch`; did you mean `epochs`"),
         ("label: {threshold: {levl: 0.2}}", "unknown option `label.threshold.levl`; did you mean `level`"),
         ("segment: 3", "`segment` must be a section of options; got 3"),
-        ("segment:\n", "`segment` must be a section of options; got None; give it options, or leave it out"),
+        ("segment:\n", "`segment` must be a section of options; got None; give it options, or remove it"),
         ("[1, 2]", "the recipe must be a section of options"),
         ("a: [", "is not valid YAML"),
         ("segment: {epochs: many}", "`segment.epochs` must be a whole number; got many"),
@@ -119,7 +119,9 @@ def test_no_recipe_is_left_in_the_next(tmp_path):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(InputError, match=r"absent\.yaml does not exist; the built-in ones"):
+    with pytest.raises(
+        InputError, match=r"absent\.yaml does not exist; `wsseg recipes` lists the built-in ones"
+    ):
         load_recipe(tmp_path / "absent.yaml")
     with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"):
         load_recipe(tmp_path)

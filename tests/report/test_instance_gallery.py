@@ -57,7 +57,7 @@ def test_nothing_missed_and_only_alarms():
 
 def test_boxes_without_masks():
     found = Instances([1], [[40, 40, 120, 120]], (360, 360), scores=[0.9])
-    with pytest.raises(InputError, match="take kind `boxes`"):
+    with pytest.raises(InputError, match="try `kind` boxes"):
         instance_gallery("Val", [ShownImage("a", IMAGE, found, TRUE)], NAMES)
     gallery = instance_gallery("Val", [ShownImage("a", IMAGE, found, TRUE)], NAMES, kind="boxes")
     assert gallery.rows[0].tiles[3].note == "1 found, 1 missed, 0 false alarms"

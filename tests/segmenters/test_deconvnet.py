@@ -153,7 +153,7 @@ def test_illegal_sizes_name_the_nearest_legal_ones(any_size):
 
 def test_wrong_options(tmp_path):
     with pytest.raises(
-        InputError, match=r"pretrained ones exist for `width` 1 only; got 0\.5 for `deconvnet`"
+        InputError, match=r"pretrained weights exist for `width` 1 only; got 0\.5 for `deconvnet`"
     ):
         build(width=0.5, weights=tmp_path / "vgg16.weights.h5")
     with pytest.raises(InputError, match="`backbone` of `deconvnet` can only be vgg16"):

@@ -165,7 +165,9 @@ def test_mixed_precision():
 @shapes_only()
 def test_wrong_options():
     for rates in ([], [6, 0], [1.5], 6):
-        with pytest.raises(InputError, match=r"`rates` must be positive integers, one a branch; got .*; try"):
+        with pytest.raises(
+            InputError, match=r"`rates` must be positive integers, one per branch; got .*; try"
+        ):
             build(rates=rates)
     with pytest.raises(InputError, match="`output_stride` of `deeplab_v2` on `vgg16` can only be 8; got 16"):
         build(backbone="vgg16", output_stride=16)

@@ -59,7 +59,7 @@ def test_the_pathway_adds_the_nearest_cell_of_the_level_above(any_size):
     # MobileNet's level 4 looks at pixels 15 + 16 j, level 5 at 31 + 32 i: fine cell j lies at j / 2 - 1 / 2 of the
     # coarse; of two as near the first is taken.
     rows, columns = [0, 0, 0, 1], [0, 0, 0, 1, 1, 2]
-    np.testing.assert_allclose(merged, fine + coarse[rows][:, columns], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(merged, fine + coarse[rows][:, columns], rtol=1e-5, atol=1e-5)
 
 
 def test_any_size(any_size):

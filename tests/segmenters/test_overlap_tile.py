@@ -108,7 +108,7 @@ def test_bad_input(valid):
         InputError, match=r"`unet_valid` can't take images of 200 x 200.*\(188, 188\) or \(204, 204\)"
     ):
         overlap_tile(valid, image, 200)
-    with pytest.raises(InputError, match=r"`tile` of 188 pixels leaves 4 of its output.*at least 16"):
+    with pytest.raises(InputError, match=r"`tile` of 188 pixels leaves 4 pixels of output.*at least 16"):
         overlap_tile(valid, image, 188)
     with pytest.raises(InputError, match="`margin` must be given"):
         overlap_tile(segmenters.create("unet", num_classes=2, channels=1), image, 64)

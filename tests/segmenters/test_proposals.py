@@ -108,14 +108,14 @@ def test_bad_input():
         predict_proposals(identity, image, np.zeros((0, 4)))
     with pytest.raises(InputError, match=r"box 1 is .*expected left < right"):
         predict_proposals(identity, image, np.array([[0, 0, 5, 5], [6, 6, 6, 9]]))
-    with pytest.raises(InputError, match=r"box 0 .* inside of the image of 30 x 20 \(width x height\)"):
+    with pytest.raises(InputError, match=r"box 0 .* inside the image of 30 x 20 \(width x height\)"):
         predict_proposals(identity, image, np.array([[30, 0, 40, 5]]))
     with pytest.raises(InputError, match=r"`enlarge` must be at least 1; got 0\.5"):
         predict_proposals(identity, image, enlarge=0.5)
     with pytest.raises(InputError, match=r"`image` must be \(H, W, C\)"):
         predict_proposals(identity, image[0])
     with pytest.raises(
-        InputError, match=r"gives \(8, 9, 8, 3\) for crops of 9 x 9.*take a network with padding"
+        InputError, match=r"gives \(8, 9, 8, 3\) for crops of 9 x 9.*use a network with padding"
     ):
         predict_proposals(lambda crops: crops[:, :, :-1], image, input_size=(9, 9))
     with pytest.raises(InputError, match="`fractions` must be in"):

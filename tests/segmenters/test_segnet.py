@@ -124,7 +124,9 @@ def test_illegal_sizes_name_the_nearest_legal_ones(any_size):
 
 
 def test_wrong_options(vgg_file):
-    with pytest.raises(InputError, match=r"pretrained ones exist for `width` 1 only; got 0\.5 for `segnet`"):
+    with pytest.raises(
+        InputError, match=r"pretrained weights exist for `width` 1 only; got 0\.5 for `segnet`"
+    ):
         build(width=0.5, weights=vgg_file)
     with pytest.raises(InputError, match=r"`width` must be a number from 0\.015625; got 0\.001; try 0\.25"):
         build(width=0.001)

@@ -143,7 +143,7 @@ def test_save_and_load(tmp_path, name, size_hw, request):
 
 def test_wrong_options(tmp_path):
     with pytest.raises(
-        InputError, match="`unet` has no pretrained backbone, so it can't start from 'imagenet'"
+        InputError, match="`unet` has no pretrained backbone, so it cannot start from 'imagenet'"
     ):
         build("unet", weights="imagenet")
     with pytest.raises(InputError, match=r"no file|does not exist"):

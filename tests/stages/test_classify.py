@@ -97,7 +97,7 @@ def test_trained_and_localized(recipe, tmp_path, head):
         (
             "gap",
             {"options": {"activation": "softmax"}},
-            "`classify.options.activation: softmax` is for images of one",
+            "`classify.options.activation: softmax` is for images with one",
         ),
         (
             "gap",
@@ -117,7 +117,7 @@ def test_trained_and_localized(recipe, tmp_path, head):
         (
             "gap",
             {"explainer": "grad_cam", "absent": 0.5},
-            "`localize.absent` adds up the maps of several classes",
+            "`localize.absent` adds the maps of several classes",
         ),
         (
             "nin",

@@ -1,5 +1,5 @@
-"""Points, scribbles and boxes: read from files, or drawn from true masks to simulate an annotator. NumPy only."""
+"""Points, scribbles and boxes: read from files, or drawn from true masks to simulate an annotator. No TensorFlow."""
 
 KINDS = ("points", "scribbles", "boxes")
 MARKS = ("points", "scribbles")
-"""Those that are marks on pixels."""
+"""The kinds that are marks on pixels."""

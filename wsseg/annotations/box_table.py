@@ -1,4 +1,4 @@
-"""Boxes as a CSV: header `image,label,left,top,right,bottom`, one object a row."""
+"""Boxes as a CSV: header `image,label,left,top,right,bottom`, one object per row."""
 
 import csv
 import math
@@ -13,7 +13,7 @@ from wsseg.objects.instances import Instances
 HEADER = ("image", "label", "left", "top", "right", "bottom")
 
 BoxTable = dict[str, list[tuple[int, float, float, float, float]]]
-"""Image id to its boxes: class id 1..K, left, top, right, bottom."""
+"""Image id -> boxes of the image: class id 1..K, left, top, right, bottom."""
 
 
 def read_box_table(path: Path, classes: Sequence[str]) -> BoxTable:
@@ -21,12 +21,12 @@ def read_box_table(path: Path, classes: Sequence[str]) -> BoxTable:
 
     Args:
         path: The file, UTF-8; further columns are not read. An image is named by its file name or path, with or
-            without extension; a box by pixels from edge to edge, so that 0, 0, 1, 1 is the pixel in the corner.
-        classes: The names that labels may have, in mask-id order.
+            without extension. A box is in pixels from edge to edge, so that 0, 0, 1, 1 is the top left pixel.
+        classes: Legal labels, in mask-id order.
 
     Raises:
-        InputError: The file is missing or no such CSV, a label is unknown, or a box has no area; the message names the
-            file and the line.
+        InputError: The file is missing or is not such a CSV, a label is unknown, or a box has no area; the message
+            names the file and the line.
     """
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
@@ -53,12 +53,12 @@ def read_box_table(path: Path, classes: Sequence[str]) -> BoxTable:
             raise InputError(f"{where}: unknown label `{label}`; {nearest(label, classes)}")
         table.setdefault(image_id(name), []).append((list(classes).index(label) + 1, *_box(row, where)))
     if not table:
-        raise InputError(f"{path} holds no box; expected one row an object below the header")
+        raise InputError(f"{path} holds no box; expected one row per object below the header")
     return table
 
 
 def image_id(name: str) -> str:
-    """Return the id of an image that a row names.
+    """Return the image id for the image name in a row.
 
     Example:
         >>> image_id("photos/dog 1.jpg"), image_id("2007_000032"), image_id("v1.5 beta")
@@ -83,7 +83,7 @@ def image_id(name: str) -> str:
 
 
 def boxes_of(table: BoxTable, name: str, size_hw: tuple[int, int]) -> Instances | None:
-    """Return the boxes of one image, clipped to it, or None where the table has no row of it.
+    """Return the boxes of one image, clipped to the image, or None if the table has no row of the image.
 
     Raises:
         InputError: A box lies outside the image.
@@ -96,7 +96,7 @@ def boxes_of(table: BoxTable, name: str, size_hw: tuple[int, int]) -> Instances 
     for row, (left, top, right, bottom) in zip(rows, boxes):
         if left >= right or top >= bottom:
             raise InputError(
-                f"image `{name}` ({width} x {height}): the box {row[1:].tolist()} lies outside of it; expected "
+                f"image `{name}` ({width} x {height}): the box {row[1:].tolist()} lies outside of the image; expected "
                 "left, top, right, bottom in pixels"
             )
     return Instances(rows[:, 0].astype(np.int32), boxes, size_hw)
@@ -109,7 +109,7 @@ def _box(row: dict, where: str) -> tuple[float, float, float, float]:
         left = math.nan
     if not (math.isfinite(left) and left < right < math.inf and -math.inf < top < bottom < math.inf):
         raise InputError(
-            f"{where}: left, top, right, bottom must be numbers of pixels with left < right and top < bottom; got "
+            f"{where}: left, top, right, bottom must be numbers in pixels with left < right and top < bottom; got "
             f"{', '.join(str(row[key]) for key in HEADER[2:])}"
         )
     return left, top, right, bottom

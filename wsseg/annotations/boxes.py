@@ -1,4 +1,4 @@
-"""Simulated boxes: those of the objects, drawn with a loose hand."""
+"""Simulated boxes: the tight boxes of the objects, enlarged at random."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ def simulated_boxes(regions: Sequence[Region], rng: np.random.Generator, loosene
     """Draw a box around each object.
 
     Args:
-        regions: Of `marked_regions`, at least one; the background has no box.
-        rng: Of how loose each side is.
-        loosened: Each side lies outside the object by a share of the box's width or height, uniform from 0 to this;
-            never outside the image.
+        regions: Regions from `marked_regions`, at least one; the background gets no box.
+        rng: Random generator of the distances.
+        loosened: Maximum distance of each side from the tight box, as a share of the box's width or height. The
+            distance is uniform from 0 to this share; boxes are clipped to the image.
 
     Returns:
         The boxes, without masks.

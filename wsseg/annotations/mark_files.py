@@ -1,4 +1,4 @@
-"""Points and scribbles as PNG files, one an image."""
+"""Points and scribbles as PNG files, one per image."""
 
 from pathlib import Path
 
@@ -13,15 +13,15 @@ def read_marks(path: Path, num_classes: int, size_hw: tuple[int, int]) -> np.nda
 
     Args:
         path: An indexed or grayscale PNG: 0 = background stroke, 1..K = classes, 255 = unmarked.
-        num_classes: K.
-        size_hw: Of the image.
+        num_classes: Number of classes K, without the background.
+        size_hw: Height and width of the image.
 
     Returns:
         `(H, W) uint8`.
 
     Raises:
-        InputError: The file is broken, of another size, holds another value, or marks every pixel; the message names
-            it.
+        InputError: The file is broken, has another size, holds another value, or marks every pixel; the message names
+            the file.
     """
     marks = read_mask(path)
     if marks.shape != tuple(size_hw):

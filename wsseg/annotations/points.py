@@ -1,4 +1,4 @@
-"""Simulated points: where somebody would click who is asked for one in each object."""
+"""Simulated points: one click in each object, as an annotator would set it."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,16 @@ from wsseg.annotations.regions import Region
 from wsseg.artifacts import IGNORE
 
 JITTER = 0.5
-"""Of the inscribed circle's radius: how far from its middle a point may lie."""
+"""Maximum distance of a point from the centre of the inscribed circle, as a share of its radius."""
 
 
 def simulated_points(regions: Sequence[Region], rng: np.random.Generator, width: int = 3) -> np.ndarray:
-    """Draw a dot in each region: at the middle of its largest inscribed circle, plus jitter.
+    """Draw a dot in each region: at the centre of its largest inscribed circle, plus jitter.
 
     Args:
-        regions: Of `marked_regions`, at least one.
-        rng: Of the jitter.
-        width: Of a dot, pixels; a dot does not leave its region.
+        regions: Regions from `marked_regions`, at least one.
+        rng: Random generator of the jitter.
+        width: Diameter of a dot, pixels; a dot does not leave its region.
 
     Returns:
         `(H, W) uint8` marks: 0 = background, 1..K, 255 = unmarked.
@@ -36,9 +36,10 @@ def simulated_points(regions: Sequence[Region], rng: np.random.Generator, width:
 
 
 def inscribed_point(region: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
-    """Return `(row, column)` of a pixel of the region, at most `JITTER` radii from its largest circle's middle.
+    """Return `(row, column)` of a pixel of the region, at most `JITTER` radii from the centre of its largest circle.
 
-    The image's border is a border of the region too. Of several largest circles the first in reading order counts.
+    The image's border is a border of the region too. If several circles are largest, the first in reading order is
+    used.
     """
     depth = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
     middle = np.unravel_index(depth.argmax(), depth.shape)
@@ -49,7 +50,7 @@ def inscribed_point(region: np.ndarray, rng: np.random.Generator) -> tuple[int, 
 
 
 def dot(place: tuple[int, int], region: np.ndarray, width: int) -> np.ndarray:
-    """Return the pixels `(H, W) bool` of a region that lie within half a width of a pixel of it."""
+    """Return the pixels `(H, W) bool` of a region within a distance of `width / 2` from the pixel `place`."""
     rows, columns = np.ogrid[: region.shape[0], : region.shape[1]]
     near = (rows - place[0]) ** 2 + (columns - place[1]) ** 2 <= (width / 2) ** 2
     return near & region

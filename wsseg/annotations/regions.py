@@ -1,4 +1,4 @@
-"""The regions of an image that an annotator would mark, from its true mask."""
+"""The regions of an image that an annotator would mark, computed from the true mask."""
 
 import numpy as np
 from scipy import ndimage
@@ -14,10 +14,12 @@ def marked_regions(mask: np.ndarray, objects: Instances | None) -> list[Region]:
 
     Args:
         mask: `(H, W) uint8`: 0 = background, 1..K, 255 = ignore.
-        objects: With masks; None where objects are not told apart: then each connected piece of a class is one.
+        objects: Objects with masks; None if there are no instances: then each connected component of a class is a
+            region.
 
     Returns:
-        Each with a pixel at least. Of an object only what the mask says is of its class; crowds are left out.
+        Non-empty regions. The region of an object contains only pixels that have its class in the mask. Crowds are
+        left out.
     """
     if objects is None:
         regions = []

@@ -14,16 +14,17 @@ from wsseg.annotations.regions import Region
 from wsseg.artifacts import IGNORE
 
 TRIMMED = 0.2
-"""Share of a stroke that each of its ends may lack."""
+"""Maximum share of a stroke that is cut off at each end."""
 
 
 def simulated_scribbles(regions: Sequence[Region], rng: np.random.Generator, width: int = 3) -> np.ndarray:
-    """Draw a stroke in each region: the longest way along its medial axis, smoothed, without its ends.
+    """Draw a stroke in each region: the longest path along its medial axis, smoothed, without its ends.
 
     Args:
-        regions: Of `marked_regions`, at least one.
-        rng: Of how much the ends lack.
-        width: Of a stroke, pixels; it does not leave its region. A region too small for a stroke gets a dot.
+        regions: Regions from `marked_regions`, at least one.
+        rng: Random generator of the shares cut off at the ends.
+        width: Width of a stroke, pixels; a stroke does not leave its region. A region too small for a stroke gets a
+            dot.
 
     Returns:
         `(H, W) uint8` marks: 0 = background, 1..K, 255 = unmarked.
@@ -57,16 +58,16 @@ def stroke(region: np.ndarray, rng: np.random.Generator, width: int) -> np.ndarr
 
 
 def longest_path(skeleton: np.ndarray) -> np.ndarray:
-    """Return the longest way through the largest connected piece of a skeleton.
+    """Return the longest path through the largest connected component of a skeleton.
 
-    It leads from the pixel farthest from some pixel to the one farthest from that: the longest of the shortest ways
-    in a tree, nearly so where the skeleton has rings.
+    The path starts at the pixel that is farthest from an arbitrary pixel, and ends at the pixel that is farthest from
+    the start. In a tree this is the longest of all shortest paths; in a skeleton with rings it is nearly so.
 
     Args:
-        skeleton: `(H, W) bool`, one pixel wide; neighbours are eight.
+        skeleton: `(H, W) bool`, one pixel wide; pixels have 8 neighbours.
 
     Returns:
-        `(L, 2) int` rows and columns, in order; empty of an empty skeleton.
+        `(L, 2) int`: rows and columns along the path; `(0, 2)` for an empty skeleton.
     """
     places = np.argwhere(skeleton)
     if not len(places):

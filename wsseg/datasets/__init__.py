@@ -1,4 +1,4 @@
-"""Datasets: what is where. `create("voc", root="VOC2012")` returns a sequence of records."""
+"""Datasets of images, labels and masks. `create("voc", root="VOC2012")` returns a sequence of records."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,17 +33,17 @@ def create(
     Args:
         name: A key of `DATASETS`: scenes (built in, no download), voc (PASCAL VOC 2012, with SBD), pascal_context,
             coco (or data in its format), cityscapes, or folder (images and a CSV).
-        split: Which part of it, such as train or val.
-        root: Its folder; scenes has a cache folder of its own if None.
-        classes: The foreground classes in mask-id order; None for all that the dataset has.
-        **options: What else the dataset takes; see the function that `DATASETS` names.
+        split: Part of the dataset, such as train or val.
+        root: Folder of the dataset. None is legal for scenes only, which then uses its own cache folder.
+        classes: Foreground classes in mask-id order; None for all classes of the dataset.
+        **options: Further options of the dataset; see the function that `DATASETS` names.
 
     Returns:
         The dataset.
 
     Raises:
-        InputError: There is no such dataset or option (the message names the nearest right one), or
-            its files are not as expected.
+        InputError: There is no such dataset or option (the message names the nearest one), or the files of the
+            dataset are not as expected.
     """
     reader = catalogue.load(DATASETS, name, "dataset")
     catalogue.check_options(f"dataset `{name}`", options, catalogue.options_of(reader))

@@ -1,4 +1,4 @@
-"""Read all of a dataset once and say what is in it and what is wrong with it: `wsseg datasets check`."""
+"""Read a whole dataset once and report its content and its faults: `wsseg datasets check`."""
 
 import os
 from collections import Counter
@@ -20,23 +20,25 @@ from wsseg.image_files import check_image
 from wsseg.progress import bar
 
 SHOWN = 3
-"""How many of each kind of problem are shown."""
+"""Maximum number of problems shown per kind."""
 
 
 @dataclass
 class SplitCheck:
-    """What is in a split.
+    """Content of a split.
 
     Attributes:
-        images: Images that the dataset has, less those set aside.
-        masks: How many of them have a mask.
-        instances: How many of them have objects told apart.
-        labelled: Class to the images that have its label.
-        pixels: Class, `background` or `ignored` to pixels, over the masks that could be read; empty if none was.
-        objects: Class to objects, crowds not counted.
-        crowds: How many crowds there are.
-        broken: Kind of problem to `what -> why`.
-        notes: What need not be a fault, in the same form: objects left out, images without a mask beside others.
+        images: Number of images in the dataset, without those set aside.
+        masks: Number of images with a mask.
+        instances: Number of images with instances.
+        labelled: Class -> number of images with its label.
+        pixels: Class, `background` or `ignored` -> number of pixels in the masks that could be read; empty if no mask
+            was read.
+        objects: Class -> number of objects, without crowds.
+        crowds: Number of crowds.
+        broken: Kind of problem -> `{what: why}`.
+        notes: Findings that need not be faults, in the same form: objects left out, and images without a mask in a
+            split where other images have one.
     """
 
     images: int = 0
@@ -50,7 +52,7 @@ class SplitCheck:
     notes: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def add_broken(self, kind: str, what: str, why: str) -> None:
-        """Take note of a problem."""
+        """Add a problem to `broken`."""
         self.broken.setdefault(kind, {})[what] = why
 
 
@@ -62,18 +64,18 @@ def check(
     fast: bool = False,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Check a dataset and say what was found.
+    """Check a dataset and report what was found.
 
     Args:
-        root: Its folder.
-        name: The dataset that reads it; None to tell by its files.
-        splits: Which splits; None for all that have annotations.
-        options: Of the dataset, `classes` among them.
-        fast: Decode nothing: say only which files are there, and count images and labels.
-        say: Takes the text, a piece at a time.
+        root: Folder of the dataset.
+        name: Name of the dataset, a key of `DATASETS`; None to detect it by the files.
+        splits: Splits to check; None for all that have annotations.
+        options: Options of the dataset, including `classes`.
+        fast: Decode no image and no mask: only report which files exist, and count images and labels.
+        say: Function that receives the report, one piece of text at a time.
 
     Raises:
-        InputError: Something is wrong with the files; it was said before, all of it.
+        InputError: Something is wrong with the files. Every problem has been passed to `say` before.
     """
     options = dict(options or {})
     layout = detect(root) if name is None else layout_of(name)
@@ -81,7 +83,7 @@ def check(
     say(f"{root}: {layout.name}")
     there = splits or layout.splits(root, options)
     if not there:
-        raise InputError(f"{root} has no split with annotations; --split checks a certain one")
+        raise InputError(f"{root} has no split with annotations; name the split to check with --split")
     say(f"splits: {', '.join(there)}")
     problems = 0
     for split in there:
@@ -103,7 +105,7 @@ def check_split(dataset: Dataset, fast: bool = False) -> SplitCheck:
 
     Args:
         dataset: The split.
-        fast: As of `check`.
+        fast: See `check`.
     """
     found = SplitCheck(len(dataset))
     for what, why in dataset.set_aside.items():
@@ -121,7 +123,7 @@ def check_split(dataset: Dataset, fast: bool = False) -> SplitCheck:
     if fast:
         return found
     with (
-        ThreadPoolExecutor(os.cpu_count() or 1) as pool,  # decoding releases the interpreter's lock
+        ThreadPoolExecutor(os.cpu_count() or 1) as pool,  # decoding releases the global interpreter lock
         bar(f"checking {dataset.split}", len(dataset)) as advance,
     ):
         for part in pool.map(lambda record: _check_record(dataset, record), dataset):
@@ -141,7 +143,7 @@ def _check_record(dataset: Dataset, record: Record) -> SplitCheck:
         check_image(record.image)
     except InputError as error:
         part.add_broken("images that cannot be used", record.id, str(error))
-        return part  # a mask is compared with it
+        return part  # the mask's size is checked against the image
     names = ("background", *dataset.classes)
     if record.mask is not None:
         try:
@@ -163,7 +165,7 @@ def _check_record(dataset: Dataset, record: Record) -> SplitCheck:
 
 
 def described(found: SplitCheck, dataset: Dataset) -> str:
-    """Return the text of a split's check: counts, a table of the classes, the first problems of each kind."""
+    """Return the report on a split as text: counts, a table of the classes, and the first problems of each kind."""
     images = f"{found.images:,} image{'s' if found.images != 1 else ''}"
     lines = [f"{dataset.split}: {images}, {found.masks:,} with masks, {found.instances:,} with instances"]
     lines += _table(found, dataset)

@@ -1,13 +1,13 @@
-"""Cityscapes: street scenes with fine or coarse masks, and objects told apart.
+"""Cityscapes: street scenes with fine or coarse masks, and with instances.
 
     ROOT/leftImg8bit/SPLIT/CITY/NAME_leftImg8bit.png
     ROOT/gtFine/SPLIT/CITY/NAME_gtFine_labelIds.png       8 bits: ids of the 34 labels
     ROOT/gtFine/SPLIT/CITY/NAME_gtFine_instanceIds.png    16 bits: see `wsseg.datasets.cityscapes_truth`
-    ROOT/gtFine/SPLIT/CITY/NAME_gtFine_polygons.json      what was drawn, for the image-level labels
+    ROOT/gtFine/SPLIT/CITY/NAME_gtFine_polygons.json      the polygons drawn, for the image-level labels
     ROOT/gtCoarse/...                                     the same with gtCoarse in the names
 
-SPLIT is train (2,975 images), val (500) or test (1,525, whose annotations are not public), and with coarse annotations
-also train_extra (19,998).
+SPLIT is train (2,975 images), val (500) or test (1,525, whose annotations are not public). Coarse annotations also have
+train_extra (19,998).
 
 References:
     Cordts et al., The Cityscapes Dataset for Semantic Urban Scene Understanding, CVPR 2016; cityscapesScripts.
@@ -43,30 +43,31 @@ def cityscapes(
 ) -> Dataset:
     """Return a split of Cityscapes.
 
-    Its 19 evaluated classes are mask ids 1..19: Cityscapes' train id plus 1. It knows no background, so with all 19
-    no pixel is 0; the other labels are ignored (255). An image without annotations is set aside, unless
-    `allow_unlabelled` keeps it, without a mask where that is missing. Images with none of the classes are not part of
-    the dataset.
+    The 19 evaluated classes are mask ids 1..19: Cityscapes' train id plus 1. Cityscapes has no background class, so
+    with all 19 classes no pixel is 0; pixels of labels that are not evaluated are ignored (255). Images without
+    annotations are set aside, and images with none of the classes are not part of the dataset, unless
+    `allow_unlabelled` is set.
 
     Args:
         split: train, val, test, or train_extra with coarse annotations: a folder of leftImg8bit.
-        root: The folder with leftImg8bit and gtFine or gtCoarse in it.
+        root: Folder that contains leftImg8bit and gtFine or gtCoarse.
         classes: Some of the 19 classes, in mask-id order; None for all, in the order of their train ids.
         annotations: fine or coarse.
-        labels: Where image-level labels come from: `polygons` (the names of what was drawn; something drawn may
-            lie behind something else), or `masks` (the classes in the mask: pixel labels, so not weak
-            supervision; every mask is read when the dataset is opened).
-        other_objects: With `classes`, what the other evaluated classes' pixels become: background or ignore.
-        allow_unlabelled: Keep images with none of the classes or without annotations, as those of test are.
+        labels: Source of the image-level labels: `polygons` (the names of the polygons; a polygon may be hidden
+            behind others), or `masks` (the classes in the mask: pixel labels, so not weak supervision; every mask is
+            read when the dataset is opened).
+        other_objects: With `classes`, the label of pixels of the other evaluated classes: background or ignore.
+        allow_unlabelled: Whether to keep images with none of the classes, and images without annotations, such as
+            those of test. An image whose mask file is missing is kept without a mask.
 
     Returns:
         The dataset.
 
     Raises:
-        InputError: A folder is missing (the message says which), no image can be used, or an option is wrong.
+        InputError: A folder is missing (the message names it), no image can be used, or an option is wrong.
     """
     if root is None:
-        raise InputError("dataset `cityscapes` needs `root`: the folder with leftImg8bit and gtFine in it")
+        raise InputError("dataset `cityscapes` needs `root`: the folder that contains leftImg8bit and gtFine")
     if annotations not in FOLDERS:
         raise InputError(f"`annotations` of dataset `cityscapes` must be fine or coarse; got {annotations!r}")
     if labels not in ("polygons", "masks"):
@@ -101,14 +102,14 @@ def cityscapes(
                 advance()
             kept = tuple(label for label in chosen if label in present)
             if kept or allow_unlabelled:
-                # Objects without a mask beside them are half an annotation: they are not offered.
+                # An instance map without a mask is half an annotation, so it is not used.
                 there = instances if mask.exists() and instances.exists() else None
                 records.append(Record(name, image, kept, mask if mask.exists() else None, there))
     if not records:
         why = f" (first: {next(iter(set_aside.values()))})" if set_aside else ""
         raise InputError(
             f"no image of split `{split}` of {root} can be used: of {len(images)}, {len(set_aside)} set aside{why}, "
-            "the others with none of the classes; `allow_unlabelled` keeps images without labels, such as those of test"
+            "the others have none of the classes; `allow_unlabelled` keeps images without labels, such as those of test"
         )
     return Dataset(
         "cityscapes", split, chosen, records, set_aside, table, instance_reader=CityscapesInstances(table)
@@ -118,7 +119,7 @@ def cityscapes(
 def splits_with(root: Path, kind: str) -> list[str]:
     """Return the splits that should have annotations of a kind, gtFine or gtCoarse.
 
-    All that have images, less test and those that have annotations of the other kind alone.
+    These are all splits with images, without test, demoVideo, and splits that have only annotations of the other kind.
     """
     other = next(folder for folder in FOLDERS.values() if folder != kind)
     return [
@@ -130,17 +131,17 @@ def splits_with(root: Path, kind: str) -> list[str]:
 
 
 def _images(root: Path, split: str, kind: str, without: bool) -> list[Path]:
-    """Return the images of a split; `without` tells whether annotations may be missing."""
+    """Return the images of a split; `without` says whether annotations may be missing."""
     splits = _folders(root / IMAGES)
     if not splits:
         raise InputError(
-            f"{root} has no folder {IMAGES} with splits in it; give the folder that holds {IMAGES} and {kind}"
+            f"{root} has no folder {IMAGES} with splits; give the folder that contains {IMAGES} and {kind}"
         )
     if split not in splits:
         raise InputError(f"{root / IMAGES} has no split `{split}`; {nearest(split, splits)}")
     if not (root / kind / split).is_dir() and not without:
         other = next((name for name, folder in FOLDERS.items() if (root / folder / split).is_dir()), None)
-        hint = f"`annotations: {other}` are there" if other else "`allow_unlabelled` takes the images alone"
+        hint = f"try `annotations: {other}`" if other else "`allow_unlabelled` reads the images alone"
         raise InputError(
             f"{root / kind / split} does not exist, so split `{split}` has no annotations; {hint}"
         )

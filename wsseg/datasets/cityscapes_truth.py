@@ -1,7 +1,8 @@
-"""Cityscapes' labels, and how its masks, polygons and 16-bit instance maps are read.
+"""Cityscapes' labels, and readers of its masks, polygons and 16-bit instance maps.
 
-A value of `instanceIds.png` from 1000 is `1000 * label id + number of the object`; one below is the label id itself: a
-class whose objects are not told apart, or, of a class whose objects are, a group that nobody could part.
+A value of `instanceIds.png` of 1000 or more is `1000 * label id + number of the object`. A value below 1000 is the
+label id itself: of a class without instances, or, in a class with instances, of a group of objects that the annotators
+could not separate.
 """
 
 import json
@@ -27,13 +28,13 @@ LABEL_IDS = {
 
 CITYSCAPES_CLASSES = tuple(LABEL_IDS)
 WITH_OBJECTS = ("person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")
-"""The evaluated classes whose objects are told apart."""
+"""The evaluated classes with instances."""
 
 LAST_LABEL = 33
 
 
 def label_id_table(classes: tuple[str, ...], other_objects: str) -> np.ndarray:
-    """Return `(256,) int16`: label ids to mask ids 1..K; labels that are not evaluated are 255."""
+    """Return `(256,) int16`: table from label ids to mask ids 1..K; labels that are not evaluated become 255."""
     small = mask_id_table(CITYSCAPES_CLASSES, classes, other_objects)
     table = np.full(256, ILLEGAL, np.int16)
     table[: LAST_LABEL + 1] = IGNORE
@@ -50,7 +51,7 @@ def labels_of_mask(path: Path) -> frozenset[str]:
 
 
 def labels_of_polygons(path: Path) -> frozenset[str]:
-    """Return the evaluated classes that a file of polygons names; `cargroup` names cars.
+    """Return the evaluated classes named in a file of polygons; `cargroup` counts as car.
 
     Raises:
         InputError: The file is broken; the message names it.
@@ -64,7 +65,7 @@ def labels_of_polygons(path: Path) -> frozenset[str]:
 
 @lru_cache(maxsize=40_000)
 def _labels_of_polygons(path: Path, mtime_ns: int, size: int) -> frozenset[str]:
-    """Remember what is in a file, as a run opens a split several times."""
+    """Read a file, cached because a run opens a split several times."""
     try:
         objects = json.loads(path.read_text())["objects"]
         drawn = {item["label"] for item in objects if not item.get("deleted")}
@@ -78,10 +79,10 @@ def _labels_of_polygons(path: Path, mtime_ns: int, size: int) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class CityscapesInstances:
-    """Reads 16-bit instance maps.
+    """Reader of 16-bit instance maps.
 
     Attributes:
-        table: `(256,) int16`: label ids to the dataset's ids.
+        table: `(256,) int16`: table from label ids to the dataset's ids.
     """
 
     table: np.ndarray
@@ -90,7 +91,7 @@ class CityscapesInstances:
         """Return the objects of the dataset's classes; groups are `crowd`.
 
         Raises:
-            InputError: The file is broken, or holds an id of no label; the message names it.
+            InputError: The file is broken, or holds an id that is no label; the message names the file.
         """
         path = record.instances
         values = read_instance_ids(path)
@@ -100,8 +101,8 @@ class CityscapesInstances:
             label = value // 1000 if value >= 1000 else value
             if not 0 <= label <= LAST_LABEL:
                 raise InputError(
-                    f"instances {path} hold the value {value}, which is of no label; expected label ids "
-                    f"0..{LAST_LABEL}, or 1000 times one plus a number"
+                    f"instances {path} hold the value {value}, which belongs to no label; expected label ids "
+                    f"0..{LAST_LABEL}, or 1000 times a label id plus a number"
                 )
             if label in grouped and 0 < self.table[label] < IGNORE:
                 masks.append(values == value)
@@ -119,7 +120,7 @@ def read_instance_ids(path: Path) -> np.ndarray:
         `(H, W) int32`.
 
     Raises:
-        InputError: The file is missing, broken, or of 8 bits; the message names it.
+        InputError: The file is missing, broken, or has 8 bits; the message names it.
     """
     try:
         with Image.open(path) as image:

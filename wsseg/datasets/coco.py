@@ -1,9 +1,9 @@
-"""COCO's objects, its stuff, or data of one's own in COCO's format.
+"""COCO's objects, COCO's stuff, or your own data in COCO's format.
 
     ROOT/annotations/instances_SPLITYEAR.json      objects of 80 categories (ids 1..90 with gaps)
     ROOT/annotations/stuff_SPLITYEAR.json          stuff of 91 categories, 92..182, and 183: other
-    ROOT/annotations/stuff_SPLITYEAR_pixelmaps/ID.png   stuff's masks, also directly in ROOT: the values are these ids
-    ROOT/SPLITYEAR/ID.jpg                          the images, also in ROOT/images
+    ROOT/annotations/stuff_SPLITYEAR_pixelmaps/ID.png   masks of stuff in these ids; or directly in ROOT
+    ROOT/SPLITYEAR/ID.jpg                          the images; or in ROOT/images
 
 SPLIT is train or val, YEAR is 2017 (118,287 and 5,000 images) or 2014 (82,783 and 40,504).
 
@@ -27,7 +27,7 @@ from wsseg.objects.coco_annotations import CocoIndex, read_index
 
 YEARS = (2017, 2014)
 STUFF_OTHER = "other"
-"""The stuff category of all pixels that are things: the background of a mask of stuff."""
+"""The stuff category of all pixels of things; it is the background of a mask of stuff."""
 
 
 def coco(
@@ -43,24 +43,25 @@ def coco(
 ) -> Dataset:
     """Return a split of COCO, or of other data in its format.
 
-    Mask id k + 1 is the k-th category in order of id, so gaps between the ids are closed. Image-level labels are the
-    categories of an image's annotations, crowds included. Masks of objects are drawn when one is read: a smaller object
-    in front of a larger one, a crowd 255 where there is no object; parts outside the image are cut off.
+    Mask id k + 1 is the k-th category (from 0) in order of id, so the ids have no gaps. Image-level labels are the
+    categories of an image's annotations, crowds included. Masks of objects are drawn when they are read: a smaller
+    object lies in front of a larger one, and a crowd is 255 where there is no object. Parts outside the image are cut
+    off.
 
-    Images whose file is missing are set aside, as is a second file of the same stem; objects without an area or with a
-    broken outline are listed in `left_out`. Images with none of the classes are not part of the dataset.
+    Images whose file is missing are set aside, and so is a second file with the same stem. Objects without an area or
+    with a broken outline are listed in `left_out`. Images with none of the classes are not part of the dataset.
 
     Args:
-        split: train or val; what stands before the year in the file names.
-        root: The folder with annotations and the images' folders in it.
+        split: train or val: the part of the file names before the year.
+        root: Folder that contains the folder annotations and the folders of images.
         classes: Some category names, in mask-id order; None for all.
-        year: 2017 or 2014; None for the later one that there are annotations of.
-        masks: `instances` (things, each told apart) or `stuff` (grass, sky ...: masks from the pixel maps, where things
+        year: 2017 or 2014; None for the latest year with annotations.
+        masks: `instances` (things, with instances) or `stuff` (grass, sky ...: masks from the pixel maps, where things
             are background and unlabelled pixels are ignored; no instances).
-        other_objects: With `classes`, what the other categories' pixels become: background or ignore.
-        allow_unlabelled: Keep images with none of the classes, as the detection scores of COCO do.
-        annotations: The annotation file within `root`, where it has another name than COCO's.
-        images: The images' folder within `root`, where it has another name than COCO's.
+        other_objects: With `classes`, the label of pixels of the other categories: background or ignore.
+        allow_unlabelled: Whether to keep images with none of the classes, as COCO's detection scores do.
+        annotations: Annotation file relative to `root`; None for COCO's name.
+        images: Folder of the images relative to `root`; None for COCO's name.
 
     Returns:
         The dataset.
@@ -70,7 +71,7 @@ def coco(
             the file and the entry), or an option is wrong.
     """
     if root is None:
-        raise InputError("dataset `coco` needs `root`: the folder with annotations and train2017 in it")
+        raise InputError("dataset `coco` needs `root`: the folder that contains annotations and train2017")
     if masks not in ("instances", "stuff"):
         raise InputError(f"`masks` of dataset `coco` must be instances or stuff; got {masks!r}")
     if year is not None and year not in YEARS:
@@ -94,7 +95,7 @@ def coco(
         why = f" (first: {next(iter(set_aside.values()))})" if set_aside else ""
         raise InputError(
             f"no image of {path} can be used: of {len(index.images)}, {len(set_aside)} set aside{why}, the others "
-            "with none of the classes"
+            "have none of the classes"
         )
     if masks == "stuff":
         return Dataset(
@@ -115,7 +116,7 @@ def coco(
 
 
 def annotated_splits(root: Path, masks: str = "instances", year: int | None = None) -> list[str]:
-    """Return the splits that there are annotations of, train first."""
+    """Return the splits with annotations, train first."""
     for one in YEARS if year is None else (year,):
         files = (root / "annotations").glob(f"{masks}_*{one}.json")
         splits = {path.stem.removeprefix(f"{masks}_").removesuffix(str(one)) for path in files}
@@ -135,7 +136,7 @@ def _records(
     files = _files(folder)
     map_files = None if maps is None else _files(maps)
     set_aside = dict.fromkeys(
-        index.repeated, "another image has the same name without folder and extension; rename one"
+        index.repeated, "another image has the same name, without folder and extension; rename one of the two"
     )
     records: list[Record] = []
     for identity, image in index.images.items():
@@ -177,7 +178,7 @@ def _stuff_table(index: CocoIndex, ids: dict[int, int]) -> np.ndarray:
     for identity, label in index.categories.items():
         if not 0 < identity < IGNORE:
             raise InputError(f"the category id {identity} of `{label}` does not fit an 8-bit pixel map")
-        table[identity] = ids.get(identity, 0)  # not among them: other
+        table[identity] = ids.get(identity, 0)  # the category `other` has no id: background
     return table
 
 
@@ -189,7 +190,9 @@ def _year(root: Path, split: str, masks: str) -> int:
 def _hint(root: Path, masks: str) -> str:
     found = sorted(path.name for path in (root / "annotations").glob("*.json"))
     if not found:
-        return f"{root / 'annotations'} holds no JSON file; give the folder that holds annotations as `root`"
+        return (
+            f"{root / 'annotations'} holds no JSON file; give the folder that contains annotations as `root`"
+        )
     return (
         f"{root / 'annotations'} holds {', '.join(found[:6])}; COCO's test images have no public annotations"
     )
@@ -200,22 +203,22 @@ def _image_folder(root: Path, name: str) -> Path:
         if folder.is_dir():
             return folder
     raise InputError(
-        f"{root / name} does not exist; it should hold the images (another folder: option `images`)"
+        f"{root / name} does not exist; it should hold the images (for another folder, set the option `images`)"
     )
 
 
 def _pixel_maps(root: Path, name: str) -> Path:
     folder = f"stuff_{name}_pixelmaps"
-    for place in (root / "annotations" / folder, root / folder):
-        if place.is_dir():
-            return place
+    for found in (root / "annotations" / folder, root / folder):
+        if found.is_dir():
+            return found
     raise InputError(
         f"{root / 'annotations' / folder} does not exist; unpack stuff_{name}_pixelmaps.zip there"
     )
 
 
 def _files(folder: Path) -> set[str]:
-    """Return the names in a folder: one listing is much faster than asking for 118,000 files."""
+    """Return the names in a folder: one listing is much faster than testing 118,000 files one by one."""
     with os.scandir(folder) as entries:
         return {entry.name for entry in entries}
 

@@ -1,4 +1,4 @@
-"""Masks and objects of COCO images, drawn from the annotations when they are asked for."""
+"""Masks and objects of COCO images, drawn from the annotations on request."""
 
 from array import array
 from collections.abc import Iterator, Mapping
@@ -18,13 +18,14 @@ from wsseg.objects.run_length import decode_mask
 
 @dataclass(frozen=True)
 class CocoTruth:
-    """Reads masks and objects from an annotation file.
+    """Reader of masks and objects from an annotation file.
 
-    It holds the file's name and not its content, so that worker processes are sent little; each reads the file once.
+    It holds the path of the file, not the content, so that little is sent to worker processes; each process reads the
+    file once.
 
     Attributes:
         path: The annotation file.
-        ids: Category id to the dataset's: 1..K, or 0 or 255 of other objects.
+        ids: Category id -> mask id of the dataset: 1..K, or 0 or 255 for other objects.
     """
 
     path: Path
@@ -33,8 +34,8 @@ class CocoTruth:
     def read_mask(self, record: Record) -> np.ndarray:
         """Draw an image's objects into one mask.
 
-        Where objects overlap, the smaller is in front, and of two as large the later one. A crowd of one of the
-        classes is ignored (255) where there is no other object.
+        Where objects overlap, the smaller one is in front; if two are equally large, the later one. Pixels of a crowd
+        of the dataset's classes are ignored (255) where there is no single object.
 
         Returns:
             `(H, W) uint8` in the dataset's ids.
@@ -56,7 +57,7 @@ class CocoTruth:
         return mask
 
     def read_instances(self, record: Record) -> Instances:
-        """Return the objects of the dataset's classes in the order of the file, with their own boxes, clipped.
+        """Return the objects of the dataset's classes in the order of the file, with the file's boxes, clipped.
 
         Raises:
             InputError: A mask of the image is broken; the message names the file.
@@ -70,7 +71,7 @@ class CocoTruth:
         return replace(self.read_boxes(record), masks=masks)
 
     def read_boxes(self, record: Record) -> Instances:
-        """Return the same objects without their masks, which are not read."""
+        """Return the same objects without masks; the masks are not read."""
         image, kept = self._image(record), self._kept(record)
         return Instances(
             [self.ids[found.category] for found in kept],
@@ -86,7 +87,7 @@ class CocoTruth:
         images = read_index(self.path).images
         if record.id not in images:
             raise InputError(
-                f"{self.path} no longer lists the image `{record.id}`; it has changed: open it again"
+                f"{self.path} no longer lists the image `{record.id}`: the file has changed; open the dataset again"
             )
         return images[record.id]
 

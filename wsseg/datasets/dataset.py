@@ -1,4 +1,4 @@
-"""A dataset: a sequence of records, and how to read their images, labels and masks."""
+"""A dataset: a sequence of records, and the methods that read their images, labels and masks."""
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,19 +19,20 @@ class Dataset(Sequence[Record]):
     """Records in a fixed order, with one meaning of class ids: mask id `k + 1` is `classes[k]`.
 
     Args:
-        name: What the dataset is called in recipes and reports.
-        split: Which part of it this is.
-        classes: The foreground classes, in mask-id order.
-        records: The records; ids must differ.
-        set_aside: What was left out while the dataset was read, `id -> reason`.
-        mask_ids: `(V,) int16`: what a value of the mask files means here (0 = background, 1..K,
-            255 = ignore, -1 = illegal, as is a value from V); None where the files already use these ids.
-        instance_reader: Reads the objects of a record that has `instances`; None for an 8-bit PNG of instance
-            numbers beside the mask.
-        mask_reader: Reads the values of the mask of a record that has one, `(H, W)` of whole numbers; None for an
-            8-bit PNG. Datasets go to worker processes: a reader must be quick to pickle.
-        left_out: Objects that were left out of images which are kept, `object -> reason`.
-        box_reader: Reads the boxes of a record's objects, without opening a mask; None where boxes are not known.
+        name: Name of the dataset in recipes and reports.
+        split: Part of the dataset, such as train or val.
+        classes: Foreground classes, in mask-id order.
+        records: The records; their ids must differ.
+        set_aside: Images that are not in the dataset because they cannot be used, `id -> reason`.
+        mask_ids: `(V,) int16`: table from the values of the mask files to ids (0 = background, 1..K, 255 = ignore,
+            -1 = illegal; values of V and above are illegal too). None if the files already use these ids.
+        instance_reader: Function that reads the objects of a record with `instances`; None for an 8-bit PNG of
+            instance numbers beside the mask.
+        mask_reader: Function that reads the mask values of a record with a mask, `(H, W)` integers; None for an
+            8-bit PNG. Datasets are sent to worker processes, so a reader must be quick to pickle.
+        left_out: Objects that were left out although their images are kept, `object -> reason`.
+        box_reader: Function that reads the boxes of a record's objects without opening a mask; None if boxes are
+            not known.
 
     Raises:
         InputError: There is no class, a class or an id appears twice, or a label is not in `classes`.
@@ -113,11 +114,11 @@ class Dataset(Sequence[Record]):
         """Read the mask in this dataset's ids.
 
         Returns:
-            `(H, W) uint8`: 0 = background, 1..K = `classes`, 255 = ignore; as large as the image.
+            `(H, W) uint8`, as large as the image: 0 = background, 1..K = `classes`, 255 = ignore.
 
         Raises:
-            InputError: The record has no mask, or the mask is broken, of another size than its image,
-                or holds a value that is no class id; the message names the file or files.
+            InputError: The record has no mask; or the mask is broken, differs in size from its image, or holds a
+                value that is no class id. The message names the file or files.
         """
         if record.mask is None:
             raise InputError(
@@ -133,10 +134,10 @@ class Dataset(Sequence[Record]):
         return translate(stored, self._mask_ids, f"mask {record.mask}")
 
     def read_instances(self, record: Record) -> Instances:
-        """Read the objects of the image that are of this dataset's classes, with their masks.
+        """Read the objects of this dataset's classes in the image, with their masks.
 
         Raises:
-            InputError: The record has no instances, or their file is broken or of another size than the image; the
+            InputError: The record has no instances, or their file is broken or differs in size from the image; the
                 message names the file.
         """
         if record.instances is None:
@@ -147,7 +148,7 @@ class Dataset(Sequence[Record]):
             found, size_hw = self._instance_reader(record), image_size_hw(record.image)
             if found.size_hw != size_hw:
                 raise InputError(
-                    f"instances {record.instances} are of {found.size_hw[1]} x {found.size_hw[0]} pixels but their "
+                    f"instances {record.instances} are {found.size_hw[1]} x {found.size_hw[0]} pixels but their "
                     f"image {record.image} is {size_hw[1]} x {size_hw[0]} (width x height); they must be equal"
                 )
             return found
@@ -158,17 +159,17 @@ class Dataset(Sequence[Record]):
 
     @property
     def knows_boxes(self) -> bool:
-        """Whether `read_boxes` can be called; also of a dataset without masks, as boxes are weak supervision."""
+        """Whether `read_boxes` can be called. `without_masks` keeps it, because boxes are weak supervision."""
         return self._box_reader is not None
 
     def read_boxes(self, record: Record) -> Instances:
-        """Read the boxes of the image's objects that are of this dataset's classes, crowds included; no masks.
+        """Read the boxes of this dataset's classes in the image, crowds included, without masks.
 
         Raises:
-            InputError: The dataset knows no boxes, or their file is broken; the message names it.
+            InputError: The dataset has no boxes, or their file is broken; the message names it.
         """
         if self._box_reader is None:
-            raise InputError(f"dataset `{self.name}` knows no boxes")
+            raise InputError(f"dataset `{self.name}` has no boxes")
         return self._box_reader(record)
 
     def label_vector(self, record: Record) -> np.ndarray:
@@ -176,22 +177,22 @@ class Dataset(Sequence[Record]):
         return np.array([name in record.labels for name in self.classes], np.float32)
 
     def without_masks(self) -> "Dataset":
-        """Return the same records without masks and instances: all that a weakly supervised stage gets to see."""
+        """Return the same records without masks and instances, as a weakly supervised stage gets them."""
         return self._with(replace(record, mask=None, instances=None) for record in self._records)
 
     def with_labels(self, labels: Mapping[str, Sequence[str]]) -> "Dataset":
         """Return the same records with other labels.
 
         Args:
-            labels: Of each image, by its id, in any order; those of other images are not read.
+            labels: Image id -> labels of the image, in any order. Entries of other images are not read.
 
         Raises:
-            InputError: An image has none, or one is not among the classes.
+            InputError: An image has no entry, or a label is not among the classes.
         """
         if missing := [record.id for record in self._records if record.id not in labels]:
             raise InputError(f"no labels of image `{missing[0]}` in dataset `{self.name}` ({self.split})")
         other = self._with(
-            replace(record, labels=tuple(sorted(labels[record.id], key=_place(self.classes))))
+            replace(record, labels=tuple(sorted(labels[record.id], key=_class_index(self.classes))))
             for record in self._records
         )
         other._check_labels()
@@ -201,7 +202,7 @@ class Dataset(Sequence[Record]):
         """Return the records with these ids, in this dataset's order.
 
         Raises:
-            InputError: An id is not in the dataset; the message names the nearest one that is.
+            InputError: An id is not in the dataset; the message names the nearest id in it.
         """
         wanted = set(ids)
         known = {record.id for record in self._records}
@@ -212,13 +213,13 @@ class Dataset(Sequence[Record]):
         return self._with(record for record in self._records if record.id in wanted)
 
     def fingerprint(self) -> str:
-        """Return a short hash of what is in the dataset, not of where it lies.
+        """Return a short hash of the dataset's content, independent of its folder.
 
-        It covers the ids, labels, sizes of the image files, which records have masks, the classes and,
-        where there are masks, how their values are read; so data may move without a stage running again.
+        The hash covers the ids, the labels, the sizes of the image files, which records have masks, the classes and,
+        if there are masks, the table of mask values. So data may be moved without a stage running again.
 
         Raises:
-            InputError: An image file is gone.
+            InputError: An image file no longer exists.
         """
         rows = []
         for record in self._records:
@@ -237,9 +238,9 @@ class Dataset(Sequence[Record]):
         return other
 
 
-def _place(classes: Sequence[str]) -> Callable[[str], int]:
-    places = {name: place for place, name in enumerate(classes)}
-    return lambda name: places.get(name, len(places))
+def _class_index(classes: Sequence[str]) -> Callable[[str], int]:
+    indices = {name: index for index, name in enumerate(classes)}
+    return lambda name: indices.get(name, len(indices))
 
 
 def _first_repeated(names: Iterable[str]) -> str | None:

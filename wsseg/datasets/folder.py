@@ -1,7 +1,7 @@
-"""Your own photographs: a folder of images and a CSV of image-level labels, masks where you have them.
+"""Your own photographs: a folder of images and a CSV of image-level labels, with masks for some or none of them.
 
 ROOT/labels.csv         image,labels[,split]        photo 1.jpg,cat dog
-ROOT/images/...         the images, in subfolders if you like; or directly in ROOT
+ROOT/images/...         the images, also in subfolders; or directly in ROOT
 ROOT/masks/STEM.png     optional: class ids, 0 = background, 255 = ignore
 """
 
@@ -35,33 +35,34 @@ def folder(
 ) -> Dataset:
     """Return a split of a folder of images with a CSV of labels.
 
-    An image of the CSV that is not on disk, and one with an empty label cell, is set aside. The split is
-    the CSV's column `split` where there is one. Else images are dealt out by a hash of their id: the
-    same image is always in the same split, also after others are added.
+    An image of the CSV that is not on disk is set aside, and so is one with an empty label cell. The split of an image
+    is the CSV's column `split`, if there is one. Otherwise it is drawn by a hash of the image's id: the same image is
+    always in the same split, even after others are added.
 
     Args:
         split: `train`, `val`, a name in the column `split`, or `all` for every image.
-        root: The folder.
-        classes: The closed list of classes, in mask-id order; None for the sorted labels of the whole CSV.
+        root: Folder of the images and the CSV.
+        classes: Complete list of classes, in mask-id order; None for the sorted labels of the whole CSV.
         labels_csv: The CSV, relative to `root`, with the header `image,labels[,split]`. An image is named
             by its file name, with or without extension, or by its path below `root` or `root/images`.
-            Labels are separated by spaces; by semicolons only where the file has one among its labels.
-        val_share: Share of the images in `val`, where the CSV has no column `split`; in [0, 1).
-        unknown_labels: With `classes`, what a label outside the list does: error, or ignore (it is left out).
-        allow_unlabelled: Keep images with an empty label cell: they hold background only.
-        require_masks: Set aside images without a mask.
+            Labels are separated by spaces, or by semicolons if any row of the file has one among its labels.
+        val_share: Share of the images in `val` if the CSV has no column `split`, in [0, 1).
+        unknown_labels: With `classes`, the effect of a label outside the list: error, or ignore (the label is
+            dropped).
+        allow_unlabelled: Whether to keep images with an empty label cell: they hold background only.
+        require_masks: Whether to set aside images without a mask.
 
     Returns:
         The dataset.
 
     Raises:
-        InputError: The folder, the CSV or the images are not there, a label is not in `classes` (row,
-            label and nearest class are named), or an option is wrong.
+        InputError: The folder, the CSV or the images do not exist, a label is not in `classes` (the message names the
+            line, the label and the nearest class), or an option is wrong.
     """
     if root is None:
         raise InputError("dataset `folder` needs `root`: a folder with images and labels.csv")
     if not root.is_dir():
-        raise InputError(f"{root} is not a folder; expected one with images and {labels_csv}")
+        raise InputError(f"{root} is not a folder; expected a folder with images and {labels_csv}")
     if not 0 <= val_share < 1:
         raise InputError(f"`val_share` of dataset `folder` must be in [0, 1); got {val_share}; try 0.2")
     if unknown_labels not in ("error", "ignore"):
@@ -90,8 +91,8 @@ def folder(
         identity = image.stem if image else name
         if identity in listed_as:
             raise InputError(
-                f"{root / labels_csv}, line {table.lines[name]}: `{name}` has the id `{identity}`, as has "
-                f"`{listed_as[identity]}`; the file name without its extension must be unique: rename one"
+                f"{root / labels_csv}, line {table.lines[name]}: `{name}` and `{listed_as[identity]}` both have "
+                f"the id `{identity}`; file names without extension must be unique: rename one of the two"
             )
         listed_as[identity] = name
         if split not in ("all", splits[name]):
@@ -115,14 +116,14 @@ def folder(
         for image in images:
             if image not in listed:
                 identity = image.stem if image.stem not in listed_as else image.relative_to(root).as_posix()
-                set_aside[identity] = f"not listed in {labels_csv}, so without a label"
+                set_aside[identity] = f"not listed in {labels_csv}, so it has no label"
     if not records:
         _explain_empty(root, split, table, set_aside)
     return Dataset("folder", split, chosen, sorted(records, key=lambda record: record.id), set_aside)
 
 
 def _find_images(root: Path) -> list[Path]:
-    """Return the image files below `root`, those of `masks` and hidden ones left out."""
+    """Return the image files below `root`, without hidden files and without the folder `masks`."""
     found = []
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts
@@ -133,7 +134,7 @@ def _find_images(root: Path) -> list[Path]:
 
 
 class _Finder:
-    """Finds an image by its path below the root, its file name, or its stem."""
+    """Index of images by path below the root, file name, and stem."""
 
     def __init__(self, root: Path, images: list[Path]) -> None:
         self.by_name: dict[str, list[Path]] = {}
@@ -154,7 +155,7 @@ class _Finder:
         exact = [path for path in found if path.name == Path(name).name] or found
         if len(exact) > 1:
             raise InputError(
-                f"`{name}` may be {exact[0]} or {exact[1]}; write the path or the extension, or rename one"
+                f"`{name}` may be {exact[0]} or {exact[1]}; write the path or the extension, or rename one of the two"
             )
         return exact[0] if exact else None
 
@@ -166,15 +167,15 @@ def _known_labels(
         if label not in classes and unknown_labels == "error":
             raise InputError(
                 f"{path}, line {table.lines[name]}: image `{name}` has the label `{label}`, which is not in "
-                f"`classes`; {nearest(label, classes)}; `unknown_labels: ignore` leaves such labels out"
+                f"`classes`; {nearest(label, classes)}; `unknown_labels: ignore` drops such labels"
             )
     return tuple(label for label in classes if label in table.labels[name])
 
 
 def _random_splits(table: LabelTable, finder: _Finder, val_share: float) -> dict[str, str]:
-    """Deal images to train and val by a hash of their id: more images do not move those that were there.
+    """Split images into train and val by a hash of their id, so that new images do not move the old ones.
 
-    Of two images or more, at least one is dealt to each.
+    With two or more images, each of the two splits has at least one.
     """
     numbers: dict[str, float] = {}
     for name in table.labels:

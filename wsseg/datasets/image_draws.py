@@ -1,4 +1,4 @@
-"""Random numbers that belong to an image: the same ones whatever other images there are."""
+"""Random numbers of one image, independent of which other images there are."""
 
 import hashlib
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ def generator(seed: int, purpose: str, image_id: str) -> np.random.Generator:
     """Return the random generator of one image for one purpose.
 
     Args:
-        seed: The recipe's.
-        purpose: What is drawn; other purposes draw independently.
-        image_id: The image.
+        seed: Random seed of the recipe.
+        purpose: Name of the purpose; numbers for different purposes are independent.
+        image_id: Id of the image.
 
     Example:
         >>> generator(0, "noise", "a").random() == generator(0, "noise", "a").random()
@@ -23,7 +23,7 @@ def generator(seed: int, purpose: str, image_id: str) -> np.random.Generator:
 
 
 def uniform_draws(seed: int, purpose: str, image_ids: Iterable[str], count: int = 1) -> np.ndarray:
-    """Return `(N, count)` numbers, uniform in [0, 1), a row for each image."""
+    """Return `(N, count)` numbers, uniform in [0, 1), one row per image."""
     rows = [generator(seed, purpose, image_id).random(count) for image_id in image_ids]
     return np.array(rows).reshape(-1, count)
 
@@ -32,10 +32,11 @@ def drawn_share(seed: int, purpose: str, image_ids: Iterable[str], share: float)
     """Draw a share of images; a larger share holds every image of a smaller one.
 
     Args:
-        seed: The recipe's.
-        purpose: What is drawn.
-        image_ids: To draw from; they must differ.
-        share: In [0, 1]; the count is rounded, and at least 1 where neither the share nor the list is empty.
+        seed: Random seed of the recipe.
+        purpose: Name of the purpose; draws for different purposes are independent.
+        image_ids: Ids to draw from; they must differ.
+        share: Share of the images, in [0, 1]. The count is rounded, and is at least 1 unless the share is 0 or there
+            are no images.
 
     Returns:
         The ids drawn, in the order given.
@@ -47,5 +48,5 @@ def drawn_share(seed: int, purpose: str, image_ids: Iterable[str], share: float)
     ids = list(image_ids)
     count = max(round(share * len(ids)), 1) if share > 0 and ids else 0
     order = np.argsort(uniform_draws(seed, purpose, ids)[:, 0], kind="stable")
-    kept = {ids[place] for place in order[:count]}
+    kept = {ids[index] for index in order[:count]}
     return [image_id for image_id in ids if image_id in kept]

@@ -1,4 +1,4 @@
-"""Wrong image-level labels at a known rate, for studies of what they do."""
+"""Wrong image-level labels at a known rate, for studies of label noise."""
 
 import numpy as np
 
@@ -8,24 +8,24 @@ from wsseg.errors import InputError
 
 
 def noisy_labels(dataset: Dataset, rate: float, seed: int) -> dict[str, tuple[str, ...]]:
-    """Make labels wrong.
+    """Return labels of which a known share is wrong.
 
-    The model: of a class that n of the N images have, each of the n labels is dropped with probability r, and each of
-    the N - n images without it gets it with probability min(1, r n / (N - n)), independently. So a class keeps its
-    expected number of labels (unless that minimum is 1: r n > N - n), and of its labels a share r is expected to be
-    wrong, as of its images a share r to lack it. An image may lose all its labels.
+    The model, for a class that n of the N images have: each of the n labels is dropped with probability r, and each of
+    the N - n other images gets the label with probability min(1, r n / (N - n)), all independently. So the expected
+    number of labels of a class stays n (unless that minimum is 1, for r n > N - n). An expected share r of its labels
+    is wrong, and an expected share r of its images lacks the label. An image may lose all its labels.
 
-    Each pair of image and class has one number, drawn by the seed, that both probabilities are compared with: at a
-    higher rate the same labels are wrong, and others too. The numbers don't depend on what other images there are, but
-    n and N do: draw from the whole split.
+    Each pair of image and class has one random number from the seed, and both probabilities are compared with it. So
+    the labels that are wrong at one rate are also wrong at every higher rate. The random numbers do not depend on the
+    other images, but n and N do: pass the whole split.
 
     Args:
-        dataset: The split with its right labels.
-        rate: r in [0, 1).
-        seed: Of the draw.
+        dataset: The split with its true labels.
+        rate: Rate r of wrong labels, in [0, 1).
+        seed: Random seed of the noise.
 
     Returns:
-        The labels of each image, in the order of the classes.
+        Image id -> labels of the image, in the order of the classes.
 
     Raises:
         InputError: The rate is out of range.

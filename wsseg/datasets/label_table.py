@@ -1,4 +1,4 @@
-"""The CSV of image-level labels: header `image,labels`, optionally `split`; one image a row."""
+"""The CSV of image-level labels: header `image,labels`, optionally `split`; one image per row."""
 
 import csv
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from wsseg.errors import InputError
 
 @dataclass(frozen=True)
 class LabelTable:
-    """What a CSV of labels says, by the image's name as it is written there.
+    """Content of a CSV of labels. The keys are image names as written in the file.
 
     Attributes:
-        labels: Image name to its labels, in the order of the file; `()` for an empty cell.
-        splits: Image name to its split; empty where the file has no such column.
-        lines: Image name to its line in the file, counted from 1.
+        labels: Image name -> labels, in the order of the file; `()` for an empty cell.
+        splits: Image name -> split; empty if the file has no such column.
+        lines: Image name -> line in the file, counted from 1.
     """
 
     labels: dict[str, tuple[str, ...]]
@@ -25,17 +25,17 @@ class LabelTable:
 def read_label_table(path: Path) -> LabelTable:
     """Read a CSV of image-level labels.
 
-    Labels are separated by spaces; if any row has a semicolon among its labels, all rows are split at
-    semicolons only, so that class names may contain spaces. UTF-8, with or without a byte-order mark.
+    Labels are separated by spaces. If any row has a semicolon among its labels, all rows are split at
+    semicolons only, so that class names may contain spaces. The file is UTF-8, with or without a byte-order mark.
 
     Args:
-        path: The file: header `image,labels` or `image,labels,split`; further columns are not read.
+        path: The file, with the header `image,labels` or `image,labels,split`; further columns are not read.
 
     Returns:
         The table.
 
     Raises:
-        InputError: The file is missing, is no such CSV, or lists an image twice; the message names it
+        InputError: The file is missing, is not such a CSV, or lists an image twice; the message names the file
             and the line.
     """
     try:
@@ -64,7 +64,7 @@ def read_label_table(path: Path) -> LabelTable:
             raise InputError(f"{path}, line {number}: no image name; expected `image,labels`")
         if row.get(None):
             raise InputError(
-                f"{path}, line {number}: more cells than the header has; separate labels by spaces or "
+                f"{path}, line {number}: more cells than in the header; separate labels by spaces or "
                 "semicolons, not commas, or quote the cell"
             )
         if name in table.labels:
@@ -77,5 +77,5 @@ def read_label_table(path: Path) -> LabelTable:
         if "split" in header:
             table.splits[name] = (row["split"] or "").strip()
     if not table.labels:
-        raise InputError(f"{path} lists no image; expected one row an image below the header")
+        raise InputError(f"{path} lists no image; expected one row per image below the header")
     return table

@@ -20,7 +20,7 @@ def layout_of(name: str) -> Layout:
     """Return the layout of a dataset.
 
     Raises:
-        InputError: The dataset has none: there is no such dataset, or it is generated.
+        InputError: The dataset does not exist, or has no layout because it is generated.
     """
     for layout in layouts():
         if layout.name == name:
@@ -30,10 +30,11 @@ def layout_of(name: str) -> Layout:
 
 
 def detect(root: Path) -> Layout:
-    """Tell which layout a folder has.
+    """Return the layout of a folder.
 
     Raises:
-        InputError: It is not there or has none; the message says what each has, and where one is further down.
+        InputError: The folder does not exist or has no known layout. The message describes each layout, and names
+            a subfolder that has one.
     """
     if not root.is_dir():
         raise InputError(f"{root} is not a folder; give the folder that holds a dataset")
@@ -46,5 +47,5 @@ def detect(root: Path) -> Layout:
         raise InputError(f"{root} is no dataset itself; did you mean {inner}?")
     marks = "".join(f"\n  {layout.name}: {layout.marks}" for layout in layouts())
     raise InputError(
-        f"{root} has no known layout; a folder of each dataset holds:{marks}\n--name says which it is"
+        f"{root} has no known layout; expected the files of one dataset:{marks}\nname the dataset with --name"
     )

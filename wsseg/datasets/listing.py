@@ -1,4 +1,4 @@
-"""The datasets and their options as text, taken from the functions that read them: `wsseg datasets list`."""
+"""The datasets and their options as text, from the docstrings of the functions: `wsseg datasets list`."""
 
 import inspect
 import re
@@ -11,19 +11,19 @@ WIDTH = 110
 
 
 def listing() -> str:
-    """Return all datasets: what each is, and its options with their defaults and meanings."""
+    """Return a description of all datasets, with their options, defaults and meanings."""
     return "\n\n".join(described(name) for name in DATASETS)
 
 
 def described(name: str) -> str:
-    """Return one dataset's text.
+    """Return the description of one dataset.
 
     Raises:
         InputError: There is no such dataset.
 
     Example:
         >>> print(described("voc").splitlines()[0])
-        voc: PASCAL VOC 2012 in its devkit layout: the whole of it or some classes.
+        voc: PASCAL VOC 2012 in its devkit layout: all 20 classes or some of them.
     """
     reader = load(DATASETS, name, "dataset")
     summary = (inspect.getdoc(inspect.getmodule(reader)) or "").splitlines()[0]
@@ -38,7 +38,7 @@ def described(name: str) -> str:
 
 
 def argument_meanings(docstring: str) -> dict[str, str]:
-    """Return what a Google-style docstring says of each argument, as one line each.
+    """Return the description of each argument in a Google-style docstring, each as one line.
 
     Example:
         >>> argument_meanings("Do it.\\n\\nArgs:\\n    a: The first,\\n        of two.\\n    b: The other.\\n")

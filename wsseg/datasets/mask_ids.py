@@ -1,4 +1,4 @@
-"""What the values of a mask file mean to a dataset that has other classes, or another order of them."""
+"""Conversion of the values of a mask file to the ids of a dataset with other classes, or in another order."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from wsseg.artifacts import IGNORE
 from wsseg.errors import InputError, nearest
 
 ILLEGAL = -1
-"""Stands in a table of mask ids for a value that no mask may hold."""
+"""Entry of a table of mask ids for a value that no mask may hold."""
 
 
 def mask_id_table(
@@ -17,15 +17,16 @@ def mask_id_table(
     """Return the lookup table from the values of a mask file to a dataset's ids.
 
     Args:
-        stored: The classes of the files, in their mask-id order: value `k + 1` is `stored[k]`.
-        classes: The dataset's classes, each one of `stored`, in its mask-id order.
-        other_objects: What the pixels of the other stored classes become: background or ignore.
+        stored: Classes of the files, in mask-id order: value `k + 1` is `stored[k]`.
+        classes: Classes of the dataset, in mask-id order; each is one of `stored`.
+        other_objects: Label of pixels of the other stored classes: background or ignore.
 
     Returns:
-        `(256,) int16`: 0 = background, 1..K, 255 = ignore, -1 = a value that is not legal.
+        `(256,) int16`: 0 = background, 1..K, 255 = ignore, -1 = illegal value.
 
     Raises:
-        InputError: A class is not in `stored` (the nearest is named), or `other_objects` is neither.
+        InputError: A class is not in `stored` (the message names the nearest), or `other_objects` is neither
+            background nor ignore.
 
     Example:
         >>> mask_id_table(("bird", "cat", "dog"), ("dog", "bird"))[:5].tolist()
@@ -45,12 +46,12 @@ def mask_id_table(
 
 
 def translate(stored: np.ndarray, table: np.ndarray, source: str) -> np.ndarray:
-    """Turn the values of a mask file into a dataset's ids.
+    """Convert the values of a mask file to a dataset's ids.
 
     Args:
-        stored: `(H, W)` of whole numbers.
-        table: `(V,) int16`: what each value means, -1 where it may not be; values from V may not be either.
-        source: What the values are of, for the message: `mask FILE`.
+        stored: `(H, W)` integers.
+        table: `(V,) int16`: mask id of each value, -1 if the value is illegal. Values of V and above are illegal too.
+        source: Source of the values, for the error message: `mask FILE`.
 
     Returns:
         `(H, W) uint8`: 0 = background, 1..K, 255 = ignore.

@@ -1,4 +1,4 @@
-"""Read MATLAB's .mat files, version 7.2 and before, as the older datasets come in."""
+"""Read MATLAB's .mat files up to version 7.2, the format of some older datasets."""
 
 import warnings
 from pathlib import Path
@@ -18,14 +18,14 @@ def read_mat(path: Path, variable: str) -> Any:
         variable: The variable's name.
 
     Returns:
-        An array of two or more axes; of a struct, an object whose attributes are its fields.
+        An array of two or more axes; for a struct, an object whose attributes are the fields.
 
     Raises:
-        InputError: The file is missing or broken, or holds no such variable; the message names it.
+        InputError: The file is missing or broken, or holds no such variable; the message names the file.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # scipy's, on files cut short: they fail below
+            warnings.simplefilter("ignore")  # scipy warns about truncated files; they fail below
             content = scipy.io.loadmat(
                 path, struct_as_record=False, variable_names=[variable], appendmat=False
             )
@@ -42,14 +42,14 @@ def read_mat(path: Path, variable: str) -> Any:
 
 
 def read_id_map(value: Any, what: str) -> np.ndarray:
-    """Return a map of ids as `(H, W)` of whole numbers.
+    """Return a map of ids as `(H, W)` integers.
 
     Args:
-        value: What a .mat file holds, of any numeric type.
-        what: Names it in the message.
+        value: Variable or field of a .mat file, of any numeric type.
+        what: Name of the value in the error message.
 
     Raises:
-        InputError: It is no such map.
+        InputError: The value is not such a map.
     """
     ids = np.asarray(value)
     if ids.dtype.kind == "f" and (ids == np.rint(ids)).all():

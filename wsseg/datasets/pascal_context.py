@@ -1,16 +1,16 @@
-"""PASCAL-Context: every pixel of VOC 2010's training and validation images named, in its 59- or 33-class form.
+"""PASCAL-Context: a label for every pixel of VOC 2010's training and validation images, in its 59- or 33-class form.
 
     ROOT/trainval/ID.mat                    LabelMap: (H, W), ids of labels.txt
-    ROOT/labels.txt                         "1: accordion": all names, 459 of them; beside trainval or in it
+    ROOT/labels.txt                         "1: accordion": all 459 names; beside trainval or in it
     ROOT/59_labels.txt, ROOT/33_labels.txt  "1: aeroplane": the names of each form, in its order
     VOC/JPEGImages/ID.jpg                   VOC 2010's devkit: ROOT itself, ROOT/VOC2010, or the option `voc`
     VOC/ImageSets/Main/{train,val}.txt      4,998 and 5,105 ids
     ROOT/image_labels.csv                   optional: image,labels
 
-The names of the forms are looked up in labels.txt, less their spaces. Three of the 59 are spelt otherwise there:
-diningtable is table, bedcloth is bedclothes, clothes is cloth. The authors also publish both forms as ready PNGs
-(59_context_labels, 33_context_labels), which are not read. That the 33 names need no other spelling is not confirmed: a
-name that labels.txt lacks is an error that says so.
+The names of the forms are looked up in labels.txt, without their spaces. Three of the 59 have another spelling there:
+diningtable is table, bedcloth is bedclothes, clothes is cloth. The authors also publish both forms as PNGs
+(59_context_labels, 33_context_labels), which are not read. It is not confirmed that the 33 names need no other
+spelling: a name that is missing in labels.txt raises an error.
 
 References:
     Mottaghi et al., The Role of Context for Object Detection and Semantic Segmentation in the Wild, CVPR 2014.
@@ -52,37 +52,37 @@ def pascal_context(
 ) -> Dataset:
     """Return a split of PASCAL-Context.
 
-    There are no objects told apart. Images whose file, mask or label is missing are set aside, images with none of
-    the classes are not part of the dataset.
+    The dataset has no instances. Images whose file, mask or label is missing are set aside. Images with none of the
+    classes are not part of the dataset.
 
     Args:
-        split: train or val, or another list of the folder that the lists are read from.
-        root: The folder with trainval, labels.txt and 59_labels.txt or 33_labels.txt.
+        split: train or val, or another list in the devkit's folder of lists.
+        root: Folder with trainval, labels.txt and 59_labels.txt or 33_labels.txt.
         classes: Some classes of the form, in mask-id order; None for all, in the order of its file.
-        form: 59 or 33: which of the two lists of classes.
-        voc: The devkit's folder VOC2010; None where its folders are in `root` or in `root`/VOC2010.
-        labels: Where image-level labels come from: `csv` (`ROOT/image_labels.csv`), `masks` (the classes in the
-            mask: the dataset comes with no others; every .mat file is read when it is opened), or `auto`: csv
-            where that file exists. That masks are read must be said, since it is pixel labels that are opened.
-        other_objects: What the pixels of all other names become: background (the protocol of 60 classes) or
-            ignore (the one of 59).
-        allow_unlabelled: Keep images with none of the classes: they hold background only.
+        form: Number of classes of the form: 59 or 33.
+        voc: The devkit's folder VOC2010; None if its folders are in `root` or in `root`/VOC2010.
+        labels: Source of the image-level labels: `csv` (`ROOT/image_labels.csv`), `masks` (the classes in the mask,
+            the only labels that are published; every .mat file is read when the dataset is opened), or `auto`: csv,
+            which must exist. Masks hold pixel labels, so they are read only if `masks` is set.
+        other_objects: Label of pixels of all other names: background (the protocol with 60 classes) or ignore (the
+            protocol with 59).
+        allow_unlabelled: Whether to keep images with none of the classes: they hold background only.
 
     Returns:
         The dataset.
 
     Raises:
-        InputError: A folder, list or name is missing (the message says which), or an option is wrong.
+        InputError: A folder, list or name is missing (the message names it), or an option is wrong.
     """
     if root is None:
         raise InputError(
-            "dataset `pascal_context` needs `root`: the folder with trainval and labels.txt in it"
+            "dataset `pascal_context` needs `root`: the folder that contains trainval and labels.txt"
         )
     if form not in FORMS:
         raise InputError(f"`form` of dataset `pascal_context` must be 59 or 33; got {form!r}")
     if not (root / "trainval").is_dir():
         raise InputError(
-            f"{root} has no folder trainval (of trainval.tar.gz), with a file ID.mat for every image"
+            f"{root} has no folder trainval (from trainval.tar.gz), with one file ID.mat per image"
         )
     names = read_names(_file(root, "labels.txt"))
     ids = {name: number for number, name in names.items()}
@@ -123,13 +123,13 @@ def pascal_context(
         why = f" (first: {next(iter(set_aside.values()))})" if set_aside else ""
         raise InputError(
             f"no image of split `{split}` of {root} can be used: {len(listed)} listed, {len(set_aside)} set "
-            f"aside{why}, the others with none of the classes; are the lists those of VOC 2010?"
+            f"aside{why}, the others have none of the classes; are the lists those of VOC 2010?"
         )
     return Dataset("pascal_context", split, chosen, records, set_aside, table, mask_reader=read_label_map)
 
 
 def read_label_map(record: Record) -> np.ndarray:
-    """Return a record's LabelMap: `(H, W)` of the ids of labels.txt."""
+    """Return a record's LabelMap, `(H, W)` in the ids of labels.txt."""
     return read_id_map(read_mat(record.mask, "LabelMap"), f"LabelMap of {record.mask}")
 
 
@@ -137,7 +137,7 @@ def read_names(path: Path) -> dict[int, str]:
     """Read lines `id: name`.
 
     Raises:
-        InputError: The file is missing or has other lines; the message names it and the line.
+        InputError: The file is missing or has other lines; the message names the file and the line.
     """
     try:
         lines = path.read_text().splitlines()
@@ -162,14 +162,14 @@ def form_names(root: Path, form: int, ids: dict[str, int]) -> dict[str, int]:
     """Return the names of a form in the order of its file, and their ids in labels.txt.
 
     Raises:
-        InputError: The file is missing, or labels.txt lacks one of its names.
+        InputError: The file is missing, or one of its names is missing in labels.txt.
     """
     path = _file(root, f"{form}_labels.txt", f"{form}_context_labels.txt")
     found = {}
     for _, name in sorted(read_names(path).items()):
         spelt = name if name in ids else _SPELT.get(name, name)
         if spelt not in ids:
-            raise InputError(f"{path} names `{name}`, which labels.txt does not; {nearest(name, ids)}")
+            raise InputError(f"{path} names `{name}`, which is not in labels.txt; {nearest(name, ids)}")
         found[name] = ids[spelt]
     return found
 
@@ -178,21 +178,21 @@ def devkit_folder(root: Path, voc: str | Path | None) -> Path:
     """Return the folder of VOC 2010's images and lists.
 
     Raises:
-        InputError: It is not where it is looked for.
+        InputError: The folder is not found.
     """
-    places = [root, root / "VOC2010", root / "VOCdevkit" / "VOC2010"]
+    folders = [root, root / "VOC2010", root / "VOCdevkit" / "VOC2010"]
     if voc is not None:
-        places = [Path(voc).expanduser(), Path(voc).expanduser() / "VOC2010"]
-    for place in places:
-        if (place / "JPEGImages").is_dir():
-            return place
+        folders = [Path(voc).expanduser(), Path(voc).expanduser() / "VOC2010"]
+    for folder in folders:
+        if (folder / "JPEGImages").is_dir():
+            return folder
     raise InputError(
-        f"{places[0]} has no folder JPEGImages; give the devkit's folder VOC2010 as the option `voc`"
+        f"{folders[0]} has no folder JPEGImages; give the devkit's folder VOC2010 as the option `voc`"
     )
 
 
 def lists_folder(devkit: Path) -> Path:
-    """Return the folder of the lists: ImageSets/Main, or Segmentation where there is no Main.
+    """Return the folder of the lists: ImageSets/Main, or ImageSets/Segmentation if there is no Main.
 
     Raises:
         InputError: There is neither.
@@ -214,21 +214,21 @@ def _list(devkit: Path, split: str) -> Path:
 
 
 def _file(root: Path, *names: str) -> Path:
-    places = [folder / name for name in names for folder in (root, root / "trainval")]
-    found = next((place for place in places if place.is_file()), None)
+    files = [folder / name for name in names for folder in (root, root / "trainval")]
+    found = next((file for file in files if file.is_file()), None)
     if found is None:
-        raise InputError(f"{places[0]} does not exist; it is one of the files of PASCAL-Context")
+        raise InputError(f"{files[0]} does not exist; it is one of the files of PASCAL-Context")
     return found
 
 
 def _id_table(
     names: dict[int, str], stored: dict[str, int], classes: tuple[str, ...], other_objects: str
 ) -> np.ndarray:
-    small = mask_id_table(tuple(stored), classes, other_objects)  # of the form's own numbers, 1..59
+    small = mask_id_table(tuple(stored), classes, other_objects)  # from the form's numbers, from 1
     other = 0 if other_objects == "background" else 255
     table = np.full(
         max(names) + 1, other, np.int16
-    )  # 0, which the files are not known to hold, is like any other
+    )  # 0 is not known to occur in the files; it is treated as any other name
     for position, number in enumerate(stored.values(), 1):
         table[number] = small[position]
     return table
@@ -241,11 +241,11 @@ def _label_source(root: Path, labels: str) -> str:
         )
     there = (root / LABEL_TABLE).is_file()
     if labels == "csv" and not there:
-        raise InputError(f"`labels: csv` needs {LABEL_TABLE} in {root}, which is not there")
+        raise InputError(f"`labels: csv` needs {LABEL_TABLE} in {root}, which does not exist")
     if labels == "auto" and not there:
         raise InputError(
-            f"{root} has no {LABEL_TABLE} to take image-level labels from, and the dataset itself has them in its "
-            "masks only; `labels: masks` takes them from there"
+            f"{root} has no {LABEL_TABLE} to read image-level labels from, and the dataset itself has labels in its "
+            "masks only; `labels: masks` reads them from there"
         )
     return "csv" if labels == "auto" else labels
 
@@ -261,7 +261,7 @@ def _names_in(path: Path, stored: dict[str, int]) -> set[str]:
 
 @lru_cache(maxsize=20_000)
 def _ids_in(path: Path, mtime_ns: int, size: int) -> frozenset[int]:
-    """Remember what is in a file, as a run opens a split several times: thousands of files of some milliseconds."""
+    """Read a file, cached: a run opens a split several times, with thousands of files of some milliseconds each."""
     ids = read_id_map(read_mat(path, "LabelMap"), f"LabelMap of {path}")
     return frozenset(np.unique(ids).tolist())
 

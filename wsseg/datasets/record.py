@@ -1,4 +1,4 @@
-"""One labelled image of a dataset: where it is and what is known about it."""
+"""One labelled image of a dataset: its files and its labels."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,15 +6,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Record:
-    """An image, its image-level labels and, where there is one, its mask.
+    """An image, its image-level labels and, if there is one, its mask.
 
     Attributes:
-        id: The file's stem: unique within a dataset, any string that may be a file name.
+        id: Stem of the image file: unique within a dataset, any string that is a legal file name.
         image: The image file.
         labels: Names of the classes present, in the dataset's class order.
-        mask: The file of its mask, or None. Its values are the file's own ids: read it through
-            `Dataset.read_mask`, which turns them into the dataset's.
-        instances: The file that its objects are told apart in, or None: read through `Dataset.read_instances`.
+        mask: File of the mask, or None. Its values are the file's own ids; `Dataset.read_mask` reads it and converts
+            them to the dataset's ids.
+        instances: File of the image's objects, or None; `Dataset.read_instances` reads it.
 
     Example:
         >>> Record("cat 1", Path("cat 1.jpg"), ("cat",)).mask is None

@@ -1,4 +1,4 @@
-"""The Semantic Boundaries Dataset's own files: masks and objects of VOC's images beyond those that VOC has masks for.
+"""Files of the Semantic Boundaries Dataset (SBD): masks and objects for more of VOC's images than VOC has masks for.
 
     benchmark_RELEASE/dataset/cls/ID.mat      GTcls.Segmentation: (H, W), 0 = background, 1..20 in VOC's order
     benchmark_RELEASE/dataset/inst/ID.mat     GTinst.Segmentation: (H, W), 0 = none, object k; GTinst.Categories: (N, 1)
@@ -21,24 +21,24 @@ from wsseg.objects.instances import Instances
 
 
 def sbd_folder(root: Path) -> Path:
-    """Return the folder with `cls` and `inst` in it: `root`, or where the archive has it.
+    """Return the folder that contains `cls` and `inst`: `root`, or its subfolder as in the archive.
 
     Raises:
-        InputError: There is none.
+        InputError: There is no such folder.
     """
     for folder in (root, root / "dataset", root / "benchmark_RELEASE" / "dataset"):
         if (folder / "cls").is_dir():
             return folder
     raise InputError(
-        f"`sbd`: {root} has no folder cls; give the folder `dataset` of benchmark_RELEASE, with cls and inst in it"
+        f"`sbd`: {root} has no folder cls; give the folder `dataset` of benchmark_RELEASE, which contains cls and inst"
     )
 
 
 def read_classes(path: Path) -> np.ndarray:
-    """Read `cls/ID.mat` as `(H, W)` of VOC's ids.
+    """Read `cls/ID.mat` as `(H, W)` in VOC's ids.
 
     Raises:
-        InputError: The file is broken or another one; the message names it.
+        InputError: The file is broken or is not SBD's; the message names it.
     """
     return read_id_map(_field(path, "GTcls", "Segmentation"), f"GTcls.Segmentation of {path}")
 
@@ -48,10 +48,10 @@ def read_objects(path: Path, table: np.ndarray) -> Instances:
 
     Args:
         path: The file.
-        table: `(V,) int16`: VOC's ids to the dataset's; objects that become 0 or 255 are left out.
+        table: `(V,) int16`: table from VOC's ids to the dataset's ids; objects that become 0 or 255 are left out.
 
     Raises:
-        InputError: The file is broken or another one, or an object has no category; the message names it.
+        InputError: The file is broken or is not SBD's, or an object has no category; the message names the file.
     """
     numbers = read_id_map(_field(path, "GTinst", "Segmentation"), f"GTinst.Segmentation of {path}")
     categories = np.asarray(_field(path, "GTinst", "Categories")).reshape(-1)
@@ -69,12 +69,12 @@ def read_objects(path: Path, table: np.ndarray) -> Instances:
 
 
 def trainaug_ids(folder: Path, voc_train: list[str], voc_val: list[str]) -> list[str]:
-    """Return the usual augmented training set: VOC's training images and all of SBD's, less VOC's validation images.
+    """Return the usual augmented training set: VOC's training images and all of SBD's, without VOC's validation images.
 
-    Of the official lists these are 10,582.
+    With the official lists these are 10,582 ids.
 
     Raises:
-        InputError: SBD's lists are not there.
+        InputError: SBD's lists do not exist.
     """
     ids = list(voc_train)
     for name in ("train", "val"):
@@ -89,5 +89,5 @@ def trainaug_ids(folder: Path, voc_train: list[str], voc_val: list[str]) -> list
 def _field(path: Path, variable: str, field: str) -> object:
     struct = read_mat(path, variable)
     if not hasattr(struct, field):
-        raise InputError(f"{path}: `{variable}` is no struct with the field `{field}`; is it SBD's file?")
+        raise InputError(f"{path}: `{variable}` is not a struct with the field `{field}`; is it SBD's file?")
     return getattr(struct, field)

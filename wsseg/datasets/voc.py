@@ -1,14 +1,14 @@
-"""PASCAL VOC 2012 in its devkit layout: the whole of it or some classes.
+"""PASCAL VOC 2012 in its devkit layout: all 20 classes or some of them.
 
     ROOT/JPEGImages/ID.jpg
-    ROOT/ImageSets/Segmentation/{train,val,trainaug}.txt    one id a line
+    ROOT/ImageSets/Segmentation/{train,val,trainaug}.txt    one id per line
     ROOT/Annotations/ID.xml                                 boxes, for the labels
     ROOT/SegmentationClassAug/ID.png                        masks: VOC's own and SBD's (Hariharan 2011)
     ROOT/SegmentationClass/ID.png                           VOC's own masks
-    ROOT/SegmentationObject/ID.png                          VOC's own masks, the objects told apart
+    ROOT/SegmentationObject/ID.png                          VOC's own instance maps
     ROOT/image_labels.csv                                   optional: image,labels
 
-SBD's masks also come as it is published, in .mat files: see `sbd` and `wsseg.datasets.sbd`.
+SBD's masks can also be read from its original .mat files: see the option `sbd` and `wsseg.datasets.sbd`.
 
 References:
     Everingham et al., The PASCAL Visual Object Classes Challenge 2012 (VOC2012) Development Kit.
@@ -50,33 +50,33 @@ def voc(
     difficult: bool = True,
     sbd: str | Path | None = None,
 ) -> Dataset:
-    """Return a split of VOC 2012, or of a devkit-shaped folder with part of its images.
+    """Return a split of VOC 2012, or of a folder in the devkit's layout with part of the images.
 
-    Masks come from `SegmentationClassAug` where that folder exists, else from `SegmentationClass`, else from SBD;
-    an image without a mask file is kept, with `mask=None`. Objects come from `SegmentationObject` together with
-    `SegmentationClass`, whatever the masks come from, else from SBD. Images with none of the classes are not part of
-    the dataset; images whose label or file is missing are set aside.
+    Masks come from `SegmentationClassAug` if that folder exists, else from `SegmentationClass`, else from SBD.
+    An image without a mask file is kept, with `mask=None`. Objects come from `SegmentationObject` together with
+    `SegmentationClass`, whatever the source of the masks, else from SBD. Images with none of the classes are not part
+    of the dataset. Images whose label or file is missing are set aside.
 
     Args:
-        split: The name of a list in `ImageSets/Segmentation`: train, val or trainaug. `train` means trainaug
-            (10,582 images) where `trainaug.txt` and `SegmentationClassAug` both exist, or `sbd` is given, else the
-            1,464 of `train.txt`; `train_only` is `train.txt` in any case. Without `trainaug.txt`, `sbd` makes it of
-            the lists of both.
+        split: Name of a list in `ImageSets/Segmentation`: train, val or trainaug. `train` means trainaug (10,582
+            images) if `trainaug.txt` and `SegmentationClassAug` both exist or `sbd` is given, else the 1,464 images
+            of `train.txt`. `train_only` is always `train.txt`. If `trainaug.txt` is missing and `sbd` is given, the
+            list is made from the lists of VOC and SBD.
         root: The devkit's `VOC2012` folder.
         classes: Some of the 20 classes, in mask-id order; None for all, in VOC's order.
-        labels: Where image-level labels come from: `xml` (the boxes in Annotations), `csv`
+        labels: Source of the image-level labels: `xml` (the boxes in Annotations), `csv`
             (`ROOT/image_labels.csv`), `masks` (the classes in the mask: pixel labels, so not weak
-            supervision), or `auto`: csv where that file exists, else xml.
-        other_objects: With `classes`, what the other objects' pixels become: background or ignore.
-        difficult: Count boxes marked difficult as labels. IRN and PSA take every box of the XML,
-            difficult ones included, and so does this by default.
-        sbd: SBD's folder `benchmark_RELEASE/dataset`: its .mat files are read for images without a PNG.
+            supervision), or `auto`: csv if that file exists, else xml.
+        other_objects: With `classes`, the label of pixels of the other classes: background or ignore.
+        difficult: Whether boxes marked difficult count as labels. IRN and PSA use every box of the XML,
+            difficult ones included.
+        sbd: SBD's folder `benchmark_RELEASE/dataset`; its .mat files are read for images without a PNG.
 
     Returns:
         The dataset.
 
     Raises:
-        InputError: `root` is not laid out like the devkit, or an option, label or class is unknown.
+        InputError: `root` does not have the devkit's layout, or an option, label or class is unknown.
     """
     root = _devkit(root)
     chosen = VOC_CLASSES if classes is None else classes
@@ -101,7 +101,7 @@ def voc(
                 present = _labels_of_boxes(root / "Annotations" / f"{name}.xml", difficult)
             else:
                 if mask is None:
-                    raise InputError(f"image `{name}` has no mask to take its labels from")
+                    raise InputError(f"image `{name}` has no mask to read its labels from")
                 present = _labels_of_mask(mask)
         except InputError as error:
             set_aside[name] = str(error)
@@ -137,7 +137,7 @@ def voc(
 def _devkit(root: Path | None) -> Path:
     if root is None:
         raise InputError(
-            "dataset `voc` needs `root`: the folder VOC2012 of the devkit, with JPEGImages in it"
+            "dataset `voc` needs `root`: the folder VOC2012 of the devkit, which contains JPEGImages"
         )
     for part in ("JPEGImages", "ImageSets/Segmentation"):
         if not (root / part).is_dir():
@@ -165,7 +165,7 @@ def _read_ids(root: Path, split: str, truth: VocTruth) -> list[str]:
 
 
 def read_list(path: Path) -> list[str]:
-    """Read one image id a line, each once, in the order of the file.
+    """Read a list of image ids, one per line; return each id once, in the order of the file.
 
     Raises:
         InputError: The file cannot be read or is empty.
@@ -174,13 +174,13 @@ def read_list(path: Path) -> list[str]:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path} cannot be read ({error}); expected a text file, one image id a line"
+            f"{path} cannot be read ({error}); expected a text file with one image id per line"
         ) from error
     # Some releases of trainaug.txt have rows "/JPEGImages/ID.jpg /SegmentationClassAug/ID.png".
     rows = [row.split()[0] for row in text.splitlines() if row.strip()]
     ids = [Path(row).stem if "/" in row else row for row in rows]
     if not ids:
-        raise InputError(f"{path} is empty; expected one image id a line")
+        raise InputError(f"{path} is empty; expected one image id per line")
     return list(dict.fromkeys(ids))
 
 
@@ -197,8 +197,8 @@ def _label_source(root: Path, labels: str, truth: VocTruth) -> str:
     if labels == "auto":
         if not (there["csv"] or there["xml"]):
             raise InputError(
-                f"{root} has neither {LABEL_TABLE} nor a folder Annotations to take image-level labels from; "
-                "`labels: masks` takes them from the masks, which is no longer weak supervision"
+                f"{root} has neither {LABEL_TABLE} nor a folder Annotations to read image-level labels from; "
+                "`labels: masks` reads them from the masks, which is not weak supervision"
             )
         return "csv" if there["csv"] else "xml"
     if not there[labels]:
@@ -207,7 +207,7 @@ def _label_source(root: Path, labels: str, truth: VocTruth) -> str:
             "xml": "Annotations",
             "masks": "SegmentationClassAug or SegmentationClass",
         }
-        raise InputError(f"`labels: {labels}` needs {wanted[labels]} in {root}, which is not there")
+        raise InputError(f"`labels: {labels}` needs {wanted[labels]} in {root}, which does not exist")
     return labels
 
 

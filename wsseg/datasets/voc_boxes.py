@@ -12,11 +12,11 @@ from wsseg.objects.instances import Instances
 
 @dataclass(frozen=True)
 class VocBoxes:
-    """Reads the boxes of an image.
+    """Reader of the boxes of an image.
 
     Attributes:
-        folder: The devkit's `Annotations`.
-        classes: The dataset's, in mask-id order.
+        folder: The devkit's folder `Annotations`.
+        classes: Classes of the dataset, in mask-id order.
         difficult: Whether boxes marked difficult count.
     """
 
@@ -25,9 +25,9 @@ class VocBoxes:
     difficult: bool = True
 
     def read(self, record: Record) -> Instances:
-        """Return the boxes of the dataset's classes, from edge to edge.
+        """Return the boxes of the dataset's classes, in pixels from edge to edge.
 
-        The XML counts pixels from 1 and names the last one inside: xmin 1 and xmax 1 is the first column, 0 to 1 here.
+        The XML counts pixels from 1, and its maxima are inclusive: xmin 1 and xmax 1 is the first column, 0 to 1 here.
 
         Raises:
             InputError: The XML is missing or broken, or a box has no area; the message names the file.
@@ -54,7 +54,7 @@ class VocBoxes:
 
 
 def annotated_objects(path: Path, difficult: bool) -> list[ElementTree.Element]:
-    """Return the objects of an annotation file (not their parts, which have names and boxes too).
+    """Return the objects of an annotation file, without their parts, which have names and boxes too.
 
     Raises:
         InputError: The file is missing or broken.

@@ -1,4 +1,4 @@
-"""Where the masks and objects of a VOC image come from: VOC's own PNGs, the augmented PNGs, or SBD's .mat files."""
+"""Masks and objects of VOC images, from VOC's own PNGs, the augmented PNGs, or SBD's .mat files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,11 @@ OWN_OBJECTS = "SegmentationObject"
 
 @dataclass(frozen=True)
 class VocTruth:
-    """Finds and reads the masks and objects of a devkit, and of SBD where that is given.
+    """Reader of the masks and objects of a devkit and, if given, of SBD.
 
     Attributes:
         root: The devkit's folder.
-        table: `(256,) int16`: VOC's ids to the dataset's.
+        table: `(256,) int16`: table from VOC's ids to the dataset's ids.
         sbd: SBD's folder `dataset`, or None.
     """
 
@@ -33,21 +33,22 @@ class VocTruth:
 
     @property
     def mask_folder(self) -> Path | None:
-        """The folder of PNG masks: the augmented ones where they are there, else VOC's own; None without any."""
+        """The folder of PNG masks: the augmented ones if they exist, else VOC's own; None if there are none."""
         folders = (self.root / AUGMENTED_MASKS, self.root / OWN_MASKS)
         return next((folder for folder in folders if folder.is_dir()), None)
 
     def mask_file(self, name: str) -> Path | None:
-        """Return the mask of an image: a PNG, or SBD's file where there is none."""
+        """Return the mask file of an image: a PNG, or SBD's file if there is no PNG; None if there is neither."""
         png = self.mask_folder / f"{name}.png" if self.mask_folder else None
         if png and png.exists():
             return png
         return self._sbd_file("cls", name)
 
     def objects_file(self, name: str) -> Path | None:
-        """Return the file of an image's objects.
+        """Return the file of an image's objects, or None.
 
-        VOC's own is told by VOC's own class mask, not by the augmented one: it counts only where both are there.
+        VOC's own instance map is used only if VOC's own class mask exists too: the classes of its objects are read
+        from that mask, never from the augmented one.
         """
         png = self.root / OWN_OBJECTS / f"{name}.png"
         if png.exists() and (self.root / OWN_MASKS / f"{name}.png").exists():
@@ -59,11 +60,11 @@ class VocTruth:
         return path if path and path.exists() else None
 
     def read_mask(self, record: Record) -> np.ndarray:
-        """Return the mask as `(H, W)` of VOC's ids."""
+        """Return the mask, `(H, W)` in VOC's ids."""
         return read_values(record.mask)
 
     def read_instances(self, record: Record) -> Instances:
-        """Return the objects of the dataset's classes; the border of 255 around VOC's own is of none.
+        """Return the objects of the dataset's classes. The border of 255 around VOC's own objects belongs to no object.
 
         Raises:
             InputError: A file is broken; the message names it.
@@ -79,5 +80,5 @@ class VocTruth:
 
 
 def read_values(path: Path) -> np.ndarray:
-    """Read a mask, PNG or SBD's, as `(H, W)` of VOC's ids."""
+    """Read a mask, PNG or SBD's .mat, as `(H, W)` in VOC's ids."""
     return read_classes(path) if path.suffix == ".mat" else read_mask(path)

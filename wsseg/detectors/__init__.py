@@ -1,4 +1,4 @@
-"""Detectors: images to boxes, and to a mask in each."""
+"""Detectors: find the objects of images as boxes, and optionally a mask in each box."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,24 +14,25 @@ DETECTORS: dict[str, Mapping[str, Any]] = {
     "faster_rcnn": {"mask_channels": None},
     "mask_rcnn": {"pooling": "align"},
 }
-"""Name -> the arguments of `wsseg.detectors.builder.rcnn` that make this variant; not options."""
+"""Name -> the fixed arguments of `wsseg.detectors.builder.rcnn` for this variant; they are not options."""
 
 
 def create(name: str, /, **options: Any) -> "RCNN":
     """Build a detector by name.
 
     Args:
-        name: A key of `DETECTORS`: faster_rcnn or mask_rcnn (becomes the model's name, unless `options` has another).
-            `options` may also have `class_names`, background first, which the model is saved with.
-        options: What its builder takes: `num_classes` (background included), `input_size` (`(H, W)`, fixed), and, each
-            with a default, `backbone`, `weights` (of the backbone: None, "imagenet", or a weights file),
-            `use_pyramid` ...; see `wsseg.detectors.builder`. None stands for the default.
+        name: A key of `DETECTORS`: faster_rcnn or mask_rcnn. It becomes the model's name, unless `options` has a
+            `name`. `options` may also have `class_names`, background first, with which the model is saved.
+        options: Options of the builder: `num_classes` (background included), `input_size` (`(H, W)`, fixed) and, each
+            with a default, `backbone`, `weights` (weights of the backbone: None, "imagenet", or a weights file),
+            `use_pyramid` ...; see `wsseg.detectors.builder`. None means the default.
 
     Returns:
-        A `keras.Model`; see `wsseg.detectors.rcnn.RCNN` for what it takes and gives.
+        A `keras.Model`; see `wsseg.detectors.rcnn.RCNN` for its inputs and outputs.
 
     Raises:
-        InputError: No detector or option of that name (the message names the nearest), or a value that it can't take.
+        InputError: There is no detector or option of that name (the message names the nearest), an option without
+            default is missing, or the detector does not support a value.
 
     Example:
         >>> model = create("mask_rcnn", backbone="mobilenet_0.25", num_classes=3, input_size=(64, 64), channels=8,
@@ -55,16 +56,16 @@ def create(name: str, /, **options: Any) -> "RCNN":
     weights: str | Path | None = chosen.pop("weights")
     for required in ("num_classes", "input_size"):
         if chosen[required] is None:
-            raise InputError(f"detector `{name}` needs `{required}`")
+            raise InputError(f"detector `{name}` needs the option `{required}`")
     parts, backbone = rcnn(**chosen, **DETECTORS[name], weights=weights)
-    chosen["backbone"] = backbone  # the full name: of a MobileNet with its width
+    chosen["backbone"] = backbone  # the full name, including the width of a MobileNet
     if chosen["freeze_norms"] is None:
         chosen["freeze_norms"] = weights is not None
     return RCNN(parts, name, chosen, model_name, class_names)
 
 
 def options_of(name: str) -> dict[str, Any]:
-    """Return the options of a detector with their defaults; those that have none as None."""
+    """Return the options of a detector with their defaults; options without default are None."""
     from wsseg.detectors.builder import rcnn
 
     return catalogue.options_of(rcnn, without=DETECTORS[name])

@@ -1,4 +1,4 @@
-"""The reference boxes of a region proposal network."""
+"""The anchors (reference boxes) of a region proposal network."""
 
 import keras_cv
 import numpy as np
@@ -6,7 +6,7 @@ import numpy as np
 from wsseg.errors import InputError
 
 RATIOS = (0.5, 1.0, 2.0)
-"""Width over height (Ren et al. 2015, section 3.1.1, has them as height over width: the same three)."""
+"""Ratios of width to height. Ren et al. 2015, section 3.1.1, give height to width, which are the same three numbers."""
 
 
 def anchors(
@@ -17,17 +17,18 @@ def anchors(
 ) -> list[np.ndarray]:
     """Return the anchors of each feature map.
 
-    A cell's anchors lie around its centre, `(i + 0.5) * stride` pixels, row by row; those of a cell side by side first
-    of the first side, all ratios. An anchor's area is its side's square at each ratio; none is clipped.
+    The anchors of a cell have its centre, `(i + 0.5) * stride` pixels. Cells are in row-major order; the anchors of a
+    cell are consecutive: all ratios of the first side, then of the next. The area of an anchor is the square of its
+    side at each ratio. Anchors are not clipped to the image.
 
     Args:
         input_size: `(H, W)` of the image, pixels.
-        strides: Pixels a cell of each map.
-        sides_over_stride: Sides of a map's square anchors, in its strides.
-        ratios: Width over height.
+        strides: Stride of each feature map, pixels.
+        sides_over_stride: Sides of square anchors, in units of the map's stride.
+        ratios: Ratios of width to height.
 
     Returns:
-        One `(ceil(H / stride) * ceil(W / stride) * A, 4) float32` a map: left, top, right, bottom in pixels.
+        One array per map, `(ceil(H / stride) * ceil(W / stride) * A, 4) float32`: left, top, right, bottom in pixels.
 
     Raises:
         InputError: A side or ratio is not positive.

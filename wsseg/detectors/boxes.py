@@ -1,4 +1,4 @@
-"""Boxes as offsets from reference boxes, and back. The arithmetic is core Keras'."""
+"""Conversion of boxes to offsets from reference boxes and back, by the functions of Keras."""
 
 import math
 from collections.abc import Sequence
@@ -7,17 +7,18 @@ from keras import ops
 from keras.utils import bounding_boxes
 
 LARGEST_GROWTH = math.log(1000 / 16)
-"""Bound of the logarithm of a side's growth, so that an untrained network makes no infinite box (Detectron)."""
+"""Maximum of the logarithm of a side's growth, so that an untrained network gives no infinite box (Detectron)."""
 
 RPN_VARIANCE = (1.0, 1.0, 1.0, 1.0)
 HEAD_VARIANCE = (0.1, 0.1, 0.2, 0.2)
-"""Of offsets: what a network learns is the offset over this (Girshick 2015, section 2.3: unit variance)."""
+"""Scales of the offsets: the network learns offset / scale (Girshick 2015, section 2.3: unit variance)."""
 
 
 def encode(boxes, reference, variance: Sequence[float]):
     """Return the offsets `(..., 4)` of boxes from reference boxes, both `(..., 4)` xyxy.
 
-    `(x - xr) / wr, (y - yr) / hr, log(w / wr), log(h / hr)` of centres and sides, each over its variance.
+    The offsets are `(x - xr) / wr, (y - yr) / hr, log(w / wr), log(h / hr)` of centres (x, y) and sides (w, h), where
+    r is the reference; each is divided by its variance.
 
     References:
         Ren et al., Faster R-CNN, NeurIPS 2015, equation 2.
@@ -33,13 +34,13 @@ def encode(boxes, reference, variance: Sequence[float]):
 
 
 def decode(offsets, reference, variance: Sequence[float], size_hw: tuple[int, int]):
-    """Return the boxes `(..., 4)` xyxy that `encode` makes these offsets of, clipped to the image.
+    """Return the boxes `(..., 4)` xyxy for given offsets, clipped to the image; the inverse of `encode`.
 
     Args:
-        offsets: `(..., 4)`.
-        reference: `(..., 4)` xyxy.
-        variance: Four numbers.
-        size_hw: The image's, pixels.
+        offsets: `(..., 4)` offsets; see `encode`.
+        reference: `(..., 4)` reference boxes, xyxy in pixels.
+        variance: Scale of each of the four offsets.
+        size_hw: Height and width of the image, pixels.
     """
     variance = ops.convert_to_tensor(list(variance), "float32")
     offsets = offsets * variance
@@ -56,8 +57,8 @@ def decode(offsets, reference, variance: Sequence[float], size_hw: tuple[int, in
 
 
 def pairwise_iou(boxes, others):
-    """Return intersection over union, `(B, N, M)`, of boxes `(B or none, N, 4)` and `(B, M, 4)`, xyxy.
+    """Return the intersection over union `(B, N, M)` of boxes `(B, N, 4)` or `(N, 4)` with others `(B, M, 4)`, xyxy.
 
-    A box without area overlaps nothing.
+    The IoU of a box without area is 0.
     """
     return bounding_boxes.compute_iou(ops.convert_to_tensor(boxes), ops.convert_to_tensor(others), "xyxy")

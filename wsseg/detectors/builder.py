@@ -17,7 +17,7 @@ from wsseg.layers.roi_align import RoIAlign
 from wsseg.layers.roi_pool import RoIPool
 
 BOX_SIDE, MASK_SIDE = 7, 14
-"""Bins a side of what the heads see (He et al. 2017, figure 4, right)."""
+"""Bins per side of the features that the heads get (He et al. 2017, figure 4, right)."""
 
 
 def rcnn(
@@ -40,41 +40,43 @@ def rcnn(
     detections: int = 100,
     freeze_norms: bool | None = None,
 ) -> tuple[Parts, str]:
-    """Build Faster R-CNN or, with a head that draws each region's mask, 28 x 28, Mask R-CNN.
+    """Build Faster R-CNN, or Mask R-CNN with a head that predicts a 28 x 28 mask for each region.
 
-    On a pyramid: levels of stride 4 up to the backbone's last, and one more for the proposals, every other cell of the
-    last; RoIAlign; two dense layers of 1,024. With ResNet-50 of torchvision's form and 91 classes it has the 41,755,286
-    parameters of torchvision's `fasterrcnn_resnet50_fpn`, or the 44,401,393 of `maskrcnn_resnet50_fpn`, batch norms not
-    counted (there they are constants).
+    With a pyramid: the levels from stride 4 to the backbone's last level, and one more level for the proposals, which
+    is every other cell of the last; RoIAlign; two dense layers with 1,024 channels. With torchvision's form of
+    ResNet-50 and 91 classes it has the 41,755,286 parameters of torchvision's `fasterrcnn_resnet50_fpn`, or the
+    44,401,393 of `maskrcnn_resnet50_fpn`, without batch norms (which are constants there).
 
-    On one map: the backbone's last features at `output_stride`. Faster R-CNN was published with VGG-16, RoIPool and
-    4,096 channels: `use_pyramid=False, pooling="pool", backbone="vgg16", head_channels=4096, channels=512`.
+    With one feature map: the backbone's last features at `output_stride`. Faster R-CNN was published with VGG-16,
+    RoIPool and 4,096 channels: `use_pyramid=False, pooling="pool", backbone="vgg16", head_channels=4096, channels=512`.
 
     Args:
-        num_classes: Background included.
+        num_classes: Number of classes, including the background.
         input_size: `(H, W)`, multiples of 32.
-        backbone: A network of `wsseg.backbones`.
-        weights: Of the backbone: None, "imagenet", or a weights file.
-        use_pyramid: A pyramid rather than one map.
-        pooling: align: RoIAlign; pool: RoIPool, of one map only.
-        output_stride: Of the one map.
-        channels: Of the pyramid and of the proposals' convolution.
-        head_channels: Of the dense layers.
-        mask_channels: Of the mask head; None for no masks.
-        anchor_sides: Sides of the anchors over the stride; None for (8,) of a pyramid and (8, 16, 32) of one map.
-        ratios: Width over height of the anchors.
-        proposals: Regions looked at when detecting; twice as many when training, to draw from.
-        regions: Regions an image that the heads learn from.
-        least_score: Below it there is no detection.
-        nms: Overlap (IoU) from which of two boxes of one class the better one stays.
-        detections: The most of one image.
-        freeze_norms: Batch norms of the backbone keep their statistics and scales; None where it has weights.
+        backbone: Name of a network in `wsseg.backbones`.
+        weights: Weights of the backbone: None, "imagenet", or a weights file.
+        use_pyramid: Whether to use a feature pyramid; False for one feature map.
+        pooling: "align" for RoIAlign, or "pool" for RoIPool, which needs `use_pyramid=False`.
+        output_stride: Output stride of the backbone if `use_pyramid` is False.
+        channels: Number of channels of the pyramid and of the proposal head's convolution.
+        head_channels: Number of channels of the dense layers.
+        mask_channels: Number of channels of the mask head; None for no masks.
+        anchor_sides: Sides of square anchors in units of the stride; None for (8,) with a pyramid and (8, 16, 32) with
+            one feature map.
+        ratios: Ratios of width to height of the anchors.
+        proposals: Number of proposals per image in detection; twice as many in training, from which regions are drawn.
+        regions: Number of regions per image that the heads are trained on.
+        least_score: Minimum score of a detection, in [0, 1].
+        nms: Maximum overlap (IoU) of two detections of one class, in [0, 1]; above it, the worse one is removed.
+        detections: Maximum number of detections per image.
+        freeze_norms: Whether the backbone's batch norms keep their statistics and scales; None for True if `weights`
+            are given.
 
     Returns:
         The parts, and the backbone's full name.
 
     Raises:
-        InputError: A value that the network can't take.
+        InputError: The network does not support a value.
 
     References:
         Ren et al., Faster R-CNN, NeurIPS 2015. Lin et al., Feature Pyramid Networks, CVPR 2017, section 4. He et al.,
@@ -93,7 +95,7 @@ def rcnn(
         raise InputError(f"`pooling` must be align or pool; got {pooling!r}")
     if pooling == "pool" and use_pyramid:
         raise InputError(
-            "`pooling: pool` reads one feature map; give `use_pyramid: false` too, or use `align`"
+            "`pooling: pool` works on one feature map; set `use_pyramid: false` too, or use `pooling: align`"
         )
     size = _checked_size(input_size)
     if use_pyramid:
@@ -115,7 +117,7 @@ def rcnn(
         cells = features.shape[1] * features.shape[2]
         if len(one) != cells * each:
             raise InputError(
-                f"`input_size` {size} has no whole number of cells of {stride} pixels on {backbone}"
+                f"`input_size` {size} is not divided into whole cells of {stride} pixels by {backbone}; try another"
             )
     width = trunk.outputs[0].shape[-1]
     parts = Parts(
@@ -141,14 +143,14 @@ def _checked_size(input_size) -> tuple[int, int]:
     size = tuple(input_size) if isinstance(input_size, tuple | list) else ()
     if len(size) != 2 or not all(is_whole(side, 32) and side % 32 == 0 for side in size):
         raise InputError(
-            f"`input_size` must be (height, width), multiples of 32; got {input_size!r}; try (512, 512): images of "
-            "other sizes are fitted in by `wsseg.detectors.inference`"
+            f"`input_size` must be (height, width), multiples of 32; got {input_size!r}; try (512, 512): "
+            "`wsseg.detectors.inference` resizes images of other sizes to it"
         )
     return size
 
 
 def _pyramid_trunk(backbone: str, weights, size: tuple[int, int], channels: int):
-    """Return the trunk, its backbone, the strides of its maps, and those of the maps that regions are read from."""
+    """Return the trunk, its backbone, the strides of its maps, and the strides of the maps that are pooled."""
     levels = one_a_stride(backbone)
     network = backbones.create(backbone, max(levels.values()), weights=weights, input_size=size)
     features = pyramid(network, list(levels), channels)

@@ -1,19 +1,20 @@
-"""What detectors learn beside their backbone: proposals, classes and boxes, and masks."""
+"""The heads of detectors: for proposals, for classes and boxes, and for masks."""
 
 import keras
 from keras import layers
 
 
 def proposal_head(in_channels: int, channels: int, anchors: int) -> keras.Model:
-    """Build the region proposal network's head, which all feature maps share.
+    """Build the head of the region proposal network, shared by all feature maps.
 
     Args:
-        in_channels: Of a feature map.
-        channels: Of its 3x3 convolution.
-        anchors: Of each cell.
+        in_channels: Number of channels of a feature map.
+        channels: Number of channels of the 3x3 convolution.
+        anchors: Number of anchors per cell.
 
     Returns:
-        `(B, h, w, in_channels)` -> objectness logits `(B, h, w, anchors)` and offsets `(B, h, w, 4 anchors)`, float32.
+        A model: `(B, h, w, in_channels)` -> objectness logits `(B, h, w, anchors)` and offsets
+        `(B, h, w, 4 anchors)`, float32.
 
     References:
         Ren et al., Faster R-CNN, NeurIPS 2015, section 3.1; initial values from its section 3.1.3.
@@ -31,10 +32,16 @@ def proposal_head(in_channels: int, channels: int, anchors: int) -> keras.Model:
 
 
 def box_head(side: int, in_channels: int, channels: int, num_classes: int) -> keras.Model:
-    """Build the head that classifies a region and corrects its box: two dense layers.
+    """Build the head that classifies regions and refines their boxes: two dense layers.
+
+    Args:
+        side: Bins per side of a region's features.
+        in_channels: Number of channels of a region's features.
+        channels: Number of channels of the dense layers.
+        num_classes: Number of classes, including the background.
 
     Returns:
-        `(N, side, side, in_channels)` -> class logits `(N, num_classes)` and, for each class, offsets
+        A model: `(N, side, side, in_channels)` -> class logits `(N, num_classes)` and, for each class, offsets
         `(N, 4 num_classes)`, float32.
 
     References:
@@ -59,11 +66,17 @@ def box_head(side: int, in_channels: int, channels: int, num_classes: int) -> ke
 
 
 def mask_head(side: int, in_channels: int, channels: int, num_classes: int) -> keras.Model:
-    """Build the head that draws a region's mask: four convolutions and a doubling.
+    """Build the head that predicts the masks of regions: four convolutions and an upsampling by 2.
+
+    Args:
+        side: Bins per side of a region's features.
+        in_channels: Number of channels of a region's features.
+        channels: Number of channels of the convolutions.
+        num_classes: Number of classes, including the background.
 
     Returns:
-        `(N, side, side, in_channels)` -> a logit for each class, `(N, 2 side, 2 side, num_classes)` float32: a sigmoid
-        each, so that classes do not compete.
+        A model: `(N, side, side, in_channels)` -> logits `(N, 2 side, 2 side, num_classes)` float32. Each class has a
+        sigmoid of its own, so classes do not compete.
 
     References:
         He et al., Mask R-CNN, ICCV 2017, section 3 and figure 4, right.

@@ -12,18 +12,19 @@ from wsseg.objects.instances import Instances
 def detect(model: keras.Model, images: Iterable[np.ndarray], batch_size: int = 8) -> Iterator[Instances]:
     """Find the objects of images.
 
-    Each image is fitted into the detector's input size, its sides' ratio kept, and filled up at the right and bottom.
+    Each image is resized to fit into the detector's input size, with its aspect ratio kept, and padded at the right
+    and bottom.
 
     Args:
         model: A detector (`wsseg.detectors.create`).
-        images: `(H, W, 3) uint8` RGB, each of any size.
-        batch_size: Images a step.
+        images: Images `(H, W, 3) uint8` RGB, each of any size.
+        batch_size: Number of images per step.
 
     Yields:
-        The objects of each image, best first, boxes and masks in the image's own pixels.
+        The objects of each image, best first, with boxes and masks in the image's own pixels.
 
     Raises:
-        InputError: An image of another form.
+        InputError: An image has another shape or dtype.
     """
     waiting: list[tuple[np.ndarray, float, tuple[int, int]]] = []
     for image in images:
@@ -51,11 +52,11 @@ def _detect(model, waiting, batch_size: int) -> Iterator[Instances]:
             found["classes"][row][there], boxes, size_hw, masks, np.asarray(found["scores"][row])[there]
         )
         area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-        yield result.where(area > 0)  # a box may lie in what was filled up
+        yield result.where(area > 0)  # a box may lie in the padding
 
 
 def _fitted(image: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarray, float, tuple[int, int]]:
-    """Return the image at the size of the input, the scale, and its own size."""
+    """Return the image resized and padded to the input size, the scale, and the image's own size."""
     import tensorflow as tf
 
     from wsseg.loading.augment import FILL_RGB
@@ -74,15 +75,16 @@ def _fitted(image: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarray,
 def pasted(
     masks: np.ndarray, boxes_xyxy: np.ndarray, size_hw: tuple[int, int], level: float = 0.5
 ) -> np.ndarray:
-    """Draw the masks of boxes into the image.
+    """Paste the masks of boxes into the image.
 
-    The cells of a mask divide its box evenly; a pixel whose centre lies in the box gets the bilinear value there.
+    The cells of a mask divide its box evenly. The value of a pixel is interpolated bilinearly at its centre; pixels
+    with centres outside the box are not set.
 
     Args:
         masks: `(N, h, w)` float in [0, 1].
         boxes_xyxy: `(N, 4)` in pixels.
-        size_hw: Of the image.
-        level: From this value on a pixel is the object's.
+        size_hw: Height and width of the image.
+        level: Minimum value of a pixel of the object.
 
     Returns:
         `(N, H, W) bool`.
@@ -92,7 +94,7 @@ def pasted(
         [[[0, 0, 0, 1, 1, 0]]]
 
     References:
-        He et al., Mask R-CNN, ICCV 2017, section 3.1: resized to the box and cut at 0.5.
+        He et al., Mask R-CNN, ICCV 2017, section 3.1: masks are resized to the box and thresholded at 0.5.
     """
     drawn = np.zeros((len(masks), *size_hw), bool)
     for one, mask, (left, top, right, bottom) in zip(drawn, masks, boxes_xyxy):
@@ -103,7 +105,10 @@ def pasted(
 
 
 def _weights(low: float, high: float, cells: int, side: int) -> tuple[slice, np.ndarray]:
-    """Return the pixels whose centres lie between two edges, and the cells' weights in each, `(pixels, cells)`."""
+    """Return the slice of pixels with centres between two edges, and each pixel's weights of the cells.
+
+    The weights are `(pixels, cells)`; each row sums to 1.
+    """
     first, last = max(int(np.ceil(low - 0.5)), 0), min(int(np.ceil(high - 0.5)), side)
     pixels = np.arange(first, max(last, first))
     position = np.clip((pixels + 0.5 - low) / max(high - low, 1e-6) * cells - 0.5, 0, cells - 1)

@@ -1,22 +1,23 @@
-"""Which true object a box stands for, and which boxes are learnt from."""
+"""Matching of boxes with true objects, and sampling of boxes for training."""
 
 from keras import ops, random
 
 
 def match(iou, valid, low: float, high: float, force: bool = False):
-    """Give each box the true object that it overlaps most.
+    """Match each box with the true object that it overlaps most.
 
-    keras-cv's `BoxMatcher` does the same, but forces a match for filled-up rows of true boxes too.
+    keras-cv's `BoxMatcher` does the same, but it also forces a match for rows that only fill up the true boxes.
 
     Args:
-        iou: `(B, N, M)` of boxes and true boxes.
-        valid: `(B, M)` bool: which true boxes there are; the others fill the array up.
-        low: Below it a box is background.
-        high: From it on a box stands for its object; between the two it is neither.
-        force: Each true box also gets the boxes that overlap it most, however little.
+        iou: `(B, N, M)`: IoU of boxes and true boxes.
+        valid: `(B, M)` bool: whether a true box exists; the others fill up the array.
+        low: IoU below which a box is negative (background).
+        high: IoU from which a box is positive (an object). Between `low` and `high` it is neither.
+        force: Whether the boxes that overlap a true box most are positive too, even if their IoU is below `high`.
 
     Returns:
-        The object, `(B, N)` int32, 0 where there is none; `(B, N)` bool: positive, and negative.
+        Three arrays `(B, N)`: index of the true object with the highest IoU, int32 (0 if the image has no object);
+        whether the box is positive, bool; whether it is negative, bool.
 
     References:
         Ren et al., Faster R-CNN, NeurIPS 2015, section 3.1.2.
@@ -34,18 +35,18 @@ def match(iou, valid, low: float, high: float, force: bool = False):
 
 
 def sample(positive, negative, count: int, most_positive: int, seed):
-    """Draw boxes to learn from: at most `most_positive` positives, filled up with negatives.
+    """Draw boxes for training at random: at most `most_positive` positives, the rest negatives.
 
     Args:
-        positive: `(B, N)` bool.
-        negative: `(B, N)` bool.
-        count: Boxes of each image, at most N.
-        most_positive: At most `count`.
+        positive: `(B, N)` bool: whether a box is positive.
+        negative: `(B, N)` bool: whether a box is negative.
+        count: Number of boxes to draw per image, at most N.
+        most_positive: Maximum number of positives per image, at most `count`.
         seed: A `keras.random.SeedGenerator`.
 
     Returns:
-        Indices `(B, count)` int32, the positives first; `(B, count)` bool: whether positive, and whether to be used at
-        all (an image may have too few of both).
+        Three arrays `(B, count)`: indices of the boxes, int32, positives first; whether the box is positive, bool;
+        whether to use the box at all, bool (an image may have too few positives and negatives).
     """
     count = min(count, positive.shape[1])
     drawn = random.uniform(ops.shape(positive), seed=seed, dtype="float32")

@@ -1,4 +1,4 @@
-"""The class of two-stage detectors: Faster and Mask R-CNN, on one feature map or a pyramid."""
+"""The class of two-stage detectors: Faster and Mask R-CNN, with one feature map or a pyramid."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,23 +20,23 @@ RPN_SAMPLES, RPN_POSITIVE = 256, 0.5
 PROPOSAL_NMS = 0.7
 HEAD_MATCH = 0.5
 HEAD_POSITIVE = 0.25
-"""Ren et al. 2015, section 3.1; Girshick 2015, section 2.3; Lin et al. 2017, section 5.1."""
+"""Published values: Ren et al. 2015, section 3.1; Girshick 2015, section 2.3; Lin et al. 2017, section 5.1."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What `wsseg.detectors.create` makes a detector of.
+    """The parts from which `wsseg.detectors.create` makes a detector.
 
     Attributes:
-        trunk: Images -> the feature maps of `strides`, finest first.
+        trunk: Model: images -> feature maps, finest first.
         backbone_layers: Names of the trunk's pretrained layers.
-        anchors: One `(N, 4)` xyxy for each feature map.
-        pooled: How many of the feature maps, from the finest on, regions are read from.
-        rpn: `heads.proposal_head`.
-        pool_boxes: Feature maps and regions -> regions' features.
-        box_head: `heads.box_head`.
-        pool_masks: As `pool_boxes`, or None without masks.
-        mask_head: `heads.mask_head`, or None.
+        anchors: Anchors of each feature map, `(N, 4)` xyxy in pixels.
+        pooled: Number of feature maps, counted from the finest, from which the features of regions are pooled.
+        rpn: Region proposal network, from `heads.proposal_head`.
+        pool_boxes: Layer: feature maps and regions -> features of the regions.
+        box_head: Head for classes and boxes, from `heads.box_head`.
+        pool_masks: Layer like `pool_boxes` for the mask head, or None without masks.
+        mask_head: Head for masks, from `heads.mask_head`, or None.
     """
 
     trunk: keras.Model
@@ -54,23 +54,25 @@ class Parts:
 class RCNN(keras.Model):
     """A two-stage detector, made by `wsseg.detectors.create`.
 
-    Called on images `(B, H, W, 3)` RGB in [0, 255] of its `input_size` (so also by `predict`) it gives
+    For images `(B, H, W, 3)` RGB in [0, 255] of size `input_size`, a call (or `predict`) returns
     `{"boxes": (B, D, 4) float32 xyxy in pixels, "scores": (B, D), "classes": (B, D) int32 mask ids, 0 = no detection}`,
-    and with a mask head `"masks": (B, D, h, h)`, the probability inside each box; best first.
+    best first. With a mask head there is also `"masks": (B, D, h, h)`, the mask's probabilities inside each box.
 
-    To train, `fit` it, compiled without a loss, on batches that are dictionaries: `images`; `boxes (B, M, 4)` xyxy,
-    `classes (B, M)` mask ids, filled up with 0; and with a mask head `masks (B, M, H, W)` of zeros and ones.
+    For training, compile it without a loss and `fit` it on batches that are dictionaries: `images`; `boxes (B, M, 4)`
+    xyxy and `classes (B, M)` mask ids, both filled up with 0; and with a mask head `masks (B, M, H, W)` of zeros and
+    ones.
 
     Args:
-        parts: What it consists of.
-        network: Its name in `DETECTORS`.
-        options: All options that it was built with but the weights.
-        name: Of the model.
+        parts: Parts of the detector.
+        network: Name of the detector in `DETECTORS`.
+        options: All options that it was built with, except the weights.
+        name: Name of the model; None for the name of the detector.
+        class_names: Names of the classes, background first; None if they are not known.
 
     Attributes:
-        num_classes: Background included.
-        class_names: Names of the classes, background first; None where they are not known.
-        input_size: `(H, W)` of its images.
+        num_classes: Number of classes, including the background.
+        class_names: Names of the classes, background first; None if they are not known.
+        input_size: `(H, W)` of the input images.
         backbone_layers: Names of the backbone's layers.
     """
 
@@ -103,10 +105,10 @@ class RCNN(keras.Model):
         self.built = True
 
     def build(self, input_shape: Any = None) -> None:
-        """Do nothing: all parts are built when they are made."""
+        """Do nothing: all parts are built already."""
 
     def build_from_config(self, config: Any) -> None:
-        """Do nothing, as `build`."""
+        """Do nothing; see `build`."""
 
     def call(self, inputs, training=None):
         """Return detections of images, or the losses of a training batch."""
@@ -115,17 +117,17 @@ class RCNN(keras.Model):
         return self._detect(inputs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Add the parts of the loss, as all the papers do, and keep the mean of each."""
+        """Return the sum of all losses, as in the papers, and update the mean of each."""
         for part, value in y_pred.items():
             self._means[part].update_state(value)
         return sum(y_pred.values())
 
     def _features(self, images, training) -> list[Any]:
-        """Return the trunk's maps; of a single one Keras makes no list."""
+        """Return the trunk's maps as a list; Keras returns a single map without a list."""
         return keras.tree.flatten(self.trunk(images, training=training))
 
     def _rpn_outputs(self, features):
-        """Return objectness logits `(B, N)` and offsets `(B, N, 4)`, one each a feature map."""
+        """Return two lists with one entry per feature map: objectness logits `(B, N)` and offsets `(B, N, 4)`."""
         logits, offsets = [], []
         for one in features:
             objectness, moves = self.rpn(one)
@@ -134,7 +136,7 @@ class RCNN(keras.Model):
         return logits, offsets
 
     def _proposals(self, logits, offsets, training: bool):
-        """Return regions `(B, P, 4)` and `(B, P)` bool: which of them there are."""
+        """Return regions `(B, P, 4)`, and `(B, P)` bool: which of them are valid; the others fill up the array."""
         most = self.options["proposals"] * (2 if training else 1)
         boxes, scores = [], []
         for anchors, level_logits, moves in zip(self._anchors, logits, offsets):
@@ -160,7 +162,9 @@ class RCNN(keras.Model):
         rois, there = self._proposals(logits, offsets, training=True)
         found = self._rpn_losses(logits, offsets, true_boxes, valid)
 
-        rois = ops.concatenate([rois, true_boxes], axis=1)  # true boxes are proposals too, for the start
+        rois = ops.concatenate(
+            [rois, true_boxes], axis=1
+        )  # true boxes are proposals too: helps early training
         there = ops.concatenate([there, valid], axis=1)
         objects, positive, negative = match(pairwise_iou(rois, true_boxes), valid, HEAD_MATCH, HEAD_MATCH)
         count = self.options["regions"]
@@ -221,9 +225,9 @@ class RCNN(keras.Model):
         logits = self._mask_outputs(features, rois, classes)
         _, count, height, width = true_masks.shape
         flat = ops.reshape(ops.cast(true_masks, "float32"), (-1, count * height * width, 1))
-        place = objects * (height * width)
+        start = objects * (height * width)
         size = ops.full_like(objects, height), ops.full_like(objects, width)
-        targets = align(flat, rois, place, size, ops.ones_like(rois[..., 0]), logits.shape[-1], samples=2)
+        targets = align(flat, rois, start, size, ops.ones_like(rois[..., 0]), logits.shape[-1], samples=2)
         return losses.mask_loss(logits, targets[..., 0] >= 0.5, positive)
 
     def _detect(self, images) -> dict[str, Any]:
@@ -238,7 +242,7 @@ class RCNN(keras.Model):
         return found
 
     def _best(self, boxes, scores) -> dict[str, Any]:
-        """Keep the best boxes `(B, P, K, 4)`, scores `(B, P, K)`, of which none overlaps a better one of its class."""
+        """Return the best detections among boxes `(B, P, K, 4)` with scores `(B, P, K)`, after NMS in each class."""
         classes, most = scores.shape[2], self.options["detections"]
         everything = scores.shape[1] * classes
         few = min(max(self.options["proposals"], most), everything)
@@ -256,7 +260,7 @@ class RCNN(keras.Model):
 
     @property
     def head_variables(self) -> list[keras.Variable]:
-        """The trainable variables that are not the backbone's."""
+        """The trainable variables outside the backbone."""
         own = {
             id(variable)
             for layer in self.trunk.layers
@@ -266,7 +270,7 @@ class RCNN(keras.Model):
         return [variable for variable in self.trainable_variables if id(variable) not in own]
 
     def at_size(self, input_size: tuple[int, int]) -> "RCNN":
-        """Return the same detector, its weights copied, for images of another size."""
+        """Return a copy of this detector, with the same weights, for images of another size."""
         from wsseg import detectors
 
         options = self.options | {"input_size": tuple(input_size)}
@@ -275,13 +279,13 @@ class RCNN(keras.Model):
         return other
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `create` needs to build the network again; the weights are saved apart."""
+        """Return the arguments with which `create` builds the network again; the weights are saved separately."""
         names = self.class_names and list(self.class_names)
         return {"network": self.network, "options": self.options, "name": self.name, "class_names": names}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "RCNN":
-        """Rebuild from `get_config`."""
+        """Build the detector from the result of `get_config`."""
         from wsseg import detectors
 
         names = {"name": config["name"], "class_names": config.get("class_names")}
@@ -289,5 +293,5 @@ class RCNN(keras.Model):
 
 
 def _merge(regions):
-    """Make `(B, R, h, w, C)` one batch, `(B R, h, w, C)`."""
+    """Reshape `(B, R, h, w, C)` to one batch, `(B R, h, w, C)`."""
     return ops.reshape(regions, (-1, *regions.shape[2:]))

@@ -1,4 +1,4 @@
-"""Non-maximum suppression of a batch at once, in the graph."""
+"""Non-maximum suppression of a whole batch, inside the graph."""
 
 from keras import ops
 
@@ -6,21 +6,21 @@ from wsseg.detectors.boxes import pairwise_iou
 
 
 def suppress(boxes, there, level: float, groups=None):
-    """Say which boxes overlap no better one that is kept.
+    """Return which boxes are kept: those that overlap no better box that is kept.
 
-    Greedy suppression as the unique fixed point of "kept if and only if no better kept box overlaps it": starting from
-    all boxes, each round settles at least the best box that is not settled, usually most of them, and the last round
-    changes nothing. keras-cv's layer, which finds the same, works in tiles of 512 boxes: with 256 boxes of 128 x 128
-    images it takes eight times as long.
+    The result is that of greedy suppression. It is computed as the unique fixed point of "a box is kept if and only if
+    no better kept box overlaps it". The iteration starts with all boxes. Each round decides at least the best undecided
+    box, usually most of them, and it stops when a round changes nothing. keras-cv's layer gives the same result, but
+    works in tiles of 512 boxes: with 256 boxes of 128 x 128 images it takes eight times as long.
 
     Args:
         boxes: `(B, N, 4)` xyxy, best first.
-        there: `(B, N)` bool: which of them there are.
-        level: Of two boxes whose IoU is above it, the worse one goes.
-        groups: `(B, N)` int: only boxes of the same group suppress each other; None for one group.
+        there: `(B, N)` bool: whether a box is valid; the others are never kept.
+        level: Maximum IoU of two boxes that are kept; above it, the worse one is removed.
+        groups: `(B, N)` int: group of each box. Only boxes of the same group suppress each other. None for one group.
 
     Returns:
-        `(B, N)` bool.
+        `(B, N)` bool: whether a box is kept.
 
     Example:
         >>> import numpy as np

@@ -1,1 +1,1 @@
-"""Weights trained elsewhere: torchvision's state dicts become files that this package starts from."""
+"""Import of weights trained elsewhere: torchvision's state dicts are converted to weights files of this package."""

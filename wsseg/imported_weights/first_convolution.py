@@ -1,4 +1,4 @@
-"""Let a network's first convolution read images preprocessed Caffe's way instead of torchvision's."""
+"""Adapt a network's first convolution to images with Caffe's preprocessing instead of torchvision's."""
 
 import numpy as np
 
@@ -6,19 +6,19 @@ from wsseg.layers.image_preprocessing import CAFFE_MEAN_BGR, TORCH_MEAN_RGB, TOR
 
 
 def for_caffe_images(weight: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Take the difference of the two preprocessings into the weights.
+    """Include the difference between the two preprocessings in the weights of a convolution.
 
-    With p the raw image, torchvision's network reads t = (p / 255 - mean) / std, RGB, and one of
-    `keras.applications`' VGG reads c = p - m, BGR. So t = c / (255 std) + (m / 255 - mean) / std: a scale and an
-    offset a channel, and a convolution takes in both. Only zeros put around the image stand for another colour
-    then: by at most 0.009 standard deviations, the two means being nearly the same.
+    Let p be the raw image. Torchvision's network has the input t = (p / 255 - mean) / std in RGB;
+    `keras.applications`' VGG has the input c = p - m in BGR. So t = c / (255 std) + (m / 255 - mean) / std: a scale
+    and an offset per channel, which can be included in a convolution. The only difference is the colour of the zero
+    padding around the image: at most 0.009 standard deviations, because the two means are nearly equal.
 
     Args:
-        weight: `(out, 3, h, w)`, for mode "torch" of `ImagePreprocessing`.
-        bias: `(out,)`.
+        weight: `(out, 3, h, w)`: weights for mode "torch" of `ImagePreprocessing`.
+        bias: `(out,)`: bias for mode "torch".
 
     Returns:
-        The two for mode "caffe", float32.
+        Weight and bias for mode "caffe", float32, in the same layouts.
     """
     mean, std = np.array(TORCH_MEAN_RGB), np.array(TORCH_STD_RGB)
     offset = (np.array(CAFFE_MEAN_BGR[::-1]) / 255 - mean) / std

@@ -1,4 +1,4 @@
-"""From a torchvision state dict to a file that a segmenter or a backbone starts from."""
+"""Convert a torchvision state dict to a weights file for a segmenter or a backbone."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from wsseg.imported_weights.state_dict import read_state_dict
 from wsseg.imported_weights.torchvision_tensors import SOURCES, Tensor, to_keras
 from wsseg.training.model_files import require_space, save_model
 
-COUNTER = "num_batches_tracked"  # of PyTorch's batch norm, without a counterpart in Keras
+COUNTER = "num_batches_tracked"  # a counter of PyTorch's batch norm; Keras has none
 SECOND_HEAD = "aux_classifier."
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What was written.
+    """Description of the file that was written.
 
     Attributes:
         path: The file.
-        num_classes: That the network tells apart.
-        auxiliary: Whether the second head's weights are in it; None for classifiers.
+        num_classes: Number of classes of the network.
+        auxiliary: Whether the file holds the weights of the second head; None for classifiers.
     """
 
     path: Path
@@ -34,36 +34,36 @@ class Imported:
     auxiliary: bool | None
 
     def describe(self) -> str:
-        """Say what is in the file and how to start from it."""
+        """Return a sentence on the content of the file and how to use it."""
         if self.auxiliary is None:
             return f"{self.num_classes} classes; give it as the backbone's `weights`"
-        second = "the auxiliary head too" if self.auxiliary else "no auxiliary head, which will start anew"
+        second = "the auxiliary head too" if self.auxiliary else "no auxiliary head (it starts at random)"
         return f"{self.num_classes} classes, {second}; give it as the segmenter's `weights`"
 
 
 def import_weights(
     file: str | Path, network: str, out: str | Path, num_classes: int | None = None
 ) -> Imported:
-    """Turn a torchvision state dict into a file of this package's.
+    """Convert a torchvision state dict to a weights file of this package.
 
-    A segmentation network's becomes a `.keras` file that `segmenters.create(network, weights=out)` and the
-    recipe's `segment.weights` take; without the tensors `aux_classifier.*` it has no second head, which then
-    starts from random weights where one is wanted. A classifier's becomes a `.weights.h5` file, top included,
-    that `backbones.create(network, weights=out)` takes. For `vgg16`, which every segmenter on VGG-16 is built on
-    and whose preprocessing is Caffe's, the first convolution is rewritten (`for_caffe_images`).
+    The state dict of a segmentation network becomes a `.keras` file for `segmenters.create(network, weights=out)` and
+    the recipe's `segment.weights`. If it lacks the tensors `aux_classifier.*`, the file has no second head; a segmenter
+    with a second head then starts that head from random weights. The state dict of a classifier becomes a
+    `.weights.h5` file, top included, for `backbones.create(network, weights=out)`. For `vgg16`, which has Caffe's
+    preprocessing and is the base of every segmenter on VGG-16, the first convolution is adapted (`for_caffe_images`).
 
     Args:
         file: A `.safetensors`, `.pth` or `.pt` file (`read_state_dict`).
         network: A key of `SOURCES`.
-        out: The file to write, whole or not at all; its folder is made.
-        num_classes: How many classes the weights must be for; None takes them as they are.
+        out: The file to write, atomically; its folder is created.
+        num_classes: Expected number of classes of the weights; None for any number.
 
     Returns:
-        What was written.
+        A description of the file.
 
     Raises:
-        InputError: An unknown network, a file that can't be read, is of another network (the message names the
-            first tensor that differs) or has another number of classes, or an unfit name of `out`.
+        InputError: The network is unknown, the name of `out` does not fit, or the file cannot be read, belongs to
+            another network (the message names the first tensor that differs) or has another number of classes.
     """
     source = SOURCES.get(network)
     if source is None:
@@ -77,7 +77,7 @@ def import_weights(
     if difference:
         fits = [other for other in SOURCES if not _compare(state, other)[2]]
         hint = f"it fits `{fits[0]}`" if fits else f"give torchvision's state dict of `{network}`"
-        raise InputError(f"weights file {file} isn't of `{network}`: {difference}; {hint}")
+        raise InputError(f"weights file {file} does not fit `{network}`: {difference}; {hint}")
     if num_classes is not None and num_classes != found:
         raise InputError(
             f"weights file {file} has {found} classes (tensor `{source.last}`), not {num_classes}; import it "
@@ -96,7 +96,7 @@ def import_weights(
         save_model(model, out)
     else:
         require_space(out, model.variables)
-        # Keras goes by the suffix.
+        # Keras chooses the format by the suffix.
         partial = out.with_name(f".{out.name.removesuffix(suffix)}.partial{suffix}")
         model.save_weights(partial)
         partial.replace(out)
@@ -104,14 +104,14 @@ def import_weights(
 
 
 def assign(model: keras.Model, tensors: Iterable[Tensor], state: Mapping[str, np.ndarray]) -> None:
-    """Set the weights of a network, second head included.
+    """Set the weights of a network, including those of a second head.
 
     Args:
-        model: Changed in place.
-        tensors: Which tensor is which weight.
-        state: The tensors.
+        model: Model to change in place.
+        tensors: For each tensor, the weight that it becomes.
+        state: Tensor name -> tensor, in PyTorch's layout.
     """
-    named = getattr(model, "named_layers", None)  # a segmenter's; `layers` lacks those of its second head
+    named = getattr(model, "named_layers", None)  # of a segmenter; `layers` lacks those of its second head
     layers = named() if named else {layer.name: layer for layer in model.layers}
     weights: dict[str, dict[int, np.ndarray]] = {}
     for tensor in tensors:
@@ -122,10 +122,11 @@ def assign(model: keras.Model, tensors: Iterable[Tensor], state: Mapping[str, np
 
 
 def _compare(state: Mapping[str, np.ndarray], network: str) -> tuple[int, bool, str | None]:
-    """Compare a state dict with a network's tensors.
+    """Compare a state dict with the tensors of a network.
 
     Returns:
-        Its number of classes, whether it has a second head, and the first difference in words, or None.
+        The number of classes and whether there is a second head, both of the state dict; and the first difference in
+        words, or None.
     """
     source = SOURCES[network]
     last = state.get(source.last)

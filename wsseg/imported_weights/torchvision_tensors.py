@@ -1,4 +1,4 @@
-"""Which tensor of a torchvision state dict is which weight of a network here: plain data, made by rule.
+"""Mapping from the tensors of torchvision's state dicts to the weights of this package's networks, as plain data.
 
 Names and shapes are those of torchvision 0.29 (`models/resnet.py`, `models/vgg.py`, `models/segmentation/`).
 """
@@ -16,11 +16,12 @@ class Tensor:
     """A tensor and the weight that it becomes.
 
     Attributes:
-        name: In the state dict.
-        shape: There: `(out, in, h, w)` of a convolution, `(out, in)` of a dense layer.
-        layer: The Keras layer's name.
-        index: Of the weight among the layer's.
-        map_chw: Of a dense layer that reads a flattened map, the map's shape; otherwise None.
+        name: Name of the tensor in the state dict.
+        shape: Shape in the state dict: `(out, in, h, w)` for a convolution, `(out, in)` for a dense layer, `(out,)`
+            for a vector.
+        layer: Name of the Keras layer.
+        index: Index of the weight in the layer's list of weights.
+        map_chw: Shape of the map, if the layer is a dense layer whose input is a flattened map; otherwise None.
     """
 
     name: str
@@ -31,11 +32,11 @@ class Tensor:
 
 
 def to_keras(array: np.ndarray, map_chw: tuple[int, int, int] | None = None) -> np.ndarray:
-    """Bring a tensor into Keras' order of axes.
+    """Convert a tensor to Keras' order of axes.
 
     Args:
-        array: A convolution's `(out, in, h, w)`, a dense layer's `(out, in)`, or a vector.
-        map_chw: The shape of the map whose flattened values a dense layer reads. PyTorch flattens it channel
+        array: `(out, in, h, w)` for a convolution, `(out, in)` for a dense layer, or a vector.
+        map_chw: Shape of the map, if the input of a dense layer is a flattened map. PyTorch flattens it channel
             by channel, Keras pixel by pixel.
 
     Returns:
@@ -60,9 +61,9 @@ class Source:
 
     Attributes:
         kind: "fcn", "deeplab", "resnet" or "vgg".
-        depth: Of the ResNet.
-        first: The convolution that reads the image, if it must be rewritten for mode "caffe" of the
-            preprocessing.
+        depth: Number of layers of the ResNet; 0 for VGG.
+        first: Name of the first convolution, if it must be adapted to mode "caffe" of the preprocessing; otherwise
+            None.
     """
 
     kind: str
@@ -76,15 +77,15 @@ class Source:
 
     @property
     def last(self) -> str:
-        """The tensor that has a row for each class."""
+        """Name of the tensor with one row per class."""
         return {"resnet": "fc", "vgg": "classifier.6"}.get(self.kind, "classifier.4") + ".weight"
 
     def tensors(self, num_classes: int, auxiliary: bool = False) -> list[Tensor]:
-        """List all tensors in the network's order, without the counters `num_batches_tracked`.
+        """Return all tensors in the network's order, without the counters `num_batches_tracked`.
 
         Args:
-            num_classes: That the network tells apart.
-            auxiliary: Of a segmentation network: with its second head.
+            num_classes: Number of classes of the network.
+            auxiliary: Whether to include the second head of a segmentation network.
         """
         if self.kind == "vgg":
             return list(_vgg16(num_classes))
@@ -111,22 +112,22 @@ SOURCES = {
     "vgg16_torch": Source("vgg"),
     "vgg16": Source("vgg", first="features.0"),
 }
-"""Name of a segmenter or backbone here -> whose weights it takes."""
+"""Name of a segmenter or backbone of this package -> the torchvision network with its weights."""
 
 VGG16_CONVOLUTIONS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-"""Channels by block; configuration D of Simonyan and Zisserman 2015, table 1."""
+"""Channels of the convolutions in each block: configuration D of Simonyan and Zisserman 2015, table 1."""
 
 
 def _affine(
     module: str, layer: str, shape: tuple[int, ...], map_chw: tuple[int, int, int] | None = None
 ) -> Iterator[Tensor]:
-    """Yield weight and bias of a convolution or dense layer."""
+    """Yield the weight and bias of a convolution or dense layer."""
     yield Tensor(f"{module}.weight", shape, layer, 0, map_chw)
     yield Tensor(f"{module}.bias", shape[:1], layer, 1)
 
 
 def _convolution(module: str, layer: str, norm: str, norm_layer: str, shape: tuple[int, ...]):
-    """Yield the tensors of a convolution without bias and of the batch norm behind it."""
+    """Yield the tensors of a convolution without bias, and of the batch norm after it."""
     yield Tensor(f"{module}.weight", shape, layer, 0)
     for index, part in enumerate(("weight", "bias", "running_mean", "running_var")):
         yield Tensor(f"{norm}.{part}", shape[:1], norm_layer, index)

@@ -1,4 +1,4 @@
-"""Scores of masks, of maps, of objects and of image-level predictions. NumPy, SciPy and pycocotools only."""
+"""Scores of masks, maps, objects and image-level predictions. NumPy, SciPy and pycocotools only."""
 
 from wsseg.metrics.average_precision import average_precision, mean_average_precision
 from wsseg.metrics.boundary_scores import BoundaryScores

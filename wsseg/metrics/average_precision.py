@@ -1,4 +1,4 @@
-"""Average precision: how well scores rank the images that hold a class before those that do not."""
+"""Average precision: how well scores rank the images with a class before those without."""
 
 import numpy as np
 
@@ -9,16 +9,16 @@ def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
     """Return the area under the step-wise precision-recall curve.
 
     Args:
-        scores: `(N,) float`: higher means more likely present. Only their order matters.
+        scores: `(N,) float`: a higher score means that the class is more likely present. Only their order matters.
         truth: `(N,) bool` or 0/1: present or not.
 
     Returns:
-        sum_n (R_n - R_(n-1)) P_n over the distinct scores as thresholds, from the highest down; images of
-        equal score enter together, so the value does not depend on their order. nan if no image is
-        positive. There is no interpolation: this is not the 11-point figure of VOC 2007.
+        sum_n (R_n - R_(n-1)) P_n over the distinct scores as thresholds, in falling order. Images of equal
+        score are added together, so the value does not depend on their order. nan if no image is positive.
+        There is no interpolation: this is not the 11-point average precision of VOC 2007.
 
     Raises:
-        InputError: Shapes differ, a score is not finite, or `truth` holds other values than 0 and 1.
+        InputError: The shapes differ, a score is not finite, or `truth` holds values other than 0 and 1.
 
     Example:
         >>> round(average_precision(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])), 4)
@@ -33,13 +33,13 @@ def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
     if not np.isfinite(scores).all():
         raise InputError("`scores` must be finite; got nan or infinity; check the classifier's output")
     if not np.isin(truth, (0, 1)).all():
-        raise InputError("`truth` must hold 0 and 1 only; got other values; give one column a class")
+        raise InputError("`truth` must hold 0 and 1 only; got other values; give one column per class")
     positives = np.count_nonzero(truth)
     if positives == 0:
         return float("nan")
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(truth[order].astype(np.int64))
-    # The last of each run of equal scores: where a threshold can be.
+    # The last of each run of equal scores; thresholds lie there.
     last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
     precision = hits[last] / (last + 1)
     recall = hits[last] / positives
@@ -47,18 +47,18 @@ def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
 
 
 def mean_average_precision(scores: np.ndarray, truth: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return the mean of the classes' average precision, and each.
+    """Return the mean of the classes' average precision, and the average precision of each class.
 
     Args:
         scores: `(N, K) float`.
         truth: `(N, K) bool` or 0/1.
 
     Returns:
-        The mean over the classes that some image holds (nan if there is none), and `(K,) float64` with
-        nan for the classes that no image holds.
+        The mean over the classes that occur in some image (nan if there are none), and `(K,) float64` with
+        nan for classes that occur in no image.
 
     Raises:
-        InputError: As in `average_precision`.
+        InputError: See `average_precision`.
 
     Example:
         >>> mean_average_precision(np.array([[0.9, 0.2], [0.1, 0.3]]), np.array([[1, 0], [0, 0]]))

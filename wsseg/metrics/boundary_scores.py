@@ -1,4 +1,4 @@
-"""Boundary IoU of semantic masks, class by class, over any number of images."""
+"""Boundary IoU of semantic masks, for each class, over any number of images."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,14 +12,14 @@ from wsseg.metrics.mask_iou import boundary_region
 class BoundaryScores:
     """Mean boundary IoU of semantic masks.
 
-    The boundary pixels of a class are counted over all images before the ratio is taken, as `ConfusionMatrix` does
-    with all pixels. Both masks are cut where the truth is not known, before their boundaries are taken: so a perfect
-    prediction scores 1 whatever it says there (VOC leaves a band around each object open).
+    The boundary pixels of a class are counted over all images before the ratio is computed, as in `ConfusionMatrix`.
+    Pixels of unknown truth are removed from both masks before their boundaries are computed. So a prediction that is
+    right wherever the truth is known scores 1 (VOC ignores a band around each object).
 
     Args:
-        num_classes: K, the background included.
+        num_classes: Number of classes K, including the background.
         ratio: Width of the boundary as a share of the image's diagonal; see `boundary_iou`.
-        ignore: The value that means "not known".
+        ignore: Value that means "unknown".
 
     Example:
         >>> score = BoundaryScores(num_classes=2)
@@ -30,7 +30,7 @@ class BoundaryScores:
 
     def __init__(self, num_classes: int, ratio: float = 0.02, ignore: int = 255):
         self.ratio, self.ignore = ratio, ignore
-        # Rows: shared by truth and prediction, in either.
+        # Rows: intersection and union of the boundaries. Columns: classes.
         self._counts = np.zeros((2, num_classes), np.int64)
 
     def update(self, prediction: np.ndarray, truth: np.ndarray) -> None:
@@ -38,10 +38,10 @@ class BoundaryScores:
 
         Args:
             prediction: `(H, W)` integers: 0..K-1, or `ignore`.
-            truth: `(H, W)` integers, the same.
+            truth: `(H, W)` integers: 0..K-1, or `ignore`.
 
         Raises:
-            InputError: The shapes differ.
+            InputError: The shapes differ, or an id is neither in 0..K-1 nor `ignore`.
         """
         prediction, truth = np.asarray(prediction), np.asarray(truth)
         if prediction.shape != truth.shape or truth.ndim != 2:
@@ -64,7 +64,8 @@ class BoundaryScores:
             class_names: K names in id order, the background first.
 
         Returns:
-            `boundary_iou` by class name, None for a class in no mask, and `boundary_miou`, the mean of the others.
+            `boundary_iou`: class name -> boundary IoU, None for a class in no mask; and `boundary_miou`, the mean over
+            the other classes.
         """
         shared, either = self._counts.tolist()
         values = [s / e if e else None for s, e in zip(shared, either)]

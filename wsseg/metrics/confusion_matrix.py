@@ -1,4 +1,4 @@
-"""Pixels counted by true and predicted class, and the scores that follow from the counts."""
+"""Counts of pixels by true and predicted class, and the scores computed from them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,14 +9,14 @@ from wsseg.errors import InputError, require_whole
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Divide; 0 / 0 is nan, without a warning."""
+    """Divide two arrays; 0 / 0 is nan, without a warning."""
     result = np.full(np.shape(denominator), np.nan)
     np.divide(numerator, denominator, out=result, where=np.asarray(denominator) > 0)
     return result
 
 
 def _mean(values: np.ndarray) -> float:
-    """Mean of what is not nan; nan where nothing is left."""
+    """Return the mean of the values that are not nan; nan if there are none."""
     present = values[~np.isnan(values)]
     return float(present.mean()) if present.size else float("nan")
 
@@ -25,19 +25,19 @@ class ConfusionMatrix:
     """Count pixels by true and predicted class over any number of images, then score them.
 
     Conventions, so that figures can be compared:
-        - All images are pooled before any ratio is taken (the convention of VOC), not averaged image by
-          image.
-        - A pixel whose truth is `ignore` is not scored, whatever is predicted there.
-        - A scored pixel that is predicted as `ignore` (an unsure pseudo-label) is a miss: it counts among the
-          truth of its class and in no class's predictions. It lowers accuracy, recall and IoU of its
-          class and is nobody's false positive. These pixels are kept apart, in `unsure`.
-        - A class that is in no truth and in no prediction has no IoU (nan) and is left out of the mean; a
-          class that is predicted but never true has IoU 0 and counts.
-        - Class accuracy needs truth: it is nan for a class that is never true, and left out of its mean.
+        - The pixels of all images are pooled before any ratio is computed (VOC's convention); ratios are not
+          averaged over images.
+        - A pixel whose truth is `ignore` is not scored, whatever the prediction.
+        - A scored pixel that is predicted as `ignore` (an unsure pseudo-label) is a miss: it counts in the
+          truth of its class and in no class's predictions. It lowers accuracy, recall and IoU of its class,
+          and is a false positive of no class. These pixels are counted separately, in `unsure`.
+        - A class that is in no truth and in no prediction has no IoU (nan) and is left out of the mean. A
+          class that is predicted but never true has IoU 0 and counts in the mean.
+        - Class accuracy is nan for a class that is never true; the mean leaves this class out.
 
     Args:
-        num_classes: K, the background included (21 for VOC).
-        ignore: The value that means "not known" in truths and predictions, or None for no such value.
+        num_classes: Number of classes K, including the background (21 for VOC).
+        ignore: Value that means "unknown" in truths and predictions; None if there is no such value.
 
     Raises:
         InputError: `num_classes` is not a positive integer.
@@ -67,12 +67,15 @@ class ConfusionMatrix:
     def from_counts(
         cls, matrix: np.ndarray, unsure: np.ndarray | None = None, ignore: int | None = 255
     ) -> "ConfusionMatrix":
-        """Return a confusion matrix that holds counts made elsewhere.
+        """Return a confusion matrix with given counts.
 
         Args:
             matrix: `(K, K) int`: rows are the truth, columns the prediction.
-            unsure: `(K,) int`: scored pixels predicted as `ignore`, or None for none.
-            ignore: As in the constructor.
+            unsure: `(K,) int`: scored pixels predicted as `ignore`; None for zeros.
+            ignore: See the constructor.
+
+        Raises:
+            InputError: `matrix` is not `(K, K)` integers of 0 or more.
         """
         matrix = np.asarray(matrix)
         if (
@@ -90,7 +93,7 @@ class ConfusionMatrix:
 
     @property
     def matrix(self) -> np.ndarray:
-        """`(K, K) int64`: pixels by truth (rows) and prediction (columns); `unsure` is not in it."""
+        """`(K, K) int64`: pixels by truth (rows) and prediction (columns), without `unsure`."""
         return self._counts[:, :-1].copy()
 
     @property
@@ -100,7 +103,7 @@ class ConfusionMatrix:
 
     @property
     def pixels(self) -> int:
-        """How many pixels were scored."""
+        """Number of pixels scored."""
         return int(self._counts.sum())
 
     def update(self, prediction: np.ndarray, truth: np.ndarray) -> None:
@@ -108,7 +111,7 @@ class ConfusionMatrix:
 
         Args:
             prediction: Integers of any shape: 0..K-1, or `ignore`.
-            truth: The same shape: 0..K-1, or `ignore` where nothing is scored.
+            truth: Integers of the same shape: 0..K-1, or `ignore` for pixels that are not scored.
 
         Raises:
             InputError: The shapes differ, an array is not integer, or a scored pixel has an id outside
@@ -148,7 +151,7 @@ class ConfusionMatrix:
         """Add the counts of `other` to this one, and return this one.
 
         Raises:
-            InputError: The two differ in `num_classes` or `ignore`.
+            InputError: The two matrices differ in `num_classes` or `ignore`.
         """
         if (self.num_classes, self.ignore) != (other.num_classes, other.ignore):
             raise InputError(
@@ -168,7 +171,7 @@ class ConfusionMatrix:
         return _ratio(hits, self._counts.sum(1) + self._counts[:, :-1].sum(0) - hits)
 
     def miou(self) -> float:
-        """Return the mean IoU over the classes that have one; nan if none has."""
+        """Return the mean IoU over the classes that have one; nan if no class has one."""
         return _mean(self.iou())
 
     def pixel_accuracy(self) -> float:
@@ -180,7 +183,7 @@ class ConfusionMatrix:
         return _ratio(np.diag(self._counts), self._counts.sum(1))
 
     def mean_class_accuracy(self) -> float:
-        """Return the mean of `class_accuracy` over the classes that are true somewhere."""
+        """Return the mean of `class_accuracy` over the classes that occur in the truth."""
         return _mean(self.class_accuracy())
 
     def frequency_weighted_iou(self) -> float:
@@ -189,7 +192,7 @@ class ConfusionMatrix:
         return float(_ratio(np.nansum(frequency * self.iou()), frequency.sum()))
 
     def scores(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """Return every score as JSON can hold it: nan becomes None.
+        """Return all scores as values for JSON: nan becomes None.
 
         Args:
             class_names: K names in id order, the background first.

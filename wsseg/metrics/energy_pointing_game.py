@@ -10,8 +10,8 @@ from wsseg.metrics.map_checks import checked, region
 class EnergyPointingGame:
     r"""Mean share of a map's energy inside the object, of Wang et al., over any number of maps.
 
-    $Proportion = \sum_{(i, j) \in object} L_{ij} / \sum_{(i, j)} L_{ij}$ (section 4.3); the paper takes the
-    object's box, any region will do. A map of zeros has no energy anywhere and counts as 0.
+    $Proportion = \sum_{(i, j) \in object} L_{ij} / \sum_{(i, j)} L_{ij}$ (section 4.3). The paper uses the
+    object's box; any region can be given. A map of zeros counts as 0.
 
     Example:
         >>> score = EnergyPointingGame()
@@ -31,18 +31,20 @@ class EnergyPointingGame:
         """Count one map.
 
         Args:
-            map_hw: `(H, W)` float, none below 0.
-            object_hw: `(H, W)` bool: the object, or its box.
-            ignored_hw: `(H, W)` bool: pixels that count neither inside nor outside, or None.
+            map_hw: `(H, W)` float, 0 or more.
+            object_hw: `(H, W)` bool: pixels of the object, or of its box.
+            ignored_hw: `(H, W)` bool: pixels that count neither as inside nor as outside; None if all count.
 
         Raises:
-            InputError: The map is not finite or below 0 somewhere, or the shapes differ.
+            InputError: The map is not finite or has a value below 0, or the shapes differ.
         """
         values = checked(map_hw, least=0)
         inside = region("object_hw", object_hw, values.shape)
         if ignored_hw is not None:
             values = np.where(region("ignored_hw", ignored_hw, values.shape), 0, values)
-        values = values / max(values.max(), np.finfo(float).tiny)  # the sum of huge values may be infinite
+        values = values / max(
+            values.max(), np.finfo(float).tiny
+        )  # scaled, because the sum of huge values may be infinite
         total = values.sum()
         self.maps += 1
         if total > 0:
@@ -51,7 +53,7 @@ class EnergyPointingGame:
             self.empty += 1
 
     def result(self) -> dict[str, Any]:
-        """Return `energy_pointing_game` in [0, 1] (None before anything is counted), `maps`, `empty` ones of them."""
+        """Return `energy_pointing_game` in [0, 1] (None before anything is counted), `maps`, `empty` (maps of 0)."""
         return {
             "energy_pointing_game": self._sum / self.maps if self.maps else None,
             "maps": self.maps,

@@ -27,33 +27,33 @@ ROWS = (
     "ar_medium",
     "ar_large",
 )
-"""COCO's twelve numbers, in its order. Small is below 32 x 32 pixels, large above 96 x 96."""
+"""COCO's twelve numbers, in COCO's order. Small means an area below 32 x 32 pixels, large above 96 x 96."""
 
 DECIMALS = 12
-"""COCO's code adds a tiny number to what it divides by, and a perfect score comes out as 0.9999999999999998."""
+"""Decimals of the scores. COCO's code adds a tiny number to denominators; a perfect score is 0.9999999999999998."""
 
 KINDS = {"masks": "segm", "boxes": "bbox"}
 
 
 class InstanceAveragePrecision:
-    """COCO's scores over any number of images, by its own code.
+    """COCO's scores over any number of images, computed by COCO's own code.
 
-    AP is the precision averaged over 101 recalls, the classes and the ten IoUs 0.50, 0.55, ..., 0.95; AR is the recall
-    that so many detections an image reach, averaged over classes and IoUs. Conventions:
-        - A class without a true object has no score (None) and is left out of the means, whatever is detected
-          as it; if that is so of all classes, or of an object size, the mean is None (COCO prints -1).
-        - A detection on a crowd is not counted at all, neither is a crowd that is not found. So are detections
-          and objects of another size in the rows of small, medium and large objects.
-        - The area that decides the size is that of the true mask (in the box rows too, as in COCO's files), of the
-          box where there is no mask. Of a detection it is that of the mask in mask rows, of the box in box rows.
-        - At most 100 detections an image and class are looked at, the surest.
+    AP is the precision averaged over 101 recalls, the classes and the ten IoUs 0.50, 0.55, ..., 0.95. AR is the recall
+    with at most 1, 10 or 100 detections per image, averaged over classes and IoUs. Conventions:
+        - A class without a true object has no score (None) and is left out of the means, even if it is predicted.
+          If no class has a true object (or none of an object size), the mean is None (COCO prints -1).
+        - A detection on a crowd does not count, and a crowd that is not found does not count either. In the rows of
+          small, medium and large objects, detections and objects of other sizes do not count.
+        - The size of a true object is the area of its mask (in the box rows too, as in COCO's files), or of its box
+          if there is no mask. The size of a detection is the area of its mask in mask rows, of its box in box rows.
+        - At most 100 detections per image and class are used, those with the highest scores.
 
     Args:
-        class_names: K names: class ids 1..K, as in `Instances`.
-        kind: What has to overlap: masks or boxes.
+        class_names: K names, of the class ids 1..K in `Instances`.
+        kind: Which overlaps are compared: masks or boxes.
 
     Raises:
-        InputError: There is no such kind, or no class.
+        InputError: There is no such kind, or there are no classes.
 
     Example:
         >>> score = InstanceAveragePrecision(["cat"], kind="boxes")
@@ -82,16 +82,16 @@ class InstanceAveragePrecision:
     def update(
         self, image_id: str, predicted: Instances, true: Instances, true_areas: np.ndarray | None = None
     ) -> None:
-        """Add one image; each image once, those without an object too.
+        """Add one image. Add each image once, including images without objects.
 
         Args:
-            image_id: The image.
-            predicted: With scores; with masks, if masks are scored.
-            true: With masks, if masks are scored.
-            true_areas: `(N,)`: areas of the true objects in pixels, if a file states them; None to measure them.
+            image_id: Id of the image.
+            predicted: Predicted objects with scores, and with masks if `kind` is masks.
+            true: True objects, with masks if `kind` is masks.
+            true_areas: `(N,)`: areas of the true objects in pixels, as stated in a file; None to measure them.
 
         Raises:
-            InputError: The image was added before, or scores or masks are missing, a score is not finite, a class id
+            InputError: The image was added before, scores or masks are missing, a score is not finite, a class id
                 is outside 1..K, or the sizes differ. Nothing is added then.
         """
         if image_id in self._images:
@@ -99,7 +99,7 @@ class InstanceAveragePrecision:
         self._check(image_id, predicted, true)
         areas = _areas(true, "masks") if true_areas is None else np.asarray(true_areas, np.float64)
         if areas.shape != (len(true),):
-            raise InputError(f"`true_areas` must be ({len(true)},), one a true object; got {areas.shape}")
+            raise InputError(f"`true_areas` must be ({len(true)},), one per true object; got {areas.shape}")
         self._images[image_id] = len(self._images) + 1, true.size_hw
         self._true += self._annotations(image_id, true, areas, len(self._true))
         found = self._annotations(image_id, predicted, _areas(predicted, self.kind), len(self._predicted))
@@ -113,11 +113,12 @@ class InstanceAveragePrecision:
             raise InputError(f"image `{image_id}`: each predicted object needs a finite score")
         if predicted.size_hw != true.size_hw:
             raise InputError(
-                f"image `{image_id}`: the prediction is of (H, W) {predicted.size_hw}, the truth of {true.size_hw}"
+                f"image `{image_id}`: the prediction has (H, W) {predicted.size_hw}, the truth {true.size_hw}; "
+                "they must be equal"
             )
         for name, instances in (("predicted", predicted), ("true", true)):
             if self.kind == "masks" and instances.masks is None and len(instances):
-                raise InputError(f"image `{image_id}`: the {name} objects have no masks; score `boxes`")
+                raise InputError(f"image `{image_id}`: the {name} objects have no masks; try `kind` boxes")
             wrong = instances.class_ids[
                 (instances.class_ids < 1) | (instances.class_ids > len(self.class_names))
             ]
@@ -130,7 +131,7 @@ class InstanceAveragePrecision:
     def _annotations(
         self, image_id: str, instances: Instances, areas: np.ndarray, before: int
     ) -> list[dict[str, Any]]:
-        """COCO's annotations, numbered from 1: its code takes a match with number 0 for none."""
+        """Return COCO's annotations, numbered from 1, because COCO's code reads a match with number 0 as no match."""
         boxes = instances.boxes_xyxy.astype(np.float64)
         boxes[:, 2:] -= boxes[:, :2]
         runs = encode_masks(instances.masks) if self.kind == "masks" and len(instances) else None
@@ -151,21 +152,21 @@ class InstanceAveragePrecision:
         """Return the scores.
 
         Returns:
-            COCO's twelve numbers (`ROWS`), in [0, 1] or None; `by_class`: name -> `ap`, `ap50` and `objects` (true
-            ones without crowds); `kind`, `images`, `objects`, `crowds` and `detections`.
+            COCO's twelve numbers (`ROWS`), in [0, 1] or None; `by_class`: name -> `ap`, `ap50` and `objects` (number
+            of true objects without crowds); `kind`, `images`, `objects`, `crowds` and `detections`.
         """
         evaluated = self._evaluate()
         objects = np.bincount(
             [a["category_id"] - 1 for a in self._true if not a["iscrowd"]], minlength=len(self.class_names)
         )
-        precision = evaluated["precision"][:, :, :, 0, 2]  # of all sizes, 100 detections
+        precision = evaluated["precision"][:, :, :, 0, 2]  # all sizes, 100 detections
         by_class = {
             name: {
-                "ap": _mean(precision[:, :, place]),
-                "ap50": _mean(precision[0, :, place]),
-                "objects": int(objects[place]),
+                "ap": _mean(precision[:, :, index]),
+                "ap50": _mean(precision[0, :, index]),
+                "objects": int(objects[index]),
             }
-            for place, name in enumerate(self.class_names)
+            for index, name in enumerate(self.class_names)
         }
         return evaluated["rows"] | {
             "by_class": by_class,
@@ -177,18 +178,18 @@ class InstanceAveragePrecision:
         }
 
     def precision_at_recalls(self) -> dict[str, np.ndarray | None]:
-        """Return the precision over recall at IoU 0.5, for a figure.
+        """Return the precision-recall curve of each class at IoU 0.5, for a figure.
 
         Returns:
-            Class name -> `(101,) float64`: the highest precision at a recall of 0, 0.01, ..., 1 or more, 0 where
-            that recall is not reached; None for a class without a true object.
+            Class name -> `(101,) float64`: for each recall 0, 0.01, ..., 1, the highest precision at this or a higher
+            recall, and 0 if the recall is not reached; None for a class without a true object.
         """
         curves = self._evaluate()["precision"][0, :, :, 0, 2].T
         return {n: None if c[0] < 0 else c.copy() for n, c in zip(self.class_names, curves)}
 
     def _evaluate(self) -> dict[str, Any]:
         if self._evaluated is None:
-            with contextlib.redirect_stdout(io.StringIO()):  # it reports every step
+            with contextlib.redirect_stdout(io.StringIO()):  # COCO's code prints every step
                 scorer = COCOeval(self._as_coco(self._true), self._as_coco(self._predicted), KINDS[self.kind])
                 scorer.evaluate()
                 scorer.accumulate()
@@ -202,7 +203,9 @@ class InstanceAveragePrecision:
         files.dataset = {
             "images": [{"id": n, "height": h, "width": w} for n, (h, w) in self._images.values()],
             "categories": [{"id": number + 1} for number in range(len(self.class_names))],
-            "annotations": [dict(annotation) for annotation in annotations],  # its code writes into them
+            "annotations": [
+                dict(annotation) for annotation in annotations
+            ],  # copies: COCO's code writes into them
         }
         files.createIndex()
         return files

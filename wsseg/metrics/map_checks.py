@@ -1,4 +1,4 @@
-"""The checks and the scaling of a map and its object that the localisation scores share."""
+"""Checks and scaling of maps and object masks, shared by the localisation scores."""
 
 import numpy as np
 
@@ -10,10 +10,10 @@ def checked(map_hw: np.ndarray, least: float | None = None) -> np.ndarray:
 
     Args:
         map_hw: `(H, W)` real.
-        least: The least value allowed, or None for any.
+        least: Minimum value allowed, or None for no minimum.
 
     Raises:
-        InputError: Another shape, no pixel, nan or infinity, or a value below `least`.
+        InputError: The map has another shape or no pixel, or holds nan, infinity or a value below `least`.
     """
     values = np.asarray(map_hw)
     if values.ndim != 2 or not values.size or values.dtype.kind not in "fiub":
@@ -31,7 +31,7 @@ def checked(map_hw: np.ndarray, least: float | None = None) -> np.ndarray:
 
 
 def unit_range(map_hw: np.ndarray) -> np.ndarray:
-    """Scale a map linearly to [0, 1], as Choe et al. do before the threshold is swept.
+    """Scale a map linearly to [0, 1], as Choe et al. do before they try all thresholds.
 
     Args:
         map_hw: `(H, W)` real.
@@ -50,7 +50,7 @@ def unit_range(map_hw: np.ndarray) -> np.ndarray:
     low, high = values.min(), values.max()
     if high <= low:
         return np.zeros(values.shape, np.float32)
-    # Divided first: the span of two finite numbers may be infinite.
+    # Halved first, because the difference of two finite numbers may be infinite.
     scaled = (values / 2 - low / 2) / (high / 2 - low / 2)
     return np.clip(scaled, 0, 1).astype(np.float32)
 
@@ -58,8 +58,13 @@ def unit_range(map_hw: np.ndarray) -> np.ndarray:
 def region(name: str, mask_hw: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Return a mask as bool, after checking that it fits the map.
 
+    Args:
+        name: Name of the argument in the error message.
+        mask_hw: `(H, W)` bool, or integers 0 and 1.
+        shape: `(H, W)` of the map.
+
     Raises:
-        InputError: It is not bool or 0 and 1, or of another shape than the map.
+        InputError: The mask is neither bool nor 0 and 1, or its shape differs from the map's.
     """
     mask = np.asarray(mask_hw)
     if mask.shape != shape:

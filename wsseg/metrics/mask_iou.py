@@ -1,4 +1,4 @@
-"""IoU of masks with masks, and of their boundaries. NumPy, SciPy and pycocotools."""
+"""IoU of masks, and of their boundaries. NumPy, SciPy and pycocotools."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,8 @@ def mask_iou(masks: np.ndarray, others: np.ndarray, crowd: Sequence[bool] | None
     Args:
         masks: `(N, H, W)` bool.
         others: `(M, H, W)` bool.
-        crowd: `(M,)` bool: with these `others` it is the intersection over the area of the *mask*, as COCO has it for
-            regions of many objects; None for none.
+        crowd: `(M,)` bool: which of `others` are regions of many objects. For these the result is the intersection
+            over the area of the *mask*, as in COCO. None if there are no crowds.
 
     Returns:
         `(N, M)` float64 in [0, 1]; two empty masks have 0.
@@ -44,8 +44,8 @@ def boundary_iou(masks: np.ndarray, others: np.ndarray, ratio: float = 0.02) -> 
     r"""Return the boundary IoU of each mask with each other mask.
 
     $\frac{|(G_d \cap G) \cap (P_d \cap P)|}{|(G_d \cap G) \cup (P_d \cap P)|}$: the IoU of those pixels of the masks
-    that lie within $d$ of their outlines. Plain IoU hardly notices the outline of a large object, this does. Masks
-    thinner than $2 d$ are all boundary: there it is the plain IoU.
+    that lie within $d$ of their outlines. Plain IoU is hardly sensitive to the outline of a large object; boundary IoU
+    is. Masks thinner than $2 d$ consist of boundary only, so their boundary IoU is the plain IoU.
 
     Args:
         masks: `(N, H, W)` bool.
@@ -73,10 +73,11 @@ def boundary_iou(masks: np.ndarray, others: np.ndarray, ratio: float = 0.02) -> 
 
 
 def boundary_region(masks: np.ndarray, ratio: float = 0.02) -> np.ndarray:
-    """Return the pixels of masks that lie within d of what is outside of them.
+    """Return the pixels of masks whose distance to a pixel outside the mask is at most d.
 
-    As in the paper's code, d is rounded to whole pixels, at least 1, distances are those of a square window, and
-    beyond the image's border is outside: a mask cut off there has its boundary there †.
+    As in the paper's code, d is rounded to whole pixels and is at least 1, distances are measured in a square window
+    (maximum norm), and everything beyond the image's border counts as outside: a mask that is cut off by the border
+    has a boundary there †.
 
     Args:
         masks: `(..., H, W)` bool.
@@ -88,7 +89,7 @@ def boundary_region(masks: np.ndarray, ratio: float = 0.02) -> np.ndarray:
     Raises:
         InputError: `ratio` is not positive.
     """
-    from scipy.ndimage import minimum_filter  # here, since it costs a fifth of a second to import
+    from scipy.ndimage import minimum_filter  # imported here: the import takes 0.2 seconds
 
     if not ratio > 0:
         raise InputError(f"`ratio` must be positive; got {ratio}; try 0.02")

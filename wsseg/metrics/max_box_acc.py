@@ -1,4 +1,4 @@
-"""MaxBoxAccV2: how many objects a box around the map can find, at the best threshold of the data set."""
+"""MaxBoxAccV2: the share of maps whose boxes fit a true box, at the best threshold for the dataset."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,19 +34,19 @@ class MaxBoxAcc:
     r"""MaxBoxAccV2 of Choe et al. over any number of maps.
 
     $BoxAcc(\tau, \delta) = \frac{1}{N} \sum_n 1[\max_{ij} IoU(box_i(s_n \geq \tau), B_{nj}) \geq \delta]$ over the
-    boxes of *all* connected components of the map at level $\tau$ and all true boxes $B_{nj}$; for each $\delta$
-    the best level of the whole data set counts, and the score is the mean over $\delta$. A map is scaled to
-    [0, 1] first. As the level is chosen on the very images that are scored, this is a score of maps for
-    comparison, not of boxes that somebody could have. And as every component's box may try its luck, a map of
-    many specks has many tries: hold noise (`wsseg.faithfulness.baselines`) against it.
+    boxes of *all* connected components of the map at level $\tau$ and all true boxes $B_{nj}$. For each $\delta$,
+    the best level for the whole dataset is used, and the score is the mean over $\delta$. A map is first scaled to
+    [0, 1]. The level is chosen on the same images that are scored, so this score compares maps; it does not tell how
+    good boxes at a level chosen beforehand would be. The box of every component counts, so a map of many specks has
+    many chances: compare with the score of noise (`wsseg.faithfulness.baselines`).
 
-    Departures from the paper's code, none of which moves the score by much: a pixel is above a level if it is
-    strictly greater (their code too), boxes are those of connected components (8 neighbours; a hole has no
-    box of its own), and right and bottom are exclusive.
+    Details: a pixel is above a level if it is strictly greater (as in the paper's code). Differences from the paper's
+    code, which change the score little: boxes are those of connected components (8 neighbours; a hole has no box of
+    its own), and right and bottom are exclusive.
 
     Args:
-        ious: The $\delta$.
-        levels: How many levels are tried: 0, 1 / levels, ..., 1 - 1 / levels (the paper's code: 1000).
+        ious: IoU thresholds $\delta$.
+        levels: Number of levels tried: 0, 1 / levels, ..., 1 - 1 / levels (the paper's code: 1000).
 
     Raises:
         InputError: An IoU is outside (0, 1], or there is no level.
@@ -83,9 +83,10 @@ class MaxBoxAcc:
                 and bottom exclusive; at least one.
 
         Raises:
-            InputError: The map is not `(H, W)` and finite, or the boxes are none or turned.
+            InputError: The map is not `(H, W)` and finite, or there is no box, or a box has no positive width and
+                height.
         """
-        from wsseg.places.boxes_at_levels import boxes_at_levels  # here, since it costs a second to import
+        from wsseg.places.boxes_at_levels import boxes_at_levels  # imported here: the import takes a second
 
         scaled = unit_range(map_hw)
         truth = np.asarray(boxes_xyxy, np.float64)
@@ -101,7 +102,7 @@ class MaxBoxAcc:
         best = np.zeros(len(self.levels))
         if len(level):
             boxes = np.concatenate(found)
-            # Most levels share their boxes with the next one. A box as one number: rows are slow to compare.
+            # Most levels share boxes with the next level. Each box becomes one number: rows are slow to compare.
             _, first, index = np.unique(
                 boxes @ (max(scaled.shape) + 1) ** np.arange(4), return_index=True, return_inverse=True
             )
@@ -113,8 +114,8 @@ class MaxBoxAcc:
         """Return the score.
 
         Returns:
-            `max_box_acc_v2` (the mean over the IoUs), `by_iou` (`{"0.3": ...}`), `level_by_iou` (the best level,
-            the lowest of equal ones), `levels` (how many were tried) and `maps`; scores are in [0, 1], None
+            `max_box_acc_v2` (the mean over the IoUs), `by_iou` (`{"0.3": ...}`), `level_by_iou` (the best level;
+            the lowest if several are best), `levels` (number of levels tried) and `maps`; scores are in [0, 1], None
             before anything is counted.
         """
         best = self._hits.max(axis=1) / self.maps if self.maps else [None] * len(self.ious)

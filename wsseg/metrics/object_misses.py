@@ -1,4 +1,4 @@
-"""Which objects of an image were not found, and which detections are false alarms. NumPy and pycocotools."""
+"""Missed objects and false alarms among the detections of an image. NumPy and pycocotools."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from wsseg.objects.instances import Instances
 
 @dataclass(frozen=True)
 class ObjectMisses:
-    """How the detections of an image fit its objects.
+    """Result of matching the detections of an image with its objects.
 
     Attributes:
-        missed: `(N,)` bool: the true objects that no detection is of. Never a crowd.
-        false_alarms: `(M,)` bool: the detections, sure enough, that are of no object and in no crowd.
-        found: How many objects were found.
+        missed: `(N,)` bool: true objects without a matching detection, crowds excluded.
+        false_alarms: `(M,)` bool: detections of sufficient score that match no object and overlap no crowd.
+        found: Number of objects found.
     """
 
     missed: np.ndarray
@@ -27,26 +27,26 @@ class ObjectMisses:
 
     @property
     def count(self) -> int:
-        """Missed objects and false alarms."""
+        """Number of missed objects and false alarms."""
         return int(self.missed.sum() + self.false_alarms.sum())
 
     @property
     def f1(self) -> float | None:
-        """`2 found / (2 found + count)`; None where there is nothing to find and nothing was found."""
+        """`2 found / (2 found + count)`; None if there are no objects and no false alarms."""
         return 2 * self.found / (2 * self.found + self.count) if self.found or self.count else None
 
 
 def find_misses(
     predicted: Instances, true: Instances, kind: str = "masks", iou: float = 0.5, score: float = 0.5
 ) -> ObjectMisses:
-    """Match detections with objects as COCO does: the surest first, each to the object it overlaps most.
+    """Match detections with objects as COCO does: in order of falling score, each with the object it overlaps most.
 
     Args:
-        predicted: With scores.
-        true: The objects; crowds excuse the detections in them.
-        kind: What has to overlap: masks or boxes.
-        iou: How much.
-        score: Detections below it are left aside.
+        predicted: Predicted objects with scores.
+        true: True objects. Unmatched detections in crowds are not false alarms.
+        kind: Which overlaps are compared: masks or boxes.
+        iou: Minimum IoU of a match.
+        score: Minimum score of a detection; detections below it are ignored.
 
     Raises:
         InputError: Scores or masks are missing, or the sizes differ.
@@ -61,9 +61,11 @@ def find_misses(
     if kind not in ("masks", "boxes"):
         raise InputError(f"`kind` must be masks or boxes; got {kind!r}")
     if predicted.scores is None:
-        raise InputError("the predicted objects have no scores")
+        raise InputError("the predicted objects have no scores; give `predicted` with `scores`")
     if predicted.size_hw != true.size_hw:
-        raise InputError(f"the prediction is of (H, W) {predicted.size_hw}, the truth of {true.size_hw}")
+        raise InputError(
+            f"the prediction has (H, W) {predicted.size_hw}, the truth {true.size_hw}; they must be equal"
+        )
     overlaps = _overlaps(predicted, true, kind)
     same = predicted.class_ids[:, None] == true.class_ids[None]
     overlaps = np.where(same & (overlaps >= iou), overlaps, 0)
@@ -80,11 +82,11 @@ def find_misses(
 
 
 def worst_images(misses: Mapping[str, ObjectMisses], count: int) -> list[str]:
-    """Return the images with the most misses, the worst first; of equal ones that with the lower F1.
+    """Return the images with the most misses, the worst first; with equal counts, the lower F1 first.
 
     Args:
-        misses: By image.
-        count: How many at most; images without a miss are left out.
+        misses: Image id -> misses.
+        count: Maximum number of images; images without a miss are left out.
     """
     ranked = sorted(
         (name for name, image in misses.items() if image.count),
@@ -94,12 +96,12 @@ def worst_images(misses: Mapping[str, ObjectMisses], count: int) -> list[str]:
 
 
 def _overlaps(predicted: Instances, true: Instances, kind: str) -> np.ndarray:
-    """Return the IoU `(M, N)`; with a crowd the share of the detection that lies in it."""
+    """Return the IoU `(M, N)`; for a crowd, the share of the detection that lies in it."""
     if not len(predicted) or not len(true):
         return np.zeros((len(predicted), len(true)))
     if kind == "masks":
         if predicted.masks is None or true.masks is None:
-            raise InputError("objects without masks cannot be compared by masks; take kind `boxes`")
+            raise InputError("objects without masks cannot be compared by masks; try `kind` boxes")
         return mask_iou(predicted.masks, true.masks, true.crowd)
     boxes, others = (np.asarray(each.boxes_xyxy, np.float64) for each in (predicted, true))
     sides = np.minimum(boxes[:, None, 2:], others[None, :, 2:]) - np.maximum(
@@ -108,6 +110,6 @@ def _overlaps(predicted: Instances, true: Instances, kind: str) -> np.ndarray:
     shared = np.prod(np.maximum(sides, 0), axis=-1)
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1)[:, None]
     inside = np.divide(shared, area, out=np.zeros_like(shared), where=area > 0)
-    with np.errstate(invalid="ignore"):  # two boxes without an area
+    with np.errstate(invalid="ignore"):  # 0 / 0 for two boxes without an area
         iou = np.nan_to_num(box_iou(boxes, others))
     return np.where(true.crowd[None], inside, iou)

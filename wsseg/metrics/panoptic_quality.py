@@ -1,4 +1,4 @@
-"""PQ: segments found, and how well, of things and stuff alike."""
+"""Panoptic quality (PQ): how many segments are found, and how well, for things and stuff alike."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ from wsseg.errors import InputError
 
 @dataclass(frozen=True)
 class Segments:
-    """One image parted into segments that do not overlap.
+    """One image divided into segments that do not overlap.
 
     Attributes:
-        numbers: `(H, W)` int: the segment of each pixel. One that is not in `classes` is void: not known in a truth,
-            not said in a prediction.
-        classes: Segment -> class id, 0..K-1.
-        crowd: Segments of a truth that hold many objects: a prediction may lie in them without harm.
+        numbers: `(H, W)` int: number of each pixel's segment. A number that is not in `classes` is void: unknown in a
+            truth, not predicted in a prediction.
+        classes: Number of a segment -> class id, 0..K-1.
+        crowd: Numbers of the segments that hold many objects, in a truth; predictions inside them are not penalised.
 
     Raises:
-        InputError: The map is not `(H, W)` of whole numbers, or a crowd has no class.
+        InputError: The map is not `(H, W)` integers, or a crowd has no class.
     """
 
     numbers: np.ndarray
@@ -37,11 +37,11 @@ class Segments:
 
     @classmethod
     def of_maps(cls, classes: np.ndarray, numbers: np.ndarray, things: Collection[int]) -> "Segments":
-        """Part an image by a class map and an instance map.
+        """Make segments from a class map and an instance map.
 
         Args:
             classes: `(H, W) uint8` mask: class ids, 255 = void.
-            numbers: `(H, W)` int: which object of its class a pixel belongs to; read for things only.
+            numbers: `(H, W)` int: number of each pixel's object within its class; read for things only.
             things: Ids of the countable classes. Each other class is one segment.
 
         Example:
@@ -67,18 +67,19 @@ class PanopticQuality:
     r"""Panoptic quality over any number of images.
 
     $PQ = \frac{\sum_{(p, g) \in TP} IoU(p, g)}{|TP|} \cdot \frac{|TP|}{|TP| + \frac12 |FP| + \frac12 |FN|}$, for each
-    class: the first factor is SQ, the quality of what is found, the second RQ, an F1 of finding. A predicted and a true
-    segment of one class match if their IoU is above 0.5, which leaves no choice. Then the classes' values are averaged.
+    class. The first factor is SQ, the quality of the segments found; the second is RQ, the F1 score of finding them. A
+    predicted and a true segment of one class match if their IoU is above 0.5, so each has one match at most. The scores
+    are averaged over the classes.
 
-    Void: pixels whose truth is void leave the union, and an unmatched prediction with more than half of its pixels in
-    void, or in crowds of its own class, is no false positive. A crowd is matched by nothing and missed by nobody.
+    Void: pixels whose truth is void do not count in the union. An unmatched prediction is not a false positive if more
+    than half of its pixels are void or in crowds of its own class. A crowd is neither a match nor a false negative.
 
     Args:
         class_names: K names in id order, the background first if it is a class.
-        things: Names of the countable classes; the rest is stuff.
+        things: Names of the countable classes; the other classes are stuff.
 
     Raises:
-        InputError: One of `things` is no class.
+        InputError: One of `things` is not a class.
 
     Example:
         >>> score = PanopticQuality(["sky", "cat"], things=["cat"])
@@ -104,17 +105,18 @@ class PanopticQuality:
         """Count one image.
 
         Raises:
-            InputError: The two differ in size, or a class id is outside 0..K-1. Nothing is counted then.
+            InputError: Prediction and truth differ in size, or a class id is outside 0..K-1. Nothing is counted then.
         """
         if predicted.numbers.shape != true.numbers.shape:
             raise InputError(
-                f"the prediction is of (H, W) {predicted.numbers.shape}, the truth of {true.numbers.shape}"
+                f"the prediction has (H, W) {predicted.numbers.shape}, the truth {true.numbers.shape}; "
+                "they must be equal"
             )
         for name, segments in (("prediction", predicted), ("truth", true)):
             for number, class_id in segments.classes.items():
                 if not 0 <= class_id < len(self.class_names):
                     raise InputError(
-                        f"segment {number} of the {name} is of class {class_id}; expected "
+                        f"segment {number} of the {name} has class {class_id}; expected "
                         f"0..{len(self.class_names) - 1}"
                     )
         rows, row = np.unique(predicted.numbers, return_inverse=True)
@@ -136,8 +138,8 @@ class PanopticQuality:
         false = (row_class >= 0) & ~hits.any(axis=1) & ((in_void + in_crowd) / areas <= 0.5)
         missed = (column_class >= 0) & ~crowd & ~hits.any(axis=0)
         found = column_class[hits.any(axis=0)]
-        for place, classes in enumerate((found, row_class[false], column_class[missed])):
-            self._counts[:, place] += np.bincount(classes, minlength=len(self.class_names))
+        for index, classes in enumerate((found, row_class[false], column_class[missed])):
+            self._counts[:, index] += np.bincount(classes, minlength=len(self.class_names))
         np.add.at(self._ious, found, iou[:, hits.any(axis=0)].max(axis=0, initial=0))
         self.images += 1
 
@@ -145,9 +147,9 @@ class PanopticQuality:
         """Return the scores.
 
         Returns:
-            `all`, `things` and `stuff`, each `pq`, `sq`, `rq` in [0, 1] (the means of its classes; None without
-            one) and `classes`, how many were averaged; `by_class` with `tp`, `fp`, `fn` beside the three, which
-            are None for a class in no truth and no prediction; and `images`.
+            `all`, `things` and `stuff`, each with `pq`, `sq`, `rq` in [0, 1] (means over its classes; None without
+            classes) and `classes` (the number of classes averaged); `by_class` with `pq`, `sq`, `rq` (None for a class
+            in no truth and no prediction), `tp`, `fp`, `fn`; and `images`.
         """
         by_class = {}
         for name, (tp, fp, fn), iou in zip(self.class_names, self._counts.tolist(), self._ious.tolist()):

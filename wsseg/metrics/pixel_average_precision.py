@@ -11,13 +11,13 @@ from wsseg.metrics.map_checks import region, unit_range
 class PixelAveragePrecision:
     r"""PxAP of Choe et al. over any number of maps.
 
-    Precision and recall at a threshold are of the pixels of *all* maps together, each map scaled to [0, 1]
-    first, so that one threshold must serve all: $PxAP = \sum_l PxPrec(\tau_l) (PxRec(\tau_l) - PxRec(\tau_{l-1}))$
-    with falling $\tau_l$. Pixels are counted in a histogram, so memory does not grow with their number; scores
-    are rounded down to a multiple of 1 / levels for that.
+    Each map is scaled to [0, 1]; then precision and recall at a threshold are computed over the pixels of *all* maps
+    together: $PxAP = \sum_l PxPrec(\tau_l) (PxRec(\tau_l) - PxRec(\tau_{l-1}))$ with falling $\tau_l$. Pixels are
+    counted in a histogram, so memory does not grow with their number; for this, scores are rounded down to a multiple
+    of 1 / levels.
 
     Args:
-        levels: How many thresholds between 0 and 1 (the paper's code: 1000).
+        levels: Number of thresholds between 0 and 1 (the paper's code: 1000).
 
     Raises:
         InputError: `levels` is not a positive whole number.
@@ -43,15 +43,15 @@ class PixelAveragePrecision:
 
         Args:
             map_hw: `(H, W)` real, of any range.
-            object_hw: `(H, W)` bool: the pixels of the class.
-            ignored_hw: `(H, W)` bool: pixels that are not counted, or None.
+            object_hw: `(H, W)` bool: pixels of the class.
+            ignored_hw: `(H, W)` bool: pixels that do not count; None if all count.
 
         Raises:
             InputError: The map is not finite, or the shapes differ.
         """
         scaled = unit_range(map_hw).astype(np.float64)
         truth = region("object_hw", object_hw, scaled.shape)
-        # A float32 such as 0.35 lies a little beside its level.
+        # A float32 such as 0.35 differs a little from its level.
         level = np.floor(scaled * self.levels + 1e-4).astype(np.int64).clip(0, self.levels)
         index = truth * (self.levels + 1) + level
         if ignored_hw is not None:
@@ -63,8 +63,8 @@ class PixelAveragePrecision:
         """Return the score.
 
         Returns:
-            `pxap` in [0, 1] (None where no pixel is of an object), `object_share` (what a constant map would
-            score), `levels` and `maps`.
+            `pxap` in [0, 1] (None if no pixel belongs to an object), `object_share` (the score of constant maps),
+            `levels` and `maps`.
         """
         others, hits = self._counts[:, ::-1].cumsum(axis=1)
         chosen = hits + others

@@ -12,13 +12,13 @@ from wsseg.metrics.map_checks import checked, region
 class PointingGame:
     """Pointing game accuracy of Zhang et al. over any number of maps.
 
-    A map hits where its maximum is at most `tolerance` pixels from a pixel of the object; each class has
-    Acc = hits / (hits + misses), and the score is the mean over the classes. Where several pixels
-    share the maximum, the share of them that hits is counted (what pointing at one of them at random gives on
-    average; the paper does not say). A map that is the same everywhere therefore scores what chance does.
+    A map is a hit if its maximum is at most `tolerance` pixels from a pixel of the object. Each class has
+    Acc = hits / (hits + misses), and the score is the mean over the classes. If several pixels share the
+    maximum, the share of them that hit is counted: the expected value of choosing one of them at random (the
+    paper leaves this open). So a constant map scores the same as a random pixel.
 
     Args:
-        tolerance: Pixels, Euclidean (the paper: 15).
+        tolerance: Maximum Euclidean distance of a hit, pixels (the paper: 15).
 
     Raises:
         InputError: `tolerance` is negative.
@@ -49,8 +49,8 @@ class PointingGame:
 
         Args:
             map_hw: `(H, W)` real.
-            object_hw: `(H, W)` bool: the pixels of the class, at least one. Boxes of a class are given filled.
-            label: The class.
+            object_hw: `(H, W)` bool: pixels of the class, at least one; or the filled boxes of the class.
+            label: Name of the class.
 
         Raises:
             InputError: The map is not finite, the shapes differ, or there is no object.
@@ -58,7 +58,7 @@ class PointingGame:
         values = checked(map_hw)
         truth = region("object_hw", object_hw, values.shape)
         if not truth.any():
-            raise InputError("`object_hw` has no pixel of the object; leave such maps out")
+            raise InputError("`object_hw` has no pixel of the object; do not score such maps")
         near = ndimage.distance_transform_edt(~truth) <= self.tolerance + 1e-9
         self._hits[label] = self._hits.get(label, 0.0) + float(near[values == values.max()].mean())
         self._maps[label] = self._maps.get(label, 0) + 1
@@ -67,8 +67,8 @@ class PointingGame:
         """Return the score.
 
         Returns:
-            `pointing_game` (mean over the classes), `pooled` (over all maps, whatever their class), `by_class`,
-            all in [0, 1] or None before anything is counted; `tolerance` and `maps`.
+            `pointing_game` (mean over the classes), `pooled` (over all maps of all classes) and `by_class` (class ->
+            score), all in [0, 1]; the first two are None before anything is counted; `tolerance` and `maps`.
         """
         each = {label: self._hits[label] / count for label, count in sorted(self._maps.items())}
         maps = sum(self._maps.values())

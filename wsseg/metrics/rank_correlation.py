@@ -9,12 +9,12 @@ from wsseg.metrics.map_checks import checked
 def rank_correlation(map_hw: np.ndarray, other_hw: np.ndarray) -> float:
     """Return Spearman's rank correlation of two maps' pixels; equal values share their mean rank.
 
-    A constant map orders nothing, so its correlation is undefined; here it is 0, which says that it tells
-    nothing about the other map, and 1 if both are constant.
+    The correlation with a constant map is undefined. Here it is 0, because a constant map tells nothing about the
+    other map; it is 1 if both maps are constant.
 
     Args:
         map_hw: `(H, W)` real.
-        other_hw: The same shape.
+        other_hw: `(H, W)` real, the same shape.
 
     Returns:
         In [-1, 1].
@@ -38,7 +38,7 @@ def rank_correlation(map_hw: np.ndarray, other_hw: np.ndarray) -> float:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    """Return the ranks less their mean; all 0 where the values are equal."""
+    """Return the ranks minus their mean; all are 0 if the values are equal."""
     _, index, counts = np.unique(values.ravel(), return_inverse=True, return_counts=True)
     ranks = np.cumsum(counts) - (counts - 1) / 2
     return (ranks - (values.size + 1) / 2)[index]

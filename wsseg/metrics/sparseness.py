@@ -1,4 +1,4 @@
-"""Sparseness: on how few pixels a map's values lie, by the Gini index."""
+"""Sparseness: how strongly a map is concentrated on few pixels, by the Gini index."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ from wsseg.metrics.map_checks import checked
 
 
 def gini_index(values: np.ndarray) -> float:
-    r"""Return the Gini index of the values' sizes.
+    r"""Return the Gini index of the absolute values.
 
     $G(v) = 1 - 2 \sum_{k=1}^{d} \frac{v_{(k)}}{||v||_1} \cdot \frac{d - k + 0.5}{d}$ with $v_{(1)} \leq ... \leq
     v_{(d)}$ the absolute values in rising order (Chalasani et al., equation 6, after Hurley and Rickard).
 
     Args:
-        values: Real, of any shape, at least one.
+        values: Real numbers in an array of any shape, at least one.
 
     Returns:
-        In [0, 1): 0 where all are equal, 1 - 1 / d where only one is not 0; nan where all are 0.
+        In [0, 1): 0 if all absolute values are equal, 1 - 1 / d if only one of d values is not 0; nan if all are 0.
 
     Raises:
         InputError: There is no value, or one is not finite.
@@ -43,7 +43,7 @@ def gini_index(values: np.ndarray) -> float:
 
 
 class Sparseness:
-    """Mean Gini index of any number of maps; a map of zeros has none, is counted apart and left out.
+    """Mean Gini index of any number of maps. A map of zeros has no index: it is left out and counted separately.
 
     Example:
         >>> score = Sparseness()
@@ -71,6 +71,6 @@ class Sparseness:
             self._sum += found
 
     def result(self) -> dict[str, Any]:
-        """Return `sparseness` in [0, 1] (None where no map has one), `maps`, and the `empty` ones of them."""
+        """Return `sparseness` in [0, 1] (None if no map has one), `maps`, and `empty`, the number of maps of zeros."""
         left = self.maps - self.empty
         return {"sparseness": self._sum / left if left else None, "maps": self.maps, "empty": self.empty}

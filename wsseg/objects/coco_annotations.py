@@ -1,4 +1,4 @@
-"""What a COCO annotation file says of its images: read once, checked, and kept small."""
+"""The content of a COCO annotation file: read once, checked, and held in little memory."""
 
 import json
 import math
@@ -17,10 +17,10 @@ class CocoObject:
     """One annotation.
 
     Attributes:
-        category: Its category id.
-        box_xyxy: Left, top, right, bottom in pixels, within the image.
+        category: Category id.
+        box_xyxy: Left, top, right, bottom in pixels, clipped to the image.
         crowd: Whether it is a region of many objects.
-        segmentation: Polygons as arrays of x, y, ..., or COCO's run lengths; None where there is none.
+        segmentation: Polygons as arrays of x, y, ..., or COCO's run lengths; None if there is none.
     """
 
     category: int
@@ -31,7 +31,7 @@ class CocoObject:
 
 @dataclass(frozen=True, slots=True)
 class CocoImage:
-    """One image: the name of its file, its size, and its objects in the order of the file."""
+    """One image: file name, size, and objects in the order of the annotation file."""
 
     file_name: str
     size_hw: tuple[int, int]
@@ -43,11 +43,11 @@ class CocoIndex:
     """A whole annotation file.
 
     Attributes:
-        categories: Category id to name, in order of id.
-        images: Image id (the stem of its file) to image, in the order of the file.
-        repeated: File names whose stem another image has already; they are not in `images`.
+        categories: Category id -> name, in order of id.
+        images: Image id (the stem of the image file) -> image, in the order of the annotation file.
+        repeated: File names with the same stem as an earlier image; they are not in `images`.
         left_out: Annotations that cannot be used, `annotation -> reason`.
-        segmented: Whether its objects have masks; a file of boxes alone has none.
+        segmented: Whether the objects have masks; False for a file of boxes alone.
     """
 
     categories: dict[int, str]
@@ -58,17 +58,17 @@ class CocoIndex:
 
 
 def read_index(path: Path, segmentations: bool = True) -> CocoIndex:
-    """Read an annotation file; the last two read stay in memory, as a run opens its splits several times.
+    """Read an annotation file. The last two files stay in memory, because a run opens its splits several times.
 
-    Left out, with a reason, are annotations whose box has no area (or lies outside the image), whose polygon has less
-    than three corners, whose run lengths do not fit the image, or whose image is not listed.
+    An annotation is left out, with a reason, if its box has no area or lies outside the image, if a polygon has fewer
+    than three corners, if its run lengths do not fit the image, or if its image is not listed.
 
     Args:
         path: The JSON file: `images`, `annotations`, `categories`.
-        segmentations: Whether masks shall be kept; stuff has its masks in PNGs.
+        segmentations: Whether to keep the masks; stuff has its masks in PNGs.
 
     Raises:
-        InputError: The file is missing or broken, or contradicts itself; the message names it and the entry.
+        InputError: The file is missing or broken, or contradicts itself; the message names the file and the entry.
     """
     try:
         status = path.stat()
@@ -80,7 +80,7 @@ def read_index(path: Path, segmentations: bool = True) -> CocoIndex:
 @lru_cache(maxsize=2)
 def _read(path: Path, segmentations: bool, mtime_ns: int, size: int) -> CocoIndex:
     try:
-        # A polygon as an array takes a quarter of the memory that a list does: COCO's training set has 860,000.
+        # A polygon takes a quarter of the memory as an array; COCO's training set has 860,000 objects.
         content = json.loads(
             path.read_text(), object_hook=_compact if segmentations else _without_segmentation
         )
@@ -116,7 +116,7 @@ def _compact(entry: dict[str, Any]) -> dict[str, Any]:
 def _as_array(polygon: Any) -> Any:
     try:
         return array("d", polygon)
-    except TypeError:  # no list of numbers: `_why_no_mask` says so
+    except TypeError:  # not a list of numbers; `_why_no_mask` reports it
         return polygon
 
 
@@ -131,7 +131,7 @@ def _categories(path: Path, entries: list[Any]) -> dict[int, str]:
         identity, name = _values(path, "categories", entry, ("id", "name"))
         if not _whole(identity) or not isinstance(name, str) or identity in found:
             raise InputError(
-                f"{path}: a category needs a whole number of its own as `id` and a `name`; got {entry}"
+                f"{path}: a category needs a unique whole number as `id` and a `name`; got {entry}"
             )
         found[identity] = name
     if not found:
@@ -151,7 +151,7 @@ def _images(path: Path, entries: list[Any]) -> tuple[dict[Any, str], dict[Any, t
                 f"{path}: an image needs `file_name`, `height` and `width`; got {str(entry)[:200]}"
             )
         if not isinstance(identity, int | str) or identity in sizes:
-            raise InputError(f"{path}: the image id {identity} is not unique; give each image one of its own")
+            raise InputError(f"{path}: the image id {identity} is not unique; give each image its own id")
         sizes[identity] = (height, width)
         stem = PurePosixPath(name).stem
         if stem in stems:
@@ -171,7 +171,7 @@ def _objects(
 ) -> tuple[dict[Any, list[CocoObject]], dict[str, str], bool]:
     objects: dict[Any, list[CocoObject]] = {}
     left_out: dict[str, str] = {}
-    # Without a single mask the file is one of boxes; with some, an object that has none is broken.
+    # A file without any mask is a file of boxes; if some objects have masks, an object without one is broken.
     segmented = any(isinstance(entry, dict) and entry.get("segmentation") for entry in entries)
     for row, entry in enumerate(entries):
         image, category = _values(path, "annotations", entry, ("image_id", "category_id"))
@@ -184,7 +184,7 @@ def _objects(
                 f"({', '.join(map(str, list(categories)[:8]))} ...)"
             )
         if image not in sizes:
-            left_out[name] = "the file lists no such image"
+            left_out[name] = "its image is not listed in the file"
             continue
         box, why = _box(entry.get("bbox"), sizes[image])
         segmentation = entry.get("segmentation") or None
@@ -199,7 +199,7 @@ def _objects(
 
 
 def _box(bbox: Any, size_hw: tuple[int, int]) -> tuple[tuple[float, float, float, float] | None, str]:
-    """Return left, top, right, bottom within the image, or None and why not."""
+    """Return left, top, right, bottom clipped to the image, and ""; or None and the reason."""
     if not (isinstance(bbox, list) and len(bbox) == 4 and all(_number(value) for value in bbox)):
         return None, f"`bbox` must be [left, top, width, height] in pixels; got {str(bbox)[:60]}"
     left, top, width, height = bbox
@@ -214,16 +214,16 @@ def _box(bbox: Any, size_hw: tuple[int, int]) -> tuple[tuple[float, float, float
 
 def _why_no_mask(segmentation: Any, size_hw: tuple[int, int]) -> str:
     if segmentation is None:
-        return "it has no segmentation, as others of the file have"
+        return "it has no segmentation, but others in the file have one"
     if isinstance(segmentation, list):
         for polygon in segmentation:
             if not isinstance(polygon, array) or len(polygon) < 6 or len(polygon) % 2:
-                return f"a polygon needs x and y of three corners or more; got {str(polygon)[:60]}"
+                return f"a polygon needs x and y of at least three corners; got {str(polygon)[:60]}"
             if not all(map(math.isfinite, polygon)):
-                return "a corner of its polygon is no number"
+                return "a corner of its polygon is not a finite number"
         return ""
     if not isinstance(segmentation, dict) or list(segmentation.get("size") or ()) != list(size_hw):
-        return f"its run lengths are not of the image's size {list(size_hw)} (height, width)"
+        return f"its run lengths do not have the image's size {list(size_hw)} (height, width)"
     counts = segmentation.get("counts")
     if isinstance(counts, list) and (
         not all(_whole(run) and run >= 0 for run in counts) or sum(counts) != size_hw[0] * size_hw[1]

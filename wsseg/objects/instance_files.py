@@ -1,4 +1,4 @@
-"""Objects of one image as a JSON file, in the entries of COCO's results format."""
+"""Objects of one image as a JSON file, whose entries have COCO's results format."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,15 +16,15 @@ from wsseg.objects.run_length import decode_mask, encode_masks
 
 @dataclass(frozen=True)
 class InstanceFile:
-    """What a file of `write_instances` holds, masks not yet decoded.
+    """Content of a file written by `write_instances`; masks are not decoded yet.
 
     Attributes:
-        image_id: The image.
-        size_hw: Its height and width.
+        image_id: Id of the image.
+        size_hw: Height and width of the image.
         masks: Whether the objects have masks.
-        scored: Whether they have scores.
-        class_names: Of the class ids 1..K, or None where the writer did not say.
-        entries: `(file and place, entry)` of each object.
+        scored: Whether the objects have scores.
+        class_names: Names of the class ids 1..K, or None if the file has none.
+        entries: `(file and position, entry)` of each object.
     """
 
     image_id: str
@@ -41,11 +41,12 @@ def write_instances(
     """Write the objects of one image, atomically.
 
     Args:
-        path: The JSON file. `detections` in it is a list in COCO's results format; an image without an object has
-            an empty one.
-        instances: True or predicted objects. `category_id` is their class id.
-        image_id: The image.
-        class_names: Of the class ids 1..K; by them `wsseg evaluate` finds the categories of a COCO truth.
+        path: The JSON file. Its `detections` is a list in COCO's results format; the list is empty for an image
+            without objects.
+        instances: True or predicted objects. Their class id is written as `category_id`.
+        image_id: Id of the image.
+        class_names: Names of the class ids 1..K; `wsseg evaluate` uses them to find the categories in COCO
+            annotations.
 
     Raises:
         InputError: The file cannot be written.
@@ -63,23 +64,23 @@ def write_instances(
 
 
 def read_instances(path: Path, size_hw: tuple[int, int] | None = None) -> Instances:
-    """Read the objects that `write_instances` has written: the same arrays.
+    """Read objects written by `write_instances`; the arrays are equal to those written.
 
     Args:
         path: The JSON file.
-        size_hw: Height and width of the image, if they shall be checked.
+        size_hw: Expected height and width of the image; None for no check.
 
     Raises:
-        InputError: The file is missing, broken or of another size; the message names it and the entry.
+        InputError: The file is missing, is broken or has another size; the message names the file and the entry.
     """
     stored = read_instance_file(path)
     if size_hw is not None and stored.size_hw != tuple(size_hw):
-        raise InputError(f"{path} is of an image of (H, W) {stored.size_hw}; expected {tuple(size_hw)}")
+        raise InputError(f"{path} belongs to an image of (H, W) {stored.size_hw}; expected {tuple(size_hw)}")
     return instances_of(stored.entries, stored.size_hw, stored.masks, stored.scored)
 
 
 def read_instance_file(path: Path) -> InstanceFile:
-    """Read a file of `write_instances`, its entries as they are.
+    """Read a file written by `write_instances` without decoding its entries.
 
     Raises:
         InputError: The file is missing or broken; the message names it.
@@ -88,8 +89,8 @@ def read_instance_file(path: Path) -> InstanceFile:
     wanted = {"image_id": str, "size": list, "masks": bool, "scored": bool, "detections": list}
     if not isinstance(content, dict) or not all(isinstance(content.get(k), t) for k, t in wanted.items()):
         raise InputError(
-            f"{path} is not a file of one image's objects; expected {{image_id, size, masks, scored, detections}} "
-            "as wsseg writes it; delete it and run again"
+            f"{path} is not a file of one image's objects; expected {{image_id, size, masks, scored, detections}}, "
+            "as written by wsseg; delete it and run again"
         )
     size, names = content["size"], content.get("class_names")
     if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
@@ -107,11 +108,11 @@ def read_instance_file(path: Path) -> InstanceFile:
 
 
 def entries_of(instances: Instances, image_id: str | int) -> list[dict[str, Any]]:
-    """Return objects in COCO's results format, plain as JSON has it.
+    """Return objects in COCO's results format, as plain Python values for JSON.
 
     Returns:
-        `{"image_id", "category_id", "bbox": [x, y, width, height]}` for each, with `score` of predicted objects,
-        `segmentation` (compressed run lengths) where there are masks, and `"iscrowd": 1` of crowds.
+        `{"image_id", "category_id", "bbox": [x, y, width, height]}` for each object, with `score` if it is predicted,
+        `segmentation` (compressed run lengths) if there are masks, and `"iscrowd": 1` if it is a crowd.
 
     Example:
         >>> found = Instances([3], [[1, 0, 3, 2]], (2, 4), scores=[0.5])
@@ -143,14 +144,14 @@ def instances_of(
     scored: bool,
     class_ids: Mapping[int, int] | None = None,
 ) -> Instances:
-    """Make objects of COCO entries: of results, or of annotations.
+    """Make instances from the entries of COCO results or annotations.
 
     Args:
-        entries: `(where it comes from, entry)` of one image; the former begins every error message.
-        size_hw: Of the image.
-        masks: Whether each entry must have a `segmentation`; a `bbox` may then be missing, and is the mask's.
+        entries: `(source, entry)` of each object of one image; error messages begin with the source.
+        size_hw: Height and width of the image.
+        masks: Whether each entry must have a `segmentation`; then `bbox` may be missing and is computed from the mask.
         scored: Whether each entry must have a `score`.
-        class_ids: `category_id` -> class id 1..K; None where they are equal.
+        class_ids: `category_id` -> class id 1..K; None if they are equal.
 
     Raises:
         InputError: An entry is not as expected.
@@ -174,7 +175,7 @@ def instances_of(
         np.array(ids, np.int32),
         np.array(boxes, np.float64).reshape(-1, 4),
         size_hw,
-        # Columns first in memory, as run lengths are: several times as fast to decode, and to encode again.
+        # Column by column in memory, like run lengths: decoding and encoding are several times faster.
         np.array([mask.T for mask in decoded], bool).reshape(-1, *size_hw[::-1]).swapaxes(1, 2)
         if masks
         else None,

@@ -13,16 +13,16 @@ class Instances:
     """True or predicted objects of one image, any number of them.
 
     Attributes:
-        class_ids: `(N,) int32`: the mask ids of their classes, 1..K.
-        boxes_xyxy: `(N, 4) float32`: left, top, right, bottom in pixels, from edge to edge: the box of one pixel in the
-            corner is 0, 0, 1, 1.
+        class_ids: `(N,) int32`: mask ids of the classes, 1..K.
+        boxes_xyxy: `(N, 4) float32`: left, top, right, bottom in pixels, from edge to edge: the box of the top left
+            pixel is 0, 0, 1, 1.
         size_hw: Height and width of the image.
-        masks: `(N, H, W) bool`, or None of a detector without masks.
-        scores: `(N,) float32` in [0, 1], or None of true objects.
-        crowd: `(N,) bool`: regions of many objects, which COCO neither rewards nor punishes finding.
+        masks: `(N, H, W) bool`, or None if there are no masks.
+        scores: `(N,) float32` in [0, 1], or None for true objects.
+        crowd: `(N,) bool`: regions of many objects; COCO neither rewards nor penalises detections of them.
 
     Raises:
-        InputError: The arrays are of other shapes.
+        InputError: The arrays have other shapes.
 
     Example:
         >>> masks = np.zeros((1, 4, 6), bool)
@@ -54,7 +54,7 @@ class Instances:
             value = getattr(self, name)
             if value is not None and len(value) != count:
                 raise InputError(
-                    f"`{name}` has {len(value)} rows for {count} `class_ids`; one each is expected"
+                    f"`{name}` has {len(value)} rows for {count} `class_ids`; expected one row per class id"
                 )
 
     def _set(self, name: str, value: object) -> None:
@@ -71,12 +71,12 @@ class Instances:
         scores: np.ndarray | None = None,
         crowd: np.ndarray | None = None,
     ) -> "Instances":
-        """Make them of masks `(N, H, W) bool`, with the smallest boxes; an empty mask has the box 0, 0, 0, 0."""
+        """Make instances from masks `(N, H, W) bool`, with tight boxes; an empty mask has the box 0, 0, 0, 0."""
         masks = np.asarray(masks, bool)
         return cls(class_ids, boxes_of_masks(masks), masks.shape[1:], masks, scores, crowd)
 
     def where(self, kept: np.ndarray) -> "Instances":
-        """Return those that an index or a boolean array picks, in its order."""
+        """Return the objects selected by an index array (in its order) or a boolean array."""
         rows = np.arange(len(self))[kept]
         parts = (self.masks, self.scores, self.crowd)
         masks, scores, crowd = (None if part is None else part[rows] for part in parts)
@@ -101,12 +101,13 @@ def boxes_of_masks(masks: np.ndarray) -> np.ndarray:
 
 
 def instances_of_maps(numbers: np.ndarray, classes: np.ndarray) -> Instances:
-    """Make them of an instance map and a class map, as VOC and Cityscapes-like data have them.
+    """Make instances from an instance map and a class map, the format of VOC.
 
-    An instance is of the class that most of its pixels have; one without a pixel of a class is left out.
+    The class of an instance is the most frequent class of its pixels; an instance without a pixel of a class is left
+    out.
 
     Args:
-        numbers: `(H, W)` int: the instance of each pixel; 0 and 255 are none.
+        numbers: `(H, W)` int: instance of each pixel; 0 and 255 are no instance.
         classes: `(H, W)` int mask: 0 = background, 1..K, 255 = ignore.
 
     Example:

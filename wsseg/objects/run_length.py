@@ -1,4 +1,4 @@
-"""Masks as COCO writes them: run lengths, compressed or not, and polygons. NumPy and pycocotools."""
+"""Masks in COCO's formats: run lengths, compressed or not, and polygons. NumPy and pycocotools."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,10 @@ from pycocotools import mask as coco_mask
 from wsseg.errors import InputError
 
 OUTSIDE = 10
-"""How many image sides a polygon's corner may lie away: COCO's rasteriser walks along every edge in small steps."""
+"""Largest coordinate of a polygon, in units of the image's longer side.
+
+Larger polygons are refused, because COCO's rasteriser walks along every edge in small steps.
+"""
 
 
 def encode_masks(masks: np.ndarray) -> list[dict[str, Any]]:
@@ -19,7 +22,7 @@ def encode_masks(masks: np.ndarray) -> list[dict[str, Any]]:
         masks: `(N, H, W)` bool.
 
     Returns:
-        `{"size": [H, W], "counts": text}` for each.
+        `{"size": [H, W], "counts": text}` for each mask.
 
     Example:
         >>> encode_masks(np.ones((1, 2, 3), bool))
@@ -34,18 +37,18 @@ def encode_masks(masks: np.ndarray) -> list[dict[str, Any]]:
 def decode_mask(segmentation: Any, size_hw: tuple[int, int] | None = None) -> np.ndarray:
     """Read one mask in any of COCO's three forms.
 
-    pycocotools itself returns whatever lies in memory for run lengths of another size, so they are read here.
+    Run lengths are decoded here: pycocotools returns uninitialised memory if they do not fit the size.
 
     Args:
         segmentation: `{"size": [H, W], "counts": text, bytes or a list of run lengths}`, or a list of polygons
             `[x0, y0, x1, y1, ...]` in pixels.
-        size_hw: Height and width that are expected; polygons need it.
+        size_hw: Expected height and width; required for polygons.
 
     Returns:
         `(H, W)` bool.
 
     Raises:
-        InputError: It is none of these, or of another size.
+        InputError: The segmentation has none of these forms, or another size.
 
     Example:
         >>> decode_mask({"size": [2, 2], "counts": [1, 2, 1]}).tolist()  # columns first
@@ -66,7 +69,9 @@ def decode_mask(segmentation: Any, size_hw: tuple[int, int] | None = None) -> np
             f"{str(segmentation)[:60]}"
         )
     if size_hw is not None and tuple(size) != tuple(size_hw):
-        raise InputError(f"`segmentation` is of (H, W) {tuple(size)}, its image of {tuple(size_hw)}")
+        raise InputError(
+            f"`segmentation` has (H, W) {tuple(size)}, its image {tuple(size_hw)}; they must be equal"
+        )
     runs = run_lengths(segmentation.get("counts"))
     if runs.sum() != size[0] * size[1] or (runs < 0).any():
         raise InputError(
@@ -80,15 +85,15 @@ def run_lengths(counts: Any) -> np.ndarray:
     """Return the lengths of the runs of 0, 1, 0, ... down the columns.
 
     Args:
-        counts: The lengths as a list, or COCO's text: five bits a character, from the lowest; bit 5 says that more
-            follow, the highest bit of the last one is the sign; from the fourth number on the difference to the number
-            two before it (`rleFrString` of COCO's maskApi.c †).
+        counts: The lengths as a list, or COCO's text. In the text, each character has five bits of a number, the lowest
+            first. Bit 5 says that the number continues; bit 4 of its last character is the sign. From the fourth number
+            on, the text holds the difference from the number two before (`rleFrString` of COCO's maskApi.c †).
 
     Returns:
         `(R,) int64`.
 
     Raises:
-        InputError: It is neither.
+        InputError: `counts` is neither.
 
     Example:
         >>> run_lengths("52203").tolist()
@@ -113,11 +118,11 @@ def run_lengths(counts: Any) -> np.ndarray:
         raise wrong
     ends = np.flatnonzero(last)
     starts = np.append(0, ends[:-1] + 1)
-    place = np.arange(len(bits)) - np.repeat(starts, ends - starts + 1)
-    if place.max() > 6:  # 35 bits: more than any mask has pixels
+    index = np.arange(len(bits)) - np.repeat(starts, ends - starts + 1)
+    if index.max() > 6:  # more than 35 bits: no mask has that many pixels
         raise wrong
-    runs = np.add.reduceat((bits & 31) << (5 * place), starts)
-    runs -= np.where(bits[ends] & 16, 1 << (5 * (place[ends] + 1)), 0)
+    runs = np.add.reduceat((bits & 31) << (5 * index), starts)
+    runs -= np.where(bits[ends] & 16, 1 << (5 * (index[ends] + 1)), 0)
     runs[1::2] = runs[1::2].cumsum()
     runs[2::2] = runs[2::2].cumsum()
     return runs
@@ -125,7 +130,7 @@ def run_lengths(counts: Any) -> np.ndarray:
 
 def _of_polygons(polygons: Sequence[Any], size_hw: tuple[int, int] | None) -> np.ndarray:
     if size_hw is None:
-        raise InputError("polygons say nothing of the image's size; give `size_hw`")
+        raise InputError("polygons do not include the image's size; give `size_hw`")
     for polygon in polygons:
         if not (
             isinstance(polygon, list)
@@ -134,12 +139,12 @@ def _of_polygons(polygons: Sequence[Any], size_hw: tuple[int, int] | None) -> np
             and all(isinstance(value, int | float) for value in polygon)
         ):
             raise InputError(
-                "a polygon of `segmentation` must be [x0, y0, x1, y1, ...] with three corners or more; got "
+                "a polygon of `segmentation` must be [x0, y0, x1, y1, ...] with at least three corners; got "
                 f"{str(polygon)[:60]}"
             )
-        if not all(abs(value) <= OUTSIDE * max(size_hw) for value in polygon):  # nan too
+        if not all(abs(value) <= OUTSIDE * max(size_hw) for value in polygon):  # refuses nan too
             raise InputError(
-                f"a polygon of `segmentation` lies far outside of its image of (H, W) {tuple(size_hw)}: "
+                f"a polygon of `segmentation` lies far outside its image of (H, W) {tuple(size_hw)}: "
                 f"{str(polygon)[:60]}"
             )
     if not polygons:

@@ -6,6 +6,7 @@ from typing import Any
 from wsseg.artifacts import read_json
 from wsseg.errors import InputError
 from wsseg.file_names import OWNER
+from wsseg.recipe import built_in
 from wsseg.recipe.reading import load_recipe, recipe_of_options
 from wsseg.recipe.recipe import Recipe
 
@@ -36,4 +37,4 @@ def recipe_of_run(run: Path) -> Recipe:
     known = read_owner(run)
     if "options" in known:
         return recipe_of_options(known["options"], str(run / OWNER))
-    return load_recipe(known["file"], known["overrides"])
+    return load_recipe(built_in.remembered(known["file"]) if known["file"] else None, known["overrides"])

@@ -1,4 +1,4 @@
-"""Segmentation networks: images to class scores a pixel."""
+"""Segmentation networks: class scores for each pixel of an image."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ class Variant:
     """One name of a network.
 
     Attributes:
-        builder: "module:function", which returns a `wsseg.segmenters.segmenter.Graph`; its parameters are the
-            network's options, its defaults the published network.
-        fixed: Arguments that make this variant; not options.
+        builder: "module:function". The function returns a `wsseg.segmenters.segmenter.Graph`; its parameters are the
+            network's options, and its defaults are the published network.
+        fixed: Fixed arguments of this variant; they are not options.
     """
 
     builder: str
@@ -52,19 +52,19 @@ def create(name: str, /, **options: Any) -> "Segmenter":
     """Build a segmenter by name.
 
     Args:
-        name: A key of `SEGMENTERS` (becomes the model's name, unless `options` has another `name`).
-            `options` may also have `class_names`, background first, which the model is saved with.
-        options: What its builder takes: `num_classes` (background included), and, each with a default,
-            `input_size` (`(H, W)`, or None for any), `weights` (of the backbone: None, "imagenet", or a weights
-            file; or a `.keras` file of a segmenter, whose layers of the same name and shape are taken over),
-            `backbone`, `output_stride`, `channels` ... None stands for the default.
+        name: A key of `SEGMENTERS`. It becomes the model's name, unless `options` has a `name`. `options` may also
+            have `class_names`, background first, with which the model is saved.
+        options: Options of the builder: `num_classes` (background included) and, each with a default,
+            `input_size` (`(H, W)`, or None for any), `weights` (weights of the backbone: None, "imagenet", or a
+            weights file; or a `.keras` file of a segmenter, whose weights are copied to layers of the same name and
+            shape), `backbone`, `output_stride`, `channels` ... None means the default.
 
     Returns:
         A functional `keras.Model`: `(B, H, W, 3)` RGB in [0, 255] -> `(B, H, W, num_classes)` float32 logits.
 
     Raises:
-        InputError: No segmenter or option of that name (the message names the nearest), or a value that the
-            network can't take.
+        InputError: There is no segmenter or option of that name (the message names the nearest), or the network does
+            not support a value.
 
     Example:
         >>> model = create("deeplab_v3_plus", backbone="mobilenet_0.25", num_classes=3, input_size=(64, 64))
@@ -84,7 +84,7 @@ def create(name: str, /, **options: Any) -> "Segmenter":
         raise InputError(
             f"`input_size` must be (height, width); got {chosen['input_size']!r}; try (320, 320)"
         )
-    require_whole("channels", chosen.get("channels", 1), hint="leave it out as published")
+    require_whole("channels", chosen.get("channels", 1), hint="remove it for the published number")
     num_classes = chosen.get("num_classes")
     if not is_whole(num_classes, 2):
         raise InputError(
@@ -101,8 +101,8 @@ def create(name: str, /, **options: Any) -> "Segmenter":
     if chosen.get("backbone") and graph.backbone is not None:
         from wsseg import backbones
 
-        chosen["backbone"] = backbones.full_name(graph.backbone)  # of a MobileNet with its width
-        if hasattr(graph.backbone, "sizes"):  # a network of keras-hub takes whole patches only
+        chosen["backbone"] = backbones.full_name(graph.backbone)  # includes the width of a MobileNet
+        if hasattr(graph.backbone, "sizes"):  # a network of keras-hub supports whole patches only
             graph = dataclasses.replace(graph, sizes=graph.backbone.sizes)
     model = Segmenter(graph, name, chosen, model_name, class_names)
     if other:
@@ -111,7 +111,7 @@ def create(name: str, /, **options: Any) -> "Segmenter":
 
 
 def options_of(name: str) -> dict[str, Any]:
-    """Return the options of a segmenter with their defaults; `num_classes`, which has none, as None."""
+    """Return the options of a segmenter with their defaults; `num_classes` has no default, so it is None."""
     variant = SEGMENTERS[name]
     build = catalogue.load({name: variant.builder}, name, "segmenter")
     return catalogue.options_of(build, without=variant.fixed)

@@ -1,4 +1,4 @@
-"""The atrous rates of a pyramid: as published for an output stride, or as the user has them."""
+"""The atrous rates of a pyramid: the published rates for an output stride, or the user's."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from wsseg.layers.aspp import RATES
 
 
 def checked_rates(rates: Sequence[int]) -> tuple[int, ...]:
-    """Return the rates as a tuple (a recipe has a list), or fail on what are none.
+    """Return the rates as a tuple (recipes have lists), after checking them.
 
     Raises:
-        InputError: No rates, or such as aren't positive integers.
+        InputError: There are no rates, or a rate is not a positive integer.
 
     Example:
         >>> checked_rates([2, 4])
@@ -25,11 +25,11 @@ def pyramid_rates(rates: Sequence[int] | None, output_stride: int) -> tuple[int,
     """Return the rates of the 3x3 branches of a pyramid of DeepLab v3 or v3+.
 
     Args:
-        rates: As given by the user; None for the published ones.
-        output_stride: 32, 16 or 8.
+        rates: Rates given by the user; None for the published rates.
+        output_stride: Output stride of the encoder: 32, 16 or 8.
 
     Raises:
-        InputError: Rates that aren't positive integers.
+        InputError: A rate is not a positive integer.
 
     Example:
         >>> pyramid_rates(None, 8)

@@ -1,4 +1,4 @@
-"""The second head of PSPNet: a small classifier on an inner level, for a second loss while training."""
+"""The second head of PSPNet: a small classifier on an inner level, for a second training loss."""
 
 import keras
 from keras import layers
@@ -16,8 +16,8 @@ def auxiliary_head(network: keras.Model, num_classes: int, channels: int) -> ker
 
     Args:
         network: A backbone (`wsseg.backbones.create`).
-        num_classes: Background included.
-        channels: Of the 3x3 convolution.
+        num_classes: Number of classes, including the background.
+        channels: Number of channels of the 3x3 convolution.
 
     Returns:
         `(B, H, W, num_classes)` float32 logits at the image's size.

@@ -1,4 +1,4 @@
-"""What a network costs: parameters and multiply-adds, counted from its graph without allocating a weight."""
+"""The cost of a network: parameters and multiply-adds, counted from its graph without allocating weights."""
 
 import math
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from wsseg.errors import InputError
 
 @dataclass(frozen=True)
 class Cost:
-    """What one network costs.
+    """Cost of one network.
 
     Attributes:
-        parameters: Numbers in its weights, running statistics and a second head included.
-        multiply_adds: Of convolutions and dense layers for one image, without a second head.
-        size_hw: The image's size, pixels: the smallest legal one from the size asked for.
-        sizes: The image sizes that the network takes, in words.
-        output_stride: Pixels from cell to cell of the coarsest features.
+        parameters: Number of values in the weights, including running statistics and a second head.
+        multiply_adds: Multiply-adds of convolutions and dense layers for one image, without a second head.
+        size_hw: Size of the image, pixels: the smallest supported size that is not below the requested size.
+        sizes: Image sizes that the network supports, in words.
+        output_stride: Stride of the coarsest features, pixels.
     """
 
     parameters: int
@@ -32,15 +32,15 @@ class Cost:
 
 
 def cost(name: str, size: int = 512, **options: Any) -> Cost:
-    """Count what a segmenter costs.
+    """Compute the cost of a segmenter.
 
     Args:
         name: A key of `wsseg.segmenters.SEGMENTERS`.
-        size: Side of a square image, pixels; raised to the network's next legal side.
-        options: As for `wsseg.segmenters.create`; 21 classes by default.
+        size: Side of a square image, pixels; increased to the next side that the network supports.
+        options: Options of `wsseg.segmenters.create`; `num_classes` is 21 by default.
 
     Raises:
-        InputError: No such network or option.
+        InputError: There is no such network or option.
 
     Example:
         >>> found = cost("deeplab_v3_plus", 64, backbone="mobilenet_0.25", num_classes=3)
@@ -53,7 +53,7 @@ def cost(name: str, size: int = 512, **options: Any) -> Cost:
         try:
             model = segmenters.create(name, **options | {"input_size": (size, size)})
         except InputError:
-            sizes = segmenters.create(name, **options).sizes  # raises where the size is not to blame
+            sizes = segmenters.create(name, **options).sizes  # raises again unless the size is the cause
             size = sizes.above(size)
             model = segmenters.create(name, **options | {"input_size": (size, size)})
     return Cost(
@@ -68,11 +68,11 @@ def cost(name: str, size: int = 512, **options: Any) -> Cost:
 def multiply_adds(model: keras.Model) -> int:
     """Count the multiplications of a functional model's convolutions and dense layers for one image.
 
-    A layer that is called several times counts each time; biases, normalisations, activations, poolings and
-    resizings count nothing, as is usual.
+    A layer that is called several times counts each time. Biases, normalisations, activations, poolings and
+    resizings do not count, as is usual.
 
     Args:
-        model: Of fixed input size.
+        model: A functional model with a fixed input size.
 
     Example:
         >>> image = keras.Input((8, 8, 3))
@@ -83,7 +83,7 @@ def multiply_adds(model: keras.Model) -> int:
 
 
 def _calls(model: keras.Model) -> Iterator[tuple[keras.layers.Layer, Any, Any]]:
-    """Yield `(layer, first input, first output)` of each call in the graph, nested models opened."""
+    """Yield `(layer, first input, first output)` of each call in the graph, including calls in nested models."""
     for nodes in model._nodes_by_depth.values():
         for node in nodes:
             if node.is_input:
@@ -91,7 +91,7 @@ def _calls(model: keras.Model) -> Iterator[tuple[keras.layers.Layer, Any, Any]]:
             layer = node.operation
             inner = getattr(layer, "layers", None)
             if isinstance(layer, keras.Sequential) and inner:
-                # Rewritten to a smaller stride, its inner sizes are unknown; its convolution gives the last.
+                # A layer rewritten to a smaller stride: inner sizes are unknown; its convolution gives the output.
                 for one in inner:
                     yield one, node.input_tensors[0], node.outputs[0]
             elif isinstance(layer, keras.Model):
@@ -108,6 +108,6 @@ def _of_call(layer: Any, source: Any, out: Any) -> int:
         return 0
     if len(out.shape) != 4:
         return weights  # a dense layer
-    # Each kernel element is used once for each position: of the output, or, transposed, of the input.
+    # Each kernel element is used once per position of the output (of the input, for a transposed convolution).
     positions = source.shape if isinstance(layer, keras.layers.Conv2DTranspose) else out.shape
     return weights * math.prod(positions[1:3])

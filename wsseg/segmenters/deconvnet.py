@@ -1,4 +1,4 @@
-"""DeconvNet: VGG-16 with its dense layers, and a deep mirror image of unpooling and transposed convolutions."""
+"""DeconvNet: VGG-16 with its dense layers, and a mirrored decoder of unpoolings and transposed convolutions."""
 
 from pathlib import Path
 
@@ -24,30 +24,30 @@ def deconvnet(
 ) -> Graph:
     """Build DeconvNet.
 
-    VGG-16's 13 convolutions, its first two dense layers as a 7x7 convolution without padding and a 1x1 one;
-    then a 7x7 transposed convolution back to the last features' size, and 13 transposed 3x3 ones that mirror
-    the encoder, each block after an unpooling through the encoder's switches. Batch norm and ReLU follow each
-    layer but the 1x1 classifier.
+    The encoder has VGG-16's 13 convolutions, and VGG-16's first two dense layers as a 7x7 convolution without
+    padding (fc6) and a 1x1 convolution (fc7). The decoder has a 7x7 transposed convolution back to the size of the
+    last features, and 13 transposed 3x3 convolutions that mirror the encoder; each block begins with an unpooling
+    that uses the encoder's switches. Batch norm and ReLU follow each layer except the 1x1 classifier.
 
-    The published network sees one object proposal of 224 x 224 pixels at a time: `wsseg.segmenters.proposals`
-    predicts an image so. Larger images (multiples of 32) go through it as a whole, too. At 224 pixels fc6 has one
-    cell an image, so its batch norm needs batches of several images to train.
+    The published network gets one object proposal of 224 x 224 pixels at a time; `wsseg.segmenters.proposals`
+    predicts an image in this way. The network also accepts larger whole images (multiples of 32). At 224 pixels fc6
+    has one cell per image, so its batch norm needs batches of several images for training.
 
-    Encoder, fc6 and fc7 are the backbone: they learn at the base rate, the decoder at the head's (alike, as in
-    the paper, with a `head_multiplier` of 1).
+    Encoder, fc6 and fc7 are the backbone: they train at the base learning rate, and the decoder at the head's (a
+    `head_multiplier` of 1 makes them equal, as in the paper).
 
     Args:
-        num_classes: Background included.
-        backbone: "vgg16", the only one.
-        weights: Of the backbone: None, "imagenet", or a weights file of VGG-16; with the file's top fc6 and fc7
-            are its dense layers (`wsseg.backbones.vgg_dense`), without it they are random.
-        input_size: `(H, W)`, multiples of 32 from 224, or None for any such.
-        channels: Of fc6 and fc7; 4096 in the paper, which makes 222 of the 252 million parameters.
+        num_classes: Number of classes, including the background.
+        backbone: "vgg16", the only one supported.
+        weights: Weights of the backbone: None, "imagenet", or a weights file of VGG-16. If the file includes the top,
+            fc6 and fc7 are its dense layers (`wsseg.backbones.vgg_dense`); otherwise they are random.
+        input_size: `(H, W)`, multiples of 32 from 224; None for any such size.
+        channels: Number of channels of fc6 and fc7. The paper's 4096 make 222 of the 252 million parameters.
         width: Factor of the channels of encoder and decoder; 1 in the paper.
 
     Raises:
-        InputError: Another backbone, an illegal size or width, weights that don't fit VGG-16, or any with
-            another width than 1.
+        InputError: The backbone, size or width is not supported, the weights do not fit VGG-16, or weights are given
+            with a width other than 1.
 
     References:
         Noh et al., Learning Deconvolution Network for Semantic Segmentation, ICCV 2015, sections 3 and 4.1.
@@ -86,5 +86,5 @@ def _transposed(channels: int, kernel: int, padding: str, name: str) -> layers.C
 
 
 def _gaussian() -> keras.initializers.Initializer:
-    """Return the decoder's initial weights, those of the authors' network definition."""
+    """Return the decoder's initial weights, as in the authors' network definition."""
     return keras.initializers.RandomNormal(stddev=0.01)

@@ -22,26 +22,26 @@ def deeplab_v1(
 ) -> Graph:
     """Build DeepLab v1 LargeFOV, without its CRF (`wsseg.refiners` has that).
 
-    The released network: 3x3 poolings, of which the last two have stride 1; conv5 at rate 2; a 3x3 average
-    after pool5 (`pool5a`); fc6 3x3 at rate 12 and fc7 1x1, with dropout; fc8 begins at N(0, 0.01) as there. All
-    windows are centred, so cell `i` looks at pixel `8 i`, and the scores are drawn there: for sides of
-    `8 k + 1` (321, 513) with aligned corners. fc6 and fc7 count as the backbone, since they are pretrained and
-    learn at its rate in the paper; fc8 is the head (ten times the rate).
+    This is the released network: 3x3 poolings, the last two with stride 1; conv5 at atrous rate 2; a 3x3 average
+    pooling after pool5 (`pool5a`); fc6 (3x3 at rate 12) and fc7 (1x1), with dropout; fc8 with initial weights from
+    N(0, 0.01). All windows are centred, so cell `i` is centred on pixel `8 i`, and the scores are upsampled
+    accordingly: with aligned corners if the sides are `8 k + 1` (321, 513). fc6 and fc7 belong to the backbone,
+    because they are pretrained and train at its learning rate in the paper; fc8 is the head (ten times the rate).
 
     20.5 M parameters for 21 classes.
 
     Args:
-        num_classes: Background included.
-        backbone: "vgg16", the only one.
-        weights: None, "imagenet", or a weights file of `keras.applications.VGG16`; with the file's top fc6
-            and fc7 are decimated from its dense layers (`wsseg.backbones.vgg_dense`), without it they are
+        num_classes: Number of classes, including the background.
+        backbone: "vgg16", the only one supported.
+        weights: None, "imagenet", or a weights file of `keras.applications.VGG16`. If the file includes the top, fc6
+            and fc7 are decimated from its dense layers (`wsseg.backbones.vgg_dense`); otherwise they are
             random.
-        input_size: `(H, W)`, or None for any from 1 pixel on.
-        channels: Of fc6 and fc7.
+        input_size: `(H, W)`, or None for any size of at least 1 pixel.
+        channels: Number of channels of fc6 and fc7.
         rate: Atrous rate of fc6.
 
     Raises:
-        InputError: Another backbone, an illegal size or rate, or weights that don't fit.
+        InputError: The backbone, size or rate is not supported, or the weights do not fit.
 
     References:
         Chen et al., Semantic Image Segmentation with Deep Convolutional Nets and Fully Connected CRFs,
@@ -71,16 +71,16 @@ def large_fov(
     """Build VGG-16 LargeFOV up to fc7.
 
     Args:
-        name: Of the network that is built on it, for messages.
+        name: Name of the network that is built on it, for error messages.
         backbone: "vgg16".
-        weights: As for `deeplab_v1`.
-        input_size: As for `deeplab_v1`.
-        channels: Of fc6 and fc7.
-        rate: Of fc6.
+        weights: See `deeplab_v1`.
+        input_size: See `deeplab_v1`.
+        channels: Number of channels of fc6 and fc7.
+        rate: Atrous rate of fc6.
 
     Returns:
-        A Functional model: image -> the backbone's levels and `fc7`, `(B, h, w, channels)` at stride 8,
-        where a side of 8 k + 1 pixels has k + 1 cells (each strided pooling makes n // 2 + 1 of n).
+        A functional model: image -> the backbone's levels and `fc7`, `(B, h, w, channels)` at stride 8. A side of
+        8 k + 1 pixels has k + 1 cells (each strided pooling reduces n cells to n // 2 + 1).
 
     Raises:
         InputError: See `deeplab_v1`.
@@ -88,11 +88,11 @@ def large_fov(
     if backbone != "vgg16":
         raise InputError(
             f"`backbone` of `{name}` can only be vgg16; got {backbone!r}; "
-            "try `deeplab_v2` or `deeplab_v3` for others"
+            "try `deeplab_v2` or `deeplab_v3` for other backbones"
         )
     rate = require_whole("rate", rate, hint="try 12")
     chain = vgg_atrous(weights, input_size)
-    # Caffe's average counts the zeros of the padding, Keras' "same" doesn't.
+    # Caffe's average counts the zeros of the padding; Keras' "same" does not.
     x = layers.ZeroPadding2D(1, name="pool5a_pad")(chain.output["level_5"])
     x = layers.AveragePooling2D(3, strides=1, name="pool5a")(x)
     fc7 = fc6_fc7(x, channels, weights, kernel=3, rate=rate, padding="same")

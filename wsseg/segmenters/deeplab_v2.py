@@ -1,4 +1,4 @@
-"""DeepLab v2: atrous encoder, classifiers with four fields of view added up, and fusion of three scales."""
+"""DeepLab v2: an atrous encoder, the sum of classifiers with four fields of view, and fusion of three scales."""
 
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from wsseg.layers.legal_sizes import BACKBONE_SIZES
 from wsseg.segmenters.atrous_rates import checked_rates
 from wsseg.segmenters.segmenter import Graph
 
-HIDDEN_CHANNELS = 1024  # of fc6 and fc7 on VGG-16, section 4.1.2
-SCALES = (0.5, 0.75)  # beside 1, section 4.1.2
+HIDDEN_CHANNELS = 1024  # channels of fc6 and fc7 on VGG-16, section 4.1.2
+SCALES = (0.5, 0.75)  # in addition to 1, section 4.1.2
 
 
 def deeplab_v2(
@@ -34,26 +34,27 @@ def deeplab_v2(
 ) -> Graph:
     """Build DeepLab v2 on any backbone, without its CRF (`wsseg.refiners` has that).
 
-    On VGG-16 it is the released network, as DeepLab v1: 3x3 poolings, and branches of fc6, fc7 and fc8, of which
-    fc6 and fc7 count as the backbone (they are pretrained). Elsewhere all branches are the head.
+    On `vgg16` it is the released network, like DeepLab v1: it has 3x3 poolings, and each branch has fc6, fc7 and fc8.
+    fc6 and fc7 belong to the backbone, because they are pretrained. On other backbones all branches are the head.
 
     Args:
-        num_classes: Background included.
-        backbone: A network of `wsseg.backbones`.
-        output_stride: 32, 16 or 8, of the encoder; 8 only on `vgg16`.
-        weights: Of the backbone: None, "imagenet", or a weights file. Those of `vgg16` with the top also give
-            each branch's fc6 and fc7 (`wsseg.backbones.vgg_dense`).
+        num_classes: Number of classes, including the background.
+        backbone: Name of a network in `wsseg.backbones`.
+        output_stride: Output stride of the encoder: 32, 16 or 8; only 8 on `vgg16`.
+        weights: Weights of the backbone: None, "imagenet", or a weights file. A file of `vgg16` with the top also
+            initialises fc6 and fc7 of each branch (`wsseg.backbones.vgg_dense`).
         input_size: `(H, W)`, or None for any size.
-        channels: Of two hidden layers in each branch; None for the published ones: 1024 on VGG-16, no hidden
-            layers on ResNet-101 and all others.
-        rates: Of the branches. At a rate of the map's size or more, a branch sees no more than its own cell.
-        multi_scale: Look at the image also at half and three quarters of its size with the same layers, draw
-            the scores at the image's size, and take at each pixel the largest of the three, when training as
-            when predicting. About 1.8 times the work; batch norm's running statistics then move three times a
+        channels: Number of channels of the two hidden layers in each branch; None for the published ones: 1024 on
+            VGG-16, no hidden layers on ResNet-101 and all others.
+        rates: Atrous rates of the branches. If a rate is at least the size of the feature map, the branch sees only
+            its own cell.
+        multi_scale: Whether to apply the same layers also at half and three quarters of the image's size, resize the
+            scores to the image's size, and use the maximum of the three at each pixel, in training and prediction.
+            It takes about 1.8 times the computation, and batch norm updates its running statistics three times per
             step.
 
     Raises:
-        InputError: Rates that aren't positive integers, or another stride on `vgg16`.
+        InputError: The rates are not positive integers, or the stride is not supported on `vgg16`.
 
     References:
         Chen et al., DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous Convolution, and
@@ -85,7 +86,7 @@ def deeplab_v2(
 def _with_dense(
     network: keras.Model, scores: keras.KerasTensor, branches: int, weights: str | Path | None
 ) -> keras.Model:
-    """Return VGG-16 with the branches' fc6 and fc7, which get the pretrained weights if there are any."""
+    """Return VGG-16 with fc6 and fc7 of all branches, and set their pretrained weights if there are any."""
     graph = keras.Model(network.inputs, scores)
     dense, outputs = read_dense(weights), dict(network.output)
     for branch in range(1, branches + 1):
@@ -98,13 +99,13 @@ def _with_dense(
 
 
 def _largest_of_scales(image: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
-    """Repeat a network at smaller scales of its image; return the largest logits of each pixel."""
+    """Apply a network also at smaller scales of its image; return the maximum logits of each pixel."""
     network = keras.Model(image, logits)
     maps = [logits]
     for scale in SCALES:
         percent = round(100 * scale)
         small = BilinearRescale(scale, name=f"image_{percent}", dtype="float32")(image)
-        # The layers one by one, not `network(small)`: the model stays flat, its layers go by their names.
+        # The layers are called one by one, not as `network(small)`, so that the model stays flat and keeps its names.
         small_logits = network._run_through_graph([small], operation_fn=lambda layer: layer)
         maps.append(BilinearResizeTo(name=f"logits_{percent}", dtype="float32")([small_logits, image]))
     return layers.Maximum(name="largest_logits", dtype="float32")(maps)

@@ -1,4 +1,4 @@
-"""DeepLab v3: atrous encoder with multi-grid, and a pyramid with image pooling."""
+"""DeepLab v3: an atrous encoder with multi-grid, and an atrous pyramid (ASPP) with image pooling."""
 
 from pathlib import Path
 
@@ -31,20 +31,20 @@ def deeplab_v3(
     """Build DeepLab v3 on any backbone.
 
     Args:
-        num_classes: Background included.
-        backbone: A network of `wsseg.backbones`.
-        output_stride: 32, 16 or 8, of the encoder.
-        weights: Of the backbone: None, "imagenet", or a weights file.
+        num_classes: Number of classes, including the background.
+        backbone: Name of a network in `wsseg.backbones`.
+        output_stride: Output stride of the encoder: 32, 16 or 8.
+        weights: Weights of the backbone: None, "imagenet", or a weights file.
         input_size: `(H, W)`, or None for any size.
-        channels: Of the pyramid; 256 in the paper, fewer for small data or machines.
-        multi_grid: Factors of the atrous rates of the three units of a ResNet's last block; None for (1, 2, 4)
-            there, and for no multi-grid in other backbones, which have no such units.
-        rates: Of the pyramid's 3x3 branches; None for (6, 12, 18) at output stride 16, doubled at 8. At a rate
-            of the map's size or more, a 3x3 branch sees no more than its own cell.
-        auxiliary: Whether there is a second head, as PSPNet's (not in the paper).
+        channels: Number of channels of the pyramid; 256 in the paper, fewer for small data or machines.
+        multi_grid: Factors of the atrous rates of the three units in a ResNet's last block; None for (1, 2, 4) on a
+            ResNet. Other backbones have no such units and no multi-grid.
+        rates: Atrous rates of the pyramid's 3x3 branches; None for (6, 12, 18) at output stride 16, doubled at 8,
+            halved at 32. If a rate is at least the size of the feature map, a 3x3 branch sees only its own cell.
+        auxiliary: Whether there is a second head, as in PSPNet (not in the paper).
 
     Raises:
-        InputError: A multi-grid for a backbone that isn't a ResNet, or rates that are not positive integers.
+        InputError: A multi-grid is given for a backbone other than a ResNet, or the rates are not positive integers.
 
     References:
         Chen et al., Rethinking Atrous Convolution for Semantic Image Segmentation, 2017, section 3.

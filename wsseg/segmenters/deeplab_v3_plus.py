@@ -1,4 +1,4 @@
-"""DeepLab v3+: atrous encoder, pyramid, and a decoder that adds stride-4 detail."""
+"""DeepLab v3+: an atrous encoder, an atrous pyramid (ASPP), and a decoder that adds detail of stride 4."""
 
 from pathlib import Path
 
@@ -30,18 +30,18 @@ def deeplab_v3_plus(
     channels), refined by two 3x3 separable convolutions, classified, and upsampled to the input's size.
 
     Args:
-        num_classes: Background included.
-        backbone: A network of `wsseg.backbones`.
-        output_stride: 32, 16 or 8, of the encoder.
-        weights: Of the backbone: None, "imagenet", or a weights file.
+        num_classes: Number of classes, including the background.
+        backbone: Name of a network in `wsseg.backbones`.
+        output_stride: Output stride of the encoder: 32, 16 or 8.
+        weights: Weights of the backbone: None, "imagenet", or a weights file.
         input_size: `(H, W)`, or None for any size.
-        channels: Of pyramid and decoder; 256 in the paper, fewer for small data or machines.
-        rates: Of the pyramid's 3x3 branches; None for (6, 12, 18) at output stride 16, doubled at 8, halved at
-            32. At a rate of the map's size or more, a 3x3 branch sees no more than its own cell: 128-pixel
-            images, at output stride 8, have maps of 16 cells, and the published rates up to 36.
+        channels: Number of channels of pyramid and decoder; 256 in the paper, fewer for small data or machines.
+        rates: Atrous rates of the pyramid's 3x3 branches; None for (6, 12, 18) at output stride 16, doubled at 8,
+            halved at 32. If a rate is at least the size of the feature map, a 3x3 branch sees only its own cell: at
+            output stride 8, images of 128 pixels have maps of 16 cells, but the published rates go up to 36.
 
     Raises:
-        InputError: Rates that are not positive integers.
+        InputError: The rates are not positive integers.
 
     References:
         Chen et al., Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation,

@@ -1,4 +1,4 @@
-"""FCN-32s, FCN-16s and FCN-8s: VGG-16 made convolutional, and skips from its poolings summed to its scores."""
+"""FCN-32s, FCN-16s and FCN-8s: a fully convolutional VGG-16, with skips from its poolings added to its scores."""
 
 from pathlib import Path
 
@@ -15,14 +15,15 @@ from wsseg.segmenters.segmenter import Graph
 BACKBONES = ("vgg16", "vgg16_torch")
 IMAGE_PADDING = 100
 
-# Of each skip: the pooling, the upsampling that it is added to, how much of the skip ("published") or of the
-# upsampled scores ("same") is cut off above and to the left.
+# For each skip: the pooling, the upsampling that it is added to, and the number of cells that are cut off at the top
+# and left of the skip ("published") or of the upsampled scores ("same").
 SKIPS = {
     "pool4": ("block4_pool", "upscore2", {"published": 5, "same": 1}),
     "pool3": ("block3_pool", "upscore_pool4", {"published": 9, "same": 1}),
 }
 TAKEN = {32: (), 16: ("pool4",), 8: ("pool4", "pool3")}
-# What is cut off the last upsampling, by stride: to where the cells look (`tests/segmenters/test_fcn.py` derives it).
+# Pixels cut off at the top and left of the last upsampling, by stride, so that scores lie at the centres of their
+# receptive fields (`tests/segmenters/test_fcn.py` derives them).
 IMAGE_OFFSETS = {"published": {32: 19, 16: 27, 8: 31}, "same": {32: 16, 16: 8, 8: 4}}
 
 
@@ -37,32 +38,32 @@ def fcn(
 ) -> Graph:
     """Build FCN at one of its three strides.
 
-    VGG-16 with fc6 (7x7) and fc7 (1x1) in place of its dense layers; 1x1 convolutions score fc7 and, for the
-    finer strides, pool4 and pool3; the coarser scores are upsampled by 2 and added. Score layers begin at zero,
-    so a network started from the coarser one (`weights` its `.keras` file) begins with its predictions. Upsampling
-    is by transposed convolutions that begin as bilinear interpolation; as in the paper those in between are
-    learnt and the last is fixed (the released Caffe networks fix all, "no significant difference"). The skips
-    are not scaled down: that is the released "at-once" network; ours is the paper's, trained in stages.
+    In VGG-16, fc6 (7x7) and fc7 (1x1) replace the dense layers. 1x1 convolutions compute scores from fc7 and, for
+    the finer strides, from pool4 and pool3; the coarser scores are upsampled by 2 and added. Score layers start at
+    zero, so a network that starts from a coarser one (`weights` is its `.keras` file) starts with its predictions.
+    Upsampling uses transposed convolutions with bilinear initial weights. As in the paper, the last one is fixed and
+    the others are learnt (the released Caffe networks fix all, "no significant difference"). The skips are not scaled
+    down: only the released "at-once" network does that; this is the paper's network, trained in stages.
 
-    Poolings round sizes up, as Caffe does, so every image from 1 x 1 pixel on is legal.
+    Poolings round sizes up, as in Caffe, so every image of at least 1 x 1 pixel is supported.
 
     134.5 M parameters for FCN-8s and 21 classes.
 
     Args:
-        num_classes: Background included.
-        stride: 32, 16 or 8.
+        num_classes: Number of classes, including the background.
+        stride: Stride of the finest scores: 32, 16 or 8.
         backbone: "vgg16", or "vgg16_torch" for weights imported from torchvision.
-        weights: None, "imagenet", or a weights file of the backbone; with the file's top fc6 and fc7 are its
-            dense layers (`wsseg.backbones.vgg_dense`), without it they are random.
-        input_size: `(H, W)`, or None for any from 1 pixel on.
-        channels: Of fc6 and fc7.
-        padding: "published": 100 pixels of zeros around the preprocessed image and no padding in fc6, as
-            released. "same": no padding of the image, and fc6 keeps the size: the same weights for a fraction
-            of the work on small images (a 64 x 64 image is otherwise computed as 262 x 262), with
-            borders that see fewer zeros. Both place their scores where the cells look.
+        weights: None, "imagenet", or a weights file of the backbone. If the file includes the top, fc6 and fc7 are its
+            dense layers (`wsseg.backbones.vgg_dense`); otherwise they are random.
+        input_size: `(H, W)`, or None for any size of at least 1 pixel.
+        channels: Number of channels of fc6 and fc7.
+        padding: "published": 100 pixels of zeros around the preprocessed image and no padding in fc6, as released.
+            "same": no padding of the image, and fc6 keeps the size. "same" has the same weights and takes a fraction
+            of the computation on small images ("published" pads a 64 x 64 image to 262 x 262); pixels at the borders
+            see fewer zeros. In both, scores lie at the centres of their receptive fields.
 
     Raises:
-        InputError: Another backbone, stride or padding, an illegal size, or weights that don't fit.
+        InputError: The backbone, stride, padding or size is not supported, or the weights do not fit.
 
     References:
         Long et al., Fully Convolutional Networks for Semantic Segmentation, CVPR 2015, sections 3.1, 3.3 and 4.
@@ -80,7 +81,7 @@ def fcn(
     image = image_input(input_size)
     exchanged = {pool: [{"padding": "same"}] for pool in POOLS}  # 2x2 at stride 2: Caffe's rounding up
     if padding == "published":
-        # The first convolution pads by 1 itself.
+        # The first convolution itself pads by 1.
         exchanged["block1_conv1"] = [layers.ZeroPadding2D(IMAGE_PADDING - 1, name="image_padding"), {}]
     chain = vgg16(image, weights, exchanged, backbone)
     fc7 = fc6_fc7(
@@ -106,16 +107,16 @@ def fcn(
 
 
 def _score(features: keras.KerasTensor, num_classes: int, name: str) -> keras.KerasTensor:
-    """Classify each cell; zero to begin with (section 4.1)."""
+    """Compute scores for each cell; all weights start at zero (section 4.1)."""
     return layers.Conv2D(num_classes, 1, kernel_initializer="zeros", name=name)(features)
 
 
 def _upscore(
     scores: keras.KerasTensor, factor: int, name: str, trainable: bool = True, dtype: str | None = None
 ) -> keras.KerasTensor:
-    """Upsample `(B, h, w, K)` to `(B, f h + f, f w + f, K)`: whole kernels at the border too, as Caffe does.
+    """Upsample `(B, h, w, K)` by a factor f to `(B, f h + f, f w + f, K)`: no kernel is cut off, as in Caffe.
 
-    Cell `i` comes to lie at `f i + f - 1/2`.
+    The centre of cell `i` lies at `f i + f - 1/2`.
     """
     return layers.Conv2DTranspose(
         scores.shape[-1],

@@ -1,4 +1,4 @@
-"""Feature pyramid network with a segmentation head: every level brought to stride 4 and added."""
+"""Feature pyramid network with a segmentation head: all levels are upsampled to stride 4 and added."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from wsseg.layers.bilinear_resize import BilinearResizeTo
 from wsseg.layers.legal_sizes import BACKBONE_SIZES
 from wsseg.segmenters.segmenter import Graph
 
-GROUPS, CHANNELS_A_GROUP = 32, 4  # of group normalisation: 32 of the paper's 128 channels
+GROUPS, CHANNELS_A_GROUP = 32, 4  # group normalisation: the paper's 128 channels form 32 groups
 
 
 def fpn(
@@ -25,18 +25,19 @@ def fpn(
 ) -> Graph:
     """Build the semantic branch of Panoptic FPN on any backbone at its full stride.
 
-    Top-down pathway: from the coarsest level on, 1x1 lateral convolutions are added to the level above,
-    repeated to twice its size, and smoothed by a 3x3 convolution. Head: each level goes through a 3x3
-    convolution, group norm, ReLU and bilinear doubling until stride 4 (three times from stride 32; that of
-    stride 4 through one without doubling). Their sum is classified and upsampled to the image's size.
+    Top-down pathway: starting at the coarsest level, each level is repeated to twice its size and added to a 1x1
+    lateral convolution of the next finer level; a 3x3 convolution smooths the sum. Head: each level goes through
+    3x3 convolution, group norm, ReLU and bilinear doubling until stride 4 (three times from stride 32; the level of
+    stride 4 once, without doubling). The sum of all levels is classified and upsampled to the image's size.
 
     Args:
-        num_classes: Background included.
-        backbone: A network of `wsseg.backbones`; of levels with the same stride (`plain`) the first is used.
-        weights: Of the backbone: None, "imagenet", or a weights file.
+        num_classes: Number of classes, including the background.
+        backbone: Name of a network in `wsseg.backbones`; if levels have the same stride (`plain`), the first is used.
+        weights: Weights of the backbone: None, "imagenet", or a weights file.
         input_size: `(H, W)`, or None for any size.
-        channels: Of the pyramid's levels.
-        head_channels: Of the head. Group norm has 32 groups, fewer where they would have less than 4 channels.
+        channels: Number of channels of the pyramid's levels.
+        head_channels: Number of channels of the head. Group norm has 32 groups, or fewer if a group would have less
+            than 4 channels.
 
     References:
         Kirillov et al., Panoptic Feature Pyramid Networks, CVPR 2019, section 3.1 and figure 3. Lin et al.,
@@ -56,7 +57,7 @@ def fpn(
 def _head(
     network: keras.Model, features: dict[str, keras.KerasTensor], levels: list[str], channels: int
 ) -> keras.KerasTensor:
-    """Bring the last of `levels` to the size of the first, convolving before each doubling."""
+    """Upsample the last of `levels` to the size of the first, with a convolution before each doubling."""
     *finer, level = levels
     prefix = f"head_{level.removeprefix('level_')}"
     if not finer:

@@ -1,4 +1,4 @@
-"""Predict whole images: batches or tiles, several scales and the mirrored image fused."""
+"""Predict whole images in batches or tiles, and fuse several scales and the mirrored image."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
@@ -17,37 +17,38 @@ from wsseg.loading.reduction import MAX_SIDE, enlarged, enlarged_argmax
 from wsseg.segmenters.overlap_tile import overlap_tile
 
 TILE = 572  # U-Net's
-MULTIPLE = 64  # to which sides are rounded up, so that few shapes are traced
+MULTIPLE = 64  # image sides are padded to multiples of this, so that few shapes are traced
 
 Refinement = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Image `(h, w, 3)` uint8 and probabilities `(h, w, K)` -> probabilities `(h, w, K)`."""
 
 
 class Predictor:
-    """A segmenter's class probabilities for images of any size.
+    """Computes a segmenter's class probabilities for images of any size.
 
-    Images are filled up with the mean colour to multiples of 64 pixels, so that those of nearly one size make a batch
-    and few shapes are traced; each view (scale, mirrored or not) is filled up to a size that the network takes.
+    Images are padded with the mean colour to multiples of 64 pixels, so that images of similar size form a batch and
+    few shapes are traced. Each view (a scale, mirrored or not) is padded to a size that the network supports.
 
-    Not so where the network pools over the whole image (`Segmenter.pools_globally`), for the filling would count:
-    PSPNet on MobileNet 0.25 with random weights gives probabilities that differ by up to 0.22 (0.014 in the mean) and
-    another class to 3 % of the pixels at 375 x 500, filled up to 384 x 512. Such a network sees each image in its own
-    size, batched with those of just that size; it is traced once for all sizes, which gives the same values as a trace
-    for each size and takes as long a step. Only images smaller than the network takes are still filled up.
+    This does not apply if the network pools over the whole image (`Segmenter.pools_globally`), because then the padding
+    changes the result: for 375 x 500 pixels padded to 384 x 512, PSPNet on MobileNet 0.25 with random weights gives
+    probabilities that differ by up to 0.22 (0.014 on average) and another class at 3 % of the pixels. Such a network
+    gets each image in its own size, in batches of images of exactly this size. It is traced once for all sizes; values
+    and time per step are the same as with one trace per size. Only images that are smaller than the network supports
+    are still padded.
 
-    A network without padding sees one image at a time in overlapping tiles, mirrored beyond the image's borders.
+    A network without padding gets one image at a time, in overlapping tiles. Beyond its borders the image is mirrored.
 
     Args:
-        model: Images `(B, H, W, 3)` in [0, 255] -> logits `(B, H, W, K)`: a `Segmenter`, or any model that takes all
-            sizes.
+        model: Images `(B, H, W, 3)` in [0, 255] -> logits `(B, H, W, K)`: a `Segmenter`, or any model that supports
+            all sizes.
         scales: Factors of the image's size; results are resized to the image's size and fused there.
-        flip: Also the mirrored image.
-        fusion: "mean" of the views' probabilities, or "max": the softmax of each class's highest score in any view,
-            as DeepLab v2 fuses scales.
-        tile: Largest side of a tile, pixels, for a network without padding.
-        max_side: An image whose long side has more pixels is reduced to that for all views, and the probabilities are
-            resized back; None for no limit. DeepLab v3+ on ResNet-50 at output stride 16 takes 2 GB for 1536 x 1152
-            pixels and 21 classes, 8.7 GB for 4000 x 3000.
+        flip: Whether to predict the mirrored image too.
+        fusion: "mean": the mean of the views' probabilities; "max": the softmax of each class's maximum score over the
+            views, as DeepLab v2 fuses scales.
+        tile: Maximum side of a tile, pixels, for a network without padding.
+        max_side: Maximum long side of an image, pixels. A larger image is reduced to it for all views, and the
+            probabilities are resized back. None for no limit. DeepLab v3+ on ResNet-50 at output stride 16 needs 2 GB
+            for 1536 x 1152 pixels and 21 classes, and 8.7 GB for 4000 x 3000.
 
     References:
         Chen et al., DeepLab v2, section 4.1 † (multi-scale inputs fused by the maximum); Ronneberger et al., U-Net,
@@ -100,10 +101,10 @@ class Predictor:
         return tf.nn.softmax(highest)
 
     def _logits(self, view: tf.Tensor) -> tf.Tensor:
-        """Return logits of the view's own size, float32, whatever sizes the network takes."""
+        """Return logits in the size of the view, float32, whichever sizes the network supports."""
         height, width = view.shape[1:3]
         if self.margin:
-            # A tile holds the view as a whole where that needs none larger than `tile`.
+            # One tile covers the whole view if that needs no tile larger than `tile`.
             sides = padded_size((height, width), MULTIPLE)
             room = 2 * self.margin + self.sizes.multiple
             tile = tuple(self.sizes.above(min(side + room, self.tile)) for side in sides)
@@ -126,14 +127,14 @@ class Predictor:
         """Predict images.
 
         Args:
-            dataset: What reads them.
-            records: Which.
-            batch_size: Images a step.
+            dataset: Dataset that reads the images.
+            records: Records of the images to predict.
+            batch_size: Number of images per step.
             refine: See `masks`.
 
         Yields:
-            `(record, probabilities)`, the latter `(H, W, K)` float32 at the image's own size; in order of
-            shape. For 12 megapixels and 21 classes that is 1 GB: where classes alone are wanted, take `masks`.
+            `(record, probabilities)`, in order of the image shapes; the probabilities are `(H, W, K)` float32 at the
+            image's own size. For 12 megapixels and 21 classes they take 1 GB; `masks` gives the classes alone.
         """
         for record, probabilities, own_hw in self._refined(dataset, records, refine, batch_size):
             yield record, enlarged(probabilities, own_hw)
@@ -145,17 +146,18 @@ class Predictor:
         refine: Refinement | None = None,
         batch_size: int = 8,
     ) -> Iterator[tuple[Record, np.ndarray]]:
-        """Predict images' classes.
+        """Predict the classes of images' pixels.
 
         Args:
-            dataset: What reads them.
-            records: Which.
-            refine: Image `(h, w, 3)` uint8 and probabilities `(h, w, K)` -> probabilities, such as a dense CRF; at
-                the size that the network saw, `max_side` at most.
-            batch_size: Images a step.
+            dataset: Dataset that reads the images.
+            records: Records of the images to predict.
+            refine: Function: image `(h, w, 3)` uint8 and probabilities `(h, w, K)` -> probabilities, such as a dense
+                CRF. It is called at the size that the network gets, `max_side` at most.
+            batch_size: Number of images per step.
 
         Yields:
-            `(record, mask)`, the latter `(H, W)` uint8 class ids at the image's own size; in order of shape.
+            `(record, mask)`, in order of the image shapes; the mask is `(H, W)` uint8 class ids at the image's own
+            size.
         """
         for record, probabilities, own_hw in self._refined(dataset, records, refine, batch_size):
             yield record, enlarged_argmax(probabilities, own_hw)
@@ -171,14 +173,14 @@ class Predictor:
     def _predicted(
         self, dataset: Dataset, records: Sequence[Record], batch_size: int
     ) -> Iterator[tuple[Record, np.ndarray, np.ndarray, tuple[int, int]]]:
-        """Yield record, image and probabilities at the size that the network saw, and the image's own size."""
+        """Yield the record, image and probabilities at the size that the network gets, and the image's own size."""
         multiple = 1 if self.own_size else MULTIPLE
         for batch in padded_batches(dataset, records, batch_size, multiple, self.max_side):
             result = None if self.margin else self._function(tf.constant(batch.images)).numpy()
-            for place, (record, (height, width)) in enumerate(zip(batch.records, batch.sizes_hw)):
-                image = batch.images[place, :height, :width]
+            for index, (record, (height, width)) in enumerate(zip(batch.records, batch.sizes_hw)):
+                image = batch.images[index, :height, :width]
                 if result is None:
                     probabilities = self._fused(tf.constant(image[None])).numpy()[0]
                 else:
-                    probabilities = result[place, :height, :width]
-                yield record, image, probabilities, batch.own_sizes_hw[place]
+                    probabilities = result[index, :height, :width]
+                yield record, image, probabilities, batch.own_sizes_hw[index]

@@ -1,4 +1,4 @@
-"""Start a segmenter from the weights of another model that has layers of the same names."""
+"""Initialise a segmenter with the weights of another model, matched by layer name."""
 
 from pathlib import Path
 from typing import Any
@@ -10,25 +10,26 @@ from wsseg.saved_models import load_model
 
 
 def is_segmenter_file(weights: Any) -> bool:
-    """Say whether `weights` names a saved model rather than a weights file of a backbone."""
+    """Return whether `weights` names a saved model rather than a weights file of a backbone."""
     return isinstance(weights, str | Path) and Path(weights).suffix == ".keras"
 
 
 def start_from(model: keras.Model, path: str | Path) -> list[str]:
-    """Copy the weights of all layers that the saved model has by the same name and in the same shape.
+    """Copy the weights of all layers that have the same name and shape in a saved model.
 
-    The rest keeps its initial values: FCN-16s started from FCN-32s has only its new score layer untrained
-    (Long et al. 2015, section 4.2), and a network for other classes only its classification layer.
+    The other layers keep their initial values. If FCN-16s starts from FCN-32s, only its new score layer is untrained
+    (Long et al. 2015, section 4.2); if a network starts from one for other classes, only its classification layer.
 
     Args:
-        model: Changed in place.
+        model: Model to initialise; it is changed in place.
         path: A `.keras` file.
 
     Returns:
-        The names of the layers taken over.
+        The names of the layers whose weights were copied.
 
     Raises:
-        InputError: No such file, or fewer than half of the layers fit; the message names the first that differs.
+        InputError: There is no such file, or fewer than half of the layers fit; the message names the first layer that
+            differs.
     """
     source = {name: layer for name, layer in _named_layers(load_model(Path(path))).items() if layer.weights}
     taken, misfit = [], None
@@ -42,12 +43,12 @@ def start_from(model: keras.Model, path: str | Path) -> list[str]:
             layer.set_weights(other.get_weights())
             taken.append(layer.name)
         elif misfit is None:
-            misfit = f"`{layer.name}` has shapes {shapes}, the file's {found or 'has none'}"
+            misfit = f"`{layer.name}` has shapes {shapes}, in the file {found or 'it does not exist'}"
     layers = sum(1 for layer in _named_layers(model).values() if layer.weights)
     if len(taken) < layers / 2:
         raise InputError(
-            f"`weights`: {path} is of another architecture than `{model.name}`: {len(taken)} of {layers} layers are in "
-            f"common; {misfit}"
+            f"`weights`: {path} has another architecture than `{model.name}`: only {len(taken)} of {layers} layers "
+            f"match; {misfit}"
         )
     return taken
 

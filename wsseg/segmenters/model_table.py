@@ -1,4 +1,4 @@
-"""The table for people choosing a network: `wsseg models`."""
+"""The table of networks and their costs: `wsseg models`."""
 
 from collections.abc import Iterable, Iterator
 
@@ -13,19 +13,19 @@ WIDTHS = (22, 18, 12, 15, 6, 15, 0)
 def rows(
     networks: Iterable[str] = (), chosen: Iterable[str] = (), size: int = 512, num_classes: int = 21
 ) -> Iterator[tuple[str, ...]]:
-    """Count what networks cost, a row for each backbone that they take.
+    """Compute the costs of networks, one row per network and supported backbone.
 
     Args:
-        networks: Names in `SEGMENTERS`; none for all.
-        chosen: Names of backbones; none for all.
-        size: Side of the image, pixels; raised where a network can't take it.
-        num_classes: Background included.
+        networks: Names in `SEGMENTERS`; empty for all.
+        chosen: Names of backbones; empty for all.
+        size: Side of the image, pixels; increased to the next supported side of a network.
+        num_classes: Number of classes, including the background.
 
     Yields:
         The cells of one row, as text, in the order of `HEADINGS`.
 
     Raises:
-        InputError: A name that does not exist.
+        InputError: A name does not exist, or a network that was asked for does not support the backbone.
 
     Example:
         >>> next(rows(["deeplab_v3_plus"], ["mobilenet_0.25"], 64))
@@ -54,7 +54,7 @@ def rows(
             except InputError:
                 if backbone in (None, own) or (networks and chosen):
                     raise
-                continue  # a network that does not go on this backbone
+                continue  # the network does not support this backbone
             yield (
                 name,
                 backbone or "its own",
@@ -69,6 +69,6 @@ def rows(
 def line(cells: Iterable[str]) -> str:
     """Return one line of the table."""
     return "  ".join(
-        cell.ljust(width) if place < 2 else cell.rjust(width)
-        for place, (cell, width) in enumerate(zip(cells, WIDTHS))
+        cell.ljust(width) if index < 2 else cell.rjust(width)
+        for index, (cell, width) in enumerate(zip(cells, WIDTHS))
     ).rstrip()

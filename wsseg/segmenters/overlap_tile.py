@@ -1,4 +1,4 @@
-"""Predict an image of any size through tiles of one size, whose borders are cut away or mirrored."""
+"""Predict an image of any size in overlapping tiles of one size, mirrored beyond the image's borders."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,30 +17,32 @@ def overlap_tile(
     stride: int | None = None,
     batch_size: int = 4,
 ) -> np.ndarray:
-    """Predict overlapping tiles and put the inner part of each in its place.
+    """Predict overlapping tiles and join their inner parts.
 
-    Beyond its borders the image is mirrored without repeating the border pixel (`np.pad`'s "reflect", again
-    and again where the image is smaller than what is missing). Tiles begin at multiples of `stride`, so that
-    pooling falls on the same pixels as in the image as a whole: wherever the receptive field of a tile's
-    pixel lies in the tile and in the image, the result is the network's own. All tiles have one shape and go
-    through the network in batches of one size, so it is traced once.
+    Beyond its borders the image is mirrored without repeating the border pixel (`np.pad`'s "reflect", repeated
+    if the image is smaller than the missing part). Tiles begin at multiples of `stride`, so that poolings use
+    the same pixels as in the whole image: if the receptive field of a pixel lies both in its tile and in the
+    image, the result equals the network's result on the whole image. All tiles have one shape and all batches
+    one size, so the network is traced once.
 
     Args:
         network: A segmenter, or a function `(B, h, w, C)` -> `(B, h, w, K)`, or -> `(B, h - 2 margin,
             w - 2 margin, K)` for a network without padding.
         image: `(H, W, C)`, of any size from 1 x 1.
-        tile: Side of a tile, or `(h, w)`: pixels of the network's input.
-        margin: Pixels at each border of a tile that are not used. None for what a segmenter without padding
-            lacks; a padded network needs a value, in which it sees a border that the image has not.
-        stride: Of the network's coarsest features in pixels. None for a segmenter's own, else 1.
-        batch_size: Tiles at a time.
+        tile: Size of a tile at the network's input, pixels: one side, or `(h, w)`.
+        margin: Number of pixels at each border of a tile whose result is not used. None for the margin of a
+            segmenter without padding. A network with padding needs a value, because the padding changes its
+            result near the tile's borders.
+        stride: Stride of the network's coarsest features, pixels. None for the stride of a segmenter, or 1 for a
+            function.
+        batch_size: Number of tiles per step.
 
     Returns:
-        `(H, W, K)` float32, what the network gives for each pixel.
+        `(H, W, K)` float32: the network's result for each pixel.
 
     Raises:
-        InputError: A tile that the network can't take or that is too small for its margin, or an output
-            that fits neither kind of network.
+        InputError: The network does not support the tile, the tile is too small for its margin, or the output
+            fits neither kind of network.
 
     Example:
         >>> ramp = np.arange(5.0).reshape(1, 5, 1)
@@ -73,7 +75,7 @@ def overlap_tile(
     for start in range(0, len(places), batch_size):
         batch = places[start : start + batch_size]
         tiles = np.stack([_mirrored_tile(image, place, tile_hw) for place in batch])
-        missing = batch_size - len(batch)  # the last batch is filled up, so that it has the others' shape
+        missing = batch_size - len(batch)  # the last batch is filled up to the shape of the others
         tiles = np.concatenate([tiles, np.repeat(tiles[-1:], missing, axis=0)])
         scores = _inner(np.asarray(predict(tiles)), tile_hw, margin)
         if result is None:
@@ -93,13 +95,13 @@ def _check(image: np.ndarray, tile_hw: tuple[int, int], margin: int, stride: int
     for side in tile_hw:
         if side - 2 * margin < stride:
             raise InputError(
-                f"`tile` of {side} pixels leaves {side - 2 * margin} of its output with a margin of {margin}; "
+                f"`tile` of {side} pixels leaves {side - 2 * margin} pixels of output with a margin of {margin}; "
                 f"it must leave at least {stride}, the network's stride; try {2 * margin + 8 * stride} or more"
             )
 
 
 def _axis(size: int, tile: int, margin: int, stride: int) -> tuple[list[int], int]:
-    """Return where tiles begin on one axis (multiples of `stride`), and how much of each is kept."""
+    """Return the first pixel of each tile on one axis (multiples of `stride`), and the length kept of each tile."""
     kept = (tile - 2 * margin) // stride * stride
     first = -(-margin // stride) * stride
     return [begin - first for begin in range(0, size + first - margin, kept)], kept
@@ -114,7 +116,7 @@ def _mirrored_tile(image: np.ndarray, place: tuple[int, int], tile_hw: tuple[int
 
 
 def _mirrored(index: np.ndarray, size: int) -> np.ndarray:
-    """Return the pixel of the image that stands at each index, inside or outside of it."""
+    """Return the image's pixel for each index, inside the image or mirrored at its borders."""
     if size == 1:
         return np.zeros_like(index)
     index = index % (2 * size - 2)
@@ -122,7 +124,7 @@ def _mirrored(index: np.ndarray, size: int) -> np.ndarray:
 
 
 def _inner(scores: np.ndarray, tile_hw: tuple[int, int], margin: int) -> np.ndarray:
-    """Return the part of the tiles' output that lies inside of the margin."""
+    """Return the part of the tiles' output inside the margin."""
     inner_hw = tuple(side - 2 * margin for side in tile_hw)
     if scores.ndim == 4 and scores.shape[1:3] == tile_hw:
         return scores[:, margin : margin + inner_hw[0], margin : margin + inner_hw[1]]
@@ -135,6 +137,6 @@ def _inner(scores: np.ndarray, tile_hw: tuple[int, int], margin: int) -> np.ndar
 
 
 def _overlap(begin: int, length: int, size: int) -> tuple[slice, slice]:
-    """Return what a piece that begins at `begin` fills of an axis, and which part of the piece that is."""
+    """Return the overlap of a piece that begins at `begin` with an axis: as slices of the axis and of the piece."""
     low, high = max(begin, 0), min(begin + length, size)
     return slice(low, high), slice(low - begin, high - begin)

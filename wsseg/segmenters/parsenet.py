@@ -1,4 +1,4 @@
-"""ParseNet: the whole image's average feature beside the feature of each place."""
+"""ParseNet: the average feature of the whole image, concatenated with the local features."""
 
 from pathlib import Path
 
@@ -24,34 +24,33 @@ def parsenet(
 ) -> Graph:
     """Build ParseNet on VGG-16 LargeFOV.
 
-    fc7 is averaged over the image; the average and fc7 itself are brought to length one at each place and
-    multiplied by a learnt scale for each channel, because features of different origin differ in
-    magnitude; the average is repeated at every place ("unpooled"), joined with fc7, and classified by a 1x1
-    convolution.
+    fc7 is averaged over the image. The average and fc7 itself are normalised to length one at each cell and
+    multiplied by a learnt scale per channel, because features of different origin differ in magnitude. The
+    average is repeated at every cell ("unpooled"), concatenated with fc7, and classified by a 1x1 convolution.
 
-    The paper's choices: the base of PASCAL VOC is LargeFOV's reduced VGG-16 (fc6 and fc7 of 1,024 channels); the
-    context is the average of the last layer; the fusion is early (before the classifier), which is the same as
-    late fusion for a linear classifier once both are normalised. The scales are learnt by channel; their
+    The paper's choices: the base for PASCAL VOC is LargeFOV's reduced VGG-16 (1,024 channels in fc6 and fc7); the
+    context is the average of the last layer; the fusion is early (before the classifier). For a linear classifier,
+    early fusion equals late fusion once both features are normalised. There is one learnt scale per channel; the
     initial value, 10, is ours.
 
     Args:
-        num_classes: Background included.
-        backbone: "vgg16", the only one.
-        weights: As for `wsseg.segmenters.deeplab_v1.deeplab_v1`.
-        input_size: `(H, W)`, or None for any from 1 pixel on.
-        channels: Of fc6 and fc7.
+        num_classes: Number of classes, including the background.
+        backbone: "vgg16", the only one supported.
+        weights: See `wsseg.segmenters.deeplab_v1.deeplab_v1`.
+        input_size: `(H, W)`, or None for any size of at least 1 pixel.
+        channels: Number of channels of fc6 and fc7.
         rate: Atrous rate of fc6.
         scale: Initial length of both normalised features.
 
     Raises:
-        InputError: Another backbone, an illegal size or rate, or weights that don't fit.
+        InputError: The backbone, size or rate is not supported, or the weights do not fit.
 
     References:
         Liu et al., ParseNet: Looking Wider to See Better, 2015 (arXiv 1506.04579), sections 3.1 to 3.3.
     """
     network = large_fov("parsenet", backbone, weights, input_size, channels, rate)
     image, fc7 = network.inputs[0], network.output["fc7"]
-    # In float32, as float16 can't hold the sum of a map.
+    # In float32, because the sum over a map can overflow float16.
     context = layers.GlobalAveragePooling2D(keepdims=True, dtype="float32", name="pool6")(fc7)
     context = L2Normalisation(scale, name="pool6_norm")(context)
     context = BilinearResizeTo(name="pool6_unpool")([context, fc7])

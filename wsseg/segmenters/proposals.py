@@ -1,4 +1,4 @@
-"""Predict an image proposal by proposal and keep the largest score of each pixel."""
+"""Predict each object proposal of an image and keep the maximum score of each pixel."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -23,29 +23,29 @@ def predict_proposals(
 ) -> np.ndarray:
     """Apply a network to each proposal and aggregate the scores by a pixel-wise maximum.
 
-    P(x, y, c) = max_i G_i(x, y, c), where G_i holds proposal i's scores inside its enlarged box and zero
-    outside. So one box that covers all of the image gives the network's own scores, and a pixel that some
-    box leaves out never falls below 0 (the authors' code starts from zeros, so that there none does). The
-    softmax comes after the maximum.
+    P(x, y, c) = max_i G_i(x, y, c), where G_i is the score of proposal i inside its enlarged box and zero
+    outside. So one box that covers the whole image gives the network's own scores, and the score of a pixel
+    outside at least one box is never below 0 (the authors' code starts from zeros, so there no score is below
+    0). The softmax comes after the maximum.
 
-    A box reaches beyond the image where enlarging takes it there; the crop is black there, as in the
-    authors' code. Crops and scores are resized bilinearly (half-pixel centres, antialiased when they shrink).
+    An enlarged box may reach beyond the image; the crop is black there, as in the authors' code. Crops and scores
+    are resized bilinearly (half-pixel centres, antialiased if they shrink).
 
     Args:
-        network: `(B, h, w, C)` in [0, 255] -> scores `(B, h, w, K)`.
+        network: Model or function: `(B, h, w, C)` in [0, 255] -> scores `(B, h, w, K)`.
         image: `(H, W, C)`, values in [0, 255].
-        boxes_xyxy: `(N, 4)` left, top, right, bottom in pixels, right and bottom exclusive: the proposals, best
-            from a proposal method (the authors take the 50 best of edge boxes). None for `proposal_grid`.
-        input_size: `(h, w)` that the network is fed.
-        enlarge: Factor of each box's sides about its centre.
-        batch_size: Crops at a time.
+        boxes_xyxy: `(N, 4)` left, top, right, bottom in pixels, right and bottom exclusive: the proposals,
+            preferably from a proposal method (the authors use the 50 best edge boxes). None for `proposal_grid`.
+        input_size: `(h, w)` of the network's input, pixels.
+        enlarge: Factor by which the sides of each box are enlarged about its centre.
+        batch_size: Number of crops per step.
 
     Returns:
         `(H, W, K)` float32 scores.
 
     Raises:
-        InputError: Boxes of another form, empty or outside of the image, or scores that haven't the size
-            of the network's input.
+        InputError: The boxes have another form, are empty or lie outside the image; or the scores do not have the
+            size of the network's input.
 
     Example:
         >>> image = np.full((4, 4, 3), 60.0)
@@ -67,13 +67,13 @@ def predict_proposals(
     for start in range(0, len(boxes), batch_size):
         batch = boxes[start : start + batch_size]
         crops = np.stack([_resize(_crop(image, box), input_size) for box in batch])
-        missing = batch_size - len(batch)  # the last batch is filled up, so that it has the others' shape
+        missing = batch_size - len(batch)  # the last batch is filled up to the shape of the others
         crops = np.concatenate([crops, np.repeat(crops[-1:], missing, axis=0)])
         scores = np.asarray(predict(crops), "float32")
         if scores.ndim != 4 or scores.shape[1:3] != tuple(input_size):
             raise InputError(
                 f"`network` gives {scores.shape} for crops of {input_size[0]} x {input_size[1]} pixels; "
-                "it must give scores of that size; take a network with padding"
+                "it must give scores of that size; use a network with padding"
             )
         if result is None:
             result = np.full((*size_hw, scores.shape[-1]), -np.inf, "float32")
@@ -90,18 +90,18 @@ def predict_proposals(
 def proposal_grid(
     size_hw: tuple[int, int], fractions: Sequence[float] = (1.0, 0.5, 0.25), overlap: float = 0.5
 ) -> np.ndarray:
-    """Return windows of several sizes over an image, for want of a proposal method.
+    """Return windows of several sizes over an image, as a substitute for a proposal method.
 
     Args:
-        size_hw: Of the image, in pixels.
-        fractions: Sides of the windows, as parts of the image's.
-        overlap: Part of a window that the next one covers too, at least.
+        size_hw: Height and width of the image, pixels.
+        fractions: Sides of the windows, as shares of the image's sides.
+        overlap: Minimum share of a window that the next window covers too.
 
     Returns:
         `(N, 4)` float32 left, top, right, bottom; 59 by default (1 + 9 + 49), about as many as the paper's 50.
 
     Raises:
-        InputError: Fractions that aren't in (0, 1], or an overlap that isn't in [0, 1).
+        InputError: A fraction is not in (0, 1], or the overlap is not in [0, 1).
 
     Example:
         >>> proposal_grid((40, 80), fractions=(0.5,), overlap=0.0).tolist()
@@ -126,7 +126,7 @@ def _enlarged(boxes_xyxy: np.ndarray, size_hw: tuple[int, int], enlarge: float) 
     if boxes.ndim != 2 or boxes.shape[-1] != 4 or not len(boxes):
         raise InputError(
             f"`boxes_xyxy` must be (N, 4) with at least one box; got shape {boxes.shape}; "
-            "leave it out for windows of several sizes"
+            "use None for windows of several sizes"
         )
     if enlarge < 1:
         raise InputError(f"`enlarge` must be at least 1; got {enlarge}; try {ENLARGE}")
@@ -135,7 +135,7 @@ def _enlarged(boxes_xyxy: np.ndarray, size_hw: tuple[int, int], enlarge: float) 
     for index in np.flatnonzero(~((high > low) & (high > 0) & (low < limit)).all(axis=1)):
         raise InputError(
             f"`boxes_xyxy`: box {index} is {boxes[index].tolist()}; expected left < right and top < bottom, "
-            f"and a part inside of the image of {limit[0]} x {limit[1]} (width x height) pixels"
+            f"and a part inside the image of {limit[0]} x {limit[1]} (width x height) pixels"
         )
     centre, half = (low + high) / 2, enlarge * (high - low) / 2
     low = np.minimum(np.rint(centre - half), limit - 1)
@@ -146,7 +146,7 @@ def _enlarged(boxes_xyxy: np.ndarray, size_hw: tuple[int, int], enlarge: float) 
 def _inside(
     box_xyxy: np.ndarray, size_hw: tuple[int, int]
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return which pixels of the image a box covers, and which part of the box they are."""
+    """Return the part of a box that lies in the image: as slices of the image, and as slices of the box."""
     left, top, right, bottom = (int(side) for side in box_xyxy)
     rows, columns = slice(max(top, 0), min(bottom, size_hw[0])), slice(max(left, 0), min(right, size_hw[1]))
     own = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
@@ -154,7 +154,7 @@ def _inside(
 
 
 def _crop(image: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:
-    """Return what a box covers, `(h, w, C)`, black where that is not in the image."""
+    """Return the content of a box, `(h, w, C)`, black outside the image."""
     left, top, right, bottom = box_xyxy
     crop = np.zeros((bottom - top, right - left, image.shape[-1]), "float32")
     inside, own = _inside(box_xyxy, image.shape[:2])

@@ -1,4 +1,4 @@
-"""PSPNet: atrous encoder and a pyramid of regional averages, with a second head for training."""
+"""PSPNet: an atrous encoder and a pyramid of regional averages, with a second head for training."""
 
 from pathlib import Path
 
@@ -25,18 +25,18 @@ def pspnet(
 ) -> Graph:
     """Build PSPNet on any backbone.
 
-    Averages over 1 x 1, 2 x 2, 3 x 3 and 6 x 6 regions of the features are joined with them, fused by a 3x3
-    convolution, classified, and upsampled to the image's size.
+    The features are averaged over grids of 1 x 1, 2 x 2, 3 x 3 and 6 x 6 regions. The averages are concatenated with
+    the features, fused by a 3x3 convolution, classified, and upsampled to the image's size.
 
     Args:
-        num_classes: Background included.
-        backbone: A network of `wsseg.backbones`.
-        output_stride: 32, 16 or 8, of the encoder.
-        weights: Of the backbone: None, "imagenet", or a weights file.
+        num_classes: Number of classes, including the background.
+        backbone: Name of a network in `wsseg.backbones`.
+        output_stride: Output stride of the encoder: 32, 16 or 8.
+        weights: Weights of the backbone: None, "imagenet", or a weights file.
         input_size: `(H, W)`, or None for any size.
-        channels: Of the fusing convolution; that of the second head has half as many.
-        auxiliary: Whether there is a second head, on level 4, for a second loss while training
-            (`Segmenter.with_auxiliary`; 0.4 of the first in the paper); inference doesn't compute it.
+        channels: Number of channels of the fusing convolution; the second head has half as many.
+        auxiliary: Whether there is a second head, on level 4, for a second training loss
+            (`Segmenter.with_auxiliary`; its weight is 0.4 in the paper). Inference does not compute it.
 
     References:
         Zhao et al., Pyramid Scene Parsing Network, CVPR 2017, sections 3.2 and 3.3.

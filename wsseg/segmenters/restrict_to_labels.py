@@ -1,24 +1,25 @@
-"""What a segmenter sees in an image, held to the classes that the image is labelled with."""
+"""Restrict a segmenter's probabilities to the classes that an image is labelled with."""
 
 from keras import ops
 
 
 def restrict_to_labels(probabilities, present):
-    """Take what a segmenter gives to absent classes for foreground, and share it out among the present ones.
+    """Distribute the probability of absent classes among the present classes.
 
-    An image-level label says that a class is nowhere in the image, not that what looks like it is background: a dog's
-    body that a segmenter takes for a sheep's stays foreground and becomes the dog's. Present classes inherit in
-    proportion to what they have, and the background keeps its own; where no class is present, it has everything.
+    Image-level labels say that a class does not occur in the image, but not that pixels which look like it are
+    background: a dog's body that a segmenter takes for a sheep stays foreground and becomes dog. The present classes
+    share the probability of the absent classes in proportion to their own, and the background keeps its own. If no
+    class is present, the background gets everything.
 
     Args:
-        probabilities: `(..., K + 1)` float, background first, summing to 1.
-        present: `(..., K)` of 0 and 1, broadcast against it: 1 for the classes of the image.
+        probabilities: `(..., K + 1)` float, background first; they sum to 1.
+        present: `(..., K)` of 0 and 1, broadcast against `probabilities`: 1 for the classes of the image.
 
     Returns:
-        `(..., K + 1)` float32, summing to 1; 0 for the absent classes.
+        `(..., K + 1)` float32 that sum to 1; 0 for the absent classes.
 
     Source:
-        Ours; that predictions are restricted to the image's labels is Wei et al., STC, TPAMI 2017, section 3.3.
+        The formula is ours. Restricting predictions to the image's labels: Wei et al., STC, TPAMI 2017, section 3.3.
 
     Example:
         >>> import numpy as np
@@ -27,7 +28,7 @@ def restrict_to_labels(probabilities, present):
     """
     probabilities, present = ops.cast(probabilities, "float32"), ops.cast(present, "float32")
     foreground = probabilities[..., 1:]
-    kept = ops.maximum(foreground, 1e-6) * present  # where all of these have 0, none is preferred
+    kept = ops.maximum(foreground, 1e-6) * present  # if all present classes have 0, they share equally
     own = ops.sum(kept, axis=-1, keepdims=True)
     kept = kept * ops.sum(foreground, axis=-1, keepdims=True) / ops.maximum(own, 1e-6)
     return ops.concatenate([1 - ops.sum(kept, axis=-1, keepdims=True), kept], axis=-1)

@@ -1,4 +1,4 @@
-"""The class of all segmenters: a functional model that knows how it was built."""
+"""The class of all segmenters: a functional model that stores how it was built."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,16 +15,16 @@ from wsseg.layers.legal_sizes import LegalSizes
 
 @dataclass(frozen=True)
 class Graph:
-    """What the builder of a network returns.
+    """Result of a network's builder.
 
     Attributes:
         image: The input, `(B, H, W, 3)` RGB in [0, 255].
         logits: `(B, H - 2 margin, W - 2 margin, num_classes)` float32.
-        backbone: The network whose layers are pretrained and learn at the base rate (all others are the head),
-            or None where all layers learn alike.
-        auxiliary: Logits of a second head of the same shape, for a second loss while training; or None.
-        sizes: The image sizes that the network takes.
-        margin: Pixels that the logits lack at each border (networks without padding).
+        backbone: Network of the pretrained layers, which train at the base learning rate; all other layers are the
+            head. None if all layers train at the same rate.
+        auxiliary: Logits of a second head, of the same shape, for a second training loss; or None.
+        sizes: Image sizes that the network supports.
+        margin: Pixels by which the logits are smaller at each border (networks without padding).
     """
 
     image: keras.KerasTensor
@@ -37,24 +37,25 @@ class Graph:
 
 @keras.saving.register_keras_serializable(package="wsseg")
 class Segmenter(keras.Model):
-    """A segmentation network: images `(B, H, W, 3)` in [0, 255] -> class logits a pixel, float32.
+    """A segmentation network: images `(B, H, W, 3)` in [0, 255] -> class logits of each pixel, float32.
 
-    Made by `wsseg.segmenters.create`, which a saved one calls again when it is loaded.
+    `wsseg.segmenters.create` builds it; loading a saved segmenter calls `create` again.
 
     Args:
-        graph: What the builder made.
-        network: Its name in `SEGMENTERS`.
-        options: All options that it was built with but the weights.
-        name: Of the model.
+        graph: Result of the builder.
+        network: Name of the network in `SEGMENTERS`.
+        options: All options that it was built with, except the weights.
+        name: Name of the model; None for the name of the network.
+        class_names: Names of the classes, background first; None if they are not known.
 
     Attributes:
-        auxiliary: The second head as a model, image -> its logits, or None. Its weights are among this model's
-            (saved, loaded, counted by `count_params`); calling this model doesn't compute it.
-        num_classes: Background included.
-        class_names: Names of the classes, background first; None where they are not known.
+        auxiliary: The second head as a model, image -> logits, or None. Its weights belong to this model (they are
+            saved, loaded, and counted by `count_params`), but calling this model does not compute it.
+        num_classes: Number of classes, including the background.
+        class_names: Names of the classes, background first; None if they are not known.
         backbone_layers: Names of the backbone's layers.
-        sizes: The image sizes that it takes.
-        margin: Pixels that the logits lack at each border.
+        sizes: Image sizes that the network supports.
+        margin: Pixels by which the logits are smaller at each border.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Segmenter(keras.Model):
             self.auxiliary = keras.Model(graph.image, graph.auxiliary, name="auxiliary")
 
         # === Config ===
-        # Tuples always: a recipe and a saved file give lists, and equal networks have equal configs.
+        # Lists become tuples: recipes and saved files give lists, and equal networks must have equal configs.
         self.options = {
             name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
         }
@@ -84,25 +85,26 @@ class Segmenter(keras.Model):
 
     @property
     def output_stride(self) -> int:
-        """Pixels from cell to cell of the coarsest features."""
+        """Stride of the coarsest features, pixels."""
         return round(max(max(grid.stride_hw) for grid in grids(self).values()))
 
     @property
     def pools_globally(self) -> bool:
-        """Whether a layer pools over the whole image, so that filling an image up changes every pixel's logits.
+        """Whether a layer pools over the whole image. If so, padding an image changes the logits of every pixel.
 
-        PSPNet's bins, the image pooling of DeepLab v3 and v3+, ParseNet's average, EfficientNet's squeezing.
+        Such layers are PSPNet's bins, the image pooling of DeepLab v3 and v3+, ParseNet's average, and EfficientNet's
+        squeeze-and-excitation.
         """
         return any(rule_of(layer) is whole_image for layer in self.layers)
 
     def named_layers(self) -> dict[str, keras.layers.Layer]:
-        """Return all layers by name; `layers` lacks those that only the second head has."""
+        """Return all layers by name, including those of the second head, which are not in `layers`."""
         parts = [self] if self.auxiliary is None else [self, self.auxiliary]
         return {layer.name: layer for part in parts for layer in part.layers}
 
     @property
     def head_variables(self) -> list[keras.Variable]:
-        """The trainable variables that are not the backbone's; none where there is no backbone."""
+        """The trainable variables outside the backbone; empty if there is no backbone."""
         if not self.backbone_layers:
             return []
         return [
@@ -113,11 +115,11 @@ class Segmenter(keras.Model):
         ]
 
     def with_auxiliary(self) -> keras.Model:
-        """Return the network to train: with a second head, both heads' logits side by side in one output.
+        """Return the network for training. If there is a second head, the logits of both heads form one output.
 
         Returns:
-            Images -> `(B, H, W, num_classes)` or, with a second head, `(B, H, W, 2 num_classes)`, whose loss is
-            `wsseg.losses.WithAuxiliary`. The variables are this network's.
+            A model, images -> `(B, H, W, num_classes)` or, with a second head, `(B, H, W, 2 num_classes)` for the loss
+            `wsseg.losses.WithAuxiliary`. It shares its variables with this network.
         """
         if self.auxiliary is None:
             return self
@@ -125,13 +127,13 @@ class Segmenter(keras.Model):
         return keras.Model(self.inputs[0], both([self.output, self.auxiliary.output]), name=self.name)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `create` needs to build the network again; the weights are saved apart."""
+        """Return the arguments with which `create` builds the network again; the weights are saved separately."""
         names = self.class_names and list(self.class_names)
         return {"network": self.network, "options": self.options, "name": self.name, "class_names": names}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Segmenter":
-        """Rebuild from `get_config`."""
+        """Build the network from the result of `get_config`."""
         from wsseg import segmenters
 
         names = {"name": config["name"], "class_names": config.get("class_names")}

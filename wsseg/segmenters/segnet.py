@@ -1,4 +1,4 @@
-"""SegNet: VGG-16's convolutions, and their mirror image that unpools through the encoder's switches."""
+"""SegNet: VGG-16's convolutions, and a mirrored decoder that unpools with the encoder's switches."""
 
 from pathlib import Path
 
@@ -21,23 +21,24 @@ def segnet(
 ) -> Graph:
     """Build SegNet.
 
-    13 convolutions with batch norm and ReLU down, 13 up; each block of the decoder begins with an unpooling
-    that puts its features where the encoder's maxima were. The last convolution gives the classes.
+    The encoder has 13 convolutions with batch norm and ReLU, and the decoder has 13 too. Each block of the decoder
+    begins with an unpooling, which places the features at the positions of the encoder's maxima. The last convolution
+    gives the class logits.
 
-    The encoder is the backbone: it learns at the base rate, the decoder at the head's (alike, as in the paper,
-    with a `head_multiplier` of 1). The image is preprocessed as VGG-16's (the authors' CamVid network has a
-    local response normalisation there).
+    The encoder is the backbone: it trains at the base learning rate, and the decoder at the head's (a
+    `head_multiplier` of 1 makes them equal, as in the paper). The image is preprocessed as for VGG-16 (the authors'
+    CamVid network has a local response normalisation instead).
 
     Args:
-        num_classes: Background included.
-        backbone: "vgg16", the only one.
-        weights: Of the encoder's convolutions: None, "imagenet", or a weights file of VGG-16.
-        input_size: `(H, W)`, multiples of 32, or None for any such.
+        num_classes: Number of classes, including the background.
+        backbone: "vgg16", the only one supported.
+        weights: Weights of the encoder's convolutions: None, "imagenet", or a weights file of VGG-16.
+        input_size: `(H, W)`, multiples of 32; None for any such size.
         width: Factor of the channels of all layers; 1 in the paper, less for small data or machines.
 
     Raises:
-        InputError: Another backbone, an illegal size or width, weights that don't fit VGG-16, or any with
-            another width than 1.
+        InputError: The backbone, size or width is not supported, the weights do not fit VGG-16, or weights are given
+            with a width other than 1.
 
     References:
         Badrinarayanan et al., SegNet: A Deep Convolutional Encoder-Decoder Architecture for Image
@@ -49,7 +50,7 @@ def segnet(
         tensor = MaxUnpooling2D(pool_size=2, name=f"unpool{block}")([tensor, encoder.switches[block - 1]])
         for index, filters in zip(range(len(channels), 0, -1), channels):
             if (block, index) == (1, 1):
-                continue  # the classes' convolution stands in its place
+                continue  # the convolution of the class logits replaces it
             convolution = layers.Conv2D(
                 filters,
                 3,

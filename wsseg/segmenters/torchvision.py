@@ -1,4 +1,4 @@
-"""The segmentation networks of torchvision on ResNet, exactly, so that weights trained there fit."""
+"""Torchvision's segmentation networks on ResNet, rebuilt exactly, so that weights trained there fit."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from wsseg.layers.bilinear_resize import BilinearResizeTo
 from wsseg.layers.legal_sizes import BACKBONE_SIZES
 from wsseg.segmenters.segmenter import Graph
 
-OUTPUT_STRIDE = 8  # by dilating layer3 and layer4
-RATES = (12, 24, 36)  # of the pyramid
-CHANNELS = 256  # of the pyramid
+OUTPUT_STRIDE = 8  # reached by dilating layer3 and layer4
+RATES = (12, 24, 36)  # atrous rates of the pyramid
+CHANNELS = 256  # channels of the pyramid
 
 
 def fcn_resnet(
@@ -25,19 +25,20 @@ def fcn_resnet(
 ) -> Graph:
     """Build torchvision's `fcn_resnet50` or `fcn_resnet101`: a small head on atrous features of stride 8.
 
-    Unlike Long et al.'s FCN it has no skips: a 3x3 convolution to a quarter of the channels and a 1x1 to the
-    classes, upsampled bilinearly to the image. Features are resized by half-pixel centres and not moved to
-    where their cells look (`wsseg.backbones.placement`): the weights were trained without.
+    Unlike Long et al.'s FCN it has no skips. The head is a 3x3 convolution to a quarter of the channels and a 1x1
+    convolution to the classes; the scores are upsampled bilinearly to the image's size. Features are resized with
+    half-pixel centres, without the alignment of `wsseg.backbones.placement`, because the weights were trained
+    without it.
 
     Args:
-        num_classes: Background included.
-        depth: 50 or 101.
-        weights: Of the backbone: None, or a weights file (`wsseg import-weights`).
+        num_classes: Number of classes, including the background.
+        depth: Number of layers of the ResNet: 50 or 101.
+        weights: Weights of the backbone: None, or a weights file (`wsseg import-weights`).
         input_size: `(H, W)`, or None for any size.
-        auxiliary: Also the second head, on layer3, that torchvision trains with half the loss.
+        auxiliary: Whether there is a second head, on layer3, which torchvision trains with half the loss.
 
     References:
-        Facts from torchvision 0.29's `models/segmentation/fcn.py` and `_utils.py`; equal to it by test.
+        Facts from torchvision 0.29's `models/segmentation/fcn.py` and `_utils.py`; tests check the equality.
     """
     network = _backbone(depth, weights, input_size)
     return _graph(network, _fcn_head(network.output["level_5"], num_classes), num_classes, auxiliary)
@@ -52,19 +53,19 @@ def deeplab_v3_resnet(
 ) -> Graph:
     """Build torchvision's `deeplabv3_resnet50` or `deeplabv3_resnet101`.
 
-    It differs from the paper's network: no multi-grid in the last stage, and after the pyramid one more 3x3
-    convolution. Resizing as in `fcn_resnet`.
+    It differs from the paper's network: there is no multi-grid in the last stage, and one more 3x3 convolution after
+    the pyramid. Features are resized as in `fcn_resnet`.
 
     Args:
-        num_classes: Background included.
-        depth: 50 or 101.
-        weights: Of the backbone: None, or a weights file (`wsseg import-weights`).
+        num_classes: Number of classes, including the background.
+        depth: Number of layers of the ResNet: 50 or 101.
+        weights: Weights of the backbone: None, or a weights file (`wsseg import-weights`).
         input_size: `(H, W)`, or None for any size.
-        auxiliary: Also the second head, on layer3, that torchvision trains with half the loss.
+        auxiliary: Whether there is a second head, on layer3, which torchvision trains with half the loss.
 
     References:
         Chen et al., Rethinking Atrous Convolution for Semantic Image Segmentation, 2017. Facts from
-        torchvision 0.29's `models/segmentation/deeplabv3.py`; equal to it by test.
+        torchvision 0.29's `models/segmentation/deeplabv3.py`; tests check the equality.
     """
     network = _backbone(depth, weights, input_size)
     x = aspp(network.output["level_5"], CHANNELS, RATES, dropout=0.5, separable=False)
@@ -74,7 +75,7 @@ def deeplab_v3_resnet(
 
 
 def _backbone(depth: int, weights: str | Path | None, input_size: tuple[int, int] | None) -> keras.Model:
-    # The house's rewriting is torchvision's: in a dilated stage the first block keeps the rate before it.
+    # `backbones.create` dilates as torchvision does: the first block of a dilated stage keeps the previous rate.
     return backbones.create(f"resnet{depth}_torch", OUTPUT_STRIDE, weights=weights, input_size=input_size)
 
 

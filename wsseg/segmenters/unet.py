@@ -1,4 +1,4 @@
-"""U-Net: a contracting and an expanding path with a skip at each level; without padding or with."""
+"""U-Net: a contracting and an expanding path with a skip at each level, with or without padding."""
 
 import math
 from pathlib import Path
@@ -14,8 +14,8 @@ from wsseg.layers.legal_sizes import LegalSizes
 from wsseg.layers.size_guard import SizeGuard
 from wsseg.segmenters.segmenter import Graph
 
-LEVELS = 4  # of pooling, so the coarsest features have stride 16
-DROPOUT = 0.5  # the authors' network definition; the paper gives no rate
+LEVELS = 4  # number of poolings, so the coarsest features have stride 16
+DROPOUT = 0.5  # from the authors' network definition; the paper gives no rate
 SIZES = {"same": LegalSizes(16, 0, 16), "valid": LegalSizes(16, 12, 188)}
 MARGIN = {"same": 0, "valid": 92}
 
@@ -29,24 +29,24 @@ def unet(
 ) -> Graph:
     """Build U-Net.
 
-    "valid" is the published network: convolutions without padding, so 572 x 572 pixels give 388 x 388 logits,
-    92 fewer at each border; `wsseg.segmenters.overlap_tile` predicts whole images with it. Its skips meet only
-    at sides of 12 modulo 16. "same" pads with zeros and gives logits of the image's size.
+    "valid" is the published network. Its convolutions have no padding, so 572 x 572 pixels give 388 x 388 logits,
+    92 fewer at each border; `wsseg.segmenters.overlap_tile` predicts whole images with it. The sizes of its skips
+    fit only if the sides are 12 modulo 16. "same" pads with zeros and gives logits of the image's size.
 
-    31,031,810 parameters for two classes: the paper's 31,030,658 and the first layer's for three image channels
-    instead of one. The image is scaled to [-1, 1]. As in the paper's figure 1 no ReLU follows an up-convolution
-    (the authors' network definition has one). There is no backbone, since no layer is pretrained: all layers
-    learn alike.
+    31,031,810 parameters for two classes: the paper's 31,030,658, and 1,152 more in the first layer for three image
+    channels instead of one. The image is scaled to [-1, 1]. As in the paper's figure 1, no ReLU follows an
+    up-convolution (the authors' network definition has one). There is no backbone, because no layer is pretrained:
+    all layers train at the same learning rate.
 
     Args:
-        num_classes: Background included.
-        padding: Of the 3x3 convolutions: "valid" or "same".
-        weights: None; there are no pretrained ones (`create` takes a `.keras` file of a segmenter).
-        input_size: `(H, W)`, or None for any legal size.
-        channels: Of the first level, doubled at each of the four below; 64 in the paper.
+        num_classes: Number of classes, including the background.
+        padding: Padding of the 3x3 convolutions: "valid" or "same".
+        weights: None; there are no pretrained weights (`create` accepts a `.keras` file of a segmenter).
+        input_size: `(H, W)`, or None for any supported size.
+        channels: Number of channels of the first level, doubled at each of the four levels below; 64 in the paper.
 
     Raises:
-        InputError: Another padding, any weights, or an illegal size.
+        InputError: The padding or size is not supported, or weights are given.
 
     References:
         Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015,
@@ -57,7 +57,7 @@ def unet(
     name = "unet" if padding == "same" else "unet_valid"
     if weights is not None:
         raise InputError(
-            f"`weights`: `{name}` has no pretrained backbone, so it can't start from {str(weights)!r}; "
+            f"`weights`: `{name}` has no pretrained backbone, so it cannot start from {str(weights)!r}; "
             "use null, or the .keras file of a segmenter"
         )
     sizes = SIZES[padding]
@@ -90,7 +90,7 @@ def unet(
 
 def _two_convolutions(tensor, channels: int, padding: str, name: str):
     for index in (1, 2):
-        # Section 3: Gaussian weights of standard deviation sqrt(2 / N), N the inputs of a neuron.
+        # Section 3: Gaussian weights of standard deviation sqrt(2 / N), where N is the number of inputs of a neuron.
         tensor = layers.Conv2D(
             channels,
             3,
@@ -103,8 +103,9 @@ def _two_convolutions(tensor, channels: int, padding: str, name: str):
 
 
 def _up_convolution_weights(inputs: int) -> keras.initializers.Initializer:
-    """Return sqrt(2 / N) for a 2x2 transposed convolution of stride 2: each output pixel sees one input pixel.
+    """Return initial weights of standard deviation sqrt(2 / N) for a 2x2 transposed convolution of stride 2.
 
-    Keras' `he_normal` would count all four taps of the kernel, and its output channels.
+    Each output pixel sees one input pixel, so N is the number of input channels. Keras' `he_normal` would count all
+    four positions of the kernel, and its output channels.
     """
     return keras.initializers.RandomNormal(stddev=math.sqrt(2 / inputs))

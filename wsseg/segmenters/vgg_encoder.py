@@ -1,4 +1,4 @@
-"""VGG-16's convolutions with batch norm, and pooling that remembers where its maxima were."""
+"""VGG-16's convolutions with batch norm, and poolings that return the positions of their maxima."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +26,11 @@ class Encoder:
     """A symbolic encoder.
 
     Attributes:
-        network: Image -> features of stride 32; what a segmenter calls its backbone. Its convolutions have
-            VGG-16's own names, so a trained VGG-16's weights can be copied by name.
+        network: Model: image -> features of stride 32. It is the segmenter's backbone. Its convolutions have
+            VGG-16's own names, so the weights of a trained VGG-16 can be copied by name.
         image: The input, `(B, H, W, 3)` RGB in [0, 255].
-        features: `(B, H / 32, W / 32, C)`.
-        switches: Of each block's pooling, first block first.
+        features: The output of `network`, `(B, H / 32, W / 32, C)`.
+        switches: Positions of the maxima in each block's pooling, first block first.
     """
 
     network: keras.Model
@@ -50,16 +50,17 @@ def vgg_encoder(
     """Build the 13 convolutions, each with batch norm and ReLU, and the five poolings.
 
     Args:
-        sizes: What the segmenter takes.
-        segmenter: Its name, for messages.
-        backbone: "vgg16", the only one.
-        weights: Of the convolutions: None, "imagenet", or a weights file of VGG-16; batch norm starts afresh.
-        input_size: `(H, W)`, or None for any legal size.
+        sizes: Image sizes that the segmenter supports.
+        segmenter: Name of the segmenter, for error messages.
+        backbone: "vgg16", the only one supported.
+        weights: Weights of the convolutions: None, "imagenet", or a weights file of VGG-16. Batch norm keeps its
+            initial values.
+        input_size: `(H, W)`, or None for any supported size.
         width: Factor of the channels of all layers.
 
     Raises:
-        InputError: Another backbone, an illegal size or width, weights that don't fit VGG-16, or any with
-            another width than 1.
+        InputError: The backbone, size or width is not supported, the weights do not fit VGG-16, or weights are given
+            with a width other than 1.
     """
     if backbone != BACKBONE:
         raise InputError(f"`backbone` of `{segmenter}` can only be {BACKBONE}; got {backbone!r}")
@@ -67,7 +68,7 @@ def vgg_encoder(
         raise InputError(f"`width` must be a number from {1 / BLOCKS[0][0]}; got {width!r}; try 0.25")
     if weights is not None and width != 1:
         raise InputError(
-            f"`weights`: pretrained ones exist for `width` 1 only; got {width} for `{segmenter}`; "
+            f"`weights`: pretrained weights exist for `width` 1 only; got {width} for `{segmenter}`; "
             "use `width` 1, or no weights"
         )
     image = image_input(input_size)
@@ -94,10 +95,10 @@ def vgg_encoder(
 
 
 def normalised(layer: keras.layers.Layer, tensor):
-    """Apply a layer, batch norm and ReLU; the latter two are named after the layer.
+    """Apply a layer, batch norm and ReLU; batch norm and ReLU are named after the layer.
 
-    The layer keeps its bias, which batch norm makes superfluous: both networks were published with it, and
-    it takes VGG-16's.
+    The layer keeps its bias, although batch norm makes it redundant: both networks were published with it, and
+    VGG-16's biases are copied into it.
     """
     tensor = layers.BatchNormalization(momentum=MOMENTUM, epsilon=1e-5, name=f"{layer.name}_bn")(
         layer(tensor)
@@ -106,15 +107,15 @@ def normalised(layer: keras.layers.Layer, tensor):
 
 
 def scaled(channels: int, width: float) -> int:
-    """Return the channels of a layer at a width."""
+    """Return the number of channels of a layer, scaled by the factor `width`."""
     return max(1, round(channels * width))
 
 
 def mirrored_channels(width: float = 1.0) -> dict[int, tuple[int, ...]]:
     """Return the channels of the decoder that mirrors the encoder, block 5 first.
 
-    Each convolution gives as many channels as its counterpart takes; the counterpart of the first, which
-    takes an image, gives 64.
+    Each convolution has as many output channels as its counterpart in the encoder has input channels. The
+    counterpart of the encoder's first convolution, whose input is the image, has 64.
 
     Example:
         >>> mirrored_channels()

@@ -1,4 +1,4 @@
-"""Scenes: the built-in benchmark, rendered on first use and kept; no download."""
+"""Scenes: the built-in benchmark, rendered on first use and then cached; no download."""
 
 from wsseg.datasets.scenes.dataset import scenes
 from wsseg.datasets.scenes.generator import Scene, SceneObject, render

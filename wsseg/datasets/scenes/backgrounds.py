@@ -11,10 +11,10 @@ def noise(rng: np.random.Generator, size: int, cells_hw: tuple[int, int]) -> np.
     Args:
         rng: The random stream.
         size: Side of the result, pixels.
-        cells_hw: Height and width of the coarse grid; a lower number gives longer waves.
+        cells_hw: Height and width of the coarse grid; fewer cells give longer waves.
 
     Returns:
-        `(size, size) float32`, about [-1, 1].
+        `(size, size) float32`, in about [-1, 1].
     """
     coarse = rng.uniform(-1, 1, cells_hw).astype(np.float32)
     return np.asarray(Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC))
@@ -37,7 +37,7 @@ def _grass(rng: np.random.Generator, size: int) -> np.ndarray:
 def _gravel(rng: np.random.Generator, size: int) -> np.ndarray:
     stones = int(rng.integers(90, 260))
     centres = rng.uniform(-0.05, 1.05, (stones, 2))
-    half = (size + 1) // 2  # The cells are found at half size: twice as coarse, four times as fast.
+    half = (size + 1) // 2  # The stones are computed at half the size, which is four times as fast.
     grid = (np.arange(half) + 0.5) / half
     points = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
     distance, nearest = cKDTree(centres).query(points, k=2)
@@ -85,7 +85,7 @@ def sample_background(rng: np.random.Generator, size: int) -> np.ndarray:
         size: Side of the image, pixels.
 
     Returns:
-        `(size, size, 3) float32` RGB, about [0, 1].
+        `(size, size, 3) float32` RGB, in about [0, 1].
     """
     paint = BACKGROUNDS[str(rng.choice(list(BACKGROUNDS)))]
     image = paint(rng, size)

@@ -1,7 +1,7 @@
-"""The three kinds of body: each is shared by two classes, which their heads alone tell apart.
+"""The three kinds of body. Each is shared by two classes, which differ in their heads alone.
 
-A body is drawn from a random stream of its own, before anything about the class is drawn: so the bodies
-of the two classes of a pair have the same distribution.
+The shape of a body does not depend on which of the two classes it is for, so the bodies of a pair of classes
+have the same distribution.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ class Body:
     """A body without its head.
 
     Attributes:
-        outlines: What it is made of, thin parts included.
-        creases: Lines painted on it in a darker shade (wing case, gills, veins).
-        head_xy: Where the head is put.
+        outlines: Outlines of the body, thin parts included.
+        creases: Lines painted on the body in a darker shade (wing case, gills, veins).
+        head_xy: Position of the head.
         head_size: Half the head's width across the axis.
     """
 

@@ -1,4 +1,4 @@
-"""Boxes of the scenes' objects, from their index."""
+"""Boxes of the objects in scenes, read from the index file."""
 
 import functools
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from wsseg.objects.instances import Instances
 
 @dataclass(frozen=True)
 class SceneBoxes:
-    """Reads boxes; it holds the index's path and not its content, so that worker processes are sent little.
+    """Reader of boxes. It holds the path of the index, not its content, so that little is sent to worker processes.
 
     Attributes:
         index: The file `objects.json`.
-        classes: The dataset's, in mask-id order.
+        classes: Classes of the dataset, in mask-id order.
         size: Side of the square images, pixels.
     """
 

@@ -1,10 +1,10 @@
-"""The named colours that objects and distractors are painted in."""
+"""The named colours of objects and distractors."""
 
 import colorsys
 
 import numpy as np
 
-# Hue in [0, 1), saturation, value. Far enough apart that each is told from its neighbours by eye.
+# Hue in [0, 1), saturation, value. The colours differ enough to be distinguished by eye.
 COLOURS = {
     "red": (0.995, 0.78, 0.90),
     "orange": (0.075, 0.86, 0.95),
@@ -17,10 +17,10 @@ COLOURS = {
 
 
 def sample_colour(rng: np.random.Generator) -> tuple[str, np.ndarray]:
-    """Draw a colour by name, and a shade of it.
+    """Draw a named colour at random, and a shade of it.
 
     Returns:
-        The name, and `(3,) float32` RGB in [0, 1].
+        The name, and the shade as `(3,) float32` RGB in [0, 1].
     """
     name = str(rng.choice(list(COLOURS)))
     hue, saturation, value = COLOURS[name]

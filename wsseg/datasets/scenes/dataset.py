@@ -1,4 +1,4 @@
-"""Drawn scenes of six classes, built in: rendered once into a folder, then read like any other dataset."""
+"""Built-in drawn scenes of six classes: rendered once into a folder, then read like any other dataset."""
 
 import dataclasses
 import os
@@ -36,23 +36,23 @@ def scenes(
     other_objects: str = "background",
     workers: int | None = None,
 ) -> Dataset:
-    """Return the scenes, rendering them first where they are not yet on disk.
+    """Return the scenes; render them first if they are not yet on disk.
 
     A split is a folder `ROOT/SPLIT` with `images/ID.png`, `masks/ID.png`, `instances/ID.png` and
     `objects.json`: `{"options": ..., "scenes": {ID: [{"instance", "label", "colour", "box_xyxy", "area",
-    "head_area"}, ...]}}`. It appears whole or not at all, also when two processes render at once.
+    "head_area"}, ...]}}`. The folder is created atomically, even if two processes render at the same time.
 
     Args:
         split: train or val.
-        root: The folder to keep the scenes in; None for `$WSSEG_CACHE` or `~/.cache/wsseg`, and in it a
-            folder named by a hash of the options.
+        root: Folder of the scenes; None for a folder named by a hash of the options, in `$WSSEG_CACHE` or
+            `~/.cache/wsseg`.
         classes: Some of the six classes, in mask-id order; images with none of them are left out.
-        size: Side of the square images, pixels, from 32.
+        size: Side of the square images, pixels; at least 32.
         train_images: Number of training images.
         val_images: Number of validation images.
-        seed: Another seed gives other scenes.
-        other_objects: With `classes`, what the other objects' pixels become: background or ignore.
-        workers: Processes that render; None for up to 4, one a core.
+        seed: Random seed of the scenes.
+        other_objects: With `classes`, the label of pixels of the other classes: background or ignore.
+        workers: Number of processes that render; None for one per core, 4 at most.
 
     Returns:
         The dataset; every record has a mask and instances.
@@ -103,7 +103,7 @@ def _cache_folder() -> Path:
 
 
 def _write(folder: Path, split: str, options: dict[str, Any], workers: int | None) -> None:
-    """Render a split beside its place, then rename: it is there whole or not at all."""
+    """Render a split into a temporary folder beside the final one, then rename it, so that it appears atomically."""
     partial = folder.parent / f".{split}.{uuid.uuid4().hex}.partial"
     try:
         for kind in _KINDS:
@@ -113,13 +113,13 @@ def _write(folder: Path, split: str, options: dict[str, Any], workers: int | Non
         try:
             partial.rename(folder)
         except OSError:
-            # Where another process was first, its scenes are the same.
+            # If another process was faster, its scenes are the same.
             if not (folder / _INDEX).exists():
                 raise
     except OSError as error:
         raise InputError(
-            f"cannot write scenes to {folder} ({error.strerror or error}); free some space, delete what is "
-            "in the way, or choose another `root` (without one: another WSSEG_CACHE)"
+            f"cannot write scenes to {folder} ({error.strerror or error}); free some space, delete the existing "
+            "folder, or choose another `root` (if `root` is not set: another WSSEG_CACHE)"
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -131,7 +131,7 @@ def _render_all(folder: Path, split: str, options: dict[str, Any], workers: int 
         joblib.delayed(_write_batch)(folder, split, options, start, min(start + _BATCH, count))
         for start in range(0, count, _BATCH)
     )
-    # Few images are rendered sooner than processes start.
+    # A few images are rendered faster than new processes start.
     processes = 1 if count < 8 * _BATCH else workers or min(4, os.cpu_count() or 1)
     made: dict[str, Any] = {}
     with bar(f"rendering {split} scenes", count) as advance:
@@ -146,7 +146,7 @@ def _write_batch(folder: Path, split: str, options: dict[str, Any], start: int, 
     for index in range(start, stop):
         name = f"{split}_{index:05d}"
         scene = render(options["seed"], split, index, options["size"])
-        # Level 1: noise hardly compresses, and higher levels take longer than rendering.
+        # Level 1: noise hardly compresses, and higher levels take longer than the rendering.
         Image.fromarray(scene.image).save(folder / "images" / f"{name}.png", compress_level=1)
         write_mask(folder / "masks" / f"{name}.png", scene.mask)
         write_mask(folder / "instances" / f"{name}.png", scene.instances)

@@ -1,8 +1,8 @@
-"""Render scenes: photograph-like pictures of bugs, fish and flowers with exact masks, from numbers alone.
+"""Render scenes: photograph-like pictures of bugs, fish and flowers with exact masks, from random numbers alone.
 
-The six classes come in three pairs. The two classes of a pair share their body's shape, colour and
-texture and differ in the head alone, which is about a quarter of the object: a classifier has to look at
-the head, so its class maps find the head, and a good method finds the whole object.
+The six classes form three pairs. The two classes of a pair have the same distribution of body shape, colour
+and texture. They differ in the head alone, which is about a quarter of the object. So a classifier has to look
+at the head, its class maps find the head, and a good method finds the whole object.
 """
 
 import zlib
@@ -27,16 +27,16 @@ from wsseg.datasets.scenes.painting import (
 )
 
 VERSION = 2
-"""Raised whenever the same seed gives other pixels, so that stored scenes are made again."""
+"""Increased whenever the same seed gives other pixels, so that stored scenes are rendered again."""
 
 SUPERSAMPLING = 3
-"""Canvas pixels a side for each image pixel; odd, so that a pixel has a sample at its centre."""
+"""Canvas pixels per image pixel along each side; odd, so that a pixel has a sample at its centre."""
 
 _TRIES = 12
 _VISIBLE = 0.75
-"""Share of an object, and of its head, that later objects must leave in view."""
+"""Share of an object, and of its head, that must stay visible when later objects are painted over it."""
 _LENGTHS = {1: (0.50, 0.66), 2: (0.46, 0.60), 3: (0.40, 0.50)}
-"""Range of an object's long side over the image's side, by the number of objects."""
+"""Range of an object's long side as a share of the image's side, by the number of objects."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class SceneObject:
     """One object of a scene.
 
     Attributes:
-        instance: Its value in the instance map, from 1.
-        label: Its class.
-        colour: The name of its colour.
+        instance: Value of the object in the instance map, from 1.
+        label: Name of its class.
+        colour: Name of its colour.
         box_xyxy: Bounding box of its visible pixels: left, top, right, bottom; right and bottom exclusive.
-        area: Its visible pixels.
-        head_area: Its visible pixels that belong to the head.
+        area: Number of its visible pixels.
+        head_area: Number of its visible pixels that belong to the head.
     """
 
     instance: int
@@ -87,8 +87,8 @@ def render(seed: int, split: str, index: int, size: int = 128) -> Scene:
     """Render a scene; the same arguments always give the same pixels.
 
     Args:
-        seed: Any whole number from 0.
-        split: Any text; splits have unrelated scenes.
+        seed: Random seed, 0 or more.
+        split: Name of the split, any text; scenes of different splits are independent.
         index: Number of the scene in its split, from 0.
         size: Side of the square image, pixels.
 
@@ -129,7 +129,7 @@ _FREE, _BLOB = 255, 254
 
 
 def _place_objects(rng, rgb, owner, size) -> tuple[list[tuple[str, str]], np.ndarray]:
-    """Paint the objects back to front; one that would hide too much of another is moved, then given up."""
+    """Paint the objects back to front; an object that would hide too much of another is moved, or finally dropped."""
     canvas = len(owner)
     wanted = int(rng.choice([1, 2, 3], p=[0.40, 0.40, 0.20]))
     placed: list[tuple[str, str]] = []
@@ -161,7 +161,7 @@ def _place_objects(rng, rgb, owner, size) -> tuple[list[tuple[str, str]], np.nda
 
 
 def _frame(rng, low, high, unit, canvas) -> Frame:
-    """Draw a place such that the object's middle is well inside and little of it leaves the image."""
+    """Draw a random position such that at most a small part of the object lies outside the image."""
     turn, flip = rng.uniform(0, 2 * np.pi), int(rng.choice([-1, 1]))
     frame = Frame((0.0, 0.0), unit, turn, flip)
     corners = np.array([(x, y) for x in (low[0], high[0]) for y in (low[1], high[1])])
@@ -176,7 +176,7 @@ def _frame(rng, low, high, unit, canvas) -> Frame:
 
 def _hides_too_much(owner, heads, painted: Painted, areas) -> bool:
     covered = painted.parts != NOTHING
-    # Counted over the whole canvas, so that two later objects do not each take a share.
+    # Counted over the whole canvas, so that the parts hidden by several later objects add up.
     for number, whole in enumerate(areas, start=1):
         mine = owner == number
         hidden = mine[painted.window] & covered
@@ -223,14 +223,14 @@ def _shrink(canvas: np.ndarray) -> np.ndarray:
 
 
 def _majority(owner: np.ndarray, objects: int) -> np.ndarray:
-    """Return the object that covers most of each pixel, or 0 where more of it is background."""
+    """Return the object with the largest share of each pixel, or 0 where the background has the largest share."""
     shares = [_shrink(owner > objects)]
     shares += [_shrink(owner == number) for number in range(1, objects + 1)]
     return np.argmax(shares, axis=0).astype(np.uint8)
 
 
 def _with_shadow(rng, background: np.ndarray, cover: np.ndarray) -> np.ndarray:
-    """Darken the background beside what lies on it, away from the light."""
+    """Darken the background beside the objects, on the side away from the light."""
     reach = len(cover) / 128
     shadow = gaussian_filter(cover, 2.2 * reach)
     shift = rng.uniform(-4, 4, 2) * reach
@@ -239,7 +239,7 @@ def _with_shadow(rng, background: np.ndarray, cover: np.ndarray) -> np.ndarray:
 
 
 def _photograph(rng, image: np.ndarray) -> np.ndarray:
-    """Light, blur, sensor noise, and rounding to bytes."""
+    """Apply uneven light, blur and sensor noise, and round to bytes."""
     size = len(image)
     image = image * (1 + 0.10 * noise(rng, size, (3, 3)))[..., None]
     blur = rng.uniform(0.3, 0.6) * size / 128

@@ -1,4 +1,4 @@
-"""The six classes: a body each, and the head (shape and pattern) that alone tells the two of a pair apart."""
+"""The six classes: each has a body, and a head whose shape and pattern alone distinguish the two of a pair."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def _scalloped(body: Body) -> tuple[Outline, ...]:
     return (Outline(disc.points_xy * wave[:, None] + body.head_xy),)
 
 
-# Patterns: (x, y, phase) in units of the head's size, about its centre -> light (True) or dark.
+# Patterns: x and y in units of the head's size from its centre, phase in radians -> mark (True) or ground (False).
 Pattern = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 
 
@@ -89,7 +89,7 @@ def _chevrons(x, y, phase):
 
 
 def _band(x, y, phase):
-    """One broad light band across a dark head."""
+    """One broad band across the head."""
     return np.abs(x - 0.06) < 0.34
 
 
@@ -104,7 +104,7 @@ def _checks(x, y, phase):
 
 @dataclass(frozen=True)
 class Species:
-    """What makes a class: `body` is shared with the other class of the pair, head and pattern are its own."""
+    """Definition of a class: the body is shared with the other class of the pair; head and pattern are its own."""
 
     body: str
     head: Callable[[Body], tuple[Outline, ...]]

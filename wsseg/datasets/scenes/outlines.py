@@ -10,8 +10,8 @@ class Outline:
     """A filled polygon, or a line of constant width.
 
     Attributes:
-        points_xy: `(N, 2) float`: its corners, or the line's nodes.
-        width: Of a line, in the object's units; None for a polygon.
+        points_xy: `(N, 2) float`: corners of the polygon, or nodes of the line.
+        width: Width of the line, in the object's units; None for a polygon.
     """
 
     points_xy: np.ndarray
@@ -21,7 +21,7 @@ class Outline:
 def ellipse(
     x: float, y: float, radius_x: float, radius_y: float, turn: float = 0.0, corners: int = 40
 ) -> Outline:
-    """Return an ellipse about (x, y), turned by `turn` radians."""
+    """Return an ellipse with centre (x, y), rotated by `turn` radians."""
     angle = np.linspace(0, 2 * np.pi, corners, endpoint=False)
     along, across = radius_x * np.cos(angle), radius_y * np.sin(angle)
     cos, sin = np.cos(turn), np.sin(turn)
@@ -43,7 +43,8 @@ def ragged(
 ):
     """Return `(2 * teeth + 1, 2)` points of a torn edge from `start` to `end`.
 
-    The teeth stick out to the left of the way from `start` to `end` (y down), each of its own depth.
+    Each tooth has a depth of its own. Teeth of positive `depth` stick out to the left, seen from `start` to `end`
+    (y down).
     """
     start, end = np.array(start, float), np.array(end, float)
     way = end - start

@@ -18,13 +18,13 @@ _CREASE, _MARK = 3, 4
 
 @dataclass(frozen=True)
 class Frame:
-    """Where an object's own frame lies on the canvas: turned, mirrored, scaled, moved; pixels of the canvas.
+    """Position of an object's own frame on the canvas: mirrored, scaled, rotated and moved; in canvas pixels.
 
     Attributes:
-        centre_xy: The frame's origin.
+        centre_xy: Origin of the frame.
         unit: Length of one unit.
         turn: Angle of the x axis, radians.
-        flip: -1 mirrors the y axis, else 1.
+        flip: -1 to mirror the y axis, else 1.
     """
 
     centre_xy: tuple[float, float]
@@ -33,7 +33,7 @@ class Frame:
     flip: int
 
     def to_canvas(self, points_xy: np.ndarray) -> np.ndarray:
-        """Take `(N, 2)` points of the object's frame to the canvas."""
+        """Convert `(N, 2)` points from the object's frame to the canvas."""
         x, y = points_xy[:, 0], points_xy[:, 1] * self.flip
         cos, sin = np.cos(self.turn) * self.unit, np.sin(self.turn) * self.unit
         return np.stack(
@@ -41,7 +41,7 @@ class Frame:
         )
 
     def to_object(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Take coordinates on the canvas to the object's frame."""
+        """Convert coordinates on the canvas to the object's frame."""
         x, y = x - self.centre_xy[0], y - self.centre_xy[1]
         cos, sin = np.cos(self.turn) / self.unit, np.sin(self.turn) / self.unit
         return x * cos + y * sin, (y * cos - x * sin) * self.flip
@@ -52,7 +52,7 @@ class Painted:
     """A painted patch of the canvas.
 
     Attributes:
-        corner_xy: The canvas pixel of the patch's first pixel.
+        corner_xy: Canvas pixel of the patch's top left pixel.
         parts: `(h, w) uint8`: NOTHING, BODY or HEAD.
         rgb: `(h, w, 3) float32` in about [0, 1].
     """
@@ -69,13 +69,13 @@ class Painted:
 
 
 def extent(outlines: Iterable[Outline]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lowest and the highest corner `(2,)` of the outlines' bounding box."""
+    """Return the corners of the outlines' bounding box: minimum `(2,)` and maximum `(2,)`."""
     points = np.concatenate([outline.points_xy for outline in outlines])
     return points.min(axis=0), points.max(axis=0)
 
 
 class _Drawing:
-    """Draws outlines as part numbers on the patch of the canvas that holds them all."""
+    """Drawing of outlines as part numbers, on the patch of the canvas that contains them all."""
 
     def __init__(self, frame: Frame, outlines: Iterable[Outline], canvas: int) -> None:
         self.frame = frame
@@ -117,14 +117,14 @@ def paint_object(
     Args:
         rng: The random stream of textures and light.
         body: The body.
-        species: Gives the head's shape and pattern.
-        rgb: `(3,) float32` the object's colour in [0, 1].
-        frame: Where it goes.
-        canvas: Side of the supersampled canvas.
+        species: Class of the object, with the head's shape and pattern.
+        rgb: `(3,) float32`: colour of the object, in [0, 1].
+        frame: Position of the object on the canvas.
+        canvas: Side of the supersampled canvas, pixels.
         thin: Width of the thinnest line, canvas pixels.
 
     Returns:
-        The patch, with each pixel's part.
+        The painted patch, with the part of each pixel.
     """
     head = species.head(body)
     drawing = _Drawing(frame, (*body.outlines, *head), canvas)
@@ -133,7 +133,7 @@ def paint_object(
     drawing.add(body.creases, _CREASE, thin * 0.6)
     drawing.add(head, HEAD)
     painted = np.array(drawing.image)
-    # A crease is paint on the body: where it sticks out of it, there is nothing.
+    # A crease is painted on the body only: its pixels outside the body are cleared.
     painted[(painted == _CREASE) & (silhouette == NOTHING)] = NOTHING
     x, y = drawing.coordinates()
     on_head = painted == HEAD
@@ -142,7 +142,7 @@ def paint_object(
         (y[on_head] - body.head_xy[1]) / body.head_size,
         float(rng.uniform(0, 2 * np.pi)),
     )
-    # The head's ground is the body's own colour, so that colour alone joins the two; its marks stand out.
+    # The ground of the head has the body's colour, which links the two; only the marks have another colour.
     colours = np.stack([rgb, rgb, rgb, darker(rgb, 0.35), darker(rgb, 0.88)]).astype(np.float32)
     index = painted.copy()
     index[on_head] = np.where(pattern, _MARK, HEAD)
@@ -160,7 +160,7 @@ def paint_object(
 def paint_distractor(
     rng: np.random.Generator, outline: Outline, rgb: np.ndarray, frame: Frame, canvas: int
 ) -> Painted:
-    """Paint a coloured blob that belongs to no class; its pixels are BODY, but nobody records them."""
+    """Paint a coloured blob that belongs to no class; its pixels are BODY, but it becomes no object of the scene."""
     drawing = _Drawing(frame, (outline,), canvas)
     drawing.add((outline,), BODY)
     parts = np.array(drawing.image)
