@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import wsseg
 from wsseg.artifacts import ClassMaps, Manifest, read_mask
+from wsseg.recipe.of_run import recipe_of_run
 from wsseg.stages import STAGES
+from wsseg.supervision.splits import Splits
 
 CLASSES = ("background", "beetle", "weevil", "swordfish", "clownfish", "daisy", "sunflower")
 
@@ -49,11 +52,18 @@ def test_a_line_is_printed_for_each_stage_then_table_and_report(finished):
     lines = finished.output.splitlines()
     for name in PLAN:
         stage = STAGES[name]
-        said = [line for line in lines[:-1] if line.startswith(f"{name}: ")]
+        said = [line for line in lines[:-4] if line.startswith(f"{name}: ")]
         assert len(said) == 1 and said[0].endswith(str(finished.folder / stage.folder)), name
     assert any("pseudo-masks" in line and "train" in line for line in lines)
     assert any("ceiling (true masks)" in line and "val" in line for line in lines)
-    assert lines[-1] == f"report: {(finished.folder / '7_report/report.html').resolve()}"
+    assert lines[-4:] == [
+        f"masks: {finished.folder / '4_label/masks'}",
+        f"model: {finished.folder / '5_segment/segmenter.keras'}",
+        f"report: {(finished.folder / '7_report/report.html').resolve()}",
+        f"predict: wsseg predict {finished.folder} PHOTOS --out DIR",
+    ]
+    assert lines[0] == f"plan of `small` in {finished.folder}:"
+    assert lines[1].endswith("will run    train gap on tiny, 3 epochs of 24 images")
 
 
 def test_scores_have_the_documented_form(scores):
@@ -114,6 +124,22 @@ def test_maps_are_of_the_labels_present_and_masks_open_anywhere(finished):
     assert speaking > 12
     with Image.open(finished.folder / "4_label/masks" / f"{files[0].stem}.png") as image:
         assert image.mode == "P" and image.getpalette()[3:6] == [128, 0, 0]
+
+
+def test_the_run_predicts_new_photographs_as_it_is_scored(finished):
+    model = wsseg.load(finished.folder)
+    assert (model.classes, model.named) == (CLASSES, True)
+    for name, classes in (("1_classify/classifier", CLASSES[1:]), ("5_segment_ceiling/segmenter", CLASSES)):
+        assert wsseg.load(finished.folder / f"{name}.keras").classes == classes
+    val = Splits(recipe_of_run(finished.folder)).open("val")
+    found = model.predict([val.read_image(record) for record in val])
+    for record, segmentation in zip(val, found, strict=True):
+        mask = read_mask(finished.folder / f"6_evaluate/predictions/{record.id}.png")
+        # Of two classes with equal probabilities to the rounding of float32 either may be taken.
+        highest = np.sort(segmentation.probabilities, -1)
+        sure = highest[..., -1] - highest[..., -2] > 1e-4
+        assert sure.mean() > 0.5
+        np.testing.assert_array_equal(segmentation.mask[sure], mask[sure])
 
 
 def test_the_run_is_not_a_trivial_one(finished):

@@ -30,6 +30,9 @@ from wsseg.supervision.splits import Splits
 
 LIBRARIES = ("wsseg", "tensorflow", "keras", "keras-cv", "numpy", "numba", "pydensecrf2", "scikit-image")
 
+RESUMES = "begun, will resume"
+"""Why a stage that is next or waiting will not start from nothing."""
+
 
 def say_line(line: str) -> None:
     """Print a line and flush it, so that a log shows it at once."""
@@ -58,7 +61,12 @@ def states(recipe: Recipe, run: Path) -> list[State]:
         recipe: Recipe with which the run is compared.
         run: Run folder; it may not exist yet.
     """
-    definitions = Definitions(Splits(recipe, run / DATA))
+    return states_of(Definitions(Splits(recipe, run / DATA)), run)
+
+
+def states_of(definitions: Definitions, run: Path) -> list[State]:
+    """Return the status of each stage of a run from the definitions that the recipe gives."""
+    recipe = definitions.recipe
     result: list[State] = []
     done: set[str] = set()
     for name in plan(recipe):
@@ -72,11 +80,22 @@ def states(recipe: Recipe, run: Path) -> list[State]:
             result.append(State(name, "stale", why_stale(manifest.definition, new)))
         else:
             begun = definition_of_partial(run / f"{STAGES[name].folder}.partial")
-            why = (
-                "begun, will resume" if begun == new else "begun with other options or data, will start again"
-            )
+            why = RESUMES if begun == new else "begun with other options or data, will start again"
             result.append(State(name, "next" if ready else "waiting", "" if begun is None else why))
     return result
+
+
+def plan_lines(definitions: Definitions, run: Path) -> list[str]:
+    """Return a heading and one line per stage: whether it is done, and what it will do."""
+    recipe, images = definitions.recipe, len(definitions.splits.train())
+    lines = [f"plan of `{recipe.name}` in {run}:"]
+    for state in states_of(definitions, run):
+        words = {"done": "done", "stale": "will rerun"}.get(state.status, "will run")
+        words = "resumes" if state.why == RESUMES else words
+        lines.append(
+            f"  {state.stage:<18} {words:<10}  {STAGES[state.stage].plan_line(recipe, images)}".rstrip()
+        )
+    return lines
 
 
 def definition_of_partial(partial: Path) -> dict[str, Any] | None:
@@ -124,6 +143,9 @@ def run(
         if only and not is_done(definitions, only, run_folder):
             check_inputs(definitions, only, run_folder)
         claim(recipe, run_folder, source)
+        if only is None and not all(is_done(definitions, name, run_folder) for name in names):
+            for line in plan_lines(definitions, run_folder):
+                say(line)
         for name in names:
             run_stage(definitions, name, run_folder, say)
 
@@ -196,7 +218,7 @@ def run_stage(definitions: Definitions, name: str, run: Path, say: Callable[[str
         )
         manifest.save(partial)
         _replace(partial, final)
-    except InputError:
+    except (InputError, BrokenPipeError):  # nobody reads what is said any more: no fault of a file
         raise
     except OSError as error:
         raise InputError(

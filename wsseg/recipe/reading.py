@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wsseg.errors import InputError, nearest
+from wsseg.recipe.built_in import file_of
 from wsseg.recipe.combinations import check_combinations
 from wsseg.recipe.former_names import with_todays_names, words_with_todays_names
 from wsseg.recipe.marks import check_ranges
@@ -58,38 +59,33 @@ def load_recipe(path: str | Path | None = None, overrides: list[str] | None = No
     """Read a recipe and the options that win over it.
 
     Args:
-        path: A YAML file, or None for the defaults.
+        path: A YAML file, or the name of a built-in recipe, such as "scenes"; None for the defaults.
         overrides: Command-line words such as `["--segment.epochs", "3"]`.
 
     Returns:
         The validated recipe.
 
     Raises:
-        InputError: The file is missing or malformed, an option is misspelt (the message names the
+        InputError: The recipe is missing or malformed, an option is misspelt (the message names the
             nearest), has a value of the wrong type or range, or does not fit another.
 
     Example:
-        >>> load_recipe(overrides=["--segment.epochs", "3"]).segment.epochs
+        >>> load_recipe("scenes", ["--segment.epochs", "3"]).segment.epochs
         3
     """
     import yaml
 
     words: list[str] = []
     if path is not None:
-        path = Path(path)
+        path = file_of(path)
         try:
             content = yaml.safe_load(path.read_text())
-        except FileNotFoundError:
-            raise InputError(
-                f"recipe {path} does not exist; the built-in ones are in pipelines/recipes/"
-            ) from None
         except OSError as error:
             raise InputError(f"recipe {path} cannot be read ({error.strerror}); give a YAML file") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise InputError(f"recipe {path} is not valid YAML: {error}") from error
         if content is not None:  # an empty file is the defaults
-            todays = with_todays_names(content, Recipe, str(path))
-            check_names(todays, Recipe, str(path))
+            todays = _todays_options(content, str(path))
             words = ["--config", str(path) if todays == content else yaml.safe_dump(todays)]
     overrides = words_with_todays_names(list(overrides or []), Recipe)
     _check_override_names(overrides)
@@ -99,6 +95,35 @@ def load_recipe(path: str | Path | None = None, overrides: list[str] | None = No
         if words and overrides:
             _parse(words, str(path))  # fails too if the file is to blame
         raise
+    return _checked(parsed)
+
+
+def recipe_of_options(options: Mapping[str, Any], where: str) -> Recipe:
+    """Return the recipe of options that are nested as its sections are, such as `to_plain` gives them.
+
+    Args:
+        options: The options; what is missing has its default.
+        where: Where they are from, for the error message.
+
+    Raises:
+        InputError: See `load_recipe`.
+
+    Example:
+        >>> recipe_of_options({"segment": {"epochs": 3}}, "here").segment.epochs
+        3
+    """
+    import yaml
+
+    return _checked(_parse(["--config", yaml.safe_dump(_todays_options(options, where))], where))
+
+
+def _todays_options(options: Any, where: str) -> Any:
+    todays = with_todays_names(options, Recipe, where)
+    check_names(todays, Recipe, where)
+    return todays
+
+
+def _checked(parsed: Any) -> Recipe:
     result = Recipe(**{f.name: getattr(parsed, f.name) for f in dataclasses.fields(Recipe)})
     check_ranges(result)
     check_combinations(result)
