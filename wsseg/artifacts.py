@@ -214,6 +214,8 @@ class Manifest:
         wall_seconds: Seconds that the last process, which completed the stage, spent in it.
         resumed: Whether an earlier process, which was stopped, had done a part of the stage.
         peak_memory_mb: Highest resident memory of the process, MiB.
+        inputs_made: Input stage -> digest of the files that the stage read there. Empty if it is not known, as in
+            runs from before these digests.
     """
 
     stage: str
@@ -224,6 +226,7 @@ class Manifest:
     wall_seconds: float
     resumed: bool
     peak_memory_mb: float
+    inputs_made: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def hash(self) -> str:
@@ -241,10 +244,11 @@ class Manifest:
         if not path.exists():
             return None
         content = read_json(path)
-        fields = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(content, dict) or not fields <= set(content):
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        later = {name for name, field in fields.items() if field.default_factory is not dataclasses.MISSING}
+        if not isinstance(content, dict) or not set(fields) - later <= set(content):
             raise InputError(f"{path} is not a stage's manifest; delete its folder and run again")
-        return cls(**{name: content[name] for name in fields})
+        return cls(**{name: content[name] for name in fields if name in content})
 
 
 def image_files(folder: Path, suffix: str) -> Iterator[tuple[str, Path]]:
