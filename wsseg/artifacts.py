@@ -216,6 +216,8 @@ class Manifest:
         peak_memory_mb: Highest resident memory of the process, MiB.
         inputs_made: Input stage -> digest of the files that the stage read there. Empty if it is not known, as in
             runs from before these digests.
+        data_revision: Revision of the data's contents at which the stage was begun; None if it is not known, as in
+            runs from before the revisions.
     """
 
     stage: str
@@ -227,6 +229,7 @@ class Manifest:
     resumed: bool
     peak_memory_mb: float
     inputs_made: dict[str, str] = dataclasses.field(default_factory=dict)
+    data_revision: int | None = None
 
     @property
     def hash(self) -> str:
@@ -244,9 +247,9 @@ class Manifest:
         if not path.exists():
             return None
         content = read_json(path)
-        fields = {field.name: field for field in dataclasses.fields(cls)}
-        later = {name for name, field in fields.items() if field.default_factory is not dataclasses.MISSING}
-        if not isinstance(content, dict) or not set(fields) - later <= set(content):
+        fields = {field.name for field in dataclasses.fields(cls)}
+        later = {"inputs_made", "data_revision"}  # manifests from before have neither
+        if not isinstance(content, dict) or not fields - later <= set(content):
             raise InputError(f"{path} is not a stage's manifest; delete its folder and run again")
         return cls(**{name: content[name] for name in fields if name in content})
 

@@ -17,35 +17,6 @@ from wsseg.stages import STAGES
 pytestmark = pytest.mark.usefixtures("fakes")
 
 
-@pytest.fixture
-def made(recipe, tmp_path):
-    """A finished run."""
-    engine.run(recipe(), tmp_path / "run", say=lambda line: None)
-    fake_stages.RAN.clear()
-    return tmp_path / "run"
-
-
-@pytest.fixture
-def stale(recipe):
-    def find(folder, *words):
-        found = engine.states(recipe(*words), folder)
-        return {state.stage: state.why for state in found if state.status == "stale"}
-
-    return find
-
-
-@pytest.fixture
-def again(recipe):
-    """Run the recipe again, and return the lines for the user."""
-
-    def run(folder, *words, only=None):
-        said = []
-        engine.run(recipe(*words), folder, only, said.append)
-        return said
-
-    return run
-
-
 def edit(path, text="edited by hand"):
     path.write_text(text)
 

@@ -103,7 +103,7 @@ class MadeFiles:
         missing, changed, touched = [], [], {}
         for path, entry in (self._content or {"files": {}})["files"].items():
             try:
-                found = os.lstat(self.folder / path)
+                found = os.lstat(f"{self.folder}/{path}")
             except OSError:
                 missing.append(path)
                 continue

@@ -14,15 +14,16 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from wsseg.artifacts import Manifest, write_json
 from wsseg.engine.definitions import Definitions
 from wsseg.engine.made_files import NOT_MADE, MadeFiles, drop, free_name, reopen, write_made_files
 from wsseg.engine.preflight.parts import check_parts
 from wsseg.engine.run_folder import Source, check_owner, claim, locked
-from wsseg.engine.states import INPUTS_MADE, State, States, begun_with
+from wsseg.engine.states import DATA_REVISION, INPUTS_MADE, State, States, begun_with
 from wsseg.errors import InputError
 from wsseg.file_names import DATA, DEFINITION, MANIFEST
 from wsseg.recipe import Recipe
@@ -115,9 +116,11 @@ def run_stage(states: States, name: str, say: Callable[[str], None]) -> None:
     recipe, splits, final = states.definitions.recipe, states.definitions.splits, states.folder(name)
     inputs = {other: states.folder(other) for other in states.inputs(name)}
     partial = final.with_name(f"{final.name}.partial")
+    revision = states.data.revision(name)
     start = time.monotonic()
     try:
-        resumed = open_partial(states, state, partial, say)
+        begin = definition | {INPUTS_MADE: inputs_made, DATA_REVISION: revision}
+        resumed = open_partial(states, state, partial, begin, say)
         if Manifest.load(partial) is not None:
             # The stage was stopped between its last write and the renaming.
             _replace(partial, final, say)
@@ -135,7 +138,9 @@ def run_stage(states: States, name: str, say: Callable[[str], None]) -> None:
             resumed=resumed,
             peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
             inputs_made=inputs_made,
+            data_revision=revision,
         )
+        states.data.hash_new(name)
         write_made_files(partial, inputs_made, begun_with(partial).get(NOT_MADE, []))
         manifest.save(partial)
         _replace(partial, final, say)
@@ -157,14 +162,22 @@ def run_stage(states: States, name: str, say: Callable[[str], None]) -> None:
     say(f"{name}: {outcome.line}{aside}; {manifest.wall_seconds:.0f} s; {final}")
 
 
-def open_partial(states: States, state: State, partial: Path, say: Callable[[str], None]) -> bool:
-    """Prepare the folder in which a stage works. Files that fit the recipe and its inputs are kept.
+def open_partial(
+    states: States, state: State, partial: Path, begin: Mapping[str, Any], say: Callable[[str], None]
+) -> bool:
+    """Prepare the folder in which a stage works. Files that fit the recipe, its inputs and its data are kept.
+
+    Args:
+        states: States of the run's stages.
+        state: State of this stage.
+        partial: Folder in which the stage works.
+        begin: Content of the folder's `definition.json`.
+        say: Function that is called with each line for the user.
 
     Returns:
         Whether the stage resumes. If the folder then has a manifest, the stage is finished.
     """
     name, final = state.stage, states.folder(state.stage)
-    definition = states.definitions.of(name) | {INPUTS_MADE: states.inputs_made(name)}
     begun = begun_with(partial)
     unfit = begun is not None and states.why_unfit(begun, name)
     if unfit:
@@ -173,16 +186,16 @@ def open_partial(states: States, state: State, partial: Path, say: Callable[[str
         shutil.rmtree(partial)
     if begun is None or unfit:
         if state.damage and not state.damage.learnt:
-            reopen(final, partial, state.damage, definition)
+            reopen(final, partial, state.damage, begin)
         else:
             partial.mkdir()
-            write_json(partial / DEFINITION, definition)
+            write_json(partial / DEFINITION, begin)
             return False
     if Manifest.load(partial) is not None:
         damage = MadeFiles(partial).damage()
         if not damage:
             return True
-        write_json(partial / DEFINITION, definition)
+        write_json(partial / DEFINITION, begin)
         drop(partial, damage)
     say(f"{name}: resumes")
     for path in partial.rglob(".*.partial"):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wsseg.artifacts import Manifest, read_json
+from wsseg.engine.data_files import DataFiles
 from wsseg.engine.definitions import Definitions, why_stale
 from wsseg.engine.made_files import NOT_MADE, Damage, MadeFiles
 from wsseg.engine.run_folder import locked
@@ -16,6 +17,12 @@ from wsseg.stages import STAGES, inputs_of, plan
 
 INPUTS_MADE = "inputs_made"
 """Key of `definition.json`, and field of the manifest: digests of the files that a stage read."""
+
+DATA_REVISION = "data_revision"
+"""Key of `definition.json`, and field of the manifest: revision of the data's contents that a stage read."""
+
+BESIDE = (INPUTS_MADE, DATA_REVISION, NOT_MADE)
+"""Keys of `definition.json` that are no part of the definition."""
 
 NONE = Damage()
 
@@ -48,6 +55,7 @@ class States:
     def __init__(self, definitions: Definitions, run: Path):
         self.definitions = definitions
         self.run = run
+        self.data = DataFiles(definitions.splits)
         self._files: dict[str, MadeFiles] = {}
         self._states: dict[str, State] = {}
 
@@ -93,10 +101,12 @@ class States:
         """See `MadeFiles.remember_times`; the caller holds the lock of the run folder."""
         for files in self._files.values():
             files.remember_times()
+        self.definitions.splits.contents.save_times()
 
     def remember_times_if_free(self) -> None:
         """Remember the times unless another process works in the run folder, or it cannot be written."""
-        if any(files.touched for files in self._files.values()):
+        differ = self.definitions.splits.contents.only_times_differ
+        if differ or any(files.touched for files in self._files.values()):
             with contextlib.suppress(InputError), locked(self.run):
                 self.remember_times()
 
@@ -107,10 +117,11 @@ class States:
             begun: What `begun_with` returns.
             name: Name of the stage.
         """
-        kept = {key: value for key, value in begun.items() if key not in (INPUTS_MADE, NOT_MADE)}
+        kept = {key: value for key, value in begun.items() if key not in BESIDE}
         if kept != (new := self.definitions.of(name)):
             return why_stale(kept, new) if kept else "it is not known how they were made"
-        return self._changed_inputs(begun.get(INPUTS_MADE, {}), name)
+        why = self.data.why_changed(name, begun.get(DATA_REVISION))
+        return why or self._changed_inputs(begun.get(INPUTS_MADE, {}), name)
 
     def _changed_inputs(self, made: Mapping[str, str], name: str) -> str:
         """Name the inputs with other files than before. An input that has, or had, no list is not compared."""
@@ -135,6 +146,8 @@ class States:
             damage = Damage(
                 changed=damage.changed
             )  # all files will be made again, so a missing one is no news
+        elif replaced := self.data.why_changed(name, manifest.data_revision):
+            reasons.append(replaced)
         elif waits_for:
             names = ", ".join(f"`{other}`" for other in waits_for)
             reasons.append(
@@ -151,7 +164,7 @@ class States:
 
 
 def begun_with(partial: Path) -> dict[str, Any] | None:
-    """Return what a stopped stage was begun with: its definition and the digests of its inputs.
+    """Return what a stopped stage was begun with: its definition, its inputs and its data.
 
     Returns:
         {} if it had not been written yet, None if no stage was begun.
@@ -160,5 +173,8 @@ def begun_with(partial: Path) -> dict[str, Any] | None:
         return None
     finished = Manifest.load(partial)
     if finished is not None:
-        return finished.definition | {INPUTS_MADE: finished.inputs_made}
+        return finished.definition | {
+            INPUTS_MADE: finished.inputs_made,
+            DATA_REVISION: finished.data_revision,
+        }
     return read_json(partial / DEFINITION) if (partial / DEFINITION).exists() else {}
