@@ -116,9 +116,9 @@ def run_stage(states: States, name: str, say: Callable[[str], None]) -> None:
     recipe, splits, final = states.definitions.recipe, states.definitions.splits, states.folder(name)
     inputs = {other: states.folder(other) for other in states.inputs(name)}
     partial = final.with_name(f"{final.name}.partial")
-    revision = states.data.revision(name)
     start = time.monotonic()
     try:
+        revision = states.data.revision(name)
         begin = definition | {INPUTS_MADE: inputs_made, DATA_REVISION: revision}
         resumed = open_partial(states, state, partial, begin, say)
         if Manifest.load(partial) is not None:
