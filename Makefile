@@ -22,7 +22,7 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 demo: $(VENV)/.installed  ## set up, and run all stages on the built-in scenes (minutes on two cores)
-	$(BIN)/wsseg run pipelines/recipes/scenes.yaml --run $(RUN)
+	$(BIN)/wsseg run scenes --run $(RUN)
 
 test: $(VENV)/.installed lint  ## set up, lint, and pass the tests (no network, no GPU)
 	$(BIN)/python -m pytest -q -n $(strip $(JOBS)) -m "not slow"

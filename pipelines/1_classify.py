@@ -1,4 +1,4 @@
-"""Stage 1, classify: `python pipelines/1_classify.py pipelines/recipes/scenes.yaml [--OPTION VALUE]`."""
+"""Stage 1, classify: `python pipelines/1_classify.py scenes [--OPTION VALUE]`."""
 
 import sys
 

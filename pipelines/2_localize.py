@@ -1,4 +1,4 @@
-"""Stage 2, localize: `python pipelines/2_localize.py pipelines/recipes/scenes.yaml [--OPTION VALUE]`."""
+"""Stage 2, localize: `python pipelines/2_localize.py scenes [--OPTION VALUE]`."""
 
 import sys
 

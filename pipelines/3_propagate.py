@@ -1,4 +1,4 @@
-"""Stage 3, propagate: `python pipelines/3_propagate.py pipelines/recipes/scenes.yaml [--OPTION VALUE]`."""
+"""Stage 3, propagate: `python pipelines/3_propagate.py scenes [--OPTION VALUE]`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Stage 4, label: `python pipelines/4_label.py pipelines/recipes/scenes.yaml [--OPTION VALUE]`."""
+"""Stage 4, label: `python pipelines/4_label.py scenes [--OPTION VALUE]`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The stage detect: `python pipelines/5_detect.py pipelines/recipes/scenes_instances.yaml [--OPTION VALUE]`."""
+"""The stage detect: `python pipelines/5_detect.py scenes_instances [--OPTION VALUE]`."""
 
 import sys
 

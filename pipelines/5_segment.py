@@ -1,4 +1,4 @@
-"""Stage 5, segment: `python pipelines/5_segment.py pipelines/recipes/scenes.yaml [--OPTION VALUE]`."""
+"""Stage 5, segment: `python pipelines/5_segment.py scenes [--OPTION VALUE]`."""
 
 import sys
 

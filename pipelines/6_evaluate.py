@@ -1,4 +1,4 @@
-"""Stage 6, evaluate: `python pipelines/6_evaluate.py pipelines/recipes/scenes.yaml [--OPTION VALUE]`."""
+"""Stage 6, evaluate: `python pipelines/6_evaluate.py scenes [--OPTION VALUE]`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Stage 7, report: `python pipelines/7_report.py pipelines/recipes/scenes.yaml [--OPTION VALUE]`."""
+"""Stage 7, report: `python pipelines/7_report.py scenes [--OPTION VALUE]`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""All stages that are not done: `python pipelines/run.py pipelines/recipes/scenes.yaml [--OPTION VALUE]`."""
+"""All stages that are not done: `python pipelines/run.py scenes [--OPTION VALUE]`."""
 
 import sys
 

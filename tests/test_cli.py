@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import wsseg
 from wsseg.artifacts import write_mask
 from wsseg.cli import main, recipe_options
 from wsseg.stages import STAGES
@@ -35,6 +36,46 @@ def test_help_names_every_command():
     assert done.returncode == 0
     for command in ("run", "status", "explain", "options", *STAGES):
         assert f"\n    {command}" in done.stdout
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0 and capsys.readouterr().out == f"wsseg {wsseg.__version__}\n"
+
+
+def test_the_built_in_recipes_are_listed(capsys):
+    assert main(["recipes"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("scenes  ") and "The demo: image-level labels" in line for line in lines)
+
+
+@pytest.mark.parametrize("words", [["options"], ["recipes"]])
+def test_nobody_reads_the_output(words):
+    """As `wsseg options | head -1`, whose reader is gone before everything is written."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "wsseg", *words],
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+        )
+    finally:
+        os.close(write)
+    assert done.stderr == "" and done.returncode == 141
+
+
+def test_another_broken_pipe_is_an_error(monkeypatch):
+    def broken(*_):
+        raise BrokenPipeError("of a worker")
+
+    monkeypatch.setattr("wsseg.recipe.built_in.listing", broken)
+    with Path(os.devnull).open("w") as output, pytest.raises(BrokenPipeError, match="of a worker"):
+        monkeypatch.setattr(sys, "stdout", output)
+        main(["recipes"])
 
 
 def test_help_needs_neither_tensorflow_nor_the_recipe_reader():
@@ -263,13 +304,3 @@ def test_a_script_does_what_the_command_does(tmp_path):
     assert done.returncode == 0 and done.stdout.startswith("usage: wsseg label")
     done = real_command(ROOT / "pipelines/run.py", "absent.yaml", cwd=tmp_path)
     assert done.returncode == 2 and "recipe absent.yaml does not exist" in done.stderr
-
-
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "pipelines/recipes").glob("*.yaml")), ids=lambda path: path.stem
-)
-def test_the_recipes_that_come_with_it_are_valid(path):
-    from wsseg.recipe.reading import load_recipe
-
-    assert load_recipe(path).name == path.stem
-    assert path.read_text().startswith("#")

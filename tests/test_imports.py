@@ -117,7 +117,7 @@ def test_a_circle_is_found_where_there_is_one():
 
 ORDER = """
 errors file_names progress
-palette image_files catalogue processes
+palette image_files catalogue processes quiet_start
 grid
 interpolation artifacts
 objects

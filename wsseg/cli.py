@@ -2,18 +2,20 @@
 
 import argparse
 import os
+import select
 import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from wsseg import __version__
 from wsseg.commands import datasets as datasets_command
 from wsseg.commands import explain_options
 from wsseg.commands.evaluate_maps import options as evaluate_maps_options
 from wsseg.errors import InputError
-from wsseg.file_names import OWNER, PAGE
-from wsseg.stages import STAGES, plan
+from wsseg.quiet_start import hide_start_up_lines
+from wsseg.stages import STAGES
 
 DESCRIPTION = """Weakly supervised semantic segmentation from image-level labels.
 
@@ -28,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wsseg", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--version", action="version", version=f"wsseg {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, text: str, function: Callable) -> argparse.ArgumentParser:
@@ -40,11 +43,23 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument(
             "recipe",
             nargs="?",
-            help="recipe in YAML; default: the recipe of the run folder, or the default options",
+            help="recipe in YAML, or a name of `wsseg recipes`; default: the recipe of the run folder, or the "
+            "default options",
         )
         command.add_argument("--run", type=Path, help="run folder; default: runs/NAME of the recipe")
         return command
 
+    initial = add(
+        "init",
+        "look at a folder of images with image-level labels, say what is in it, and write a recipe for it",
+        init_recipe,
+    )
+    initial.add_argument("path", type=Path, metavar="PHOTOS", help="folder of the images and labels.csv")
+    initial.add_argument("--out", type=Path, help="recipe to write; default: PHOTOS.yaml beside the folder")
+    initial.add_argument(
+        "--name", help="dataset that reads the folder, such as voc; default: told by its files"
+    )
+    add("recipes", "list the built-in recipes, whose names stand for files", show_recipes)
     add_run("run", "run all stages of a recipe that are not done")
     status = add(
         "status",
@@ -53,7 +68,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     status.add_argument("run", type=Path, help="run folder")
     status.add_argument(
-        "--recipe", help="recipe to compare with; default: the recipe that the run was made with"
+        "--recipe",
+        help="recipe to compare with, file or name; default: the recipe that the run was made with",
     )
     explain_options.add_arguments(
         add("explain", "explain what a classifier sees in photographs", explain_photographs)
@@ -125,9 +141,9 @@ def main(words: Sequence[str] | None = None) -> int:
         words: The arguments; None for the process's own.
 
     Returns:
-        Exit status: 0 done, 2 bad input, 130 interrupted.
+        Exit status: 0 done, 2 bad input, 130 interrupted, 141 nobody reads the output any more.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    hide_start_up_lines()
     words = list(sys.argv[1:] if words is None else words)
     parser = build_parser()
     takes_recipe = bool(words) and words[0] in ("run", "status", *STAGES)
@@ -139,6 +155,12 @@ def main(words: Sequence[str] | None = None) -> int:
         parser.error(f"unknown argument {unknown[0]}; see wsseg {arguments.command} --help")
     try:
         arguments.function(arguments, overrides)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not output_is_closed():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return 141  # as a process that SIGPIPE ends
     except InputError as error:
         print(f"wsseg: {error}", file=sys.stderr)
         return 2
@@ -146,6 +168,13 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"\nwsseg: stopped; nothing is lost, resume with: wsseg {shlex.join(words)}", file=sys.stderr)
         return 130
     return 0
+
+
+def output_is_closed() -> bool:
+    """Return whether standard output is a pipe that nobody reads any more, as after `wsseg options | head -1`."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), select.POLLOUT)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def recipe_options(
@@ -181,49 +210,30 @@ def recipe_options(
 
 def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Run a recipe, or one stage of it; end with the table of scores."""
-    from wsseg.commands.score_masks import score_folders
-    from wsseg.commands.score_objects import score_instances
-    from wsseg.engine import run as engine
-    from wsseg.engine import run_folder
-    from wsseg.recipe import load_recipe
-    from wsseg.stages.evaluate.score_table import print_table
+    from wsseg.commands.run import run_recipe
 
-    only = None if arguments.command == "run" else arguments.command
-    if only == "evaluate" and (arguments.predictions or arguments.truth or arguments.classes):
-        if arguments.recipe or overrides:
-            raise InputError(
-                "--predictions takes no recipe and no recipe options; give --truth and --classes"
-            )
-        if arguments.truth and arguments.truth.suffix == ".json":
-            score_instances(arguments.predictions, arguments.truth, arguments.classes)
-            return
-        score_folders(arguments.predictions, arguments.truth, arguments.classes)
-        return
-    source = (arguments.recipe, overrides)
-    if arguments.recipe is None and arguments.run is not None and (arguments.run / OWNER).exists():
-        source = run_folder.source_of(arguments.run, overrides)
-    recipe = load_recipe(*source)
-    run = arguments.run or Path("runs") / recipe.name
-    engine.run(recipe, run, only, source=source)
-    if only in (None, "evaluate"):
-        print_table(run)
-    if "report" in plan(recipe) and only in (None, "report"):
-        print(f"report: {(run / STAGES['report'].folder / PAGE).resolve()}")
+    run_recipe(arguments, overrides)
 
 
 def show_status(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Print one line per stage."""
-    from wsseg.engine import run as engine
-    from wsseg.engine import run_folder
-    from wsseg.recipe import load_recipe
+    from wsseg.commands.run import show_status
 
-    if arguments.recipe:
-        recipe = load_recipe(arguments.recipe, overrides)
-    else:
-        recipe = load_recipe(*run_folder.source_of(arguments.run, overrides))
-    for state in engine.states(recipe, arguments.run):
-        why = f"  ({state.why})" if state.why else ""
-        print(f"{state.stage:<10} {state.status}{why}")
+    show_status(arguments, overrides)
+
+
+def init_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    """Look at a folder of photographs, and write a recipe for it."""
+    from wsseg.commands.init import run
+
+    run(arguments)
+
+
+def show_recipes(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    """Print the names of the built-in recipes, and what each is."""
+    from wsseg.recipe.built_in import listing
+
+    print(listing())
 
 
 def show_options(arguments: argparse.Namespace, overrides: list[str]) -> None:

@@ -49,11 +49,18 @@ def test_a_line_is_printed_for_each_stage_then_table_and_report(finished):
     lines = finished.output.splitlines()
     for name in PLAN:
         stage = STAGES[name]
-        said = [line for line in lines[:-1] if line.startswith(f"{name}: ")]
+        said = [line for line in lines[:-4] if line.startswith(f"{name}: ")]
         assert len(said) == 1 and said[0].endswith(str(finished.folder / stage.folder)), name
     assert any("pseudo-masks" in line and "train" in line for line in lines)
     assert any("ceiling (true masks)" in line and "val" in line for line in lines)
-    assert lines[-1] == f"report: {(finished.folder / '7_report/report.html').resolve()}"
+    assert lines[-4:] == [
+        f"masks: {finished.folder / '4_label/masks'}",
+        f"model: {finished.folder / '5_segment/segmenter.keras'}",
+        f"report: {(finished.folder / '7_report/report.html').resolve()}",
+        f"predict: wsseg predict {finished.folder} PHOTOS --out DIR",
+    ]
+    assert lines[0] == f"plan of `small` in {finished.folder}:"
+    assert lines[1].endswith("will run    train gap on tiny, 3 epochs of 24 images")
 
 
 def test_scores_have_the_documented_form(scores):

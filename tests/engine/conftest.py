@@ -21,6 +21,7 @@ def fakes(monkeypatch):
     monkeypatch.setattr(engine, "check_parts", lambda splits: None)  # it loads the networks' tables: slow
     fake_stages.RAN.clear()
     fake_stages.FAILING.clear()
+    fake_stages.WARNINGS.clear()
 
 
 @pytest.fixture

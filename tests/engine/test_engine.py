@@ -2,6 +2,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -12,6 +13,7 @@ from wsseg.artifacts import Manifest, write_mask
 from wsseg.engine import run as engine
 from wsseg.engine.definitions import differences, why_stale
 from wsseg.errors import InputError
+from wsseg.recipe.reading import load_recipe
 from wsseg.stages import STAGES, inputs_of, plan
 
 WEAK = ["classify", "localize", "propagate", "label", "segment", "evaluate", "report"]
@@ -49,8 +51,9 @@ def test_plans(recipe):
 def test_stages_run_in_order_once(recipe, tmp_path):
     said = run(recipe(), tmp_path / "run")
     assert folders(*WEAK) == fake_stages.RAN
-    assert [line.split(":")[0] for line in said] == WEAK
-    assert f"1 set aside (see {tmp_path / 'run/1_classify/manifest.json'})" in said[0]
+    assert [line.split(":")[0] for line in said if not line.startswith(("plan", " "))] == WEAK
+    (classified,) = [line for line in said if line.startswith("classify: ")]
+    assert f"1 set aside (see {tmp_path / 'run/1_classify/manifest.json'})" in classified
     manifest = Manifest.load(tmp_path / "run/4_label")
     assert (manifest.stage, manifest.counts, manifest.resumed) == ("label", {"images": 2}, False)
     assert {path.name for path in (tmp_path / "run/4_label").iterdir()} == {
@@ -64,6 +67,18 @@ def test_stages_run_in_order_once(recipe, tmp_path):
     assert [(s.stage, s.status) for s in engine.states(recipe(), tmp_path / "run")] == [
         (n, "done") for n in WEAK
     ]
+
+
+def test_what_looks_wrong_is_said_and_kept(recipe, tmp_path):
+    fake_stages.WARNINGS["4_label"] = ("all is foreground", "all is one class")
+    said = run(recipe(), tmp_path / "run")
+    place = next(index for index, line in enumerate(said) if line.startswith("label: made"))
+    assert said[place + 1 : place + 3] == [
+        "warning: label: all is foreground",
+        "warning: label: all is one class",
+    ]
+    assert Manifest.load(tmp_path / "run/4_label").warnings == ["all is foreground", "all is one class"]
+    assert Manifest.load(tmp_path / "run/1_classify").warnings == []
 
 
 @pytest.mark.parametrize(
@@ -203,6 +218,50 @@ def test_a_stage_that_failed_resumes(recipe, tmp_path):
     assert (tmp_path / "run/4_label/first.txt").read_text() == first
     assert Manifest.load(tmp_path / "run/4_label").resumed
     assert not partial.exists() and not list((tmp_path / "run/4_label").glob(".*"))
+
+
+def planned(said):
+    """The lines of the plan, in columns: stage, state, what it will do."""
+    return {
+        line.split()[0]: re.split(r"  +", line.strip(), maxsplit=2)[1:] for line in said if line[0] == " "
+    }
+
+
+def test_the_plan_is_said_before_anything_runs(recipe, tmp_path):
+    said = run(recipe(), tmp_path / "run")
+    assert said[0] == f"plan of `test` in {tmp_path / 'run'}:"
+    assert [line.split()[0] for line in said[1 : len(WEAK) + 1]] == WEAK
+    plans = planned(said)
+    assert {name: state for name, (state, _) in plans.items()} == dict.fromkeys(WEAK, "will run")
+    assert plans["classify"][1] == "train gap on mobilenet_0.75, 8 epochs of 3 images"
+    assert plans["segment"][1] == "train deeplab_v3_plus on pseudo-masks, 12 epochs of 3 images"
+    # Nothing is planned where nothing is to be done, nor for one stage alone.
+    assert planned(run(recipe(), tmp_path / "run")) == {}
+    assert planned(run(recipe("label.unsure=0.1"), tmp_path / "run", "label")) == {}
+
+
+def test_the_plan_says_what_is_done_and_what_resumes(recipe, tmp_path):
+    run(recipe(), tmp_path / "run", "classify")
+    run(recipe(), tmp_path / "run", "localize")
+    run(recipe("localize.scales=[1]"), tmp_path / "run", "localize")
+    fake_stages.FAILING["3_propagate"] = InputError("no more")
+    with pytest.raises(InputError, match="no more"):
+        run(recipe(), tmp_path / "run")
+    fake_stages.FAILING.clear()
+    plans = planned(run(recipe(), tmp_path / "run"))
+    assert [plans[name][0] for name in WEAK] == ["done", "done", "resumes", *["will run"] * 4]
+    plans = planned(run(recipe("label.unsure=0.1"), tmp_path / "run"))
+    assert [plans[name][0] for name in WEAK] == ["done"] * 3 + ["will rerun"] * 4
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_stage_says_what_it_will_do(name):
+    """With one network for all, also where a recipe has not the stage."""
+    for built_in in ("scenes", "scenes_instances", "photographs", "voc12_deeplab_v2"):
+        line = STAGES[name].plan_line(load_recipe(built_in), 1234)
+        assert line and "None" not in line and len(line) < 110
+        trains = STAGES[name].folder[0] in "15" or name == "relabel"
+        assert ("epoch" in line and "of 1,234 images" in line) == trains or name == "propagate"
 
 
 def test_what_was_begun_with_other_options_is_dropped_and_said(recipe, tmp_path):

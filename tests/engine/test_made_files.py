@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 
 import pytest
@@ -39,6 +40,8 @@ def test_a_deleted_file_is_noticed_and_made_again(made, stale, again):
         "report": "its inputs `label`, `segment`, `evaluate` are not done",
     }
     said = again(made)
+    plan = [re.split(r"  +", line.strip())[:2] for line in said if line.startswith("  ")]
+    assert [words for _, words in plan] == ["done"] * 3 + ["will rerun"] + ["may rerun"] * 3
     assert "label: reruns: `4_label/second.txt` is missing; it will be made again" in said
     assert "label: resumes" in said
     assert fake_stages.RAN == ["4_label"], "the new file is as the old one, so later stages stand"

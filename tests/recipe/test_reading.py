@@ -119,7 +119,9 @@ def test_no_recipe_is_left_in_the_next(tmp_path):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(InputError, match=r"absent\.yaml does not exist; the built-in ones"):
+    with pytest.raises(
+        InputError, match=r"absent\.yaml does not exist; `wsseg recipes` lists the built-in ones"
+    ):
         load_recipe(tmp_path / "absent.yaml")
     with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"):
         load_recipe(tmp_path)

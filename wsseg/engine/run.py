@@ -23,7 +23,7 @@ from wsseg.engine.definitions import Definitions
 from wsseg.engine.made_files import NOT_MADE, MadeFiles, drop, free_name, reopen, write_made_files
 from wsseg.engine.preflight.parts import check_parts
 from wsseg.engine.run_folder import Source, check_owner, claim, locked
-from wsseg.engine.states import DATA_REVISION, INPUTS_MADE, State, States, begun_with
+from wsseg.engine.states import DATA_REVISION, INPUTS_MADE, RESUMES, State, States, begun_with
 from wsseg.errors import InputError
 from wsseg.file_names import DATA, DEFINITION, MANIFEST
 from wsseg.recipe import Recipe
@@ -49,6 +49,19 @@ def states(recipe: Recipe, run: Path) -> list[State]:
     result = found.all()
     found.remember_times_if_free()
     return result
+
+
+def plan_lines(states: States) -> list[str]:
+    """Return a heading and one line per stage: whether it is done, and what it will do."""
+    recipe, images = states.definitions.recipe, len(states.definitions.splits.train())
+    lines = [f"plan of `{recipe.name}` in {states.run}:"]
+    for state in states.all():
+        words = {"done": "done", "stale": "may rerun" if state.only_waits else "will rerun"}
+        word = "resumes" if state.why == RESUMES else words.get(state.status, "will run")
+        lines.append(
+            f"  {state.stage:<18} {word:<10}  {STAGES[state.stage].plan_line(recipe, images)}".rstrip()
+        )
+    return lines
 
 
 def run(
@@ -88,6 +101,9 @@ def run(
             check_inputs(found, only)
         claim(recipe, run_folder, source)
         found.remember_times()
+        if only is None and not all(found.done(name) for name in names):
+            for line in plan_lines(found):
+                say(line)
         for name in names:
             run_stage(found, name, say)
 
@@ -139,13 +155,14 @@ def run_stage(states: States, name: str, say: Callable[[str], None]) -> None:
             peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
             inputs_made=inputs_made,
             data_revision=revision,
+            warnings=list(outcome.warnings),
         )
         states.data.hash_new(name)
         write_made_files(partial, inputs_made, begun_with(partial).get(NOT_MADE, []))
         manifest.save(partial)
         _replace(partial, final, say)
         states.forget(name)
-    except InputError:
+    except (InputError, BrokenPipeError):  # nobody reads what is said any more: no fault of a file
         raise
     except OSError as error:
         raise InputError(
@@ -160,6 +177,8 @@ def run_stage(states: States, name: str, say: Callable[[str], None]) -> None:
         raise InputError(found[1]) from error
     aside = f"; {len(outcome.set_aside)} set aside (see {final / MANIFEST})" if outcome.set_aside else ""
     say(f"{name}: {outcome.line}{aside}; {manifest.wall_seconds:.0f} s; {final}")
+    for warning in outcome.warnings:
+        say(f"warning: {name}: {warning}")
 
 
 def open_partial(

@@ -9,10 +9,10 @@ from typing import Any
 from wsseg.artifacts import read_json, write_json
 from wsseg.errors import InputError
 from wsseg.file_names import LOCK, OWNER
-from wsseg.recipe import Recipe, to_plain
+from wsseg.recipe import Recipe, built_in, to_plain
 
 Source = tuple[str | None, list[str]]
-"""File of a recipe, or None for the defaults; and the options of the command line that override it."""
+"""File or name of a recipe, or None for the defaults; and the options of the command line that override it."""
 
 
 @contextlib.contextmanager
@@ -85,14 +85,15 @@ def claim(recipe: Recipe, run: Path, source: Source) -> None:
     """
     check_owner(recipe, run)
     owner = run / OWNER
-    path = str(Path(source[0]).resolve()) if source[0] else None
+    named = source[0] is None or built_in.is_name(source[0])
+    file = source[0] if named else str(Path(source[0]).resolve())
     write_json(
-        owner, {"name": recipe.name, "file": path, "overrides": source[1], "options": to_plain(recipe)}
+        owner, {"name": recipe.name, "file": file, "overrides": source[1], "options": to_plain(recipe)}
     )
 
 
 def source_of(run: Path, overrides: Sequence[str] = ()) -> Source:
-    """Return the recipe file of a run folder's last run, and the options that override it.
+    """Return the recipe of a run folder's last run, its file or name, and the options that override it.
 
     Args:
         run: Run folder.
@@ -102,4 +103,4 @@ def source_of(run: Path, overrides: Sequence[str] = ()) -> Source:
         InputError: `run` is not a run folder.
     """
     known = read_owner(run)
-    return known["file"], [*known["overrides"], *overrides]
+    return built_in.remembered(known["file"]) if known["file"] else None, [*known["overrides"], *overrides]

@@ -24,6 +24,9 @@ DATA_REVISION = "data_revision"
 BESIDE = (INPUTS_MADE, DATA_REVISION, NOT_MADE)
 """Keys of `definition.json` that are no part of the definition."""
 
+RESUMES = "begun, will resume"
+"""Why a stage that is next or waiting will not start from nothing."""
+
 NONE = Damage()
 
 
@@ -36,12 +39,14 @@ class State:
         status: Status: done, stale, next (its inputs are done) or waiting.
         why: Reason why the stage is stale, or whether a begun stage will resume.
         damage: Damaged files, if they are the only reason; the other files can then be kept.
+        only_waits: Whether a stale stage only waits for inputs, and stands if these come out as before.
     """
 
     stage: str
     status: str
     why: str = ""
     damage: Damage = NONE
+    only_waits: bool = False
 
 
 class States:
@@ -137,30 +142,22 @@ class States:
             why = ""
             if begun is not None:
                 again = self.why_unfit(begun, name)
-                why = "begun with other options or data, will start again" if again else "begun, will resume"
+                why = "begun with other options or data, will start again" if again else RESUMES
             return State(name, "waiting" if waits_for else "next", why)
-        damage = self.files(name).damage()
-        reasons = []
+        damage, reason, only_waits = self.files(name).damage(), "", False
         if manifest.definition != (new := self.definitions.of(name)):
-            reasons.append(why_stale(manifest.definition, new))
-            damage = Damage(
-                changed=damage.changed
-            )  # all files will be made again, so a missing one is no news
+            reason = why_stale(manifest.definition, new)
+            damage = Damage(changed=damage.changed)  # all is made again: a missing file is no news
         elif replaced := self.data.why_changed(name, manifest.data_revision):
-            reasons.append(replaced)
+            reason = replaced
         elif waits_for:
-            names = ", ".join(f"`{other}`" for other in waits_for)
-            reasons.append(
-                f"its input {names} is not done"
-                if len(waits_for) == 1
-                else f"its inputs {names} are not done"
-            )
+            names, one = ", ".join(f"`{other}`" for other in waits_for), len(waits_for) == 1
+            reason = f"its input {names} is not done" if one else f"its inputs {names} are not done"
+            only_waits = not damage
         elif changed := self._changed_inputs(manifest.inputs_made, name):
-            reasons.append(changed)
-        alone = NONE if reasons else damage
-        if damage:
-            reasons.append(damage.describe(STAGES[name].folder))
-        return State(name, "stale" if reasons else "done", "; ".join(reasons), alone)
+            reason = changed
+        why = "; ".join(filter(None, (reason, damage and damage.describe(STAGES[name].folder))))
+        return State(name, "stale" if why else "done", why, NONE if reason else damage, only_waits)
 
 
 def begun_with(partial: Path) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wsseg.errors import InputError, nearest
+from wsseg.recipe.built_in import file_of
 from wsseg.recipe.combinations import check_combinations
 from wsseg.recipe.former_names import with_todays_names, words_with_todays_names
 from wsseg.recipe.marks import check_ranges
@@ -58,31 +59,27 @@ def load_recipe(path: str | Path | None = None, overrides: list[str] | None = No
     """Read a recipe and the options that win over it.
 
     Args:
-        path: A YAML file, or None for the defaults.
+        path: A YAML file, or the name of a built-in recipe, such as "scenes"; None for the defaults.
         overrides: Command-line words such as `["--segment.epochs", "3"]`.
 
     Returns:
         The validated recipe.
 
     Raises:
-        InputError: The file is missing or malformed, an option is misspelt (the message names the
+        InputError: The recipe is missing or malformed, an option is misspelt (the message names the
             nearest), has a value of the wrong type or range, or does not fit another.
 
     Example:
-        >>> load_recipe(overrides=["--segment.epochs", "3"]).segment.epochs
+        >>> load_recipe("scenes", ["--segment.epochs", "3"]).segment.epochs
         3
     """
     import yaml
 
     words: list[str] = []
     if path is not None:
-        path = Path(path)
+        path = file_of(path)
         try:
             content = yaml.safe_load(path.read_text())
-        except FileNotFoundError:
-            raise InputError(
-                f"recipe {path} does not exist; the built-in ones are in pipelines/recipes/"
-            ) from None
         except OSError as error:
             raise InputError(f"recipe {path} cannot be read ({error.strerror}); give a YAML file") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -16,6 +16,7 @@ from wsseg.recipe.decisions import (
     trains_segmenter,
     walks,
 )
+from wsseg.stages import plan_lines
 from wsseg.stages.stage import Condition, Outcome, Stage, each
 
 __all__ = ["STAGES", "Outcome", "Stage", "inputs_of", "plan"]
@@ -65,6 +66,7 @@ STAGES = {
     "classify": Stage(
         "1_classify",
         "wsseg.stages.classify.stage:run",
+        plan_lines.classify,
         when=trains_classifier,
         options=TRAINING | each("classify") | NOISE | supervision("clean_folds"),
         data=each("train", "val"),
@@ -72,6 +74,7 @@ STAGES = {
     "localize": Stage(
         "2_localize",
         "wsseg.stages.localize:run",
+        plan_lines.localize,
         when=makes_class_maps,
         options=each("seed", "dataset", "localize")
         | each("label.threshold.rule", "label.threshold.split", "label.threshold.images", when=calibrates)
@@ -82,6 +85,7 @@ STAGES = {
     "propagate": Stage(
         "3_propagate",
         "wsseg.stages.propagate.stage:run",
+        plan_lines.propagate,
         when=makes_class_maps,
         options=TRAINING | each("propagate") | NOISE,
         inputs=each("classify", "localize"),
@@ -90,6 +94,7 @@ STAGES = {
     "label": Stage(
         "4_label",
         "wsseg.stages.label.stage:run",
+        plan_lines.label,
         when=pseudo_labels,
         options=each("dataset", "label")
         | each("seed", when=draws_supervision)
@@ -104,6 +109,7 @@ STAGES = {
     "relabel": Stage(
         "4_relabel",
         "wsseg.stages.relabel:run",
+        plan_lines.relabel,
         when=relabels,
         options=TRAINING | each("relabel", "segment"),
         inputs=each("label") | each("classify", when=either(from_classifier("segment"), corrects_labels)),
@@ -112,6 +118,7 @@ STAGES = {
     "segment": Stage(
         "5_segment",
         "wsseg.stages.segment:run",
+        plan_lines.segment,
         when=trains_segmenter,
         options=TRAINING | each("segment") | supervision("masks_repeat"),
         inputs=each("label", "relabel")
@@ -121,6 +128,7 @@ STAGES = {
     "ceiling": Stage(
         "5_segment_ceiling",
         "wsseg.stages.segment:run_ceiling",
+        plan_lines.ceiling,
         when=both(ceiling, trains_segmenter),
         options=TRAINING | each("segment"),
         inputs=each("classify", when=from_classifier("segment")),
@@ -130,6 +138,7 @@ STAGES = {
     "detect": Stage(
         "5_detect",
         "wsseg.stages.detect:run",
+        plan_lines.detect,
         when=trains_detector,
         options=TRAINING | each("detect"),
         inputs=each("label") | each("classify", when=from_classifier("detect")),
@@ -138,6 +147,7 @@ STAGES = {
     "detect_ceiling": Stage(
         "5_detect_ceiling",
         "wsseg.stages.detect:run_ceiling",
+        plan_lines.detect_ceiling,
         when=both(ceiling, trains_detector),
         options=TRAINING | each("detect"),
         inputs=each("classify", when=from_classifier("detect")),
@@ -146,6 +156,7 @@ STAGES = {
     "evaluate": Stage(
         "6_evaluate",
         "wsseg.stages.evaluate.stage:run",
+        plan_lines.evaluate,
         options=each("dataset", "evaluate")
         | each("label", when=pseudo_labels)
         | each("segment.scales", "segment.flip", "segment.fusion", "segment.max_side", "segment.crf"),
@@ -157,6 +168,7 @@ STAGES = {
     "evaluate_detectors": Stage(
         "6_evaluate_detectors",
         "wsseg.stages.evaluate.detectors:run",
+        plan_lines.evaluate_detectors,
         when=trains_detector,
         options=each("dataset", "detect.network", "detect.size"),
         inputs=each("label", "detect", "detect_ceiling"),
@@ -168,6 +180,7 @@ STAGES = {
 STAGES["report"] = Stage(
     "7_report",
     "wsseg.stages.report.stage:run",
+    plan_lines.report,
     options=each("name", "report", "dataset"),
     inputs=each(*STAGES),
     data=SCORED,

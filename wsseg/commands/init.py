@@ -1,0 +1,128 @@
+"""The command `wsseg init`: look at a folder of photographs, and write a recipe for it."""
+
+import argparse
+import re
+import shlex
+from pathlib import Path
+from statistics import median
+
+import yaml
+
+from wsseg import datasets
+from wsseg.datasets.check import check_split, described
+from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.layout import Layout
+from wsseg.datasets.layouts import detect, layout_of
+from wsseg.errors import InputError
+from wsseg.image_files import check_images, image_size_hw
+from wsseg.progress import bar
+from wsseg.recipe import built_in
+
+RECIPE = "photographs"
+"""The built-in recipe that is written."""
+
+SUITS, MEASURED = 480, 320
+"""Long sides in pixels: the largest that the recipe trains with, and the one that its scales were measured at."""
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Say what is in a folder, write a recipe for it, and print the next command.
+
+    Args:
+        arguments: `path` (the folder), `out` (the recipe to write, or None) and `name` (a dataset, or None).
+
+    Raises:
+        InputError: The folder has no known layout or no usable image, or the recipe exists already.
+    """
+    root = arguments.path.expanduser().resolve()
+    out = (arguments.out or root.parent / f"{root.name}.yaml").expanduser()
+    if out.exists():
+        raise InputError(f"{out} exists already; remove it, or write another recipe with --out FILE")
+    layout = layout_of(arguments.name) if arguments.name else detect(root)
+    print(f"{root}: {layout.name} ({layout.marks})")
+    splits = splits_of(layout, root)
+    options = dict(layout.options(root))
+    opened = [datasets.create(layout.name, split=split, root=root, **options) for split in splits]
+    sizes = [size for dataset in opened for size in checked(dataset)]
+    if not sizes:
+        raise InputError(f"{root} holds no image that can be used")
+    sides = sorted(max(size) for size in sizes)
+    print(
+        f"\nimage sizes: long side {sides[0]} to {sides[-1]} pixels, half of them at most {median(sides):.0f}"
+    )
+    text = recipe_text(root, layout.name, opened, options, round(median(sides)))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written ({error.strerror}); choose another --out FILE") from error
+    if median(sides) > SUITS:
+        print(f"the recipe has smaller `scales` than `{RECIPE}`: these images are larger; it says more")
+    print(f"written: {out}\nnext:    wsseg run {shlex.quote(str(out))}")
+
+
+def splits_of(layout: Layout, root: Path) -> tuple[str, str]:
+    """Return the splits to train and to validate on."""
+    there = layout.splits(root, layout.options(root))
+    return "trainaug" if "trainaug" in there else "train", "val"
+
+
+def checked(dataset: Dataset) -> list[tuple[int, int]]:
+    """Decode every image of a split, and print what is in it and what cannot be used.
+
+    Returns:
+        Height and width of the usable images.
+    """
+    found = check_split(dataset, fast=True)
+    with bar(f"checking {dataset.split}", len(dataset)) as advance:
+        usable, broken = check_images(dataset, progress=lambda record: advance())
+    for name, why in broken.items():
+        found.add_broken("images that cannot be used, and will be set aside", name, why)
+    print(f"\n{described(found, dataset)}")
+    return [image_size_hw(record.image) for record in usable]
+
+
+def recipe_text(root: Path, reader: str, opened: list[Dataset], options: dict, long_side: int) -> str:
+    """Return the recipe `photographs` with the folder's dataset in it, and comments.
+
+    Args:
+        root: The folder.
+        reader: Name of the dataset that reads it.
+        opened: Its training and its validation split.
+        options: Options of the dataset.
+        long_side: Median long side of the images, in pixels.
+    """
+    train, val = opened
+    masks = [sum(record.mask is not None for record in dataset) for dataset in opened]
+    name = yaml.safe_dump({"name": re.sub(r"[^\w.-]+", "_", root.name) or RECIPE})
+    file = built_in.FOLDER / f"{RECIPE}.yaml"
+    body = file.read_text().partition(f"\nname: {RECIPE}\n")[2]
+    before, _, after = body.partition("dataset:\n")
+    after = after[re.search(r"^\w", after, re.MULTILINE).start() :]  # from the next section
+    dataset = {"name": reader, "root": str(root)}
+    dataset |= {"classes": list(train.classes)} if reader == "folder" else {}
+    dataset |= {"train": train.split, "val": val.split} | ({"options": options} if options else {})
+    section = yaml.safe_dump(
+        {"dataset": dataset}, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True
+    )
+    if reader == "folder":
+        order = (
+            "  # the order is that of the values 1, 2, ... in masks; a label that is not listed is an error\n"
+        )
+        section = section.replace("  classes:", f"{order}  classes:", 1)
+    if long_side > SUITS:
+        scales = [round(scale * MEASURED / long_side, 2) for scale in (1.0, 1.5, 2.0)]
+        why = f"[1.0, 1.5, 2.0] at {MEASURED} px: as large in pixels at {long_side} px, the images' median long side"
+        after = after.replace("scales: [1.0, 1.5, 2.0]", f"scales: {scales}   # {why}")
+    scored = (
+        f"{masks[0]} training and {masks[1]} validation images have masks, which are read for the scores alone"
+        if any(masks)
+        else "no image has a mask, so nothing is scored; look at the report"
+    )
+    return f"""# {root.name}: {len(train)} training and {len(val)} validation images of {len(train.classes)} classes.
+#
+# Written by `wsseg init`.
+# Command:   wsseg run THIS_FILE
+# Method:    the recipe `{RECIPE}`, whose header says what to expect; `wsseg options` lists all options.
+# Masks:     {scored}.
+{name}{before}{section}{after}"""

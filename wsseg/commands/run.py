@@ -1,0 +1,67 @@
+"""The commands that run a recipe, or one stage of it, and `wsseg status`."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+from wsseg.commands.score_masks import score_folders
+from wsseg.commands.score_objects import score_instances
+from wsseg.engine import run as engine
+from wsseg.engine import run_folder
+from wsseg.errors import InputError
+from wsseg.file_names import DETECTOR, MASKS, OWNER, PAGE, SEGMENTER
+from wsseg.recipe import Recipe, load_recipe
+from wsseg.recipe.decisions import trains_segmenter
+from wsseg.stages import STAGES, plan
+from wsseg.stages.evaluate.score_table import print_table
+
+
+def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    """Run a recipe, or one stage of it; end with the table of scores."""
+    only = None if arguments.command == "run" else arguments.command
+    if only == "evaluate" and (arguments.predictions or arguments.truth or arguments.classes):
+        if arguments.recipe or overrides:
+            raise InputError(
+                "--predictions takes no recipe and no recipe options; give --truth and --classes"
+            )
+        if arguments.truth and arguments.truth.suffix == ".json":
+            score_instances(arguments.predictions, arguments.truth, arguments.classes)
+            return
+        score_folders(arguments.predictions, arguments.truth, arguments.classes)
+        return
+    source = (arguments.recipe, overrides)
+    if arguments.recipe is None and arguments.run is not None and (arguments.run / OWNER).exists():
+        source = run_folder.source_of(arguments.run, overrides)
+    recipe = load_recipe(*source)
+    run = arguments.run or Path("runs") / recipe.name
+    engine.run(recipe, run, only, source=source)
+    if only in (None, "evaluate"):
+        print_table(run)
+    if only is None:
+        print_products(recipe, run)
+    if "report" in plan(recipe) and only in (None, "report"):
+        print(f"report: {(run / STAGES['report'].folder / PAGE).resolve()}")
+    if only is None and trains_segmenter(recipe):
+        print(f"predict: wsseg predict {shlex.quote(str(run))} PHOTOS --out DIR")
+
+
+def print_products(recipe: Recipe, run: Path) -> None:
+    """Print where the pseudo-masks and the trained networks of a finished run are."""
+    planned = plan(recipe)
+    made = {"relabel": MASKS, "label": MASKS, "segment": SEGMENTER, "detect": DETECTOR}
+    paths = {name: run / STAGES[name].folder / file for name, file in made.items() if name in planned}
+    masks = [paths[name] for name in ("relabel", "label") if name in paths][:1]
+    for what, found in (("masks", masks), ("model", [paths[n] for n in ("segment", "detect") if n in paths])):
+        for path in found:
+            print(f"{what}: {path}")
+
+
+def show_status(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    """Print one line per stage."""
+    if arguments.recipe:
+        recipe = load_recipe(arguments.recipe, overrides)
+    else:
+        recipe = load_recipe(*run_folder.source_of(arguments.run, overrides))
+    for state in engine.states(recipe, arguments.run):
+        why = f"  ({state.why})" if state.why else ""
+        print(f"{state.stage:<10} {state.status}{why}")
