@@ -214,6 +214,7 @@ class Manifest:
         wall_seconds: Seconds that the last process, which completed the stage, spent in it.
         resumed: Whether an earlier process, which was stopped, had done a part of the stage.
         peak_memory_mb: Highest resident memory of the process, MiB.
+        warnings: Signs that the result is wrong, one line each; empty in manifests of earlier versions.
     """
 
     stage: str
@@ -224,6 +225,7 @@ class Manifest:
     wall_seconds: float
     resumed: bool
     peak_memory_mb: float
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def hash(self) -> str:
@@ -242,9 +244,9 @@ class Manifest:
             return None
         content = read_json(path)
         fields = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(content, dict) or not fields <= set(content):
+        if not isinstance(content, dict) or not fields - {"warnings"} <= set(content):
             raise InputError(f"{path} is not a stage's manifest; delete its folder and run again")
-        return cls(**{name: content[name] for name in fields})
+        return cls(**{name: content[name] for name in fields & set(content)})
 
 
 def image_files(folder: Path, suffix: str) -> Iterator[tuple[str, Path]]:

@@ -28,6 +28,7 @@ def fakes(monkeypatch):
     monkeypatch.setattr(engine, "check_parts", lambda splits: None)  # it loads the networks' tables: slow
     fake_stages.RAN.clear()
     fake_stages.FAILING.clear()
+    fake_stages.WARNINGS.clear()
 
 
 @pytest.fixture
@@ -100,6 +101,18 @@ def test_stages_run_in_order_once(recipe, tmp_path):
     assert [(s.stage, s.status) for s in engine.states(recipe(), tmp_path / "run")] == [
         (n, "done") for n in WEAK
     ]
+
+
+def test_what_looks_wrong_is_said_and_kept(recipe, tmp_path):
+    fake_stages.WARNINGS["4_label"] = ("all is foreground", "all is one class")
+    said = run(recipe(), tmp_path / "run")
+    place = next(index for index, line in enumerate(said) if line.startswith("label: made"))
+    assert said[place + 1 : place + 3] == [
+        "warning: label: all is foreground",
+        "warning: label: all is one class",
+    ]
+    assert Manifest.load(tmp_path / "run/4_label").warnings == ["all is foreground", "all is one class"]
+    assert Manifest.load(tmp_path / "run/1_classify").warnings == []
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ def full_page():
         thresholds=[ThresholdCurve("class maps", [(0.1, 0.3), (0.3, 0.4)], 0.2, "fixed")],
         galleries=[Gallery("Training images", ["image", "pseudo-mask"], rows)],
         set_aside=[("broken <i>", "cannot be decoded")],
+        warnings=[("evaluate", "predictions are <all> background")],
         notes=[("mean", "absent classes left out")],
         recipe="name: <x>\n",
     )
@@ -93,7 +94,17 @@ def test_page_stands_alone(written):
 
 def test_every_section_is_there(written):
     reader = Reader(written)
-    sections = {"scores", "threshold", "training", "gallery-1", "run", "set-aside", "notes", "recipe"}
+    sections = {
+        "warnings",
+        "scores",
+        "threshold",
+        "training",
+        "gallery-1",
+        "run",
+        "set-aside",
+        "notes",
+        "recipe",
+    }
     assert reader.ids == sections
     text = " ".join(" ".join(reader.text).split())
     for expected in (
@@ -105,6 +116,7 @@ def test_every_section_is_there(written):
         "4.2 s",
         "2.0 GiB",
         "absent classes left out",
+        "evaluate predictions are <all> background",
     ):
         assert expected in text
     assert "2.5" in text, "the cat's IoU, 0.0246"

@@ -14,6 +14,9 @@ RAN: list[str] = []
 FAILING: dict[str, Exception] = {}
 """Folder -> what its stage raises after it has written a first file."""
 
+WARNINGS: dict[str, tuple[str, ...]] = {}
+"""Folder -> what its stage says that looks wrong."""
+
 
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Write `first.txt` unless an earlier call did, then `second.txt`."""
@@ -27,4 +30,9 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     if missing:
         raise InputError(f"inputs {missing} are not there")
     (out / "second.txt").write_text(" ".join(inputs))
-    return Outcome(f"made {folder}", {"images": 2}, {"a": "broken"} if folder == "1_classify" else {})
+    return Outcome(
+        f"made {folder}",
+        {"images": 2},
+        {"a": "broken"} if folder == "1_classify" else {},
+        WARNINGS.get(folder, ()),
+    )

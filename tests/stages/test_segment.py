@@ -49,7 +49,7 @@ def trained_and_scored(recipe, folder):
     segment.run_ceiling(recipe, Splits(recipe, folder / "data"), {"data": folder / "data"}, folder / "out")
     val, _ = Splits(recipe, folder / "data").checked(recipe.dataset.val, masks=True)
     model = folder / "out" / SEGMENTER
-    scores = evaluate.score_segmenter(recipe, val, model, folder / "predictions", {}, "ceiling")
+    scores, _ = evaluate.score_segmenter(recipe, val, model, folder / "predictions", {}, "ceiling")
     assert scores["images"] == 3 and 0 <= scores["miou"] <= 1
     for record in val:
         assert read_mask(folder / "predictions" / f"{record.id}.png").shape == (64, 64)

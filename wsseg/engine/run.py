@@ -214,6 +214,7 @@ def run_stage(definitions: Definitions, name: str, run: Path, say: Callable[[str
             wall_seconds=round(time.monotonic() - start, 1),
             resumed=resumed,
             peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            warnings=list(outcome.warnings),
         )
         manifest.save(partial)
         _replace(partial, final)
@@ -232,6 +233,8 @@ def run_stage(definitions: Definitions, name: str, run: Path, say: Callable[[str
         raise InputError(found[1]) from error
     aside = f"; {len(outcome.set_aside)} set aside (see {final / MANIFEST})" if outcome.set_aside else ""
     say(f"{name}: {outcome.line}{aside}; {manifest.wall_seconds:.0f} s; {final}")
+    for warning in outcome.warnings:
+        say(f"warning: {name}: {warning}")
     return manifest
 
 

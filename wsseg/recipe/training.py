@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from wsseg.recipe.marks import OMIT_IF_DEFAULT
 from wsseg.recipe.ranges import at_least, from_zero, increasing, interval, positive
 
 
@@ -22,6 +23,8 @@ class TrainingConfig:
         learning_rate: Learning rate of the first step; it decays to 0 by the poly rule with power 0.9.
         head_multiplier: Learning rate of the head, as a multiple of the backbone's.
         weight_decay: Decoupled weight decay; each step multiplies it by the learning rate.
+        statistics_batches: Maximum number of batches, from one more pass over the training images, on which the means
+            and variances of batch normalisation are measured after training; 0 keeps the moving averages.
     """
 
     crop: Annotated[int, at_least(32, "the smallest crop for backbones of stride 32; try 320")] = 320
@@ -34,3 +37,6 @@ class TrainingConfig:
     learning_rate: Annotated[float, positive("try 0.01")] = 0.01
     head_multiplier: Annotated[float, positive("try 10", below=1e6)] = 1.0
     weight_decay: Annotated[float, from_zero("try 1e-4", below=1e3)] = 1e-4
+    # The default changes the result of every training. It is OMIT_IF_DEFAULT all the same, so that finished runs
+    # of earlier versions stay done: they are valid results of the code that made them.
+    statistics_batches: Annotated[int, from_zero("0 for none; try 50"), OMIT_IF_DEFAULT] = 50

@@ -187,6 +187,7 @@ class Page:
         search: Trials of the CRF search, see `search_figure`.
         galleries: Galleries of images.
         set_aside: `(image id, reason)` of each input that was not used.
+        warnings: `(stage, text)` of each sign that something went wrong.
         notes: `(term, convention)`: explanations of how the scores were computed.
         recipe: Recipe as text.
     """
@@ -203,6 +204,7 @@ class Page:
     search: Sequence[Mapping[str, Any]] = ()
     galleries: Sequence[Gallery] = ()
     set_aside: Sequence[tuple[str, str]] = ()
+    warnings: Sequence[tuple[str, str]] = ()
     notes: Sequence[tuple[str, str]] = ()
     recipe: str = ""
 

@@ -114,8 +114,6 @@ def train_segmenter(
             hold = recipe.supervision.rest == "pseudo_masks"
             trained = MeanTeacher(model, trained, config.teacher, config.epochs * batches.steps, hold)
         fit(recipe, config, trained, batches, model.head_variables, out, "training the segmenter", loss)
-        if taught:
-            trained.finish()
         save_model(model, out / SEGMENTER)
     remove_checkpoints(out)
     last = read_history(out / HISTORY)["loss"][-1]

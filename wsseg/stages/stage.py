@@ -32,6 +32,11 @@ def as_it_is(definition: dict[str, Any]) -> None:
     """Do not change a definition."""
 
 
+def no_words(recipe: Recipe, images: int) -> str:
+    """Return nothing: the plan then shows the name of the stage alone."""
+    return ""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Summary that a stage returns when it is done.
@@ -40,11 +45,13 @@ class Outcome:
         line: One line for the user: what the stage made, and how good it is.
         counts: The same facts for the manifest: numbers by name.
         set_aside: Inputs that were not used, `id -> reason`.
+        warnings: Signs that the result is wrong, one line each (`wsseg.stages.warning_signs`).
     """
 
     line: str
     counts: dict[str, Any] = field(default_factory=dict)
     set_aside: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class Stage:
 
     folder: str
     work: str
-    plan_line: Callable[[Recipe, int], str]
+    plan_line: Callable[[Recipe, int], str] = no_words
     when: Condition = always
     options: Mapping[str, Condition] = field(default_factory=dict)
     inputs: Mapping[str, Condition] = field(default_factory=dict)

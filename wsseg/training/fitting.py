@@ -1,4 +1,4 @@
-"""The training of every stage's network: the section's optimizer, a progress bar, a checkpoint per epoch."""
+"""The training of every stage's network: the section's optimizer, a checkpoint per epoch, batch norm's statistics."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +9,8 @@ import keras
 from wsseg.progress import bar
 from wsseg.recipe import Recipe, TrainingConfig
 from wsseg.training import optimizers
+from wsseg.training.batch_statistics import estimate_statistics
+from wsseg.training.mean_teacher import MeanTeacher
 from wsseg.training.resumable_fit import resumable_fit
 
 
@@ -24,10 +26,12 @@ def fit(
 ) -> None:
     """Train a network with the options of a section of the recipe; resume from `out`.
 
+    A run that is stopped after the last epoch repeats what follows it, with the same result.
+
     Args:
         recipe: The recipe: `seed` and `jit` are used.
-        config: Section of the recipe: epochs, optimizer and its rates.
-        model: The network with its initial weights.
+        config: Section of the recipe: epochs, optimizer and its rates, `statistics_batches`.
+        model: The network with its initial weights; a `MeanTeacher` is finished here too.
         batches: Training data with `steps` and `epoch(number)`, as in `TrainingBatches`.
         head: Variables that are trained with `head_multiplier` times the learning rate.
         out: Folder for checkpoints and `history.csv`.
@@ -46,3 +50,7 @@ def fit(
     model.compile(optimizer=optimizer, loss=loss, jit_compile=recipe.jit)
     with bar(text, steps, "steps") as advance:
         resumable_fit(model, batches, config.epochs, recipe.seed, out, advance)
+    if isinstance(model, MeanTeacher):
+        model.finish()
+    if config.statistics_batches:
+        estimate_statistics(model, batches, config.epochs, recipe.seed, config.statistics_batches, text)

@@ -57,9 +57,14 @@ class MeanTeacher(keras.Model):
         self.mean_share = keras.metrics.Mean(name="labelled_by_teacher")
         self.built = True
 
-    def call(self, images: Any, training: bool | None = None) -> Any:
-        """Return the student's logits."""
-        return self.trained(images, training=training)
+    def call(self, inputs: tuple, training: bool | None = None) -> Any:
+        """Return the student's logits.
+
+        Args:
+            inputs: `(images, valid, labels)`, as in `train_step`; only the images are used.
+            training: Whether the network runs in training mode.
+        """
+        return self.trained(inputs[0], training=training)
 
     def train_step(self, data: tuple) -> dict[str, Any]:
         """Run one training step.
@@ -129,7 +134,10 @@ class MeanTeacher(keras.Model):
             mean.assign(own + momentum * (mean - own) if id(own) in learnt else own)
 
     def finish(self) -> None:
-        """Give the segmenter the teacher's weights."""
+        """Give the segmenter the teacher's weights.
+
+        The statistics of batch normalisation are still the student's; `estimate_statistics` comes after this.
+        """
         self.segmenter.set_weights(self.teacher.get_weights())
 
 

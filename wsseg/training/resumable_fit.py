@@ -70,7 +70,7 @@ def resumable_fit(
             advance("resumed")
     for epoch in range(len(history), epochs):
         epoch_seed(seed, epoch)
-        _seed_layers(model, seed, epoch)
+        seed_layers(model, seed, epoch)
         fitted = model.fit(
             batches.epoch(epoch),
             initial_epoch=epoch,
@@ -91,7 +91,7 @@ def resumable_fit(
     return history
 
 
-def _seed_layers(model: keras.Model, seed: int, epoch: int) -> None:
+def seed_layers(model: keras.Model, seed: int, epoch: int) -> None:
     """Set the random state of the model's own layers (dropout), which weights files do not contain."""
     random = np.random.default_rng([seed, epoch, 3])
     for variable in model.non_trainable_variables:

@@ -36,6 +36,7 @@ from wsseg.stages.evaluate.score_labels import (
 from wsseg.stages.evaluate.scores import SCORES as TITLES
 from wsseg.stages.evaluate.scores import share_of_ceiling
 from wsseg.stages.label.background_level import choose_level, describe_level, with_searched_crf
+from wsseg.stages.warning_signs import EmptyPredictions
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import describe_supervision, training_data
 from wsseg.training.device import prepare
@@ -52,6 +53,8 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     scores: dict[str, Any] = dict.fromkeys(TITLES)
     images: dict[str, Any] = {}
     curve: dict[str, Any] = {}
+    counts: dict[str, Any] = {}
+    warnings: tuple[str, ...] = ()
     if "propagate" in inputs:  # otherwise there are only true masks
         threshold = read_json(inputs["label"] / THRESHOLD)
         recipe = replace(recipe, label=with_searched_crf(recipe.label, threshold))
@@ -80,7 +83,11 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         ("ceiling", "ceiling", CEILING_PREDICTIONS),
     ):
         if stage in inputs:
-            scores[name] = score_segmenter(recipe, val, inputs[stage] / SEGMENTER, out / folder, images, name)
+            scores[name], seen = score_segmenter(
+                recipe, val, inputs[stage] / SEGMENTER, out / folder, images, name
+            )
+            counts[f"{name}_all_background"] = seen.empty
+            warnings += seen.warnings(name)
     if supervised:
         scores["segmenter"] = scores["ceiling"]
     for name, supervision in (("segmenter", "masks" if supervised else "pseudo_masks"), ("ceiling", "masks")):
@@ -92,8 +99,9 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     write_json(out / THRESHOLD_CURVE, curve)
     return Outcome(
         summary(scores),
-        {k: v["miou"] for k, v in scores.items() if v and "miou" in v},
+        {k: v["miou"] for k, v in scores.items() if v and "miou" in v} | counts,
         set_aside | val_set_aside,
+        warnings,
     )
 
 
@@ -153,11 +161,11 @@ def conventions(recipe: Recipe) -> dict[str, str]:
 
 def score_segmenter(
     recipe: Recipe, val: Dataset, model: Path, folder: Path, images: dict[str, Any], name: str
-) -> dict[str, Any] | None:
+) -> tuple[dict[str, Any] | None, EmptyPredictions]:
     """Predict the validation images that are not in `folder` yet, and score all predictions.
 
     Returns:
-        The scores, or None if no image has a mask.
+        The scores, or None if no image has a mask; and what the predictions lack.
     """
     folder.mkdir(exist_ok=True)
     left = unfinished(val, folder, ".png")
@@ -178,9 +186,13 @@ def score_segmenter(
                 write_mask(folder / f"{record.id}.png", mask)
                 advance()
     scored = [record for record in val if record.mask is not None]
+    total, rows, seen = ConfusionMatrix(len(val.classes) + 1), {}, EmptyPredictions(val)
+    for record in val:
+        prediction = read_mask(folder / f"{record.id}.png")
+        seen.add(record, prediction)
+        if record.mask is not None:
+            rows[record.id] = add(total, prediction, val.read_mask(record))
     if not scored:
-        return None
-    total, rows = ConfusionMatrix(len(val.classes) + 1), images.setdefault(name, {})
-    for record in scored:
-        rows[record.id] = add(total, read_mask(folder / f"{record.id}.png"), val.read_mask(record))
-    return score_row(total, val, len(scored))
+        return None, seen
+    images.setdefault(name, {}).update(rows)
+    return score_row(total, val, len(scored)), seen

@@ -69,6 +69,11 @@ def write_pseudo_mask(
     """Make and write one pseudo-mask; return its share of foreground pixels."""
     mask = pseudo_mask(config, level, record, maps, annotation=annotation)
     write_mask(path, mask)
+    return foreground_share(mask)
+
+
+def foreground_share(mask: np.ndarray) -> float:
+    """Return the share of a mask's pixels that have a class, in [0, 1]."""
     return float(np.mean((mask > 0) & (mask < 255)))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wsseg.artifacts import read_json, unfinished, write_json
+from wsseg.artifacts import read_json, read_mask, unfinished, write_json
 from wsseg.file_names import INSTANCES, MAPS, MASKS, THRESHOLD
 from wsseg.processes import in_processes
 from wsseg.recipe import Recipe
@@ -15,7 +15,8 @@ from wsseg.stages.label import pseudo_instances
 from wsseg.stages.label.annotations import annotation_of, write_annotations
 from wsseg.stages.label.background_level import choose_threshold, with_searched_crf
 from wsseg.stages.label.given_masks import write_given_masks
-from wsseg.stages.label.pseudo_masks import write_pseudo_mask
+from wsseg.stages.label.pseudo_masks import foreground_share, write_pseudo_mask
+from wsseg.stages.warning_signs import foreground_out_of_range
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
 
@@ -46,6 +47,9 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         counts["annotated"], reasons = write_annotations(splits, rest, out)
         set_aside = set_aside | reasons
     left = unfinished(train, out / MASKS, ".png")
+    waiting = {record.id for record in left}
+    done = [record for record in train if record.id not in waiting and record.id not in given]
+    known = {record.id: foreground_share(read_mask(out / MASKS / f"{record.id}.png")) for record in done}
     jobs = (
         (
             write_pseudo_mask,
@@ -59,6 +63,8 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         for record in left
     )
     shares = in_processes(jobs, "pseudo-masks", len(train), len(train) - len(left), worker_count(config))
+    known |= dict(zip((record.id for record in left), shares))
+    labelled = [known[record.id] for record in train if record.labels and record.id in known]
     if left and len(shares) == len(train):
         counts["foreground_share"] = round(float(np.mean(shares)), 4)
     if (inputs["propagate"] / INSTANCES).is_dir():
@@ -69,4 +75,4 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     line += f", {len(given)} true masks" if given else ""
     if "annotated" in counts:
         line += f", {recipe.supervision.annotations} in {counts['annotated']} images"
-    return Outcome(line, counts, set_aside)
+    return Outcome(line, counts, set_aside, foreground_out_of_range(labelled))

@@ -69,6 +69,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         search=search_trials(inputs),
         galleries=[*galleries(recipe, inputs, train, val, images), *object_galleries(recipe, inputs, val)],
         set_aside=sorted({item for manifest in manifests.values() for item in manifest.set_aside.items()}),
+        warnings=[(name, text) for name, manifest in manifests.items() for text in manifest.warnings],
         notes=list(scores["conventions"].items()),
         recipe=yaml.safe_dump(to_plain(recipe), sort_keys=False),
     )

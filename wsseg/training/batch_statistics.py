@@ -1,0 +1,109 @@
+"""Means and variances of batch normalisation for inference, measured at the end of a training."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wsseg.loading.training_batches import TrainingBatches, epoch_seed
+from wsseg.progress import bar
+from wsseg.training.resumable_fit import seed_layers
+
+
+class _Moments:
+    """Sums of the moments of one layer's inputs, over all its calls in training mode.
+
+    With a momentum of 0, each call sets the layer's moving mean and variance to those of its batch. They are summed in
+    float64. If a network calls the layer several times per batch, each call has the same weight.
+
+    Args:
+        layer: The layer of batch normalisation.
+    """
+
+    def __init__(self, layer: keras.layers.BatchNormalization):
+        self.layer = layer
+        shape = layer.moving_mean.shape
+        self.calls = tf.Variable(0, dtype=tf.int64)
+        self.means = tf.Variable(tf.zeros(shape, tf.float64))
+        self.squares = tf.Variable(tf.zeros(shape, tf.float64))
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Sum the moments of every call in training mode, as long as the context lasts."""
+        layer, call, momentum = self.layer, self.layer.call, self.layer.momentum
+
+        def listened(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+            outputs = call(inputs, training=training, mask=mask)
+            if training:
+                mean = tf.cast(layer.moving_mean.value, tf.float64)
+                self.calls.assign_add(1)
+                self.means.assign_add(mean)
+                self.squares.assign_add(tf.cast(layer.moving_variance.value, tf.float64) + mean**2)
+            return outputs
+
+        layer.call, layer.momentum = listened, 0.0
+        try:
+            yield
+        finally:
+            del layer.call  # so that the method of the class is used again
+            layer.momentum = momentum
+
+    def give(self) -> None:
+        """Set the layer's moving mean and variance; a layer without a call in training mode keeps its own."""
+        calls = int(self.calls)
+        if calls:
+            mean = self.means.numpy() / calls
+            self.layer.moving_mean.assign(mean)
+            self.layer.moving_variance.assign(np.maximum(self.squares.numpy() / calls - mean**2, 0))
+
+
+def estimate_statistics(
+    model: keras.Model, batches: TrainingBatches, epoch: int, seed: int, most: int, text: str
+) -> None:
+    r"""Set the moving mean and variance of every layer of batch normalisation to those of training batches.
+
+    During training they are moving averages. After n steps, an average of momentum m still contains a share $m^n$ of
+    its initial value (0.70 after 36 steps at 0.99), and the rest comes from weights that have changed since. So the
+    trained network gets further batches, in training mode but without a step. Each layer's mean becomes the mean of
+    the batches' means, its variance the pooled one: $E[\sigma_B^2 + \mu_B^2] - E[\mu_B]^2$.
+
+    Layers that are not trainable keep their statistics, as in training. Weights and random states do not change;
+    dropout is on, as in training.
+
+    Args:
+        model: The model that was trained; it may share its layers with another model, which changes with it.
+        batches: Training data with `steps` and `epoch(number)`, as in `TrainingBatches`.
+        epoch: Number of the epoch whose batches are used; training should not have used it.
+        seed: Random seed of dropout, together with the epoch.
+        most: Maximum number of batches; there are never more than one epoch's.
+        text: Text of the progress bar.
+
+    References:
+        Wu and Johnson, Rethinking "Batch" in BatchNorm, 2021, section 3 (PreciseBN).
+    """
+    norms = [
+        _Moments(layer)
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    ]
+    if not norms:
+        return
+    count = min(most, batches.steps)
+    states = [one for one in model.non_trainable_variables if one.name == "seed_generator_state"]
+    before = [keras.ops.convert_to_numpy(state) for state in states]
+    epoch_seed(seed, epoch)
+    seed_layers(model, seed, epoch)
+    with ExitStack() as stack, bar(f"{text}: batch norm", count, "batches") as advance:
+        for norm in norms:
+            stack.enter_context(norm.listening())
+        show = tf.function(lambda inputs: model(inputs, training=True))  # traced here, so with momentum 0
+        for batch in batches.epoch(epoch).take(count):
+            show(keras.utils.unpack_x_y_sample_weight(batch)[0])
+            advance()
+    for norm in norms:
+        norm.give()
+    for state, value in zip(states, before):
+        state.assign(value)
