@@ -1,4 +1,4 @@
-"""The `wsseg` command: run a recipe, look at a run, explain a photograph, score predictions."""
+"""The `wsseg` command: run a recipe, look at a run, segment or explain photographs, score predictions."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wsseg import __version__
 from wsseg.commands import datasets as datasets_command
-from wsseg.commands import explain_options
+from wsseg.commands import explain_options, predict_options
 from wsseg.commands.evaluate_maps import options as evaluate_maps_options
 from wsseg.errors import InputError
 from wsseg.quiet_start import hide_start_up_lines
@@ -70,6 +70,13 @@ def build_parser() -> argparse.ArgumentParser:
     status.add_argument(
         "--recipe",
         help="recipe to compare with, file or name; default: the recipe that the run was made with",
+    )
+    predict_options.add_arguments(
+        add(
+            "predict",
+            "write the masks that a trained segmenter predicts for photographs",
+            predict_photographs,
+        )
     )
     explain_options.add_arguments(
         add("explain", "explain what a classifier sees in photographs", explain_photographs)
@@ -258,6 +265,13 @@ def import_file(arguments: argparse.Namespace, overrides: list[str]) -> None:
 
     done = import_weights(arguments.file, arguments.network, arguments.out, arguments.classes)
     print(f"{done.path}: {arguments.network}, {done.describe()}")
+
+
+def predict_photographs(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    """Write a mask for each photograph."""
+    from wsseg.commands.predict import run
+
+    run(arguments)
 
 
 def explain_photographs(arguments: argparse.Namespace, overrides: list[str]) -> None:

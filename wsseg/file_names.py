@@ -25,3 +25,6 @@ SCORES, IMAGE_SCORES, THRESHOLD_CURVE = "scores.json", "images.json", "threshold
 PREDICTIONS, CEILING_PREDICTIONS = "predictions", "ceiling_predictions"
 DETECTIONS, CEILING_DETECTIONS, INSTANCE_SCORES = "detections", "ceiling_detections", "instance_scores.json"
 PAGE = "report.html"
+
+# The folder of `wsseg predict`.
+CLASS_NAMES, SHARES, OVERLAYS, PREDICTED_WITH = "classes.txt", "shares.csv", "overlays", "predict.json"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from wsseg import catalogue, classifiers, layers
+from wsseg import keras_classes
 from wsseg.errors import InputError
 
 
@@ -22,13 +22,7 @@ def load_model(path: str | Path) -> keras.Model:
     Raises:
         InputError: The file is missing, broken, or holds layers that are not registered.
     """
-    # Importing a class registers it with Keras.
-    from wsseg.detectors import rcnn  # noqa: F401
-    from wsseg.segmenters import segmenter  # noqa: F401
-
-    for name in classifiers.CLASSIFIERS:
-        catalogue.load(classifiers.CLASSIFIERS, name, "model")
-    layers.register_all()
+    keras_classes.register()
     path = Path(path).expanduser()
     if not path.exists():
         raise InputError(f"model {path} does not exist; give a .keras file")

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import wsseg
 from wsseg.artifacts import ClassMaps, Manifest, read_mask
+from wsseg.recipe.of_run import recipe_of_run
 from wsseg.stages import STAGES
+from wsseg.supervision.splits import Splits
 
 CLASSES = ("background", "beetle", "weevil", "swordfish", "clownfish", "daisy", "sunflower")
 
@@ -121,6 +124,22 @@ def test_maps_are_of_the_labels_present_and_masks_open_anywhere(finished):
     assert speaking > 12
     with Image.open(finished.folder / "4_label/masks" / f"{files[0].stem}.png") as image:
         assert image.mode == "P" and image.getpalette()[3:6] == [128, 0, 0]
+
+
+def test_the_run_predicts_new_photographs_as_it_is_scored(finished):
+    model = wsseg.load(finished.folder)
+    assert (model.classes, model.named) == (CLASSES, True)
+    for name, classes in (("1_classify/classifier", CLASSES[1:]), ("5_segment_ceiling/segmenter", CLASSES)):
+        assert wsseg.load(finished.folder / f"{name}.keras").classes == classes
+    val = Splits(recipe_of_run(finished.folder)).open("val")
+    found = model.predict([val.read_image(record) for record in val])
+    for record, segmentation in zip(val, found, strict=True):
+        mask = read_mask(finished.folder / f"6_evaluate/predictions/{record.id}.png")
+        # Of two classes with equal probabilities to the rounding of float32 either may be taken.
+        highest = np.sort(segmentation.probabilities, -1)
+        sure = highest[..., -1] - highest[..., -2] > 1e-4
+        assert sure.mean() > 0.5
+        np.testing.assert_array_equal(segmentation.mask[sure], mask[sure])
 
 
 def test_the_run_is_not_a_trivial_one(finished):

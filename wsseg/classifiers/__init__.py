@@ -20,7 +20,8 @@ def create(name: str, /, **options: Any) -> "Classifier":
 
     Args:
         name: A key of `CLASSIFIERS`. (The model is named after its class, unless `options` contains a `name`.)
-        options: Arguments of its class: `backbone`, `num_classes`, `output_stride`, `weights`, `input_size` ...
+        options: Arguments of its class: `backbone`, `num_classes`, `output_stride`, `weights`, `input_size` ...; and
+            `class_names`, with which the model is saved.
 
     Returns:
         A functional `keras.Model`: `(B, H, W, 3)` RGB in [0, 255] -> `(B, num_classes)` logits.
@@ -33,8 +34,9 @@ def create(name: str, /, **options: Any) -> "Classifier":
         >>> model.output_shape
         (None, 3)
     """
+    class_names = options.pop("class_names", None)
     catalogue.check_options(f"classifier `{name}`", options, options_of(name))
-    return catalogue.load(CLASSIFIERS, name, "classifier")(**options)
+    return catalogue.load(CLASSIFIERS, name, "classifier")(**options, class_names=class_names)
 
 
 def options_of(name: str) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The base class of all classifiers: backbone, output activation, padding, training from labels, saving."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
 from wsseg import backbones
+from wsseg.class_names import check_class_names
 from wsseg.errors import InputError, nearest
 
 ACTIVATIONS = ("sigmoid", "softmax")
@@ -43,6 +44,7 @@ class Classifier(keras.Model):
         activation: Activation of the output: None for logits or "sigmoid" for several labels per image, "softmax" for
             one.
         name: Name of the model.
+        class_names: Names of the K classes; None where they are not known.
 
     Attributes:
         backbone: The backbone's full name.
@@ -65,6 +67,7 @@ class Classifier(keras.Model):
         output_stride: int,
         activation: str | None,
         name: str,
+        class_names: Sequence[str] | None = None,
         **kwargs: Any,
     ):
         if activation not in (None, *ACTIVATIONS):
@@ -82,6 +85,7 @@ class Classifier(keras.Model):
         size_hw = tuple(image.shape[1:3])
         self.backbone = backbones.full_name(network)  # for a MobileNet this includes its width
         self.num_classes = num_classes
+        self.class_names = check_class_names(class_names, num_classes)
         self.output_stride = output_stride
         self.input_size = None if None in size_hw else size_hw
         self.activation = activation
@@ -167,6 +171,7 @@ class Classifier(keras.Model):
             "input_size": self.input_size,
             "activation": self.activation,
             "name": self.name,
+            "class_names": self.class_names and list(self.class_names),
         }
 
     @classmethod

@@ -8,7 +8,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the options to a command."""
     command.add_argument("photographs", nargs="+", type=Path, metavar="PHOTO", help="image files")
     command.add_argument(
-        "--model", required=True, help="path of a .keras classifier, or name of a keras.applications network"
+        "--model",
+        required=True,
+        help="run folder (its classifier), path of a .keras classifier, or name of a keras.applications network",
     )
     command.add_argument(
         "--weights",

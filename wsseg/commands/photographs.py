@@ -13,8 +13,10 @@ from wsseg.artifacts import Manifest
 from wsseg.errors import InputError, nearest
 from wsseg.explainers import as_text
 from wsseg.explainers.core import Explainer
+from wsseg.file_names import CLASSIFIER, OWNER
 from wsseg.image_files import read_image
 from wsseg.saved_models import load_model
+from wsseg.stages import STAGES
 
 ANY_SIZE = 448
 """Long side of a photograph for a model that takes any size, pixels."""
@@ -62,8 +64,8 @@ def load_classifier(
     """Load a classifier to explain.
 
     Args:
-        model: `.keras` file of a functional or sequential classifier, or a name in `APPLICATIONS`, which has its own
-            preprocessing.
+        model: Run folder, whose classifier is taken; `.keras` file of a functional or sequential classifier; or a
+            name in `APPLICATIONS`, which has its own preprocessing.
         weights: Weights for a name in `APPLICATIONS`: "imagenet", or a weights file with the 1000-class top.
         class_names: Names of the outputs.
         preprocess: Preprocessing for a `.keras` file that has none inside: none (the model takes [0, 255]; the
@@ -73,15 +75,18 @@ def load_classifier(
         InputError: The file or name does not exist, or the weights belong to another network.
     """
     path = Path(model).expanduser()
+    if (path / OWNER).exists():
+        path = classifier_of_run(path)
     if path.suffix == ".keras" or path.is_file():
         if weights is not None:
             raise InputError(f"--weights {weights}: {path} has its own weights; remove --weights")
         loaded = load_model(path)
-        return LoadedModel(loaded, _preprocessing(preprocess or "none"), class_names or names_of_run(path))
+        names = class_names or getattr(loaded, "class_names", None) or names_of_run(path)
+        return LoadedModel(loaded, _preprocessing(preprocess or "none"), names)
     name, width = (model, "") if model in APPLICATIONS else _mobilenet_width(model)
     if name not in APPLICATIONS:
         raise InputError(
-            f"--model {model} is neither a .keras file nor a network; {nearest(model, APPLICATIONS)}"
+            f"--model {model} is no run folder, and neither a .keras file nor a network; {nearest(model, APPLICATIONS)}"
         )
     if preprocess is not None:
         raise InputError(
@@ -108,6 +113,21 @@ def load_classifier(
     if class_names is None and weights == "imagenet":
         class_names = imagenet_names()
     return LoadedModel(network, _preprocessing(name), class_names)
+
+
+def classifier_of_run(run: Path) -> Path:
+    """Return the file of a run's classifier.
+
+    Raises:
+        InputError: The run has trained none yet.
+    """
+    path = run / STAGES["classify"].folder / CLASSIFIER
+    if not path.exists():
+        raise InputError(
+            f"run {run} has no trained classifier yet (no {path.relative_to(run)}); train it with "
+            f"`wsseg classify --run {run}`, or give a .keras file"
+        )
+    return path
 
 
 def names_of_run(path: Path) -> list[str] | None:

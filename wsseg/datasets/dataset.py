@@ -106,6 +106,10 @@ class Dataset(Sequence[Record]):
         """Read the image as `(H, W, 3) uint8` RGB; see `wsseg.image_files.read_image`."""
         return read_image(record.image)
 
+    def size_hw(self, record: Record) -> tuple[int, int]:
+        """Return the height and width that `read_image` gives, without reading the whole file."""
+        return image_size_hw(record.image)
+
     def read_mask(self, record: Record) -> np.ndarray:
         """Read the mask in this dataset's ids.
 

@@ -22,7 +22,7 @@ def create(name: str, /, **options: Any) -> "RCNN":
 
     Args:
         name: A key of `DETECTORS`: faster_rcnn or mask_rcnn. It becomes the model's name, unless `options` has a
-            `name`.
+            `name`. `options` may also have `class_names`, background first, with which the model is saved.
         options: Options of the builder: `num_classes` (background included), `input_size` (`(H, W)`, fixed) and, each
             with a default, `backbone`, `weights` (weights of the backbone: None, "imagenet", or a weights file),
             `use_pyramid` ...; see `wsseg.detectors.builder`. None means the default.
@@ -46,7 +46,7 @@ def create(name: str, /, **options: Any) -> "RCNN":
     from wsseg.detectors.rcnn import RCNN
 
     catalogue.check_name(DETECTORS, name, "detector")
-    model_name = options.pop("name", None)
+    model_name, class_names = options.pop("name", None), options.pop("class_names", None)
     chosen = {option: value for option, value in options.items() if value is not None}
     takes = options_of(name)
     catalogue.check_options(f"detector `{name}`", chosen, takes)
@@ -61,7 +61,7 @@ def create(name: str, /, **options: Any) -> "RCNN":
     chosen["backbone"] = backbone  # the full name, including the width of a MobileNet
     if chosen["freeze_norms"] is None:
         chosen["freeze_norms"] = weights is not None
-    return RCNN(parts, name, chosen, model_name)
+    return RCNN(parts, name, chosen, model_name, class_names)
 
 
 def options_of(name: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The class of two-stage detectors: Faster and Mask R-CNN, with one feature map or a pyramid."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from wsseg.class_names import check_class_names
 from wsseg.detectors import losses
 from wsseg.detectors.boxes import HEAD_VARIANCE, RPN_VARIANCE, decode, encode, pairwise_iou
 from wsseg.detectors.matching import match, sample
@@ -66,14 +67,23 @@ class RCNN(keras.Model):
         network: Name of the detector in `DETECTORS`.
         options: All options that it was built with, except the weights.
         name: Name of the model; None for the name of the detector.
+        class_names: Names of the classes, background first; None if they are not known.
 
     Attributes:
         num_classes: Number of classes, including the background.
+        class_names: Names of the classes, background first; None if they are not known.
         input_size: `(H, W)` of the input images.
         backbone_layers: Names of the backbone's layers.
     """
 
-    def __init__(self, parts: Parts, network: str, options: dict[str, Any], name: str | None = None):
+    def __init__(
+        self,
+        parts: Parts,
+        network: str,
+        options: dict[str, Any],
+        name: str | None = None,
+        class_names: Sequence[str] | None = None,
+    ):
         super().__init__(name=name or network)
         self.trunk, self.rpn, self.box_head, self.mask_head = (
             parts.trunk,
@@ -85,6 +95,7 @@ class RCNN(keras.Model):
         self.backbone_layers = parts.backbone_layers
         self.network, self.options = network, options
         self.num_classes, self.input_size = options["num_classes"], tuple(options["input_size"])
+        self.class_names = check_class_names(class_names, self.num_classes)
         self._anchors, self._pooled = parts.anchors, parts.pooled
         self._seed = keras.random.SeedGenerator(0)
         names = ["objectness", "proposal_boxes", "classes", "boxes", "masks"]
@@ -262,22 +273,23 @@ class RCNN(keras.Model):
         """Return a copy of this detector, with the same weights, for images of another size."""
         from wsseg import detectors
 
-        other = detectors.create(
-            self.network, **(self.options | {"input_size": tuple(input_size)}), name=self.name
-        )
+        options = self.options | {"input_size": tuple(input_size)}
+        other = detectors.create(self.network, **options, name=self.name, class_names=self.class_names)
         other.set_weights(self.get_weights())
         return other
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments with which `create` builds the network again; the weights are saved separately."""
-        return {"network": self.network, "options": self.options, "name": self.name}
+        names = self.class_names and list(self.class_names)
+        return {"network": self.network, "options": self.options, "name": self.name, "class_names": names}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "RCNN":
         """Build the detector from the result of `get_config`."""
         from wsseg import detectors
 
-        return detectors.create(config["network"], name=config["name"], **config["options"])
+        names = {"name": config["name"], "class_names": config.get("class_names")}
+        return detectors.create(config["network"], **names, **config["options"])
 
 
 def _merge(regions):

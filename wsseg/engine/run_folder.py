@@ -4,12 +4,12 @@ import contextlib
 import fcntl
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from wsseg.artifacts import read_json, write_json
+from wsseg.artifacts import write_json
 from wsseg.errors import InputError
 from wsseg.file_names import LOCK, OWNER
 from wsseg.recipe import Recipe, built_in, to_plain
+from wsseg.recipe.of_run import read_owner
 
 Source = tuple[str | None, list[str]]
 """File or name of a recipe, or None for the defaults; and the options of the command line that override it."""
@@ -55,23 +55,6 @@ def check_owner(recipe: Recipe, run: Path) -> None:
             )
     elif run.is_dir() and any(path.name != LOCK for path in run.iterdir()):
         raise InputError(f"{run} is not empty and is not a run folder; choose another folder with --run")
-
-
-def read_owner(run: Path) -> dict[str, Any]:
-    """Read `recipe.json`.
-
-    Raises:
-        InputError: The file does not exist, or was not written by `claim`.
-    """
-    owner = run / OWNER
-    if not owner.exists():
-        raise InputError(
-            f"{run} is not a run folder: it has no {OWNER}; start one with `wsseg run RECIPE --run {run}`"
-        )
-    known = read_json(owner)
-    if not isinstance(known, dict) or not {"name", "file", "overrides"} <= set(known):
-        raise InputError(f"{owner} does not belong to a run; choose another folder with --run")
-    return known
 
 
 def claim(recipe: Recipe, run: Path, source: Source) -> None:

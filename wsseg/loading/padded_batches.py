@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
-from wsseg.image_files import image_size_hw
 from wsseg.loading.augment import FILL_RGB
 from wsseg.loading.pipeline import read_in_order
 from wsseg.loading.reduction import MAX_SIDE, reduced, reduced_size
@@ -75,7 +74,7 @@ def padded_batches(
     """
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, record in enumerate(records):
-        size_hw = reduced_size(image_size_hw(record.image), max_side)
+        size_hw = reduced_size(dataset.size_hw(record), max_side)
         groups[padded_size(size_hw, multiple)].append(index)
     sizes = {shape: _batch_size(shape, len(group), batch_size) for shape, group in groups.items()}
     plan = [(shape, batch) for shape in sorted(groups) for batch in batches_of(groups[shape], sizes[shape])]

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from wsseg import catalogue
 from wsseg.errors import InputError
-from wsseg.losses.balanced_cross_entropy import BalancedCrossEntropy
-from wsseg.losses.with_auxiliary import WithAuxiliary
 
 if TYPE_CHECKING:
     import keras
+
+    from wsseg.losses.balanced_cross_entropy import BalancedCrossEntropy
+    from wsseg.losses.with_auxiliary import WithAuxiliary
 
 __all__ = ["LOSSES", "NEED_MORE", "BalancedCrossEntropy", "WithAuxiliary", "check_classes", "create"]
 
@@ -33,6 +34,18 @@ NEED_MORE = {
     "constrain_to_boundary": "needs the network's own predictions, refined by a CRF",
 }
 """Losses that cannot train a segmenter from masks alone, and why; they are for your own training loops."""
+
+_CLASSES = {
+    "BalancedCrossEntropy": LOSSES["balanced"],
+    "WithAuxiliary": "wsseg.losses.with_auxiliary:WithAuxiliary",
+}
+"""Classes that are imported from here: each is loaded when first asked for, so that the tables alone stay light."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CLASSES:
+        return catalogue.load(_CLASSES, name, "loss")
+    raise AttributeError(f"module `wsseg.losses` has no attribute `{name}`")
 
 
 def create(name: str, /, **options: Any) -> "keras.losses.Loss":

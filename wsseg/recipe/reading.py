@@ -85,8 +85,7 @@ def load_recipe(path: str | Path | None = None, overrides: list[str] | None = No
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise InputError(f"recipe {path} is not valid YAML: {error}") from error
         if content is not None:  # an empty file is the defaults
-            todays = with_todays_names(content, Recipe, str(path))
-            check_names(todays, Recipe, str(path))
+            todays = _todays_options(content, str(path))
             words = ["--config", str(path) if todays == content else yaml.safe_dump(todays)]
     overrides = words_with_todays_names(list(overrides or []), Recipe)
     _check_override_names(overrides)
@@ -96,6 +95,35 @@ def load_recipe(path: str | Path | None = None, overrides: list[str] | None = No
         if words and overrides:
             _parse(words, str(path))  # fails too if the file is to blame
         raise
+    return _checked(parsed)
+
+
+def recipe_of_options(options: Mapping[str, Any], where: str) -> Recipe:
+    """Return the recipe of options that are nested as its sections are, such as `to_plain` gives them.
+
+    Args:
+        options: The options; what is missing has its default.
+        where: Where they are from, for the error message.
+
+    Raises:
+        InputError: See `load_recipe`.
+
+    Example:
+        >>> recipe_of_options({"segment": {"epochs": 3}}, "here").segment.epochs
+        3
+    """
+    import yaml
+
+    return _checked(_parse(["--config", yaml.safe_dump(_todays_options(options, where))], where))
+
+
+def _todays_options(options: Any, where: str) -> Any:
+    todays = with_todays_names(options, Recipe, where)
+    check_names(todays, Recipe, where)
+    return todays
+
+
+def _checked(parsed: Any) -> Recipe:
     result = Recipe(**{f.name: getattr(parsed, f.name) for f in dataclasses.fields(Recipe)})
     check_ranges(result)
     check_combinations(result)

@@ -52,7 +52,8 @@ def create(name: str, /, **options: Any) -> "Segmenter":
     """Build a segmenter by name.
 
     Args:
-        name: A key of `SEGMENTERS`. It becomes the model's name, unless `options` has a `name`.
+        name: A key of `SEGMENTERS`. It becomes the model's name, unless `options` has a `name`. `options` may also
+            have `class_names`, background first, with which the model is saved.
         options: Options of the builder: `num_classes` (background included) and, each with a default,
             `input_size` (`(H, W)`, or None for any), `weights` (weights of the backbone: None, "imagenet", or a
             weights file; or a `.keras` file of a segmenter, whose weights are copied to layers of the same name and
@@ -75,7 +76,7 @@ def create(name: str, /, **options: Any) -> "Segmenter":
 
     catalogue.check_name(SEGMENTERS, name, "segmenter")
     variant = SEGMENTERS[name]
-    model_name = options.pop("name", None)
+    model_name, class_names = options.pop("name", None), options.pop("class_names", None)
     chosen = {option: value for option, value in options.items() if value is not None}
     takes = options_of(name)
     catalogue.check_options(f"segmenter `{name}`", chosen, takes)
@@ -103,7 +104,7 @@ def create(name: str, /, **options: Any) -> "Segmenter":
         chosen["backbone"] = backbones.full_name(graph.backbone)  # includes the width of a MobileNet
         if hasattr(graph.backbone, "sizes"):  # a network of keras-hub supports whole patches only
             graph = dataclasses.replace(graph, sizes=graph.backbone.sizes)
-    model = Segmenter(graph, name, chosen, model_name)
+    model = Segmenter(graph, name, chosen, model_name, class_names)
     if other:
         start_from(model, other)
     return model

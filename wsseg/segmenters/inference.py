@@ -19,6 +19,9 @@ from wsseg.segmenters.overlap_tile import overlap_tile
 TILE = 572  # U-Net's
 MULTIPLE = 64  # image sides are padded to multiples of this, so that few shapes are traced
 
+Refinement = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Image `(h, w, 3)` uint8 and probabilities `(h, w, K)` -> probabilities `(h, w, K)`."""
+
 
 class Predictor:
     """Computes a segmenter's class probabilities for images of any size.
@@ -115,7 +118,11 @@ class Predictor:
         return tf.cast(logits[:, :height, :width], tf.float32)
 
     def __call__(
-        self, dataset: Dataset, records: Sequence[Record], batch_size: int = 8
+        self,
+        dataset: Dataset,
+        records: Sequence[Record],
+        batch_size: int = 8,
+        refine: Refinement | None = None,
     ) -> Iterator[tuple[Record, np.ndarray]]:
         """Predict images.
 
@@ -123,19 +130,20 @@ class Predictor:
             dataset: Dataset that reads the images.
             records: Records of the images to predict.
             batch_size: Number of images per step.
+            refine: See `masks`.
 
         Yields:
             `(record, probabilities)`, in order of the image shapes; the probabilities are `(H, W, K)` float32 at the
             image's own size. For 12 megapixels and 21 classes they take 1 GB; `masks` gives the classes alone.
         """
-        for record, _, probabilities, own_hw in self._predicted(dataset, records, batch_size):
+        for record, probabilities, own_hw in self._refined(dataset, records, refine, batch_size):
             yield record, enlarged(probabilities, own_hw)
 
     def masks(
         self,
         dataset: Dataset,
         records: Sequence[Record],
-        refine: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+        refine: Refinement | None = None,
         batch_size: int = 8,
     ) -> Iterator[tuple[Record, np.ndarray]]:
         """Predict the classes of images' pixels.
@@ -151,10 +159,16 @@ class Predictor:
             `(record, mask)`, in order of the image shapes; the mask is `(H, W)` uint8 class ids at the image's own
             size.
         """
+        for record, probabilities, own_hw in self._refined(dataset, records, refine, batch_size):
+            yield record, enlarged_argmax(probabilities, own_hw)
+
+    def _refined(
+        self, dataset: Dataset, records: Sequence[Record], refine: Refinement | None, batch_size: int
+    ) -> Iterator[tuple[Record, np.ndarray, tuple[int, int]]]:
         for record, image, probabilities, own_hw in self._predicted(dataset, records, batch_size):
             if refine is not None:
                 probabilities = refine(image.astype(np.uint8), probabilities)
-            yield record, enlarged_argmax(probabilities, own_hw)
+            yield record, probabilities, own_hw
 
     def _predicted(
         self, dataset: Dataset, records: Sequence[Record], batch_size: int

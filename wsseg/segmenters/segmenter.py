@@ -1,5 +1,6 @@
 """The class of all segmenters: a functional model that stores how it was built."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +8,7 @@ import keras
 
 from wsseg.backbones.alignment import grids
 from wsseg.backbones.layer_grids import rule_of
+from wsseg.class_names import check_class_names
 from wsseg.layers.grid_rules import whole_image
 from wsseg.layers.legal_sizes import LegalSizes
 
@@ -44,17 +46,26 @@ class Segmenter(keras.Model):
         network: Name of the network in `SEGMENTERS`.
         options: All options that it was built with, except the weights.
         name: Name of the model; None for the name of the network.
+        class_names: Names of the classes, background first; None if they are not known.
 
     Attributes:
         auxiliary: The second head as a model, image -> logits, or None. Its weights belong to this model (they are
             saved, loaded, and counted by `count_params`), but calling this model does not compute it.
         num_classes: Number of classes, including the background.
+        class_names: Names of the classes, background first; None if they are not known.
         backbone_layers: Names of the backbone's layers.
         sizes: Image sizes that the network supports.
         margin: Pixels by which the logits are smaller at each border.
     """
 
-    def __init__(self, graph: Graph, network: str, options: dict[str, Any], name: str | None = None):
+    def __init__(
+        self,
+        graph: Graph,
+        network: str,
+        options: dict[str, Any],
+        name: str | None = None,
+        class_names: Sequence[str] | None = None,
+    ):
         # === Functional model ===
         super().__init__(inputs=graph.image, outputs=graph.logits, name=name or network)
         self.auxiliary = None
@@ -68,6 +79,7 @@ class Segmenter(keras.Model):
         }
         self.network = network
         self.num_classes = graph.logits.shape[-1]
+        self.class_names = check_class_names(class_names, self.num_classes)
         self.sizes, self.margin = graph.sizes, graph.margin
         self.backbone_layers = tuple(layer.name for layer in graph.backbone.layers) if graph.backbone else ()
 
@@ -116,11 +128,13 @@ class Segmenter(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments with which `create` builds the network again; the weights are saved separately."""
-        return {"network": self.network, "options": self.options, "name": self.name}
+        names = self.class_names and list(self.class_names)
+        return {"network": self.network, "options": self.options, "name": self.name, "class_names": names}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Segmenter":
         """Build the network from the result of `get_config`."""
         from wsseg import segmenters
 
-        return segmenters.create(config["network"], name=config["name"], **config["options"])
+        names = {"name": config["name"], "class_names": config.get("class_names")}
+        return segmenters.create(config["network"], **names, **config["options"])

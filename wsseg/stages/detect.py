@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 
 from wsseg import detectors
+from wsseg.class_names import BACKGROUND
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.file_names import DETECTOR, HISTORY, INSTANCES
@@ -59,6 +60,7 @@ def train_detector(
         prepare(recipe)
         keras.utils.set_random_seed(recipe.seed)
         model = build(recipe, inputs, len(train.classes) + 1)
+        model.class_names = (BACKGROUND, *train.classes)
         batches = InstanceBatches(train, instances, config, recipe.seed, config.objects)
         fit(recipe, config, model, batches, model.head_variables, out, "training the detector")
         save_model(model, out / DETECTOR)

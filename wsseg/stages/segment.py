@@ -9,6 +9,7 @@ import numpy as np
 
 from wsseg import losses, segmenters
 from wsseg.artifacts import read_mask
+from wsseg.class_names import BACKGROUND
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.file_names import HISTORY, MASKS, SEGMENTER
@@ -93,6 +94,7 @@ def train_segmenter(
         prepare(recipe)
         keras.utils.set_random_seed(recipe.seed)
         model = build(recipe, inputs, len(train.classes) + 1)
+        model.class_names = (BACKGROUND, *train.classes)
         loss = losses.create(config.loss, **config.loss_options)
         maps = getattr(loss, "maps", None)
         trained = model.with_auxiliary()

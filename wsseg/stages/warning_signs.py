@@ -25,7 +25,7 @@ def near_chance(mean: float | None, labels: np.ndarray) -> tuple[str, ...]:
 
     Example:
         >>> near_chance(0.52, np.array([[1, 0], [0, 1]]))[0][:38]
-        'val mAP 0.520 is near chance (0.500): '
+        'val mAP 0.520 is near chance (0.500), '
         >>> near_chance(0.9, np.array([[1, 0], [0, 1]]))
         ()
     """

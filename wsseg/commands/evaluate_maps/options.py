@@ -104,7 +104,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "recipe", nargs="?", help="recipe that names the dataset: a YAML file, or a name of `wsseg recipes`"
     )
-    command.add_argument("--model", required=True, help="a .keras classifier, or a keras.applications name")
+    command.add_argument(
+        "--model", required=True, help="a run folder, a .keras classifier, or a keras.applications name"
+    )
     add("weights", "weights for a keras.applications name: `imagenet`, or a file with the 1000-class top")
     add("class-names", "text file with one class name per line", type=Path)
     add(

@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from wsseg import classifiers
+from wsseg.classifiers.inference import classified
 from wsseg.datasets import Dataset, Record
 from wsseg.file_names import CLASSIFIER
-from wsseg.loading.padded_batches import padded_batches
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.losses.generalised_label_loss import GeneralisedLabelLoss
 from wsseg.progress import bar
@@ -55,6 +55,7 @@ def train_classifier(recipe: Recipe, train: Dataset, out: Path, text: str) -> ke
         num_classes=len(train.classes),
         output_stride=config.output_stride,
         weights=config.weights,
+        class_names=train.classes,
         **config.options,
     )
     if not (out / CLASSIFIER).exists():
@@ -85,12 +86,8 @@ def score_images(
     network = model.with_validity()
     records, scores = [], []
     with bar(text, len(dataset)) as advance:
-        for batch in padded_batches(dataset, dataset, batch_size):
-            valid = np.zeros(batch.images.shape[:3], np.float32)
-            for index, (height, width) in enumerate(batch.sizes_hw):
-                valid[index, :height, :width] = 1
-            logits = network.predict_on_batch([batch.images, valid])
-            scores.append(logits[: len(batch.records)])
-            records += batch.records
-            advance(count=len(batch.records))
+        for seen, found in classified(network, dataset, dataset, batch_size):
+            scores.append(found)
+            records += seen
+            advance(count=len(seen))
     return records, np.concatenate(scores)

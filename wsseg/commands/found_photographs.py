@@ -1,0 +1,80 @@
+"""Photographs that a command line names: files, folders and patterns; and an id for each."""
+
+import glob
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from wsseg.errors import InputError
+
+
+def find_photographs(words: Sequence[str], without: Path | None = None) -> list[Path]:
+    """Return the image files of a command line, each once, in its order.
+
+    Args:
+        words: Image files; folders, of which the images are taken, without subfolders and hidden files; or patterns
+            that the shell has left alone, `**` for all subfolders.
+        without: Folder whose files no pattern takes: what the command itself writes.
+
+    Raises:
+        InputError: A folder holds no image, or a pattern fits none. A missing file is no error here.
+    """
+    found: dict[Path, Path] = {}
+    for word in words:
+        path = Path(word).expanduser()
+        if path.is_dir():
+            files = _images(sorted(path.iterdir()))
+            if not files:
+                raise InputError(f"{path} holds no image; expected files such as {path / 'photo.jpg'}")
+        elif not path.exists() and glob.has_magic(word):
+            matches = sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207
+            inside = without and without.resolve()
+            files = _images([match for match in matches if inside not in match.resolve().parents])
+            if not files:
+                raise InputError(f"{word} fits no image; give files, a folder or another pattern")
+        else:
+            files = [path]
+        for file in files:
+            found.setdefault(file.resolve(), file)
+    return list(found.values())
+
+
+def _images(paths: Sequence[Path]) -> list[Path]:
+    known = Image.registered_extensions()
+    return [
+        path
+        for path in paths
+        if path.suffix.lower() in known and path.is_file() and not path.name.startswith(".")
+    ]
+
+
+def name_photographs(photographs: Sequence[Path], known: Mapping[str, str] | None = None) -> dict[str, Path]:
+    """Give each photograph an id: its stem; of photographs with one stem, later ones get the folder's name before it.
+
+    Args:
+        photographs: Files.
+        known: Ids that earlier calls have given: id -> full path. They stay with their photographs.
+
+    Returns:
+        Id -> file, in the order of the photographs.
+
+    Example:
+        >>> list(name_photographs([Path("a/x.jpg"), Path("b/x.jpg"), Path("b/x.png"), Path("b/y.png")]))
+        ['x', 'b_x', 'b_x_2', 'y']
+    """
+    ids_of = {path: id for id, path in (known or {}).items()}
+    # Some file systems take `A.png` and `a.png` for one file.
+    taken = {id.lower() for id in known or {}}
+    result: dict[str, Path] = {}
+    for photograph in photographs:
+        name = ids_of.get(str(photograph.resolve()))
+        if name is None:
+            stem, number = photograph.stem, 1
+            name = stem
+            while name.lower() in taken:
+                name = f"{photograph.resolve().parent.name}_{stem}" + (f"_{number}" if number > 1 else "")
+                number += 1
+            taken.add(name.lower())
+        result[name] = photograph
+    return result

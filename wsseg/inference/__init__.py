@@ -1,0 +1,1 @@
+"""Use what a run has trained on new photographs: `wsseg.load`, and what `predict` returns."""
