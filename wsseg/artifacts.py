@@ -215,6 +215,10 @@ class Manifest:
         resumed: Whether an earlier process, which was stopped, had done a part of the stage.
         peak_memory_mb: Highest resident memory of the process, MiB.
         warnings: Signs that the result is wrong, one line each; empty in manifests of earlier versions.
+        inputs_made: Input stage -> digest of the files that the stage read there. Empty if it is not known, as in
+            runs from before these digests.
+        data_revision: Revision of the data's contents at which the stage was begun; None if it is not known, as in
+            runs from before the revisions.
     """
 
     stage: str
@@ -226,6 +230,8 @@ class Manifest:
     resumed: bool
     peak_memory_mb: float
     warnings: list[str] = dataclasses.field(default_factory=list)
+    inputs_made: dict[str, str] = dataclasses.field(default_factory=dict)
+    data_revision: int | None = None
 
     @property
     def hash(self) -> str:
@@ -244,7 +250,8 @@ class Manifest:
             return None
         content = read_json(path)
         fields = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(content, dict) or not fields - {"warnings"} <= set(content):
+        later = {"warnings", "inputs_made", "data_revision"}
+        if not isinstance(content, dict) or not fields - later <= set(content):
             raise InputError(f"{path} is not a stage's manifest; delete its folder and run again")
         return cls(**{name: content[name] for name in fields & set(content)})
 

@@ -4,6 +4,8 @@
 OWNER, LOCK, DATA = "recipe.json", ".lock", "data"
 DEFINITION = "definition.json"
 MANIFEST = "manifest.json"
+MADE_FILES = "files.json"
+DATA_CONTENTS = "contents/files.json"
 
 # Files that training writes.
 CLASSIFIER, AFFINITY_NETWORK = "classifier.keras", "affinity.keras"

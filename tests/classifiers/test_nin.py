@@ -58,6 +58,6 @@ def test_rectified_as_published(build, images):
     plain = build("nin", activation="softmax")
     maps, expected = (of(one, one.class_maps, images) for one in (model, plain))
     assert expected.min() < -1e-2
-    np.testing.assert_allclose(maps, np.maximum(expected, 0), atol=1e-6)
+    np.testing.assert_allclose(maps, np.maximum(expected, 0), atol=1e-5)
     with pytest.raises(InputError, match="`rectify` needs `activation: softmax`; got None"):
         build("nin", rectify=True)

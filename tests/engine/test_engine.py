@@ -1,4 +1,3 @@
-import dataclasses
 import errno
 import fcntl
 import json
@@ -8,7 +7,6 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
 from small_run import fake_stages
 
 from wsseg.artifacts import Manifest, write_mask
@@ -21,40 +19,7 @@ from wsseg.stages import STAGES, inputs_of, plan
 WEAK = ["classify", "localize", "propagate", "label", "segment", "evaluate", "report"]
 
 
-@pytest.fixture(autouse=True)
-def fakes(monkeypatch):
-    for name, stage in STAGES.items():
-        monkeypatch.setitem(STAGES, name, dataclasses.replace(stage, work="small_run.fake_stages:run"))
-    monkeypatch.setattr(engine, "check_parts", lambda splits: None)  # it loads the networks' tables: slow
-    fake_stages.RAN.clear()
-    fake_stages.FAILING.clear()
-    fake_stages.WARNINGS.clear()
-
-
-@pytest.fixture
-def photographs(tmp_path):
-    """Three images in each of two splits, all with masks."""
-    root = tmp_path / "photographs"
-    (root / "images").mkdir(parents=True)
-    (root / "masks").mkdir()
-    rows = ["image,labels,split"]
-    for split in ("train", "val", "more"):
-        for index, labels in enumerate(("cat", "dog", "cat dog")):
-            pixels = np.random.default_rng(index).integers(0, 256, (20, 20, 3), np.uint8)
-            Image.fromarray(pixels).save(root / f"images/{split}{index}.png")
-            write_mask(root / f"masks/{split}{index}.png", np.zeros((20, 20), np.uint8))
-            rows.append(f"{split}{index}.png,{labels},{split}")
-    (root / "labels.csv").write_text("\n".join(rows) + "\n")
-    return root
-
-
-@pytest.fixture
-def recipe(photographs):
-    def build(*words):
-        base = ["--name=test", "--dataset.name=folder", f"--dataset.root={photographs}"]
-        return load_recipe(overrides=[*base, *(f"--{word}" for word in words)])
-
-    return build
+pytestmark = pytest.mark.usefixtures("fakes")
 
 
 def run(recipe, folder, only=None):
@@ -95,6 +60,7 @@ def test_stages_run_in_order_once(recipe, tmp_path):
         "first.txt",
         "second.txt",
         "manifest.json",
+        "files.json",
     }
     said = run(recipe(), tmp_path / "run")
     assert folders(*WEAK) == fake_stages.RAN and all(line.endswith("done already, skipped") for line in said)

@@ -34,7 +34,7 @@ def test_eight_bit_images(images):
     np.testing.assert_allclose(
         ImagePreprocessing("torch")(images.astype("uint8")),
         ImagePreprocessing("torch")(np.floor(images)),
-        rtol=1e-6,
+        atol=1e-5,
     )
 
 
@@ -64,7 +64,7 @@ def test_statistics_equal_keras_normalization(images):
     layer.build(images.shape)
     layer.set_weights([mean, variance, np.array(0)])
     expected = keras.layers.Normalization(mean=mean, variance=variance)(images)
-    np.testing.assert_allclose(layer(images), expected, rtol=1e-5)
+    np.testing.assert_allclose(layer(images), expected, rtol=1e-5, atol=1e-4)
 
 
 def test_statistics_follow_set_weights_on_a_model_already_compiled(images):

@@ -124,7 +124,10 @@ def test_any_size_in_gives_the_same_size_out(published, same, size_hw):
 def test_fixed_size_gives_the_same_as_any_size(same):
     fixed = build(input_size=(65, 71))
     fixed.set_weights(same.get_weights())
-    np.testing.assert_allclose(fixed(images_of(65, 71)), same(images_of(65, 71)), rtol=1e-3, atol=1e-3)
+    expected = same(images_of(65, 71)).numpy()
+    np.testing.assert_allclose(
+        fixed(images_of(65, 71)), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max()
+    )
 
 
 def test_head_is_the_sum_of_the_slow_twins(published):

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -65,6 +67,17 @@ def test_broken_images_are_found_once(recipe, photographs, tmp_path, monkeypatch
         Splits(recipe(), tmp_path / "data").checked("train")
 
 
+def test_an_image_replaced_by_a_broken_one_of_the_same_size_is_found(recipe, photographs, tmp_path):
+    data = tmp_path / "data"
+    assert Splits(recipe(), data).checked("train")[1] == {}
+    path = photographs / "images/03.png"
+    time_ns = path.stat().st_mtime_ns
+    path.write_bytes(bytes(path.stat().st_size))
+    os.utime(path, ns=(time_ns, time_ns + 10**9))
+    assert set(Splits(recipe(), data).checked("train")[1]) == {"03"}
+    assert set(Splits(recipe(), data).checked("train")[1]) == {"03"}
+
+
 def test_masks_are_checked_only_where_they_are_asked_for(recipe, tmp_path, monkeypatch):
     kept, aside = Splits(recipe(), tmp_path / "data").checked("val", masks=True)
     assert set(aside) == {"12", "13"} and len(kept) == 8
@@ -78,7 +91,7 @@ def test_the_name_of_a_split_makes_no_path(recipe, photographs, tmp_path):
     text = (photographs / "labels.csv").read_text()
     (photographs / "labels.csv").write_text(text.replace(",val", ",../held out"))
     Splits(recipe(), tmp_path / "data").checked("../held out")
-    assert [path.name for path in (tmp_path / "data").iterdir()] == [".._held_out.json"]
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {".._held_out.json", "contents"}
 
 
 def test_calibration_images_are_the_same_with_and_without_masks(recipe, tmp_path):

@@ -1,8 +1,9 @@
 """Run stages: skip stages that are done, say why a stage reruns, and resume a stopped stage.
 
-A stage works in `FOLDER.partial`. When it is done, its manifest is written there and the folder is renamed. So a stage
-is complete if and only if its manifest exists. A stopped stage leaves its partial folder. The next run continues from
-it if the stage's definition has not changed.
+A stage works in `FOLDER.partial`. When it is done, the list of its files and its manifest are written there and the
+folder is renamed. So a stage is complete if and only if its manifest exists. A stopped stage leaves its partial folder.
+The next run continues from it if neither the stage's definition nor its inputs have changed. A stage whose files were
+deleted or edited becomes a stopped stage without these files.
 """
 
 import contextlib
@@ -13,45 +14,28 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from wsseg.artifacts import Manifest, read_json, write_json
-from wsseg.engine.definitions import Definitions, why_stale
+from wsseg.artifacts import Manifest, write_json
+from wsseg.engine.definitions import Definitions
+from wsseg.engine.made_files import NOT_MADE, MadeFiles, drop, free_name, reopen, write_made_files
 from wsseg.engine.preflight.parts import check_parts
 from wsseg.engine.run_folder import Source, check_owner, claim, locked
+from wsseg.engine.states import DATA_REVISION, INPUTS_MADE, RESUMES, State, States, begun_with
 from wsseg.errors import InputError
 from wsseg.file_names import DATA, DEFINITION, MANIFEST
 from wsseg.recipe import Recipe
-from wsseg.stages import STAGES, inputs_of, plan
+from wsseg.stages import STAGES, plan
 from wsseg.supervision.splits import Splits
 
 LIBRARIES = ("wsseg", "tensorflow", "keras", "keras-cv", "numpy", "numba", "pydensecrf2", "scikit-image")
-
-RESUMES = "begun, will resume"
-"""Why a stage that is next or waiting will not start from nothing."""
 
 
 def say_line(line: str) -> None:
     """Print a line and flush it, so that a log shows it at once."""
     print(line, flush=True)
-
-
-@dataclass(frozen=True)
-class State:
-    """Status of a stage.
-
-    Attributes:
-        stage: Name of the stage.
-        status: Status: done, stale, next (its inputs are done) or waiting.
-        why: Reason why the stage is stale, or whether a begun stage will resume.
-    """
-
-    stage: str
-    status: str
-    why: str = ""
 
 
 def states(recipe: Recipe, run: Path) -> list[State]:
@@ -61,51 +45,23 @@ def states(recipe: Recipe, run: Path) -> list[State]:
         recipe: Recipe with which the run is compared.
         run: Run folder; it may not exist yet.
     """
-    return states_of(Definitions(Splits(recipe, run / DATA)), run)
-
-
-def states_of(definitions: Definitions, run: Path) -> list[State]:
-    """Return the status of each stage of a run from the definitions that the recipe gives."""
-    recipe = definitions.recipe
-    result: list[State] = []
-    done: set[str] = set()
-    for name in plan(recipe):
-        manifest = Manifest.load(run / STAGES[name].folder)
-        new = definitions.of(name)
-        ready = all(other in done for other in inputs_of(recipe, name))
-        if manifest is not None and manifest.definition == new:
-            done.add(name)
-            result.append(State(name, "done"))
-        elif manifest is not None:
-            result.append(State(name, "stale", why_stale(manifest.definition, new)))
-        else:
-            begun = definition_of_partial(run / f"{STAGES[name].folder}.partial")
-            why = RESUMES if begun == new else "begun with other options or data, will start again"
-            result.append(State(name, "next" if ready else "waiting", "" if begun is None else why))
+    found = States(Definitions(Splits(recipe, run / DATA)), run)
+    result = found.all()
+    found.remember_times_if_free()
     return result
 
 
-def plan_lines(definitions: Definitions, run: Path) -> list[str]:
+def plan_lines(states: States) -> list[str]:
     """Return a heading and one line per stage: whether it is done, and what it will do."""
-    recipe, images = definitions.recipe, len(definitions.splits.train())
-    lines = [f"plan of `{recipe.name}` in {run}:"]
-    for state in states_of(definitions, run):
-        words = {"done": "done", "stale": "will rerun"}.get(state.status, "will run")
-        words = "resumes" if state.why == RESUMES else words
+    recipe, images = states.definitions.recipe, len(states.definitions.splits.train())
+    lines = [f"plan of `{recipe.name}` in {states.run}:"]
+    for state in states.all():
+        words = {"done": "done", "stale": "may rerun" if state.only_waits else "will rerun"}
+        word = "resumes" if state.why == RESUMES else words.get(state.status, "will run")
         lines.append(
-            f"  {state.stage:<18} {words:<10}  {STAGES[state.stage].plan_line(recipe, images)}".rstrip()
+            f"  {state.stage:<18} {word:<10}  {STAGES[state.stage].plan_line(recipe, images)}".rstrip()
         )
     return lines
-
-
-def definition_of_partial(partial: Path) -> dict[str, Any] | None:
-    """Return the definition of a stopped stage: {} if it had not been written yet, None if no stage was begun."""
-    if not partial.is_dir():
-        return None
-    finished = Manifest.load(partial)
-    if finished is not None:
-        return finished.definition
-    return read_json(partial / DEFINITION) if (partial / DEFINITION).exists() else {}
 
 
 def run(
@@ -135,76 +91,59 @@ def run(
     for name in plan(recipe):
         definitions.of(name)  # opens all data, so missing data is reported now and not hours later
     names = [only] if only else plan(recipe)
+    found = States(definitions, run_folder)
     with locked(run_folder):
         # The folder keeps the recipe for later calls, so a recipe that cannot work must fail before `claim`.
         check_owner(recipe, run_folder)
-        if not all(is_done(definitions, name, run_folder) for name in names):
+        if not all(found.done(name) for name in names):
             check_parts(splits)
-        if only and not is_done(definitions, only, run_folder):
-            check_inputs(definitions, only, run_folder)
+        if only and not found.done(only):
+            check_inputs(found, only)
         claim(recipe, run_folder, source)
-        if only is None and not all(is_done(definitions, name, run_folder) for name in names):
-            for line in plan_lines(definitions, run_folder):
+        found.remember_times()
+        if only is None and not all(found.done(name) for name in names):
+            for line in plan_lines(found):
                 say(line)
         for name in names:
-            run_stage(definitions, name, run_folder, say)
+            run_stage(found, name, say)
 
 
-def is_done(definitions: Definitions, name: str, run: Path) -> bool:
-    """Return whether a stage is complete and has the definition that the recipe gives."""
-    manifest = Manifest.load(run / STAGES[name].folder)
-    return manifest is not None and manifest.definition == definitions.of(name)
-
-
-def check_inputs(definitions: Definitions, name: str, run: Path) -> None:
+def check_inputs(states: States, name: str) -> None:
     """Raise an error unless all input stages of a stage are done."""
-    for other in inputs_of(definitions.recipe, name):
-        if not is_done(definitions, other, run):
+    for other in states.inputs(name):
+        if not states.done(other):
             raise InputError(f"stage `{name}` needs `{other}` first; run `wsseg {other}` or `wsseg run`")
 
 
-def run_stage(definitions: Definitions, name: str, run: Path, say: Callable[[str], None]) -> Manifest:
+def run_stage(states: States, name: str, say: Callable[[str], None]) -> None:
     """Run one stage unless it is done.
-
-    Returns:
-        The stage's manifest.
 
     Raises:
         InputError: An input stage is not done, or the stage found a wrong input.
     """
-    stage, definition = STAGES[name], definitions.of(name)
-    final = run / stage.folder
-    old = Manifest.load(final)
-    if old is not None and old.definition == definition:
+    state = states.of(name)
+    if state.status == "done":
         say(f"{name}: done already, skipped")
-        return old
-    check_inputs(definitions, name, run)
-    inputs = {other: run / STAGES[other].folder for other in inputs_of(definitions.recipe, name)}
-    if old is not None:
-        say(f"{name}: reruns: {why_stale(old.definition, definition)}")
-
-    partial = run / f"{stage.folder}.partial"
-    begun = definition_of_partial(partial)
-    resumed = begun == definition
+        return
+    check_inputs(states, name)
+    if state.status == "stale":
+        say(f"{name}: reruns: {state.why}")
+    stage, definition, inputs_made = STAGES[name], states.definitions.of(name), states.inputs_made(name)
+    recipe, splits, final = states.definitions.recipe, states.definitions.splits, states.folder(name)
+    inputs = {other: states.folder(other) for other in states.inputs(name)}
+    partial = final.with_name(f"{final.name}.partial")
     start = time.monotonic()
     try:
-        if resumed:
-            if (finished := Manifest.load(partial)) is not None:
-                # The stage was stopped between its last write and the renaming.
-                _replace(partial, final)
-                say(f"{name}: done already, by the run that was stopped")
-                return finished
-            say(f"{name}: resumes")
-            for path in partial.rglob(".*.partial"):
-                path.unlink(missing_ok=True)  # a file that a killed process was writing
-        else:
-            if begun is not None:
-                why = f" ({why_stale(begun, definition)})" if begun else ""
-                say(f"{name}: starts again; the files of a stopped run do not fit this recipe{why}")
-                shutil.rmtree(partial)
-            partial.mkdir()
-            write_json(partial / DEFINITION, definition)
-        outcome = stage.run(definitions.recipe, definitions.splits, inputs, partial)
+        revision = states.data.revision(name)
+        begin = definition | {INPUTS_MADE: inputs_made, DATA_REVISION: revision}
+        resumed = open_partial(states, state, partial, begin, say)
+        if Manifest.load(partial) is not None:
+            # The stage was stopped between its last write and the renaming.
+            _replace(partial, final, say)
+            states.forget(name)
+            say(f"{name}: done already, by the run that was stopped")
+            return
+        outcome = stage.run(recipe, splits, inputs, partial)
         manifest = Manifest(
             stage=name,
             definition=definition,
@@ -214,10 +153,15 @@ def run_stage(definitions: Definitions, name: str, run: Path, say: Callable[[str
             wall_seconds=round(time.monotonic() - start, 1),
             resumed=resumed,
             peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            inputs_made=inputs_made,
+            data_revision=revision,
             warnings=list(outcome.warnings),
         )
+        states.data.hash_new(name)
+        write_made_files(partial, inputs_made, begun_with(partial).get(NOT_MADE, []))
         manifest.save(partial)
-        _replace(partial, final)
+        _replace(partial, final, say)
+        states.forget(name)
     except (InputError, BrokenPipeError):  # nobody reads what is said any more: no fault of a file
         raise
     except OSError as error:
@@ -235,16 +179,60 @@ def run_stage(definitions: Definitions, name: str, run: Path, say: Callable[[str
     say(f"{name}: {outcome.line}{aside}; {manifest.wall_seconds:.0f} s; {final}")
     for warning in outcome.warnings:
         say(f"warning: {name}: {warning}")
-    return manifest
 
 
-def _replace(partial: Path, final: Path) -> None:
-    """Replace `final` by `partial`. At no moment is `final` incomplete."""
+def open_partial(
+    states: States, state: State, partial: Path, begin: Mapping[str, Any], say: Callable[[str], None]
+) -> bool:
+    """Prepare the folder in which a stage works. Files that fit the recipe, its inputs and its data are kept.
+
+    Args:
+        states: States of the run's stages.
+        state: State of this stage.
+        partial: Folder in which the stage works.
+        begin: Content of the folder's `definition.json`.
+        say: Function that is called with each line for the user.
+
+    Returns:
+        Whether the stage resumes. If the folder then has a manifest, the stage is finished.
+    """
+    name, final = state.stage, states.folder(state.stage)
+    begun = begun_with(partial)
+    unfit = begun is not None and states.why_unfit(begun, name)
+    if unfit:
+        why = f" ({unfit})" if begun else ""
+        say(f"{name}: starts again; the files of a stopped run do not fit this recipe{why}")
+        shutil.rmtree(partial)
+    if begun is None or unfit:
+        if state.damage and not state.damage.learnt:
+            reopen(final, partial, state.damage, begin)
+        else:
+            partial.mkdir()
+            write_json(partial / DEFINITION, begin)
+            return False
+    if Manifest.load(partial) is not None:
+        damage = MadeFiles(partial).damage()
+        if not damage:
+            return True
+        write_json(partial / DEFINITION, begin)
+        drop(partial, damage)
+    say(f"{name}: resumes")
+    for path in partial.rglob(".*.partial"):
+        path.unlink(missing_ok=True)  # a file that a killed process was writing
+    return True
+
+
+def _replace(partial: Path, final: Path, say: Callable[[str], None]) -> None:
+    """Replace `final` by `partial`. At no moment is `final` incomplete. An edited `final` is kept beside it."""
     outdated = final.with_name(f"{final.name}.old")
     shutil.rmtree(outdated, ignore_errors=True)
     (partial / DEFINITION).unlink(missing_ok=True)
     if final.exists():
-        final.rename(outdated)
+        edited = MadeFiles(final).damage().changed
+        kept = free_name(final) if edited else outdated
+        final.rename(kept)
+        if edited:
+            say(f"{final.name}: the folder with the changed files is kept as {kept}")
     partial.rename(final)
     shutil.rmtree(outdated, ignore_errors=True)
 

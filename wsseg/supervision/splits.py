@@ -10,9 +10,11 @@ from wsseg import datasets
 from wsseg.artifacts import digest, read_json, write_json
 from wsseg.datasets import Dataset
 from wsseg.errors import InputError
-from wsseg.image_files import check_images
+from wsseg.file_names import DATA_CONTENTS
+from wsseg.image_files import HasImage, check_images
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
+from wsseg.supervision.contents import Contents, sections_of
 
 
 class Splits:
@@ -27,6 +29,14 @@ class Splits:
         self.recipe = recipe
         self.folder = folder
         self._opened: dict[tuple[str, bool], Dataset] = {}
+        self._contents: Contents | None = None
+
+    @property
+    def contents(self) -> Contents:
+        """Hashes of the data's files, which `folder` keeps."""
+        if self._contents is None:
+            self._contents = Contents(self.folder / DATA_CONTENTS)
+        return self._contents
 
     def open(self, split: str, masks: bool = False) -> Dataset:
         """Open one split.
@@ -75,12 +85,30 @@ class Splits:
         name = f"{re.sub(r'[^A-Za-z0-9_.-]', '_', split)}{'_masks' if masks else ''}.json"
         path = self.folder / name
         known = read_json(path) if path.exists() else {}
-        if known.get("fingerprint") != identity:
+        sections = sections_of(dataset, split, masks)
+        if known.get("fingerprint") != identity or any(
+            self.contents.changed_since(section, files, known["revision"])
+            for section, files in sections.items()
+            if "revision" in known
+        ):
             with bar(f"checking {split} {'masks' if masks else 'images'}", len(dataset)) as advance:
-                _, broken = check_images(list(dataset), progress=lambda record: advance())
+
+                def checked(record: HasImage) -> None:
+                    self.contents.add_one(f"{split} images", record.id, record.image)
+                    advance()
+
+                _, broken = check_images(list(dataset), progress=checked)
             broken |= _broken_masks(dataset, broken) if masks else {}
-            known = {"fingerprint": identity, "split": split, "images": len(dataset), "set_aside": broken}
-            self.folder.mkdir(parents=True, exist_ok=True)
+            for section, files in sections.items():
+                self.contents.add(section, files)
+            self.contents.save()
+            known = {
+                "fingerprint": identity,
+                "revision": self.contents.revision,
+                "split": split,
+                "images": len(dataset),
+                "set_aside": broken,
+            }
             write_json(path, known)
         broken = known["set_aside"]
         kept = [record.id for record in dataset if record.id not in broken]
@@ -95,12 +123,14 @@ class Splits:
         Args:
             part: Name of the part: `train`, `val` or `calibration`, each also with `_masks`.
         """
+        return identity_of(self.open(*self.split_of(part)))
+
+    def split_of(self, part: str) -> tuple[str, bool]:
+        """Return the split of a part of the dataset, and whether its masks belong to the part; see `fingerprint`."""
         name, _, masks = part.partition("_")
         if name == "calibration":
-            split = self.recipe.label.threshold.split
-        else:
-            split = getattr(self.recipe.dataset, name)
-        return identity_of(self.open(split, masks=bool(masks)))
+            return self.recipe.label.threshold.split, bool(masks)
+        return getattr(self.recipe.dataset, name), bool(masks)
 
     def check_calibration(self) -> None:
         """Raise an error if the background level would be chosen on training images, or without any mask.
