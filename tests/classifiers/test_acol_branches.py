@@ -116,7 +116,7 @@ def test_the_published_widths():
 
 def test_cam_names_the_explainer_of_both_branches(model):
     with pytest.raises(
-        InputError, match="CAM would be the map of one branch of `acol_classifier`; use `acol`"
+        InputError, match="CAM would show only one branch of `acol_classifier`; use `acol`"
     ):
         explainers.create("cam", model=model)
     assert type(explainers.create("acol", model=model)).__name__ == "ACoL"

@@ -17,7 +17,7 @@ def checked_rates(rates: Sequence[int]) -> tuple[int, ...]:
         (2, 4)
     """
     if not isinstance(rates, Sequence) or not rates or not all(is_whole(r, 1) for r in rates):
-        raise InputError(f"`rates` must be positive integers, one a branch; got {rates!r}; try (6, 12, 18)")
+        raise InputError(f"`rates` must be positive integers, one per branch; got {rates!r}; try (6, 12, 18)")
     return tuple(rates)
 
 
