@@ -115,8 +115,6 @@ def test_the_published_widths():
 
 
 def test_cam_names_the_explainer_of_both_branches(model):
-    with pytest.raises(
-        InputError, match="CAM would show only one branch of `acol_classifier`; use `acol`"
-    ):
+    with pytest.raises(InputError, match="CAM would show only one branch of `acol_classifier`; use `acol`"):
         explainers.create("cam", model=model)
     assert type(explainers.create("acol", model=model)).__name__ == "ACoL"

@@ -237,7 +237,9 @@ def test_explained(model, images):
 
 
 def test_other_models_and_options(build):
-    with pytest.raises(InputError, match=r"`seam` shows the refined maps .* `gap_classifier` is of another kind"):
+    with pytest.raises(
+        InputError, match=r"`seam` shows the refined maps .* `gap_classifier` is of another kind"
+    ):
         explainers.create("seam", model=build("gap"))
     with pytest.raises(InputError, match="`view_scale` must be a number in"):
         build("seam", view_scale=1.0)
