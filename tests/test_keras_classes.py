@@ -66,8 +66,11 @@ assert keras.__spec__.loader is keras.__loader__ and type(keras.__loader__).__na
     [
         "import wsseg; assert 'keras' not in sys.modules and 'tensorflow' not in sys.modules; import keras",
         "import keras; import wsseg",
-        "import wsseg; import tensorflow; import keras",
-        "import wsseg.losses; from wsseg.classifiers import classifier; import keras",
+        pytest.param("import wsseg; import tensorflow; import keras", marks=pytest.mark.slow),
+        pytest.param(
+            "import wsseg.losses; from wsseg.classifiers import classifier; import keras",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_plain_keras_loads_our_models_in_a_fresh_process(models, imports):

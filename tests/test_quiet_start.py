@@ -76,6 +76,7 @@ def test_what_is_noise(line, dropped):
     assert bool(NOISE.match(line)) == dropped
 
 
+@pytest.mark.slow
 def test_the_command_starts_without_a_word(tmp_path):
     """`wsseg models` builds a network, and so starts TensorFlow."""
     program = "import sys\nfrom wsseg.cli import main\nsys.exit(main(['models', 'fcn_32s', '--size', '64']))"
