@@ -32,6 +32,9 @@ from wsseg.supervision.splits import Splits
 
 LIBRARIES = ("wsseg", "tensorflow", "keras", "keras-cv", "numpy", "numba", "pydensecrf2", "scikit-image")
 
+NO_KERNEL = "could not create a primitive"
+"""Words of oneDNN's error for an operation that a processor lacks, such as a convolution in half precision."""
+
 
 def say_line(line: str) -> None:
     """Print a line and flush it, so that a log shows it at once."""
@@ -172,6 +175,11 @@ def run_stage(states: States, name: str, say: Callable[[str], None]) -> None:
     except Exception as error:
         # TensorFlow turns an error of a loading thread into its own error, which keeps only the text.
         found = re.search(r"^wsseg\.errors\.InputError: (.+)$", str(error), re.MULTILINE)
+        if found is None and NO_KERNEL in str(error) and recipe.precision != "float32":
+            raise InputError(
+                f"stage `{name}`: this processor has no operation for `precision: {recipe.precision}`; use "
+                "`precision: float32`, or a GPU"
+            ) from error
         if found is None:
             raise
         raise InputError(found[1]) from error
