@@ -270,3 +270,17 @@ def test_maps_go_with_their_masks(coded, margin):
             np.testing.assert_array_equal(columns, np.broadcast_to(expected, columns.shape))
             turned.add(mirrored)
     assert turned == {True, False}
+
+
+def test_batches_are_float32_whatever_the_networks_compute_in(tmp_path):
+    """Random erasing mixes images with a float32 colour, so a flip in half precision ended the run."""
+    import keras
+
+    dataset = coded_dataset(tmp_path)
+    config = TrainingConfig(crop=16, long_side=(16, 24), batch_size=2, jitter=0.2)
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        (images, valid), _ = next(iter(TrainingBatches(dataset, config, seed=1, erase=0.5).epoch(0)))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert images.dtype == valid.dtype == "float32"

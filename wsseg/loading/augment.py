@@ -160,7 +160,7 @@ def flip_layer(kind: str, seed: int):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # importing keras-cv causes deprecation warnings
         from keras_cv import layers
-    return layers.RandomFlip(FLIPS[kind], seed=seed)
+    return layers.RandomFlip(FLIPS[kind], seed=seed, dtype="float32")
 
 
 def erase(image: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
