@@ -33,7 +33,7 @@ from wsseg.supervision.splits import Splits
 LIBRARIES = ("wsseg", "tensorflow", "keras", "keras-cv", "numpy", "numba", "pydensecrf2", "scikit-image")
 
 NO_KERNEL = "could not create a primitive"
-"""Words of oneDNN's error for an operation that a processor lacks, such as a convolution in half precision."""
+"""Words of oneDNN's error for an operation that it lacks or must not use, as under ONEDNN_MAX_CPU_ISA=AVX2."""
 
 
 def say_line(line: str) -> None:
@@ -177,8 +177,8 @@ def run_stage(states: States, name: str, say: Callable[[str], None]) -> None:
         found = re.search(r"^wsseg\.errors\.InputError: (.+)$", str(error), re.MULTILINE)
         if found is None and NO_KERNEL in str(error) and recipe.precision != "float32":
             raise InputError(
-                f"stage `{name}`: this processor has no operation for `precision: {recipe.precision}`; use "
-                "`precision: float32`, or a GPU"
+                f"stage `{name}`: oneDNN has no operation for `precision: {recipe.precision}` here "
+                "(ONEDNN_MAX_CPU_ISA, if set, may forbid it); use `precision: float32`, or a GPU"
             ) from error
         if found is None:
             raise
