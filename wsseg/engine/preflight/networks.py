@@ -2,6 +2,7 @@
 
 import functools
 import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from wsseg.errors import InputError, nearest
@@ -46,18 +47,38 @@ def check_detector(splits: Splits) -> None:
             raise InputError(
                 f"`ceiling: true` needs instances, and no image of split `{train.split}` has them"
             )
-    further = [o for o in detectors.options_of(config.network) if o not in (*OWN_OPTIONS[:2], *SET_BY_STAGE)]
-    for option in config.options:
-        if option in OWN_OPTIONS[:2]:
-            raise InputError(f"`detect.options.{option}`: write `detect.{option}` instead")
-        if option in SET_BY_STAGE:
-            raise InputError(f"`detect.options.{option}` is set by the stage itself; remove it")
-        if option not in further:
-            raise InputError(
-                f"`detect.options`: `{config.network}` has no option `{option}`; {nearest(option, further)}"
-            )
+    takes = detectors.options_of(config.network)
+    check_options("detect", config.network, config.options, takes, OWN_OPTIONS[:2])
     options = built_with(recipe, "detect") | {"input_size": [config.crop] * 2}
     sizes_of("detect", config.network, json.dumps(options | config.options, default=str))
+
+
+def check_options(
+    section: str, network: str, options: Iterable[str], takes: Iterable[str], own: Sequence[str]
+) -> None:
+    """Raise an error if a network lacks an option of `options` in a section, or if the option stands elsewhere.
+
+    Args:
+        section: Section of the recipe: classify, segment or detect.
+        network: Name of the network.
+        options: Names of the given options.
+        takes: Names of the options that the network takes.
+        own: Names of those that are options of the section itself.
+
+    Raises:
+        InputError: The message names the option.
+    """
+    further = [option for option in takes if option not in (*own, *SET_BY_STAGE)]
+    for option in options:
+        if option in own:
+            raise InputError(f"`{section}.options.{option}`: write `{section}.{option}` instead")
+        if option in SET_BY_STAGE:
+            raise InputError(f"`{section}.options.{option}` is set by the stage itself; remove it")
+        if option not in further:
+            hint = (
+                nearest(option, further) if further else f"it has only the options of the section `{section}`"
+            )
+            raise InputError(f"`{section}.options`: `{network}` has no option `{option}`; {hint}")
 
 
 def built_with(recipe: Recipe, section: str) -> dict[str, Any]:

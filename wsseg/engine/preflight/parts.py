@@ -2,7 +2,14 @@
 
 import json
 
-from wsseg.engine.preflight.networks import OWN_OPTIONS, SET_BY_STAGE, built_with, check_detector, sizes_of
+from wsseg.engine.preflight.networks import (
+    OWN_OPTIONS,
+    SET_BY_STAGE,
+    built_with,
+    check_detector,
+    check_options,
+    sizes_of,
+)
 from wsseg.engine.preflight.supervision import check_supervision
 from wsseg.errors import InputError, nearest
 from wsseg.recipe import Recipe
@@ -62,16 +69,8 @@ def check_classifier(splits: Splits) -> None:
 
     recipe = splits.recipe
     config, localize = recipe.classify, recipe.localize
-    further = [o for o in classifiers.options_of(config.head) if o not in (*OWN_OPTIONS[:3], *SET_BY_STAGE)]
-    for option in config.options:
-        if option in OWN_OPTIONS[:3]:
-            raise InputError(f"`classify.options.{option}`: write `classify.{option}` instead")
-        if option in SET_BY_STAGE:
-            raise InputError(f"`classify.options.{option}` is set by the stage itself; remove it")
-        if option not in further:
-            raise InputError(
-                f"`classify.options`: `{config.head}` has no option `{option}`; {nearest(option, further)}"
-            )
+    takes = classifiers.options_of(config.head)
+    check_options("classify", config.head, config.options, takes, OWN_OPTIONS[:3])
     own = load(classifiers.CLASSIFIERS, config.head, "classifier").explainers
     # Other explainers, such as grad_cam, explain any head; for `acol` they explain the branch that gives the scores.
     if localize.explainer in ("acol", "cam", "seam") and localize.explainer not in own:
@@ -84,7 +83,7 @@ def check_classifier(splits: Splits) -> None:
             f"{localize.explainer}` scales each map separately; remove `localize.absent`, or try cam"
         )
     stride = localize.output_stride
-    if "rate" in further and stride is not None and stride > config.output_stride:
+    if "rate" in takes and stride is not None and stride > config.output_stride:
         raise InputError(
             f"`localize.output_stride` ({stride}) must be at most `classify.output_stride` ({config.output_stride}) "
             f"with `classify.head: {config.head}`, whose 3x3 convolutions were trained at that output stride"
@@ -193,14 +192,7 @@ def check_segmenter(recipe: Recipe) -> None:
                 f"`segment.{option}`: `{config.network}` has no such option; remove it"
                 + (f"; `segment.options` can hold {', '.join(further)}" if further else "")
             )
-    for option in config.options:
-        if option in OWN_OPTIONS:
-            raise InputError(f"`segment.options.{option}`: write `segment.{option}` instead")
-        if option in SET_BY_STAGE:
-            raise InputError(f"`segment.options.{option}` is set by the stage itself; remove it")
-        if option not in takes:
-            hint = nearest(option, further) if further else "it has only the options of the section `segment`"
-            raise InputError(f"`segment.options`: `{config.network}` has no option `{option}`; {hint}")
+    check_options("segment", config.network, config.options, takes, OWN_OPTIONS)
     if config.weights == "classifier" and "backbone" not in takes:
         raise InputError(
             f"`segment.weights: classifier`: `{config.network}` has its own encoder, which a classifier's "
