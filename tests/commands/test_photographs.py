@@ -226,3 +226,18 @@ def test_a_model_of_any_size_gets_the_photographs_shape(photos, monkeypatch):
     explain(photos / "a.png", LoadedModel(model, preprocess), ["grad_cam"], top=1)
     explain(photos / "b.jpg", LoadedModel(model, preprocess), ["grad_cam"], top=1)
     assert seen == [(1, 64, 96, 3), (1, 96, 64, 3)]
+
+
+def test_a_photograph_is_never_overwritten(tmp_path, capsys):
+    """It is refused before a model is loaded, also where the folder is written in another way."""
+    photograph = tmp_path / "photo.png"
+    Image.new("RGB", (8, 8)).save(photograph)
+    before = photograph.read_bytes()
+    for out in (tmp_path, tmp_path / "other" / ".."):
+        (tmp_path / "other").mkdir(exist_ok=True)
+        assert main(["explain", str(photograph), "--model", "none.keras", "--out", str(out)]) == 2
+        assert (
+            "photo.png, which a picture of that name would overwrite; choose another"
+            in capsys.readouterr().err
+        )
+    assert photograph.read_bytes() == before

@@ -1,6 +1,8 @@
 """`wsseg explain`: what a classifier sees in photographs, as pictures."""
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
 from wsseg.commands.class_names import read_class_names
 from wsseg.commands.photographs import load_classifier, look
@@ -13,6 +15,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the top classes and write a picture for each photograph; a broken one is reported, not fatal."""
     if arguments.top < 1:
         raise InputError(f"--top must be at least 1; got {arguments.top}")
+    check_overwriting(arguments.photographs, arguments.out)
     try:
         arguments.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -48,3 +51,17 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(
             f"{len(failed)} of {len(arguments.photographs)} photographs left out:\n  " + "\n  ".join(failed)
         )
+
+
+def check_overwriting(photographs: Sequence[Path], out: Path) -> None:
+    """Raise an error if a picture could take the place of a photograph; pictures are PNG files.
+
+    Raises:
+        InputError: The message names the photograph and another folder.
+    """
+    for photograph in photographs:
+        if photograph.suffix.lower() == ".png" and photograph.parent.resolve() == out.resolve():
+            raise InputError(
+                f"--out {out} is the folder of {photograph}, which a picture of that name would overwrite; choose "
+                f"another folder, such as {out / 'explanations'}"
+            )
