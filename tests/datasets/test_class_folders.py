@@ -253,7 +253,7 @@ def test_colours_and_transparency_are_no_gray_levels(tmp_path):
     red[..., 0] = 255
     Image.fromarray(red).save(tmp_path / "a/1.png")
     Image.fromarray(np.dstack([white, red[..., 1]])).save(tmp_path / "a/2.png")
-    Image.fromarray(white).save(tmp_path / "a/3.png")
+    Image.fromarray(np.dstack([white, white[..., 0]])).save(tmp_path / "a/3.png")  # opaque
     Image.fromarray(np.full((16, 20), 40000, np.uint16)).save(tmp_path / "a/4.png")
     dataset = opened(tmp_path, masks=BESIDE)
     for record, message in zip(dataset, ("has colours", "has transparent pixels"), strict=False):

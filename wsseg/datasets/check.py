@@ -84,7 +84,8 @@ def check(
         name: Name of the dataset, a key of `DATASETS`; None to detect it by the files.
         splits: Splits to check; None for all that have annotations.
         options: Options of the dataset, including `classes`.
-        fast: Decode no image and no mask: only report which files exist, and count images and labels.
+        fast: Decode no image and no mask, but a few that show which options a folder needs: only report which files
+            exist, and count images and labels.
         say: Function that receives the report, one piece of text at a time.
 
     Raises:

@@ -86,10 +86,10 @@ def _is_nothing(name: str) -> bool:
 
 def _found_masks(tree: ClassTree) -> tuple[str, list[PurePosixPath]] | None:
     """Return the path of masks that the most images have, and these masks; None if there are none."""
+    there = tree.mask_files | {file.path for file in tree.files}
     masks_of: dict[str, dict[ClassFile, PurePosixPath]] = defaultdict(dict)
     for text in (*_beside(tree), *_twins(tree), *_in_folders(tree)):
         pattern = MaskPattern(text)
-        there = tree.mask_files | {file.path for file in tree.files}
         for file in tree.files:
             mask = pattern.mask_of(file.path, file.folder)
             if mask in there and mask != file.path and not pattern.can_be(file.path):
