@@ -251,7 +251,10 @@ def test_folders_of_classes(tmp_path):
     assert text.startswith(
         f"{tmp_path}: class_folders\nsplits: all\noptions found:\n  nothing: [good]   # proposed"
     )
-    assert "all: 5 images, 5 with masks, 0 with instances, 1 without a label" in text
+    assert (
+        "all: 5 images, 4 with masks, 0 with instances, 1 without a label, 1 scored as background only without a mask\n"
+        in text
+    )
     shares = text.partition("share of an image")[2]
     assert row(shares, "crack") == ["3", "1.56", "%", "3.12", "%", "12.50", "%"]
     assert row(shares, "ok")[1:] == ["1", "100.00", "%", "100.00", "%", "100.00", "%"]

@@ -430,6 +430,18 @@ def test_a_photograph_and_a_copy_of_it_are_not_told_apart_by_guess(tmp_path):
         refuse(root, r"a/1\.bmp and 1\.png have the same name; if one is the mask of the other")
 
 
+def test_even_gray_photographs_are_no_masks(tmp_path):
+    """All their levels are near the brightest one, as in a mask, but they have no black."""
+    rng = np.random.default_rng(0)
+    for name in ("a/1", "b/2"):
+        write_levels(tmp_path / f"{name}.jpg", rng.integers(118, 126, (16, 20)))
+        write_levels(tmp_path / f"{name}.png", np.repeat([[0, 255]], [12, 8], axis=1).repeat(16, 0))
+    assert detect(tmp_path).options(tmp_path)["masks"] == BESIDE
+    for name in ("a/1", "b/2"):  # an object all over the image
+        write_levels(tmp_path / f"{name}.png", np.full((16, 20), 255))
+    assert detect(tmp_path).options(tmp_path)["masks"] == BESIDE
+
+
 def test_the_level_that_is_proposed(tmp_path):
     def level(*values):
         write(tmp_path, "a/1.jpg", "b/2.jpg", size_hw=(1, len(values)))

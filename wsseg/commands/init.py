@@ -99,7 +99,7 @@ def recipe_text(root: Path, layout: Layout, opened: list[Dataset], options: dict
         long_side: Median long side of the images, in pixels.
     """
     train, val = opened
-    masks = [sum(record.mask is not None for record in dataset) for dataset in opened]
+    masks = [sum(record.mask not in (None, record.image) for record in dataset) for dataset in opened]
     name = yaml.safe_dump({"name": re.sub(r"[^\w.-]+", "_", root.name) or RECIPE})
     file = built_in.FOLDER / f"{RECIPE}.yaml"
     body = file.read_text().partition(f"\nname: {RECIPE}\n")[2]

@@ -39,6 +39,7 @@ class SplitCheck:
     Attributes:
         images: Number of images in the dataset, without those set aside.
         masks: Number of images with a mask.
+        without_object: Number of these that have no file of a mask, as they are known to hold background only.
         instances: Number of images with instances.
         labelled: Class -> number of images with its label.
         unlabelled: Number of images without a label.
@@ -54,6 +55,7 @@ class SplitCheck:
 
     images: int = 0
     masks: int = 0
+    without_object: int = 0
     instances: int = 0
     unlabelled: int = 0
     labelled: Counter = field(default_factory=Counter)
@@ -147,6 +149,7 @@ def check_split(dataset: Dataset, fast: bool = False) -> SplitCheck:
         found.add_broken("set aside", what, why)
     for record in dataset:
         found.masks += record.mask is not None
+        found.without_object += record.mask == record.image
         found.instances += record.instances is not None
         found.labelled.update(record.labels)
         found.unlabelled += not record.labels
@@ -210,8 +213,11 @@ def _check_record(dataset: Dataset, record: Record) -> SplitCheck:
 def described(found: SplitCheck, dataset: Dataset) -> str:
     """Return the report on a split as text: counts, tables of the classes, and the first problems of each kind."""
     images = f"{found.images:,} image{'s' if found.images != 1 else ''}"
-    lines = [f"{dataset.split}: {images}, {found.masks:,} with masks, {found.instances:,} with instances"]
+    files = found.masks - found.without_object
+    lines = [f"{dataset.split}: {images}, {files:,} with masks, {found.instances:,} with instances"]
     lines[0] += f", {found.unlabelled:,} without a label" if found.unlabelled else ""
+    if found.without_object:
+        lines[0] += f", {found.without_object:,} scored as background only without a mask"
     lines += _table(found, dataset)
     lines += _share_table(found, dataset)
     lines += _few(found, dataset)
