@@ -64,8 +64,8 @@ def class_folders(
             image's: `'{folder}/{name}.png'`, `'{folder}/../GT/{name}.png'`, `'masks/{class}/{name}_mask.png'`. A file
             that fits it is never taken for an image.
         mask_level: Gray level in 0..254; pixels above it belong to the class of the image's folder.
-        allow_empty_masks: Whether an image of an object's class is scored as background only if its mask has no pixel
-            above the level.
+        allow_empty_masks: Whether to accept a mask without a pixel above the level in the folder of an object. Its
+            image is then scored as background only; otherwise it is not scored.
         splits: `folders` (as the folders of splits say), `drawn` (by the hash of the file name, see
             `wsseg.datasets.stratified_split`), or `auto`: folders if there are two folders of splits at least.
         val_share: Share of the images of each class in `val` if the splits are drawn, in [0, 1).
