@@ -206,6 +206,8 @@ def test_coco_with_objects_left_out_is_in_order(tmp_path):
     objects = [
         {"id": 1, "image_id": 42, "category_id": 18, "bbox": [2, 2, 4, 4], "segmentation": [square], "iscrowd": 0},
         {"id": 2, "image_id": 42, "category_id": 18, "bbox": [2, 2, 4, 0], "segmentation": [square], "iscrowd": 0},
+        {"id": 4, "image_id": 42, "category_id": 18, "bbox": [1, 1, 1, 1], "segmentation": [], "iscrowd": 0},
+        {"id": 5, "image_id": 43, "category_id": 18, "bbox": [1, 1, 1, 1], "segmentation": [square], "iscrowd": 0},
         {"id": 3, "image_id": 42, "category_id": 18, "bbox": [0, 0, 20, 16], "iscrowd": 1,
          "segmentation": {"size": list(SIZE_HW), "counts": [0, 320]}},
     ]  # fmt: skip
@@ -218,9 +220,14 @@ def test_coco_with_objects_left_out_is_in_order(tmp_path):
     content = {"images": [image], "annotations": objects, "categories": [{"id": 18, "name": "dog"}]}
     (tmp_path / "annotations/instances_val2014.json").write_text(json.dumps(content))
     text = said(tmp_path)
-    assert "coco\nsplits: val" in text and row(text, "dog") == ["1", "5.00", "%", "1"]
-    assert row(text, "ignored") == ["95.00", "%"] and row(text, "crowds") == ["1"]
-    assert "objects left out (1):\n    annotation 2 of image 42: its box [2, 2, 4, 0] has no area" in text
+    assert "coco\nsplits: val" in text and row(text, "dog") == ["1", "5.00", "%", "2"]
+    assert row(text, "ignored") == ["95.00", "%"] and row(text, "crowds") == ["2"]
+    assert "objects left out (1):\n    annotation 5 of image 43: its image is not listed in the file" in text
+    assert "their region is ignored (255) (1):\n    annotation 4 of image 42: it has no segmentation" in text
+    assert (
+        "otherwise than they are written (1):\n    annotation 2 of image 42: its box [2, 2, 4, 0] has no area"
+        in text
+    )
 
 
 def test_a_folder_of_photographs(tmp_path, capsys):

@@ -4,6 +4,7 @@ import pickle
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools import mask as coco_mask
 
 from wsseg import datasets
 from wsseg.artifacts import write_mask
@@ -207,7 +208,7 @@ def test_the_file_is_read_once_and_masks_only_when_asked_for(root, monkeypatch):
     coco_index._read.cache_clear()
     loads, read = json.loads, []
     monkeypatch.setattr(json, "loads", lambda *args, **kwargs: read.append(1) or loads(*args, **kwargs))
-    monkeypatch.setattr("wsseg.datasets.coco_truth.decode_mask", None)  # calling it fails
+    monkeypatch.setattr("wsseg.objects.coco_drawing.decode_mask", None)  # calling it fails
     dataset = datasets.create("coco", root=root)
     datasets.create("coco", root=root)
     assert len(dataset) == 2 and len(read) == 1
@@ -240,43 +241,249 @@ def test_an_earlier_year_and_other_names(root):
     assert len(own) == 2
 
 
-def test_objects_that_cannot_be_used_are_listed(root):
-    bad = {
-        31: annotation(31, 285, 1, (3, 3, 0, 2)),
-        32: annotation(32, 285, 1, (3, 3, 2, 0)),
-        33: annotation(33, 285, 1, (30, 3, 2, 2)),
-        34: annotation(34, 285, 1, (3, 3, 2, 2), [[1, 1, 2, 2]]),
-        35: annotation(35, 285, 1, (3, 3, 2, 2), [[1, 1, 2, 2, 3, 3, 4]]),
-        36: annotation(36, 285, 1, (3, 3, 2, 2), [["a", 1, 2, 2, 3, 3]]),
-        37: annotation(37, 285, 1, (3, 3, 2, 2), {"size": [10, 6], "counts": [60]}),
-        38: annotation(38, 285, 1, (3, 3, 2, 2), {"size": [6, 10], "counts": [50, 9]}),
-        39: annotation(39, 285, 1, (3, 3, 2, 2), []),
-        40: annotation(40, 285, 1, (3, 3, float("nan"), 2)),
-        41: annotation(41, 77, 1, (3, 3, 2, 2)),
-        42: annotation(42, 285, 1, (3, 3, 2, 2), [[float("nan"), 1, 2, 2, 3, 3]]),
-    }
-    changed(root, lambda content: content["annotations"].extend(bad.values()))
+def with_annotations(root, *more):
+    """Open the split with these annotations beside the others, which leave (3, 3) of image 285 background."""
+    changed(root, lambda content: content["annotations"].extend(more))
+    return datasets.create("coco", root=root)
+
+
+PERSON_BOX = (2, 1, 4, 3)
+"""A box in image 285, apart from its stop sign."""
+
+WITHOUT_OUTLINE = {
+    "one segment": ([[1, 1, 2, 2]], "at least three corners"),
+    "an odd number": ([[1, 1, 2, 2, 3, 3, 4]], "at least three corners"),
+    "a word": ([["a", 1, 2, 2, 3, 3]], "at least three corners"),
+    "a broken polygon beside a good one": ([[2, 1, 4, 1, 4, 3], [1, 1, 2, 2, 3]], "at least three corners"),
+    "width and height exchanged": ({"size": [10, 6], "counts": [60]}, r"the image's size [6, 10]"),
+    "runs too short": ({"size": [6, 10], "counts": [50, 9]}, "do not add up to 6 x 10"),
+    "runs of nothing": ({"size": [6, 10], "counts": [60]}, "cover no pixel"),
+    "runs that are no text": ({"size": [6, 10], "counts": "zzz\x7f"}, "cannot be read"),
+    "runs that are words": ({"size": [6, 10], "counts": ["a"]}, "cannot be read"),
+    "no outline": ([], "no segmentation, but others in the file have one"),
+    "null": (None, "no segmentation, but others in the file have one"),
+    "empty polygons": ([[]], "at least three corners"),
+    "not a number": ([[float("nan"), 1, 2, 2, 3, 3]], "not a finite number"),
+    "far away": ([[1, 1, 1e9, 2, 3, 3]], "far outside the image"),
+    "a line": ([[2, 1, 5, 1, 3, 1]], "a line, without an area"),
+    "a number": (7, "do not have the image's size"),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_OUTLINE)
+def test_an_object_without_a_usable_outline_keeps_its_label_and_its_box_is_ignored(root, name):
+    outline, reason = WITHOUT_OUTLINE[name]
+    dataset = with_annotations(root, annotation(31, 285, 1, PERSON_BOX) | {"segmentation": outline})
+    assert dataset[1].labels == ("person", "stop sign") and dataset.left_out == {}
+    assert list(dataset.ignored) == ["annotation 31 of image 285"]
+    assert reason in dataset.ignored["annotation 31 of image 285"]
+    expected = np.zeros(SIZE_HW, np.uint8)
+    expected[3:, 8:] = 2
+    expected[1:4, 2:6] = 255
+    assert dataset.read_mask(dataset[1]).tolist() == expected.tolist()
+    found = dataset.read_instances(dataset[1])
+    assert found.crowd.tolist() == [False, True] and (found.masks[1] == (expected == 255)).all()
+    assert dataset.read_boxes(dataset[1]).boxes_xyxy.tolist() == [[8, 3, 10, 6], [2, 1, 6, 4]]
+    assert dataset.read_boxes(dataset[1]).crowd.tolist() == [False, False]  # its box is good
+
+
+@pytest.mark.parametrize(
+    "bbox", [None, [], [3, 3, 0, 2], [3, 3, 2, -1], ["x", 3, 2, 2], [3, 3, 2], [3, 3, 1e999, 2]]
+)
+def test_without_outline_and_box_the_rest_of_the_image_is_ignored(root, bbox):
+    dataset = with_annotations(root, annotation(31, 285, 1, PERSON_BOX) | {"segmentation": [], "bbox": bbox})
+    assert dataset[1].labels == ("person", "stop sign") and len(dataset.ignored) == 1
+    expected = np.full(SIZE_HW, 255, np.uint8)
+    expected[3:, 8:] = 2
+    assert dataset.read_mask(dataset[1]).tolist() == expected.tolist()
+    assert dataset.read_boxes(dataset[1]).crowd.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("bbox", [None, [], [3, 3, 0, 2], [30, 3, 2, 2], "3 3 2 2"])
+def test_a_missing_box_is_that_of_the_outline(root, bbox):
+    for outline in ([box(*PERSON_BOX)], {"size": list(SIZE_HW), "counts": runs_of(drawn_box(PERSON_BOX))}):
+        dataset = with_annotations(
+            root, annotation(31, 285, 1, PERSON_BOX) | {"segmentation": outline, "bbox": bbox}
+        )
+        found = dataset.read_instances(dataset[1])
+        assert found.boxes_xyxy.tolist() == [[8, 3, 10, 6], [2, 1, 6, 4]] and found.masks[1].sum() == 12
+        assert dataset.left_out == dataset.ignored == {} and len(dataset.remarks) == bool(bbox)
+
+
+def drawn_box(bbox):
+    mask = np.zeros(SIZE_HW, np.uint8)
+    mask[bbox[1] : bbox[1] + bbox[3], bbox[0] : bbox[0] + bbox[2]] = 1
+    return mask
+
+
+@pytest.mark.parametrize(
+    "outline",
+    [
+        box(*PERSON_BOX),
+        [[2, 1], [6, 1], [6, 4], [2, 4]],
+        [[[2, 1], [6, 1], [6, 4], [2, 4]]],
+        [[str(value) for value in box(*PERSON_BOX)]],
+        [box(*PERSON_BOX), [1, 1]],
+        [box(*PERSON_BOX), [1, 1, 2, 2], []],
+        {"size": ["6", 10.0], "counts": [float(run) for run in runs_of(drawn_box(PERSON_BOX))]},
+        {
+            "size": [6, 10],
+            "counts": coco_mask.encode(np.asfortranarray(drawn_box(PERSON_BOX)))["counts"].decode(),
+        },
+    ],
+)
+def test_outlines_that_are_written_otherwise(root, outline):
+    """Twelve pixels, as pycocotools draws the rectangle in its usual form."""
+    usual = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects([box(*PERSON_BOX)], *SIZE_HW)))
+    dataset = with_annotations(root, annotation(31, 285, 1, PERSON_BOX) | {"segmentation": outline})
+    assert ((dataset.read_mask(dataset[1]) == 1) == usual).all() and usual.sum() == 12
+    assert dataset.ignored == dataset.left_out == {}
+
+
+def test_ids_and_boxes_that_are_written_otherwise(root):
+    def rewrite(content):
+        content["images"][1].update(id="285", height="6", width=10.0)
+        content["annotations"][3].update(
+            image_id=285.0, category_id="13", bbox=["8", "3.0", 6, 9], iscrowd="0", id=None
+        )
+        content["annotations"][0].pop("id")
+
+    plain = datasets.create("coco", root=root)
+    expected = [plain.read_instances(record) for record in plain]
+    changed(root, rewrite)
     dataset = datasets.create("coco", root=root)
-    assert dataset[1].labels == ("stop sign",)
-    reasons = {int(name.split()[1]): reason for name, reason in dataset.left_out.items()}
-    assert set(reasons) == set(bad)
-    assert "no area" in reasons[31] and "no area" in reasons[32] and "outside the image" in reasons[33]
-    assert all("three corners" in reasons[number] for number in (34, 35, 36))
-    assert "do not have the image's size [6, 10]" in reasons[37] and "do not add up" in reasons[38]
-    assert "no segmentation" in reasons[39] and "`bbox` must be" in reasons[40]
-    assert "not listed in the file" in reasons[41] and "not a finite number" in reasons[42]
+    assert [record.labels for record in dataset] == [record.labels for record in plain]
+    for record, true in zip(dataset, expected, strict=True):
+        found = dataset.read_instances(record)
+        assert (found.masks == true.masks).all() and found.boxes_xyxy.tolist() == true.boxes_xyxy.tolist()
+        assert found.crowd.tolist() == true.crowd.tolist()
+    assert dataset.ignored == dataset.left_out == dataset.remarks == {}
 
 
-def test_a_compressed_mask_that_is_garbage(root):
-    def break_it(content):
-        content["annotations"][3].update(segmentation={"size": list(SIZE_HW), "counts": "zzz\x7f"})
+def test_what_lies_outside_its_image_or_has_none_is_left_out(root):
+    dataset = with_annotations(
+        root,
+        annotation(33, 285, 1, (30, 3, 2, 2)),
+        annotation(34, 285, 1, (30, 3, 2, 2)) | {"bbox": None},
+        annotation(35, 285, 1, (30, 3, 2, 2)) | {"segmentation": []},
+        annotation(41, 77, 1, (3, 3, 2, 2)),
+    )
+    assert dataset[1].labels == ("stop sign",) and dataset.ignored == {}
+    assert [reason.partition(" lies")[0] for reason in dataset.left_out.values()] == [
+        "its outline", "its outline", "its box [30, 3, 2, 2]", "its image is not listed in the file",
+    ]  # fmt: skip
 
-    changed(root, break_it)
+
+def test_ids_that_appear_twice(root):
+    copy, other = annotation(13, 285, 13, (8, 3, 6, 9)), annotation(13, 285, 1, PERSON_BOX)
+    dataset = with_annotations(root, copy, other)
+    assert len(dataset.read_instances(dataset[1])) == 2 and dataset[1].labels == ("person", "stop sign")
+    assert list(dataset.left_out.values()) == ["it is an exact copy of another annotation with its id"]
+    assert len(dataset.remarks) == 2  # the two that are kept
+    content = instances()
+    content["images"].append(content["images"][0])
+    write(root, content)
+    assert len(datasets.create("coco", root=root, allow_unlabelled=True)) == 3
+
+
+BRUSH = {"size": list(SIZE_HW), "counts": runs_of(drawn_box(PERSON_BOX))}
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_object"),
+    [
+        ({"category_id": 13}, True),  # all of its category are marked
+        ({"category_id": 1}, False),  # others of its category are not
+        ({"category_id": 1, "attributes": {"occluded": False}}, True),  # as CVAT writes it
+        ({"category_id": 13, "id": 900100000285}, False),  # COCO's own
+    ],
+)
+def test_masks_painted_with_a_brush_are_told_from_crowds(root, entry, is_object):
+    content = instances()
+    content["annotations"][3] = annotation(50, 285, 13, PERSON_BOX, BRUSH, iscrowd=1) | entry
+    write(root, content)
     dataset = datasets.create("coco", root=root)
-    with pytest.raises(InputError, match=r"instances_train2017\.json: an object of image `000000000285`: "):
-        dataset.read_mask(dataset[1])
-    with pytest.raises(InputError, match=r"instances_train2017\.json: an object"):
-        dataset.read_instances(dataset[1])
+    assert dataset.read_instances(dataset[1]).crowd.tolist() == [not is_object]
+    assert dataset.read_mask(dataset[1])[2, 3] == (1 + (entry["category_id"] == 13) if is_object else 255)
+    assert len(dataset.remarks) == is_object and dataset[1].labels
+    assert dataset.read_instances(dataset[0]).crowd.tolist() == [False, False, True]  # COCO's own crowd stays
+    content["annotations"].append(
+        annotation(51, 285, 90, PERSON_BOX, BRUSH)
+    )  # run lengths that are not marked
+    write(root, content)
+    dataset = datasets.create("coco", root=root)
+    assert dataset.read_instances(dataset[1]).crowd.tolist() == [True, False] and dataset.remarks == {}
+
+
+def test_a_file_of_labels_alone(root):
+    def bare(content):
+        for entry in content["annotations"]:
+            for key in ("bbox", "segmentation", "area"):
+                del entry[key]
+
+    changed(root, bare)
+    dataset = datasets.create("coco", root=root)
+    assert [record.labels for record in dataset] == [("person", "toothbrush"), ("stop sign",)]
+    assert [(record.mask, record.instances) for record in dataset] == [(None, None)] * 2
+    assert not dataset.knows_boxes and dataset.ignored == dataset.left_out == {}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_byte_order_marks(root, encoding):
+    path = root / "annotations/instances_train2017.json"
+    path.write_bytes(path.read_text().encode(encoding))
+    assert len(datasets.create("coco", root=root)) == 2
+    path.write_bytes(json.dumps(instances()).encode().replace(b"person", b"p\xe9ch\xe9"))
+    with pytest.raises(InputError, match=r"train2017\.json is not valid JSON .*save it in UTF-8"):
+        datasets.create("coco", root=root)
+
+
+def test_a_heading_of_categories_is_no_class(root):
+    """Roboflow's files begin with a category of the project's name, which no object has."""
+
+    def head(content):
+        for category in content["categories"]:
+            category["supercategory"] = "traffic"
+        content["categories"].append({"id": 0, "name": "traffic", "supercategory": "none"})
+
+    changed(root, head)
+    assert datasets.create("coco", root=root).classes == ("person", "stop sign", "toothbrush")
+    used = with_head = instances()
+    head(with_head)
+    used["annotations"][0]["category_id"] = 0
+    write(root, used)
+    assert datasets.create("coco", root=root).classes == ("traffic", "person", "stop sign", "toothbrush")
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("sub/a.jpg", "train2017/sub/a.jpg"),
+        ("train2017/sub/a.jpg", "train2017/sub/a.jpg"),
+        (r"sub\a.jpg", "train2017/sub/a.jpg"),
+        (r"C:\Users\me\a.jpg", "train2017/a.jpg"),
+        ("/home/me/photos/a.jpg", "train2017/a.jpg"),
+        ("../elsewhere/a.jpg", "elsewhere/a.jpg"),
+    ],
+)
+def test_file_names_with_folders(root, name, place):
+    changed(root, lambda content: content["images"][1].update(file_name=name))
+    (root / place).parent.mkdir(exist_ok=True)
+    (root / "train2017/000000000285.jpg").rename(root / place)
+    dataset = datasets.create("coco", root=root)
+    assert ids(dataset) == ["000000000139", "a"] and dataset[1].image.resolve() == (root / place).resolve()
+    assert (dataset.read_mask(dataset[1])[3:, 8:] == 2).all()
+
+
+def test_images_without_an_id_or_a_name(root):
+    def drop(content):
+        content["images"].append({"file_name": "b.jpg", "height": 6, "width": 10})
+        content["images"].append({"id": 9, "height": 6, "width": 10})
+
+    changed(root, drop)
+    dataset = datasets.create("coco", root=root)
+    assert len(dataset) == 2 and list(dataset.set_aside) == ["b.jpg", "image 9"]
+    assert "no usable `id`" in dataset.set_aside["b.jpg"] and "no `file_name`" in dataset.set_aside["image 9"]
 
 
 def test_boxes_alone(root):
@@ -303,7 +510,7 @@ def test_missing_and_repeated_images(root):
     assert "same name" in dataset.set_aside["000000000285.png"]
     (root / "train2017/000000000285.jpg").unlink()
     with pytest.raises(
-        InputError, match=r"no image of .*instances_train2017\.json can be used: of 3, 3 set aside"
+        InputError, match=r"no image of .*instances_train2017\.json can be used: of 4, 3 set aside"
     ):
         datasets.create("coco", root=root)
 
@@ -340,8 +547,8 @@ def test_a_mask_of_another_size_than_its_image(root):
         ),
         (lambda content: content["annotations"].append(3), "entry of `annotations` has no `image_id`: 3"),
         (lambda content: content["images"][0].pop("width"), "entry of `images` has no `width`"),
-        (lambda content: content["images"][0].update(height="6"), "needs `file_name`, `height` and `width`"),
-        (lambda content: content["images"][0].update(id=285), "image id 285 is not unique"),
+        (lambda content: content["images"][0].update(height="tall"), r"images\[0\]: .* `height` and `width`"),
+        (lambda content: content["images"][0].update(id=285), "images.1.: two images have the id 285"),
         (lambda content: content["categories"][0].update(id=1), "a unique whole number"),
         (lambda content: content["categories"][0].update(name="person"), "names `person` twice"),
     ],
@@ -359,7 +566,7 @@ def test_broken_json_is_named(root, text):
     path = root / "annotations/instances_train2017.json"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(
-        InputError, match=r"instances_train2017\.json (is not valid JSON|must hold a JSON object)"
+        InputError, match=r"instances_train2017\.json (is not valid JSON|is not a COCO annotation file)"
     ):
         datasets.create("coco", root=root)
 

@@ -153,8 +153,13 @@ def check_split(dataset: Dataset, fast: bool = False) -> SplitCheck:
         found.instances += record.instances is not None
         found.labelled.update(record.labels)
         found.unlabelled += not record.labels
-    if dataset.left_out:
-        found.notes["objects left out"] = dict(dataset.left_out)
+    for kind, reasons in (
+        ("objects left out", dataset.left_out),
+        ("objects without a usable outline or box: their region is ignored (255)", dataset.ignored),
+        ("objects read otherwise than they are written", dataset.remarks),
+    ):
+        if reasons:
+            found.notes[kind] = dict(reasons)
     for kind, there in (("mask", found.masks), ("instances", found.instances)):
         if 0 < there < found.images:
             without = (record for record in dataset if getattr(record, kind) is None)

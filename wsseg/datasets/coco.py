@@ -5,18 +5,28 @@
     ROOT/annotations/stuff_SPLITYEAR_pixelmaps/ID.png   masks of stuff in these ids; or directly in ROOT
     ROOT/SPLITYEAR/ID.jpg                          the images; or in ROOT/images
 
-SPLIT is train or val, YEAR is 2017 (118,287 and 5,000 images) or 2014 (82,783 and 40,504).
+SPLIT is train or val, YEAR is 2017 (118,287 and 5,000 images) or 2014 (82,783 and 40,504). Exports of CVAT, Datumaro
+and Roboflow are found by their own names, see `wsseg.datasets.coco_files`.
 
 References:
     Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014; Caesar et al., COCO-Stuff, CVPR 2018.
 """
 
-import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from wsseg.artifacts import IGNORE
+from wsseg.datasets.coco_files import (
+    ROBOFLOW,
+    YEARS,
+    ImageFolder,
+    annotated_splits,
+    annotation_file,
+    of_split,
+    per_split,
+)
 from wsseg.datasets.coco_truth import CocoTruth
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.layout import Layout
@@ -25,7 +35,6 @@ from wsseg.datasets.record import Record
 from wsseg.errors import InputError, nearest
 from wsseg.objects.coco_annotations import CocoIndex, read_index
 
-YEARS = (2017, 2014)
 STUFF_OTHER = "other"
 """The stuff category of all pixels of things; it is the background of a mask of stuff."""
 
@@ -38,21 +47,24 @@ def coco(
     masks: str = "instances",
     other_objects: str = "background",
     allow_unlabelled: bool = False,
-    annotations: str | None = None,
-    images: str | None = None,
+    annotations: str | Mapping[str, str] | None = None,
+    images: str | Mapping[str, str] | None = None,
 ) -> Dataset:
     """Return a split of COCO, or of other data in its format.
 
     Mask id k + 1 is the k-th category (from 0) in order of id, so the ids have no gaps. Image-level labels are the
     categories of an image's annotations, crowds included. Masks of objects are drawn when they are read: a smaller
     object lies in front of a larger one, and a crowd is 255 where there is no object. Parts outside the image are cut
-    off.
+    off. A file of image-level labels alone, without boxes and outlines, gives labels alone.
 
-    Images whose file is missing are set aside, and so is a second file with the same stem. Objects without an area or
-    with a broken outline are listed in `left_out`. Images with none of the classes are not part of the dataset.
+    An object without a usable outline, among others that have one, keeps its label, and its box is 255 where there is
+    no other object; it is listed in `ignored`. Images whose file is missing are set aside, and so is a second file with
+    the same stem. Annotations that are not used at all are listed in `left_out`, those that are read otherwise than
+    they are written in `remarks`; see `wsseg.objects.coco_annotations.read_index`. Images with none of the classes are
+    not part of the dataset.
 
     Args:
-        split: train or val: the part of the file names before the year.
+        split: train or val: the part of the file names before the year. An export of CVAT without subsets is train.
         root: Folder that contains the folder annotations and the folders of images.
         classes: Some category names, in mask-id order; None for all.
         year: 2017 or 2014; None for the latest year with annotations.
@@ -60,8 +72,9 @@ def coco(
             are background and unlabelled pixels are ignored; no instances).
         other_objects: With `classes`, the label of pixels of the other categories: background or ignore.
         allow_unlabelled: Whether to keep images with none of the classes, as COCO's detection scores do.
-        annotations: Annotation file relative to `root`; None for COCO's name.
-        images: Folder of the images relative to `root`; None for COCO's name.
+        annotations: Annotation file relative to `root`, in which `{split}` stands for the split; or one file for each
+            split, such as `{train: a.json, val: b.json}`; None for the names of COCO, CVAT, Datumaro or Roboflow.
+        images: Folder of the images relative to `root`, in the same forms as `annotations`.
 
     Returns:
         The dataset.
@@ -76,10 +89,7 @@ def coco(
         raise InputError(f"`masks` of dataset `coco` must be instances or stuff; got {masks!r}")
     if year is not None and year not in YEARS:
         raise InputError(f"`year` of dataset `coco` must be 2017 or 2014; got {year!r}")
-    name = f"{split}{year or _year(root, split, masks)}"
-    path = root / (annotations or f"annotations/{masks}_{name}.json")
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; {_hint(root, masks)}")
+    path, names = annotation_file(root, split, masks, year, annotations)
     index = read_index(path, segmentations=masks == "instances")
     offered = {
         identity: label
@@ -88,8 +98,9 @@ def coco(
     }
     chosen = tuple(offered.values()) if classes is None else classes
     ids = _mask_ids(offered, chosen, other_objects)
-    folder = _image_folder(root, name if images is None else images)
-    maps = _pixel_maps(root, name) if masks == "stuff" else None
+    listed = [image.file_name for image in index.images.values()]
+    folder = ImageFolder(root, names, of_split("images", images, split), listed)
+    maps = _pixel_maps(root, names[0]) if masks == "stuff" else None
     records, set_aside = _records(index, path, folder, maps, chosen, allow_unlabelled)
     if not records:
         why = f" (first: {next(iter(set_aside.values()))})" if set_aside else ""
@@ -97,10 +108,10 @@ def coco(
             f"no image of {path} can be used: of {len(index.images)}, {len(set_aside)} set aside{why}, the others "
             "have none of the classes"
         )
+    left_out, remarks = index.left_out, index.remarks
     if masks == "stuff":
-        return Dataset(
-            "coco", split, chosen, records, set_aside, _stuff_table(index, ids), left_out=index.left_out
-        )
+        table = _stuff_table(index, ids)
+        return Dataset("coco", split, chosen, records, set_aside, table, left_out=left_out, remarks=remarks)
     truth = CocoTruth(path, ids)
     return Dataset(
         "coco",
@@ -110,48 +121,43 @@ def coco(
         set_aside,
         instance_reader=truth.read_instances,
         mask_reader=truth.read_mask,
-        left_out=index.left_out,
-        box_reader=truth.read_boxes,
+        left_out=left_out,
+        box_reader=truth.read_boxes if index.boxed else None,
+        ignored=index.ignored,
+        remarks=remarks,
     )
-
-
-def annotated_splits(root: Path, masks: str = "instances", year: int | None = None) -> list[str]:
-    """Return the splits with annotations, train first."""
-    for one in YEARS if year is None else (year,):
-        files = (root / "annotations").glob(f"{masks}_*{one}.json")
-        splits = {path.stem.removeprefix(f"{masks}_").removesuffix(str(one)) for path in files}
-        if splits:
-            return sorted(splits, key=lambda split: (split != "train", split))
-    return []
 
 
 def _records(
     index: CocoIndex,
     path: Path,
-    folder: Path,
+    folder: ImageFolder,
     maps: Path | None,
     classes: tuple[str, ...],
     allow_unlabelled: bool,
 ) -> tuple[list[Record], dict[str, str]]:
-    files = _files(folder)
-    map_files = None if maps is None else _files(maps)
-    set_aside = dict.fromkeys(
+    map_files = set() if maps is None else {file.name for file in maps.iterdir()}
+    set_aside = dict(index.unnamed) | dict.fromkeys(
         index.repeated, "another image has the same name, without folder and extension; rename one of the two"
     )
     records: list[Record] = []
-    for identity, image in index.images.items():
+    for stem, identity in index.stems.items():
+        image = index.images[identity]
         present = {index.categories[found.category] for found in image.objects}
         labels = tuple(label for label in classes if label in present)
         if not labels and not allow_unlabelled:
             continue
-        file = folder / image.file_name
-        if image.file_name not in files and not file.is_file():
-            set_aside[identity] = f"image {file} does not exist, but {path.name} lists it"
-        elif map_files is not None:
-            there = f"{identity}.png" in map_files
-            records.append(Record(identity, file, labels, maps / f"{identity}.png" if there else None))
+        file = folder.find(image.file_name)
+        if file is None:
+            set_aside[stem] = (
+                f"image {folder.folder / image.file_name} does not exist, but {path.name} lists it"
+            )
+        elif maps is not None:
+            mask = maps / f"{stem}.png"
+            records.append(Record(stem, file, labels, mask if mask.name in map_files else None))
         else:
-            records.append(Record(identity, file, labels, path if index.segmented else None, path))
+            boxed = path if index.boxed else None
+            records.append(Record(stem, file, labels, path if index.segmented else None, boxed))
     return records, set_aside
 
 
@@ -182,31 +188,6 @@ def _stuff_table(index: CocoIndex, ids: dict[int, int]) -> np.ndarray:
     return table
 
 
-def _year(root: Path, split: str, masks: str) -> int:
-    there = (year for year in YEARS if (root / "annotations" / f"{masks}_{split}{year}.json").is_file())
-    return next(there, YEARS[0])
-
-
-def _hint(root: Path, masks: str) -> str:
-    found = sorted(path.name for path in (root / "annotations").glob("*.json"))
-    if not found:
-        return (
-            f"{root / 'annotations'} holds no JSON file; give the folder that contains annotations as `root`"
-        )
-    return (
-        f"{root / 'annotations'} holds {', '.join(found[:6])}; COCO's test images have no public annotations"
-    )
-
-
-def _image_folder(root: Path, name: str) -> Path:
-    for folder in (root / name, root / "images" / name):
-        if folder.is_dir():
-            return folder
-    raise InputError(
-        f"{root / name} does not exist; it should hold the images (for another folder, set the option `images`)"
-    )
-
-
 def _pixel_maps(root: Path, name: str) -> Path:
     folder = f"stuff_{name}_pixelmaps"
     for found in (root / "annotations" / folder, root / folder):
@@ -217,17 +198,15 @@ def _pixel_maps(root: Path, name: str) -> Path:
     )
 
 
-def _files(folder: Path) -> set[str]:
-    """Return the names in a folder: one listing is much faster than testing 118,000 files one by one."""
-    with os.scandir(folder) as entries:
-        return {entry.name for entry in entries}
+def _splits(root: Path, options: Mapping[str, object]) -> list[str]:
+    return per_split(options) or annotated_splits(
+        root, options.get("masks", "instances"), options.get("year")
+    )
 
 
 LAYOUT = Layout(
     "coco",
-    "annotations/instances_train2017.json (or another year or split)",
-    lambda root: (
-        any((root / "annotations").glob("instances_*.json")) or bool(annotated_splits(root, "stuff"))
-    ),
-    lambda root, options: annotated_splits(root, options.get("masks", "instances"), options.get("year")),
+    f"annotations/instances_train2017.json (or another year or split), or train/{ROBOFLOW}",
+    lambda root: bool(annotated_splits(root) or annotated_splits(root, "stuff")),
+    _splits,
 )

@@ -57,12 +57,16 @@ class Dataset(Sequence[Record]):
         mask_reader: Callable[[Record], np.ndarray] | None = None,
         left_out: Mapping[str, str] | None = None,
         box_reader: Callable[[Record], Instances] | None = None,
+        ignored: Mapping[str, str] | None = None,
+        remarks: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.split = split
         self.classes = tuple(classes)
         self.set_aside: dict[str, str] = dict(set_aside or {})
         self.left_out: dict[str, str] = dict(left_out or {})
+        self.ignored: dict[str, str] = dict(ignored or {})
+        self.remarks: dict[str, str] = dict(remarks or {})
         self._records = tuple(records)
         self._mask_ids = mask_id_table(self.classes, self.classes) if mask_ids is None else mask_ids
         self._instance_reader = instance_reader

@@ -1,15 +1,29 @@
-"""The content of a COCO annotation file: read once, checked, and held in little memory."""
+"""The content of a COCO annotation file: read once, checked, and held in little memory.
 
-import json
-import math
-from array import array
+Datasets and `wsseg evaluate` read annotation files here, so both say the same of a file.
+"""
+
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from wsseg.errors import InputError
+from wsseg.objects.coco_crowds import painted_objects
+from wsseg.objects.coco_outlines import (
+    NO_OUTLINE,
+    Box,
+    box_of,
+    box_of_outline,
+    clipped,
+    compact,
+    outline_of,
+)
+from wsseg.objects.coco_values import id_of, is_marked, number, read_coco_json, stem_of, whole
+
+EXPECTED = "COCO's annotations: {images: [...], annotations: [...], categories: [...]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +32,17 @@ class CocoObject:
 
     Attributes:
         category: Category id.
-        box_xyxy: Left, top, right, bottom in pixels, clipped to the image.
+        box_xyxy: Left, top, right, bottom in pixels, not clipped; None if the file has no usable box or outline.
         crowd: Whether it is a region of many objects.
-        segmentation: Polygons as arrays of x, y, ..., or COCO's run lengths; None if there is none.
+        segmentation: Polygons as arrays of x, y, ..., or COCO's run lengths; None if there is no usable outline.
+        area: Area as stated in the file, in pixels; None if none is stated.
     """
 
     category: int
-    box_xyxy: tuple[float, float, float, float]
+    box_xyxy: Box | None
     crowd: bool
     segmentation: Any
+    area: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +59,45 @@ class CocoIndex:
     """A whole annotation file.
 
     Attributes:
+        path: The file.
         categories: Category id -> name, in order of id.
-        images: Image id (the stem of the image file) -> image, in the order of the annotation file.
-        repeated: File names with the same stem as an earlier image; they are not in `images`.
-        left_out: Annotations that cannot be used, `annotation -> reason`.
+        images: Image id -> image, in the order of the annotation file.
+        stems: Stem of the image file -> image id, for the first image of each stem.
+        repeated: File names with the same stem as an earlier image.
+        unnamed: Images without an id or a file name, `image -> reason`. Those without an id are not in `images`.
+        left_out: Annotations that are not used at all, `annotation -> reason`.
+        ignored: Objects without a usable outline in a file with outlines, or without a usable box in a file of boxes,
+            `annotation -> reason`. Their image keeps their label, and masks are 255 in their box; in the whole image
+            if there is no box either.
+        remarks: Annotations that are read otherwise than they are written, `annotation -> how`.
         segmented: Whether the objects have masks; False for a file of boxes alone.
+        boxed: Whether the objects have boxes; False for a file of image-level labels alone.
     """
 
+    path: Path
     categories: dict[int, str]
-    images: dict[str, CocoImage]
-    repeated: tuple[str, ...]
-    left_out: dict[str, str]
-    segmented: bool
+    images: dict[int | str, CocoImage]
+    stems: dict[str, int | str]
+    repeated: tuple[str, ...] = ()
+    unnamed: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    ignored: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
+    segmented: bool = True
+    boxed: bool = True
 
 
 def read_index(path: Path, segmentations: bool = True) -> CocoIndex:
     """Read an annotation file. The last two files stay in memory, because a run opens its splits several times.
 
-    An annotation is left out, with a reason, if its box has no area or lies outside the image, if a polygon has fewer
-    than three corners, if its run lengths do not fit the image, or if its image is not listed.
+    Numbers may be written as text, and whole numbers as floats. An annotation is left out, with a reason, if its image
+    is not listed, if its box lies outside the image, or if it is an exact copy of another. An object keeps its label
+    but is listed in `ignored` if it has no usable outline: none at all in a file where others have one, fewer than
+    three corners, run lengths that do not fit the image. A missing box is that of the outline. Masks painted with a
+    brush are told from crowds by the rule of `wsseg.objects.coco_crowds`.
+
+    A category that is the supercategory of all others and has no annotation is a heading, as Roboflow writes it, and
+    no class.
 
     Args:
         path: The JSON file: `images`, `annotations`, `categories`.
@@ -73,51 +109,47 @@ def read_index(path: Path, segmentations: bool = True) -> CocoIndex:
     try:
         status = path.stat()
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); expected COCO's annotations") from error
+        raise InputError(f"{path} cannot be read ({error.strerror}); expected {EXPECTED}") from error
     return _read(path, segmentations, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=2)
 def _read(path: Path, segmentations: bool, mtime_ns: int, size: int) -> CocoIndex:
-    try:
-        # A polygon takes a quarter of the memory as an array; COCO's training set has 860,000 objects.
-        content = json.loads(
-            path.read_text(), object_hook=_compact if segmentations else _without_segmentation
-        )
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error})") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not valid JSON ({error}); is the download complete?") from error
+    content = read_coco_json(path, EXPECTED, compact if segmentations else _without_segmentation)
     if not isinstance(content, dict):
-        raise InputError(f"{path} must hold a JSON object with `images`, `annotations` and `categories`")
+        raise InputError(f"{path} is not a COCO annotation file; it must hold a JSON object, {EXPECTED}")
     for part in ("images", "annotations", "categories"):
         if not isinstance(content.get(part), list):
             raise InputError(
-                f"{path} holds no list `{part}`; expected COCO's instances file, with `images`, `annotations` and "
-                "`categories` (image_info files have no annotations)"
+                f"{path} is not a COCO annotation file: it holds no list `{part}`; expected COCO's instances file, "
+                "with `images`, `annotations` and `categories` (image_info files have no annotations)"
             )
-    categories = _categories(path, content["categories"])
-    names, sizes, repeated = _images(path, content["images"])
-    objects, left_out, segmented = _objects(path, content["annotations"], categories, sizes, segmentations)
+    categories = _categories(path, content["categories"], content["annotations"])
+    names, sizes, unnamed = _images(path, content["images"])
+    reader = _Annotations(path, categories, sizes, segmentations)
+    reader.read(content["annotations"])
+    stems: dict[str, int | str] = {}
+    repeated = []
+    for identity, name in names.items():
+        if name and stems.setdefault(stem_of(name), identity) != identity:
+            repeated.append(name)
     images = {
-        PurePosixPath(name).stem: CocoImage(name, sizes[identity], tuple(objects.get(identity, ())))
+        identity: CocoImage(name, sizes[identity], tuple(reader.objects.get(identity, ())))
         for identity, name in names.items()
     }
-    return CocoIndex(categories, images, tuple(repeated), left_out, segmented)
-
-
-def _compact(entry: dict[str, Any]) -> dict[str, Any]:
-    polygons = entry.get("segmentation")
-    if isinstance(polygons, list):
-        entry["segmentation"] = [_as_array(polygon) for polygon in polygons]
-    return entry
-
-
-def _as_array(polygon: Any) -> Any:
-    try:
-        return array("d", polygon)
-    except TypeError:  # not a list of numbers; `_why_no_mask` reports it
-        return polygon
+    return CocoIndex(
+        path,
+        categories,
+        images,
+        stems,
+        tuple(repeated),
+        unnamed,
+        reader.left_out,
+        reader.ignored(),
+        reader.remarks,
+        reader.segmented and segmentations,
+        reader.boxed,
+    )
 
 
 def _without_segmentation(entry: dict[str, Any]) -> dict[str, Any]:
@@ -125,111 +157,178 @@ def _without_segmentation(entry: dict[str, Any]) -> dict[str, Any]:
     return entry
 
 
-def _categories(path: Path, entries: list[Any]) -> dict[int, str]:
+def _categories(path: Path, entries: list[Any], annotations: list[Any]) -> dict[int, str]:
     found: dict[int, str] = {}
+    above: dict[int, Any] = {}
     for entry in entries:
         identity, name = _values(path, "categories", entry, ("id", "name"))
-        if not _whole(identity) or not isinstance(name, str) or identity in found:
+        number_, name = whole(identity), str(name).strip() if isinstance(name, str | int) else ""
+        if number_ is None or not name or number_ in found:
             raise InputError(
-                f"{path}: a category needs a unique whole number as `id` and a `name`; got {entry}"
+                f"{path}: a category needs a unique whole number as `id` and a `name`; got {str(entry)[:120]}"
             )
-        found[identity] = name
+        if name in found.values():
+            raise InputError(f"{path}: `categories` names `{name}` twice; give each category its own name")
+        found[number_] = name
+        above[number_] = entry.get("supercategory")
     if not found:
         raise InputError(f"{path} has no category")
+    if len(found) > 1:
+        used = {whole(entry.get("category_id")) for entry in annotations if isinstance(entry, dict)}
+        for identity in [
+            identity
+            for identity, name in found.items()
+            if above[identity] in (None, "", "none")
+            and identity not in used
+            and all(above[other] == name for other in found if other != identity)
+        ]:
+            del found[identity]
     return dict(sorted(found.items()))
 
 
-def _images(path: Path, entries: list[Any]) -> tuple[dict[Any, str], dict[Any, tuple[int, int]], list[str]]:
-    names: dict[Any, str] = {}
-    sizes: dict[Any, tuple[int, int]] = {}
-    repeated: list[str] = []
-    stems: set[str] = set()
-    for entry in entries:
-        identity, name, height, width = _values(path, "images", entry, ("id", "file_name", "height", "width"))
-        if not (isinstance(name, str) and all(_whole(side) and side > 0 for side in (height, width))):
-            raise InputError(
-                f"{path}: an image needs `file_name`, `height` and `width`; got {str(entry)[:200]}"
-            )
-        if not isinstance(identity, int | str) or identity in sizes:
-            raise InputError(f"{path}: the image id {identity} is not unique; give each image its own id")
-        sizes[identity] = (height, width)
-        stem = PurePosixPath(name).stem
-        if stem in stems:
-            repeated.append(name)
-        else:
-            stems.add(stem)
-            names[identity] = name
-    return names, sizes, repeated
-
-
-def _objects(
-    path: Path,
-    entries: list[Any],
-    categories: Mapping[int, str],
-    sizes: Mapping[Any, tuple[int, int]],
-    segmentations: bool,
-) -> tuple[dict[Any, list[CocoObject]], dict[str, str], bool]:
-    objects: dict[Any, list[CocoObject]] = {}
-    left_out: dict[str, str] = {}
-    # A file without any mask is a file of boxes; if some objects have masks, an object without one is broken.
-    segmented = any(isinstance(entry, dict) and entry.get("segmentation") for entry in entries)
+def _images(
+    path: Path, entries: list[Any]
+) -> tuple[dict[int | str, str], dict[int | str, tuple[int, int]], dict[str, str]]:
+    names: dict[int | str, str] = {}
+    sizes: dict[int | str, tuple[int, int]] = {}
+    unnamed: dict[str, str] = {}
     for row, entry in enumerate(entries):
-        image, category = _values(path, "annotations", entry, ("image_id", "category_id"))
-        name = f"annotation {entry.get('id', row)} of image {image}"
-        if not (_whole(category) and isinstance(image, int | str)):
-            raise InputError(f"{path}: {name} needs one `image_id` and one `category_id`, a whole number")
-        if category not in categories:
+        height, width = map(whole, _values(path, "images", entry, ("height", "width")))
+        if height is None or width is None or min(height, width) <= 0:
             raise InputError(
-                f"{path}: {name} has the category {category}, which is not among `categories` "
-                f"({', '.join(map(str, list(categories)[:8]))} ...)"
+                f"{path}, images[{row}]: an image needs `height` and `width` in pixels; got {str(entry)[:200]}"
             )
-        if image not in sizes:
-            left_out[name] = "its image is not listed in the file"
+        identity, name = id_of(entry.get("id")), entry.get("file_name")
+        name = name if isinstance(name, str) else ""
+        if identity is None:
+            unnamed[name or f"images[{row}]"] = f"{path.name} gives it no usable `id`: {entry.get('id')!r}"
             continue
-        box, why = _box(entry.get("bbox"), sizes[image])
-        segmentation = entry.get("segmentation") or None
-        if box is not None and segmented:
-            why = _why_no_mask(segmentation, sizes[image])
-        if why:
-            left_out[name] = why
-        else:
-            found = CocoObject(category, box, bool(entry.get("iscrowd")), segmentation)
-            objects.setdefault(image, []).append(found)
-    return objects, left_out, segmented and segmentations
+        if identity in sizes:
+            if names[identity] == name and sizes[identity] == (height, width):
+                continue  # the same entry again, as files that were merged have it
+            raise InputError(
+                f"{path}, images[{row}]: two images have the id {identity!r}, so the image id is not unique; "
+                "give each image its own id"
+            )
+        names[identity], sizes[identity] = name, (height, width)
+        if not name:
+            unnamed[f"image {identity}"] = f"{path.name} gives it no `file_name`"
+    return names, sizes, unnamed
 
 
-def _box(bbox: Any, size_hw: tuple[int, int]) -> tuple[tuple[float, float, float, float] | None, str]:
-    """Return left, top, right, bottom clipped to the image, and ""; or None and the reason."""
-    if not (isinstance(bbox, list) and len(bbox) == 4 and all(_number(value) for value in bbox)):
-        return None, f"`bbox` must be [left, top, width, height] in pixels; got {str(bbox)[:60]}"
-    left, top, width, height = bbox
-    if width <= 0 or height <= 0:
-        return None, f"its box {bbox} has no area"
-    right, bottom = min(left + width, size_hw[1]), min(top + height, size_hw[0])
-    left, top = max(left, 0), max(top, 0)
-    if right <= left or bottom <= top:
-        return None, f"its box {bbox} lies outside the image of {size_hw[1]} x {size_hw[0]} (width x height)"
-    return (float(left), float(top), float(right), float(bottom)), ""
+class _Annotations:
+    """The annotations of one file, as they are read one after another."""
 
-
-def _why_no_mask(segmentation: Any, size_hw: tuple[int, int]) -> str:
-    if segmentation is None:
-        return "it has no segmentation, but others in the file have one"
-    if isinstance(segmentation, list):
-        for polygon in segmentation:
-            if not isinstance(polygon, array) or len(polygon) < 6 or len(polygon) % 2:
-                return f"a polygon needs x and y of at least three corners; got {str(polygon)[:60]}"
-            if not all(map(math.isfinite, polygon)):
-                return "a corner of its polygon is not a finite number"
-        return ""
-    if not isinstance(segmentation, dict) or list(segmentation.get("size") or ()) != list(size_hw):
-        return f"its run lengths do not have the image's size {list(size_hw)} (height, width)"
-    counts = segmentation.get("counts")
-    if isinstance(counts, list) and (
-        not all(_whole(run) and run >= 0 for run in counts) or sum(counts) != size_hw[0] * size_hw[1]
+    def __init__(
+        self,
+        path: Path,
+        categories: Mapping[int, str],
+        sizes: Mapping[int | str, tuple[int, int]],
+        segmentations: bool,
     ):
-        return f"its run lengths do not add up to {size_hw[0]} x {size_hw[1]} pixels"
-    return ""
+        self.path, self.categories, self.sizes = path, categories, sizes
+        self.segmentations = segmentations
+        self.objects: dict[int | str, list[CocoObject]] = {}
+        self.left_out: dict[str, str] = {}
+        self.remarks: dict[str, str] = {}
+        self.segmented = self.boxed = False
+        self._without: list[tuple[str, str, str]] = []  # annotations with neither an outline nor a usable box
+        self._box_alone: list[tuple[str, str]] = []  # annotations with a box and no outline
+
+    def read(self, entries: list[Any]) -> None:
+        """Read all annotations."""
+        painted = painted_objects(entries) if self.segmentations else set()
+        ids = Counter(entry.get("id") for entry in entries if isinstance(entry, dict) and _hashable(entry))
+        for row, entry in enumerate(entries):
+            image, category = self._image_and_category(row, entry)
+            given = entry.get("id")
+            name = f"annotation {row if given is None else given} of image {image}"
+            shared = ids[given] if given is not None and _hashable(entry) else 1
+            if shared > 1:
+                name = f"annotation {given} (annotations[{row}]) of image {image}"
+            if image not in self.sizes:
+                self.left_out[name] = "its image is not listed in the file"
+                continue
+            self._add(name, entry, image, category, row in painted, shared)
+
+    def _image_and_category(self, row: int, entry: Any) -> tuple[int | str, int]:
+        image, category = _values(self.path, "annotations", entry, ("image_id", "category_id"))
+        name = f"{self.path}, annotations[{row}]: annotation {entry.get('id', row)} of image {image}"
+        image, category = id_of(image), whole(category)
+        if image is None or category is None:
+            raise InputError(f"{name} needs one `image_id` and one `category_id`, a whole number")
+        if category not in self.categories:
+            raise InputError(
+                f"{name} has the category {category}, which is not among `categories` "
+                f"({', '.join(map(str, list(self.categories)[:8]))} ...)"
+            )
+        return image, category
+
+    def _add(
+        self,
+        name: str,
+        entry: Mapping[str, Any],
+        image: int | str,
+        category: int,
+        painted: bool,
+        shared: int,
+    ) -> None:
+        size_hw = self.sizes[image]
+        box, why_no_box = box_of(entry.get("bbox"))
+        outline, extent, why_no_outline, remark = outline_of(entry.get("segmentation"), size_hw)
+        outside = box is not None and clipped(box, size_hw) is None
+        if outline is not None and (box is None or outside):
+            around = box_of_outline(outline, extent, size_hw)
+            if entry.get("bbox") and clipped(around, size_hw) is not None:
+                why = why_no_box or f"its box {entry['bbox']} lies outside the image"
+                remark = f"{why}; the box around its outline is used"
+            box, outside = around, clipped(around, size_hw) is None
+        if outside:
+            what = "outline" if outline is not None else f"box {entry['bbox']}"
+            self.left_out[name] = (
+                f"its {what} lies outside the image of {size_hw[1]} x {size_hw[0]} (width x height)"
+            )
+            return
+        crowd = is_marked(entry.get("iscrowd")) and not painted
+        area = number(entry.get("area"))
+        area = area if area is not None and area >= 0 else None
+        found = CocoObject(category, box, crowd, outline, area)
+        others = self.objects.setdefault(image, [])
+        if shared > 1 and found in others:
+            self.left_out[name] = "it is an exact copy of another annotation with its id"
+            return
+        others.append(found)
+        self.segmented |= outline is not None
+        self.boxed |= box is not None
+        if outline is None and box is None:
+            self._without.append((name, why_no_outline, why_no_box))
+        elif outline is None:
+            self._box_alone.append((name, why_no_outline))
+        if painted and outline is not None:
+            remark = remark or "it is marked `iscrowd`, but is one object painted with a brush"
+        if shared > 1:
+            remark = remark or f"{shared} annotations have its id; each is read as one of its own"
+        if remark:
+            self.remarks[name] = remark
+
+    def ignored(self) -> dict[str, str]:
+        """Return the objects whose region is ignored, with the reason."""
+        result = {}
+        for name, why in self._box_alone:
+            if self.segmentations and (self.segmented or why != NO_OUTLINE):
+                others = ", but others in the file have one" if why == NO_OUTLINE else ""
+                result[name] = f"{why}{others}"
+        for name, why_no_outline, why_no_box in self._without:
+            if self.segmented or self.boxed:
+                reasons = (
+                    why_no_box if why_no_outline == NO_OUTLINE else f"{why_no_outline}, and {why_no_box}"
+                )
+                result[name] = reasons
+        return result
+
+
+def _hashable(entry: Mapping[str, Any]) -> bool:
+    return isinstance(entry.get("id"), int | float | str | None)
 
 
 def _values(path: Path, part: str, entry: Any, keys: tuple[str, ...]) -> list[Any]:
@@ -237,11 +336,3 @@ def _values(path: Path, part: str, entry: Any, keys: tuple[str, ...]) -> list[An
         if not isinstance(entry, dict) or key not in entry:
             raise InputError(f"{path}: an entry of `{part}` has no `{key}`: {str(entry)[:200]}")
     return [entry[key] for key in keys]
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,183 @@
+"""Where the annotation file and the images of a split of COCO, or of data in its format, are.
+
+    annotations/instances_SPLIT2017.json   SPLIT2017/ or images/SPLIT2017/                    COCO (2017 or 2014)
+    annotations/instances_SPLIT.json       images/SPLIT/, SPLIT/ or images/                   CVAT, Datumaro
+    annotations/instances_default.json     images/default/ or images/: the split train        CVAT without subsets
+    SPLIT/_annotations.coco.json           SPLIT/                                             Roboflow
+
+The split val may also be named valid or validation.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from wsseg.errors import InputError
+from wsseg.objects.coco_values import forward
+
+YEARS = (2017, 2014)
+ROBOFLOW = "_annotations.coco.json"
+ALSO = {"val": ("valid", "validation"), "valid": ("val",), "validation": ("val",)}
+"""Split -> other names of it."""
+
+WHOLE = "default"
+"""Name of the only subset of an export of CVAT whose images were given none."""
+
+PerSplit = str | Mapping[str, str] | None
+"""A path relative to the root, with `{split}` in it where it differs between splits; or split -> path."""
+
+
+def of_split(option: str, given: PerSplit, split: str) -> str | None:
+    """Return the path that an option gives to a split; None if the option is not given.
+
+    Raises:
+        InputError: The option has another form, or no path for the split.
+
+    Example:
+        >>> of_split("images", "{split}/photos", "val"), of_split("images", {"train": "a", "val": "b"}, "val")
+        ('val/photos', 'b')
+    """
+    if given is None or isinstance(given, str):
+        return None if given is None else given.replace("{split}", split)
+    if not isinstance(given, Mapping) or not all(isinstance(path, str) for path in given.values()):
+        raise InputError(
+            f"`{option}` of dataset `coco` must be a path, or a path for each split, such as "
+            f"{{train: a.json, val: b.json}}; got {str(given)[:80]}"
+        )
+    for name in (split, *ALSO.get(split, ())):
+        if name in given:
+            return given[name]
+    raise InputError(
+        f"`{option}` of dataset `coco` has no path for the split `{split}`, only for {', '.join(map(str, given))}"
+    )
+
+
+def annotation_file(
+    root: Path, split: str, masks: str, year: int | None, given: PerSplit
+) -> tuple[Path, list[str]]:
+    """Find the annotation file of a split.
+
+    Returns:
+        The file, and the names that the folder of its images may have, the likeliest first.
+
+    Raises:
+        InputError: There is no such file; the message says what there is.
+    """
+    chosen = of_split("annotations", given, split)
+    names = (split, *ALSO.get(split, ()))
+    dated = [f"{split}{one}" for one in ((year,) if year else YEARS)]
+    if chosen is not None:
+        path = root / chosen
+        if not path.is_file():
+            raise InputError(f"{path} does not exist (`annotations` of dataset `coco`); {_there(root)}")
+        beside = [] if path.parent.name == "annotations" else [os.path.relpath(path.parent, root)]
+        return path, [*dated, *beside, *names]
+    for name in dated:
+        if (path := root / "annotations" / f"{masks}_{name}.json").is_file():
+            return path, [name]
+    if year is None:
+        for name in names:
+            if (path := root / "annotations" / f"{masks}_{name}.json").is_file():
+                return path, [name, "."]
+            if masks == "instances" and (path := root / name / ROBOFLOW).is_file():
+                return path, [name]
+        if split in ("train", WHOLE) and annotated_splits(root, masks) == [WHOLE]:
+            return root / "annotations" / f"{masks}_{WHOLE}.json", [WHOLE, "."]
+    raise InputError(f"{root / 'annotations' / f'{masks}_{dated[0]}.json'} does not exist; {_there(root)}")
+
+
+def annotated_splits(root: Path, masks: str = "instances", year: int | None = None) -> list[str]:
+    """Return the splits with annotations, train first."""
+    stems = {path.stem.removeprefix(f"{masks}_") for path in (root / "annotations").glob(f"{masks}_*.json")}
+    for one in YEARS if year is None else (year,):
+        if splits := {name.removesuffix(str(one)) for name in stems if name.endswith(str(one))}:
+            return _in_order(splits)
+    if year is None and masks == "instances":
+        stems |= {path.parent.name for path in root.glob(f"*/{ROBOFLOW}")}
+    return _in_order({"val" if name in ALSO["val"] else name for name in stems}) if year is None else []
+
+
+def per_split(options: Mapping[str, Any]) -> list[str]:
+    """Return the splits that the options `annotations` or `images` name; none if they name none."""
+    for option in ("annotations", "images"):
+        if isinstance(options.get(option), Mapping):
+            return _in_order(set(map(str, options[option])))
+    return []
+
+
+def _in_order(splits: set[str]) -> list[str]:
+    return sorted(splits, key=lambda split: (split != "train", split))
+
+
+def _there(root: Path) -> str:
+    found = sorted(path.name for path in (root / "annotations").glob("*.json"))
+    found += sorted(f"{path.parent.name}/{ROBOFLOW}" for path in root.glob(f"*/{ROBOFLOW}"))
+    if not found:
+        return (
+            f"{root / 'annotations'} holds no JSON file; give the folder that contains annotations as `root`, or the "
+            "file of each split as `annotations`, such as `annotations: my/{split}.json`"
+        )
+    whole = (
+        "; `default` is the only subset, and is the split train: export the subsets train and val, or give each split "
+        "its file as `annotations`"
+        if found == [f"instances_{WHOLE}.json"]
+        else "; COCO's test images have no public annotations"
+    )
+    return f"{root} holds {', '.join(found[:6])}{whole}"
+
+
+class ImageFolder:
+    """The images of an annotation file.
+
+    Args:
+        root: Root of the dataset.
+        names: Names that the folder may have, the likeliest first.
+        given: Path that the option `images` gives to the split, which then is the only one; or None.
+        listed: File names in the annotation file.
+
+    Raises:
+        InputError: None of the folders exists.
+    """
+
+    def __init__(self, root: Path, names: Sequence[str], given: str | None, listed: Sequence[str]):
+        self.root = root
+        names = names if given is None else [given]
+        folders = [folder for name in names for folder in (root / name, root / "images" / name)]
+        if given is None and (root / "images").is_dir():
+            folders.append(root / "images")
+        there = [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
+        if not there:
+            raise InputError(
+                f"{folders[0]} does not exist; it should hold the images (for another folder, set the option `images`)"
+            )
+        first = listed[:20]
+        for folder in there:
+            self._open(folder)
+            if any(self.find(name) for name in first):
+                return
+        self._open(there[0])
+
+    def _open(self, folder: Path) -> None:
+        self.folder = folder
+        with os.scandir(
+            folder
+        ) as entries:  # one listing is much faster than testing 118,000 files one by one
+            self._names = {entry.name for entry in entries}
+
+    def find(self, file_name: str) -> Path | None:
+        """Return the file of an image; None if there is none.
+
+        It is the file name below the folder, below the root, or as it is if it is absolute; with either kind of slash.
+        Paths of another machine fall back to the last part of the name in the folder.
+        """
+        if file_name in self._names:
+            return self.folder / file_name
+        if not file_name:
+            return None
+        for name in dict.fromkeys((file_name, forward(file_name))):
+            for base in (self.folder, self.root):
+                if (path := base / name).is_file():
+                    return path
+        last = forward(file_name).rpartition("/")[2]
+        return self.folder / last if last in self._names else None
