@@ -19,7 +19,7 @@ SIZE_HW = (16, 20)
 
 def photograph(path):
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(len(path.stem)).integers(0, 256, (*SIZE_HW, 3), np.uint8)
+    pixels = np.random.default_rng(list(path.stem.encode())).integers(0, 256, (*SIZE_HW, 3), np.uint8)
     Image.fromarray(pixels).save(path)
 
 

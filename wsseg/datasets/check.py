@@ -1,5 +1,6 @@
 """Read a whole dataset once and report its content and its faults: `wsseg datasets check`."""
 
+import itertools
 import os
 import statistics
 from collections import Counter
@@ -18,6 +19,7 @@ from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.layout import Layout
 from wsseg.datasets.layouts import detect, layout_of
 from wsseg.datasets.record import Record
+from wsseg.datasets.shared_images import repeated_images, shared_images
 from wsseg.errors import InputError
 from wsseg.image_files import check_image
 from wsseg.progress import bar
@@ -105,6 +107,7 @@ def check(
     if proposed:
         say("\n".join(["options found:", *option_lines(layout, proposed)]))
     problems = 0
+    opened: list[Dataset] = []
     for split in there:
         try:
             dataset = datasets.create(layout.name, split=split, root=root, **options)
@@ -115,8 +118,33 @@ def check(
         found = check_split(dataset, fast)
         say("\n" + described(found, dataset))
         problems += sum(map(len, found.broken.values()))
+        opened.append(dataset)
+    for lines in between_splits(opened):
+        say("\n" + "\n".join(lines))
+        problems += 1
     if problems:
         raise InputError(f"{root}: {problems} problem{'s' if problems > 1 else ''}, listed above")
+
+
+def between_splits(opened: Sequence[Dataset]) -> list[list[str]]:
+    """Return what is wrong between splits, as lines: shared images, and different classes.
+
+    Two splits whose names begin with train, such as train and trainaug, may share images; so may trainval and all,
+    which are made of others, with any.
+    """
+    found = []
+    for first, second in itertools.combinations(opened, 2):
+        names = (first.split, second.split)
+        if all(name.startswith("train") for name in names) or {"trainval", "all"} & set(names):
+            continue
+        if shared := shared_images(second, first):
+            pairs = {record.id: f"{record.image} is {other.image}" for record, other in shared}
+            found.append(_some(f"images of {names[1]} that are also in {names[0]} ({len(pairs):,}):", pairs))
+        if first.classes != second.classes:
+            found.append(
+                [f"  {one.split} has the classes {', '.join(one.classes)}" for one in (first, second)]
+            )
+    return found
 
 
 def option_lines(layout: Layout, options: Mapping[str, Any], indent: int = 2) -> list[str]:
@@ -160,6 +188,8 @@ def check_split(dataset: Dataset, fast: bool = False) -> SplitCheck:
     ):
         if reasons:
             found.notes[kind] = dict(reasons)
+    if repeated := repeated_images(dataset):
+        found.notes["images that are in the split twice"] = repeated
     for kind, there in (("mask", found.masks), ("instances", found.instances)):
         if 0 < there < found.images:
             without = (record for record in dataset if getattr(record, kind) is None)

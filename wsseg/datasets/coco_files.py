@@ -28,26 +28,27 @@ PerSplit = str | Mapping[str, str] | None
 """A path relative to the root, with `{split}` in it where it differs between splits; or split -> path."""
 
 
-def of_split(option: str, given: PerSplit, split: str) -> str | None:
-    """Return the path that an option gives to a split; None if the option is not given.
+def of_split(option: str, given: PerSplit, split: str) -> list[str]:
+    """Return the paths that an option may mean for a split, the likeliest first; none if the option is not given.
 
     Raises:
         InputError: The option has another form, or no path for the split.
 
     Example:
-        >>> of_split("images", "{split}/photos", "val"), of_split("images", {"train": "a", "val": "b"}, "val")
-        ('val/photos', 'b')
+        >>> of_split("images", {"train": "a", "val": "b"}, "val"), of_split("images", "{split}/photos", "val")
+        (['b'], ['val/photos', 'valid/photos', 'validation/photos'])
     """
+    names = (split, *ALSO.get(split, ()))
     if given is None or isinstance(given, str):
-        return None if given is None else given.replace("{split}", split)
+        return [] if given is None else list(dict.fromkeys(given.replace("{split}", name) for name in names))
     if not isinstance(given, Mapping) or not all(isinstance(path, str) for path in given.values()):
         raise InputError(
             f"`{option}` of dataset `coco` must be a path, or a path for each split, such as "
             f"{{train: a.json, val: b.json}}; got {str(given)[:80]}"
         )
-    for name in (split, *ALSO.get(split, ())):
+    for name in names:
         if name in given:
-            return given[name]
+            return [given[name]]
     raise InputError(
         f"`{option}` of dataset `coco` has no path for the split `{split}`, only for {', '.join(map(str, given))}"
     )
@@ -67,8 +68,8 @@ def annotation_file(
     chosen = of_split("annotations", given, split)
     names = (split, *ALSO.get(split, ()))
     dated = [f"{split}{one}" for one in ((year,) if year else YEARS)]
-    if chosen is not None:
-        path = root / chosen
+    if chosen:
+        path = next((root / one for one in chosen if (root / one).is_file()), root / chosen[0])
         if not path.is_file():
             raise InputError(f"{path} does not exist (`annotations` of dataset `coco`); {_there(root)}")
         beside = [] if path.parent.name == "annotations" else [os.path.relpath(path.parent, root)]
@@ -133,18 +134,18 @@ class ImageFolder:
     Args:
         root: Root of the dataset.
         names: Names that the folder may have, the likeliest first.
-        given: Path that the option `images` gives to the split, which then is the only one; or None.
+        given: Names that the option `images` gives; they replace `names` if there are any.
         listed: File names in the annotation file.
 
     Raises:
         InputError: None of the folders exists.
     """
 
-    def __init__(self, root: Path, names: Sequence[str], given: str | None, listed: Sequence[str]):
+    def __init__(self, root: Path, names: Sequence[str], given: Sequence[str], listed: Sequence[str]):
         self.root = root
-        names = names if given is None else [given]
+        names = given or names
         folders = [folder for name in names for folder in (root / name, root / "images" / name)]
-        if given is None and (root / "images").is_dir():
+        if not given and (root / "images").is_dir():
             folders.append(root / "images")
         there = [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
         if not there:

@@ -100,12 +100,13 @@ def run(
         check_owner(recipe, run_folder)
         if not all(found.done(name) for name in names):
             check_parts(splits)
+            splits.check_scored()
         if only and not found.done(only):
             check_inputs(found, only)
         claim(recipe, run_folder, source)
         found.remember_times()
         if only is None and not all(found.done(name) for name in names):
-            for line in plan_lines(found):
+            for line in (*plan_lines(found), *(f"note: {note}" for note in splits.notes(("train", "val")))):
                 say(line)
         for name in names:
             run_stage(found, name, say)
@@ -158,7 +159,7 @@ def run_stage(states: States, name: str, say: Callable[[str], None]) -> None:
             peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
             inputs_made=inputs_made,
             data_revision=revision,
-            warnings=list(outcome.warnings),
+            warnings=[*outcome.warnings, *splits.notes(stage.data_of(recipe))],
         )
         states.data.hash_new(name)
         write_made_files(partial, inputs_made, begun_with(partial).get(NOT_MADE, []))

@@ -1,7 +1,7 @@
 """The splits of a recipe's dataset, opened once for all stages, and without masks unless a stage requests them."""
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from wsseg import datasets
 from wsseg.artifacts import digest, read_json, write_json
 from wsseg.datasets import Dataset
+from wsseg.datasets.shared_images import shared_images
 from wsseg.errors import InputError
 from wsseg.file_names import DATA_CONTENTS
 from wsseg.image_files import HasImage, check_images
@@ -132,6 +133,66 @@ class Splits:
             return self.recipe.label.threshold.split, bool(masks)
         return getattr(self.recipe.dataset, name), bool(masks)
 
+    def notes(self, parts: Iterable[str]) -> list[str]:
+        """Return one line for each kind of annotation that parts of the dataset do not read as they are written.
+
+        Args:
+            parts: Names of parts, see `fingerprint`; parts that are no split are skipped.
+        """
+        lines = []
+        names = [part.partition("_")[0] for part in parts]
+        splits = [self.split_of(name)[0] for name in names if name in ("train", "val", "calibration")]
+        for split in dict.fromkeys(splits):
+            dataset = self.open(split)
+            for what, found in (
+                (
+                    "without a usable outline or box: labels are kept, their region is ignored",
+                    dataset.ignored,
+                ),
+                ("left out", dataset.left_out),
+                ("read otherwise than they are written", dataset.remarks),
+            ):
+                if found:
+                    first, why = next(iter(found.items()))
+                    count = f"{len(found)} object{'s' if len(found) > 1 else ''}"
+                    lines.append(
+                        f"split `{split}`: {count} {what}; the first: {first}: {why} (see `wsseg datasets check`)"
+                    )
+        return lines
+
+    def check_scored(self) -> None:
+        """Raise an error if an image that is scored is also trained on, or if the classes differ between the splits.
+
+        Raises:
+            InputError: The validation split shares an image with the training split, the same file or one of the same
+                content, or has other classes; the message names both splits.
+        """
+        config = self.recipe.dataset
+        train, val = self.train(), self.open(config.val)
+        if shared := shared_images(val, train):
+            one, other = shared[0]
+            same = (
+                "the same file" if one.image.resolve() == other.image.resolve() else f"equal to {other.image}"
+            )
+            given = config.options.get("annotations")
+            hint = (
+                f"; `annotations: {given}` is read for both: give each split its file, such as "
+                "`annotations: '{split}/_annotations.coco.json'`"
+                if config.name == "coco" and isinstance(given, str) and "{split}" not in given
+                else "; give the splits different images, or name others as `dataset.train` and `dataset.val`"
+            )
+            raise InputError(
+                f"{len(shared)} of the {len(val)} images of the validation split `{config.val}` are also in the "
+                f"training split `{config.train}`, such as {one.image} ({same}); they would be scored and trained "
+                f"on{hint}"
+            )
+        if train.classes != val.classes:
+            differ = sorted(set(train.classes) ^ set(val.classes)) or ["their order"]
+            raise InputError(
+                f"the classes of the splits `{config.train}` and `{config.val}` differ ({', '.join(differ[:5])}); name "
+                "the classes of both as `dataset.classes`"
+            )
+
     def check_calibration(self) -> None:
         """Raise an error if the background level would be chosen on training images, or without any mask.
 
@@ -139,12 +200,11 @@ class Splits:
             InputError: `label.threshold.split` shares images with the training split, or has no masks.
         """
         name = self.recipe.label.threshold.split
-        train = {record.image.resolve() for record in self.train()}
         calibration = self.open(name, masks=True)
-        if shared := train & {record.image.resolve() for record in calibration}:
+        if shared := shared_images(calibration, self.train()):
             raise InputError(
                 f"`label.threshold.split`: `{name}` shares {len(shared)} images with the training split "
-                f"`{self.recipe.dataset.train}`, such as {min(shared)}; the level must be chosen on other images"
+                f"`{self.recipe.dataset.train}`, such as {shared[0][0].image}; the level must be chosen on other images"
             )
         if all(record.mask is None for record in calibration):
             raise InputError(

@@ -69,13 +69,22 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         search=search_trials(inputs),
         galleries=[*galleries(recipe, inputs, train, val, images), *object_galleries(recipe, inputs, val)],
         set_aside=sorted({item for manifest in manifests.values() for item in manifest.set_aside.items()}),
-        warnings=[(name, text) for name, manifest in manifests.items() for text in manifest.warnings],
+        warnings=warnings_of(manifests),
         notes=list(scores["conventions"].items()),
         recipe=yaml.safe_dump(to_plain(recipe), sort_keys=False),
     )
     write_page(out / PAGE, page)
     size = (out / PAGE).stat().st_size / 2**20
     return Outcome(f"{PAGE}, {size:.1f} MiB", {"bytes": (out / PAGE).stat().st_size})
+
+
+def warnings_of(manifests: Mapping[str, Manifest]) -> list[tuple[str, str]]:
+    """Return `(stage, text)` of each warning; a text of several stages, such as one on the data, appears once."""
+    first = {}
+    for name, manifest in manifests.items():
+        for text in manifest.warnings:
+            first.setdefault(text, name)
+    return [(name, text) for text, name in first.items()]
 
 
 def facts(
