@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -79,8 +80,8 @@ def results(annotated):
     return found
 
 
-def evaluate(tmp_path, capsys, annotated, predictions, *more, status=0):
-    """Run the command; `predictions` is a list, text, or a folder."""
+def evaluate(tmp_path, capsys, annotated, predictions, *more, status=0, notes=False):
+    """Run the command; `predictions` is a list, text, or a folder. Return the scores, with the notes if asked for."""
     truth = tmp_path / "truth.json"
     truth.write_text(annotated if isinstance(annotated, str) else json.dumps(annotated))
     if isinstance(predictions, list | str):
@@ -90,7 +91,9 @@ def evaluate(tmp_path, capsys, annotated, predictions, *more, status=0):
     words = ["evaluate", "--predictions", str(predictions), "--truth", str(truth), *more]
     assert main(words) == status
     printed = capsys.readouterr()
-    return json.loads(printed.out) if status == 0 else printed.err
+    if status:
+        return printed.err
+    return (json.loads(printed.out), printed.err) if notes else json.loads(printed.out)
 
 
 def by_pycocotools(annotated, results, kind):
@@ -177,38 +180,165 @@ def test_a_class_takes_one_line(tmp_path, capsys, annotated, results):
     ("change", "message"),
     [
         ({"image_id": 41}, "truth.json has no image 41; it has 4 images, such as 40"),
+        ({"image_id": None}, "truth.json has no image None"),
         ({"category_id": 4}, "there is no category 4; expected one of 3, 7, 90"),
+        ({"category_id": "cat"}, "there is no category None"),
         ({"bbox": [5, 5, 0, 9]}, "`bbox` [x, y, width, height] has no area: [5, 5, 0, 9]"),
         ({"bbox": [5, 5, -3, 9]}, "has a negative side"),
         ({"bbox": [5, 5, 9]}, "`bbox` must be"),
+        ({"bbox": [5, 5, "wide", 9]}, "`bbox` must be"),
         ({"score": float("nan")}, "`score` must be a finite number; got nan"),
+        ({"score": None}, "`score` must be a finite number; got None"),
         ({"segmentation": {"size": [5, 4], "counts": "d0"}}, "has (H, W) (5, 4), its image (130, 150)"),
         ({"segmentation": {"size": list(SIZE_HW), "counts": "d0"}}, "cover 20 pixels; its size is 130 x 150"),
+        ({"segmentation": {"size": list(SIZE_HW), "counts": None}}, "`counts` of `segmentation` must be"),
         ({"segmentation": None}, "`segmentation` must be run lengths"),
+        (3, "expected {image_id, category_id, score, ...}; got 3"),
+        ({}, "expected {image_id, category_id, score, ...}; got {'image_id'"),
     ],
 )
-def test_wrong_entries_are_named(tmp_path, capsys, annotated, results, change, message):
-    entries = [*results[:2], results[2] | change]
-    message_found = evaluate(tmp_path, capsys, annotated, entries, status=2)
-    assert "results.json, entry 2: " in message_found and message in message_found
+def test_a_wrong_detection_is_set_aside_and_counted(tmp_path, capsys, annotated, results, change, message):
+    wrong = {"image_id": 40} if change == {} else change if change == 3 else results[2] | change
+    found = evaluate(tmp_path, capsys, annotated, [*results[:2], wrong, *results[3:]], notes=True)
+    assert (
+        found[0].pop("detections_set_aside") == 1
+        and "results.json, entry 2: " in found[1]
+        and message in found[1]
+    )
+    assert found[0] == evaluate(tmp_path, capsys, annotated, [*results[:2], *results[3:]])
+    if change == {"segmentation": None}:
+        return  # alone, it is a detection of a box
+    found = evaluate(tmp_path, capsys, annotated, [wrong], status=2)
+    assert "results.json can be used; the first, " in found and message in found
+
+
+def test_numbers_that_are_written_otherwise(tmp_path, capsys, annotated, results):
+    plain = evaluate(tmp_path, capsys, annotated, results)
+    written = [
+        entry
+        | {
+            "image_id": float(entry["image_id"]),
+            "category_id": str(entry["category_id"]),
+            "bbox": [str(value) for value in entry["bbox"]],
+            "score": str(entry["score"]),
+        }
+        for entry in results
+    ]
+    assert evaluate(tmp_path, capsys, annotated, written) == plain
+    truth = copy.deepcopy(annotated)
+    for image in truth["images"]:
+        image |= {"id": str(image["id"]), "height": "130"}
+    for entry in truth["annotations"]:
+        entry |= {"category_id": float(entry["category_id"]), "bbox": [str(value) for value in entry["bbox"]]}
+        del entry["id"]
+    assert evaluate(tmp_path, capsys, truth, results) == plain
+
+
+@pytest.mark.parametrize(
+    ("part", "ids", "renumbered"), [("category_id", (3, 7), (0, 1)), ("image_id", (40, 47, 54), (1, 2, 3))]
+)
+def test_ids_that_number_the_truth_anew_are_refused(
+    tmp_path, capsys, annotated, results, part, ids, renumbered
+):
+    """Ids 0 or 1 onwards, of which one is in the truth by chance: scored, that one would be the wrong one."""
+    truth = copy.deepcopy(annotated)
+    key = {"category_id": "categories", "image_id": "images"}[part]
+    truth[key][1]["id"] = 1
+    for entry in truth["annotations"]:
+        entry[part] = {ids[1]: 1}.get(entry[part], entry[part])
+    wrong = [entry | {part: renumbered[ids.index(entry[part])]} for entry in results]
+    message = evaluate(tmp_path, capsys, truth, wrong, status=2)
+    assert f"results.json: `{part}`" in message and "of the truth anew" in message
+
+
+def test_images_of_one_name_are_told_apart_by_their_ids(tmp_path, capsys, annotated, results):
+    truth = copy.deepcopy(annotated)
+    for image, folder in zip(truth["images"][:2], ("left", "right"), strict=True):
+        image["file_name"] = f"{folder}/0.jpg"
+    plain = evaluate(tmp_path, capsys, annotated, results)
+    assert evaluate(tmp_path, capsys, truth, results) == plain
+    by_path = [
+        entry | {"image_id": {40: "left/0.jpg", 47: "right/0.jpg"}.get(entry["image_id"], 54)}
+        for entry in results
+    ]
+    assert evaluate(tmp_path, capsys, truth, by_path) == plain
+    by_stem = [results[0] | {"image_id": "0"}, *results]
+    found, notes = evaluate(tmp_path, capsys, truth, by_stem, notes=True)
+    assert found.pop("detections_set_aside") == 1 and found == plain and "2 images of" in notes
+
+
+def test_sizes_of_results_of_masks_alone_are_those_of_coco(tmp_path, capsys, annotated, results):
+    """Triangles whose boxes are of medium size and whose masks are small; pycocotools takes the latter, in all rows."""
+    random = np.random.default_rng(5)
+    alone = []
+    for entry in results:
+        left, top, width, height = entry["bbox"]
+        corners = [left, top, left + width, top, left, top + height]
+        runs = coco_mask.merge(coco_mask.frPyObjects([corners], *SIZE_HW))
+        alone.append({key: entry[key] for key in ("image_id", "category_id")})
+        alone[-1] |= {
+            "segmentation": runs | {"counts": runs["counts"].decode()},
+            "score": float(random.random()),
+        }
+    found = evaluate(tmp_path, capsys, annotated, alone)
+    areas = [coco_mask.area(entry["segmentation"]) for entry in alone]
+    boxes = [np.prod(coco_mask.toBbox(entry["segmentation"])[2:]) for entry in alone]
+    assert sum(area < 32**2 <= box for area, box in zip(areas, boxes, strict=True)) > 1
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO()
+        truth.dataset = copy.deepcopy(annotated)
+        truth.createIndex()
+        for kind, name in (("boxes", "bbox"), ("masks", "segm")):
+            scorer = COCOeval(truth, truth.loadRes(copy.deepcopy(alone)), name)
+            scorer.evaluate()
+            scorer.accumulate()
+            scorer.summarize()
+            wanted = [None if value < 0 else value for value in scorer.stats]
+            assert [found[kind][row] for row in ROWS] == pytest.approx(wanted, abs=6e-5)
 
 
 @pytest.mark.parametrize(
     ("part", "change", "message"),
     [
-        ("annotations", {"image_id": 1}, "no image has the id 1"),
-        ("annotations", {"category_id": 1}, "there is no category 1"),
-        ("annotations", {"bbox": None, "segmentation": [[1, 2]]}, "at least three corners"),
-        ("images", {"height": "130"}, "height and width in pixels"),
-        ("images", {"id": 40}, "two images have the id 40"),
-        ("categories", {"id": None}, "expected a unique id; got None"),
+        ("annotations", {"category_id": 1}, "annotations[1]: annotation 2 of image 40 has the category 1"),
+        (
+            "annotations",
+            {"image_id": None},
+            "annotations[1]: annotation 2 of image None needs one `image_id`",
+        ),
+        ("images", {"height": "tall"}, "images[1]: an image needs `height` and `width` in pixels"),
+        ("images", {"id": 40}, "images[1]: two images have the id 40"),
+        ("categories", {"id": None}, "a category needs a unique whole number as `id`"),
+        ("categories", {"name": "cat"}, "`categories` names `cat` twice"),
     ],
 )
 def test_wrong_truths_are_named(tmp_path, capsys, annotated, results, part, change, message):
     wrong = copy.deepcopy(annotated)
     wrong[part][1] |= change
     message_found = evaluate(tmp_path, capsys, wrong, results, status=2)
-    assert f"truth.json, {part}[1]: " in message_found and message in message_found
+    assert "truth.json" in message_found and message in message_found
+
+
+def test_annotations_that_are_not_scored_are_counted(tmp_path, capsys, annotated, results):
+    """An object without an outline is one for boxes, and a crowd for masks: pycocotools says what that means."""
+    truth = copy.deepcopy(annotated)
+    truth["annotations"].append(truth["annotations"][0] | {"id": 200, "image_id": 1})
+    truth["annotations"][3]["segmentation"] = []
+    found, notes = evaluate(tmp_path, capsys, truth, results, notes=True)
+    assert (found["annotations_left_out"], found["annotations_without_outline_or_box"]) == (1, 1)
+    assert (
+        "annotation 200 of image 1: its image is not listed" in notes
+        and "annotation 4 of image 40: it has no" in notes
+    )
+    boxes = by_pycocotools(annotated, results, "bbox")
+    assert {row: found["boxes"][row] for row in ROWS} == pytest.approx(boxes, abs=6e-5)
+    as_crowd = copy.deepcopy(annotated)
+    left, top, width, height = as_crowd["annotations"][3]["bbox"]
+    region = np.zeros(SIZE_HW, bool)
+    region[int(top) : int(np.ceil(top + height)), int(left) : int(np.ceil(left + width))] = True
+    as_crowd["annotations"][3] |= {"iscrowd": 1, "segmentation": encode_masks(region[None])[0]}
+    masks = by_pycocotools(as_crowd, results, "segm")
+    assert {row: found["masks"][row] for row in ROWS} == pytest.approx(masks, abs=6e-5)
 
 
 def test_files_that_are_something_else(tmp_path, capsys, annotated, results):
@@ -220,7 +350,6 @@ def test_files_that_are_something_else(tmp_path, capsys, annotated, results):
     assert "results.json is not valid JSON" in failed(annotated, "[" * 100_000)
     assert "results.json is not a COCO results file" in failed(annotated, json.dumps(annotated))
     assert "truth.json is not a COCO annotation file" in failed(json.dumps(results), results)
-    assert "entry 0: expected {image_id, category_id, score, ...}; got 3" in failed(annotated, "[3]")
     assert "0 images and 3 categories" in failed(annotated | {"images": [], "annotations": []}, results)
     assert "remove --classes" in failed(annotated, results, "--classes", "cat")
     assert "absent cannot be read (No such file" in failed(annotated, tmp_path / "absent")

@@ -33,7 +33,7 @@ def photographs(tmp_path):
     rows = ["image,labels,split"]
     for split in ("train", "val", "more"):
         for index, labels in enumerate(("cat", "dog", "cat dog")):
-            pixels = np.random.default_rng(index).integers(0, 256, (20, 20, 3), np.uint8)
+            pixels = np.random.default_rng([index, *split.encode()]).integers(0, 256, (20, 20, 3), np.uint8)
             Image.fromarray(pixels).save(root / f"images/{split}{index}.png")
             write_mask(root / f"masks/{split}{index}.png", np.zeros((20, 20), np.uint8))
             rows.append(f"{split}{index}.png,{labels},{split}")

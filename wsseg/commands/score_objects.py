@@ -1,13 +1,15 @@
 """Score detections from any source against the objects of a COCO annotation file."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from wsseg.errors import InputError
 from wsseg.metrics import InstanceAveragePrecision
-from wsseg.objects.coco_results import read_folder, read_results, read_truth
+from wsseg.objects.coco_results import read_folder, read_results
+from wsseg.objects.coco_truth import read_truth
 from wsseg.progress import bar
 
 
@@ -21,8 +23,10 @@ def score_instances(predictions: Path | None, truth: Path, classes: Sequence[str
         classes: Must be None, because the annotation file names the classes.
 
     Returns:
-        `images`, `images_not_in_predictions`, `objects`, `crowds`, `detections`; `boxes`, and `masks` if both sides
-        have them: COCO's twelve scores and `by_class`, see `InstanceAveragePrecision`.
+        `images`, `images_not_in_predictions`, `objects`, `crowds`, `detections`; `detections_set_aside`,
+        `annotations_left_out`, `annotations_without_outline_or_box` and `annotations_read_otherwise`, each if there
+        are any; `boxes`, and `masks` if both sides have them: COCO's twelve scores and `by_class`, see
+        `InstanceAveragePrecision`.
 
     Raises:
         InputError: A file is broken or does not fit the other; the message names the file and the entry.
@@ -34,18 +38,41 @@ def score_instances(predictions: Path | None, truth: Path, classes: Sequence[str
         )
     true = read_truth(truth)
     found = read_folder(predictions, true) if predictions.is_dir() else read_results(predictions, true)
-    kinds = ["boxes", "masks"] if true.masks and found.masks in (True, None) else ["boxes"]
-    measures = {kind: InstanceAveragePrecision(list(true.categories.values()), kind) for kind in kinds}
-    with bar("scoring", len(true.sizes_hw)) as advance:
-        for image_id in true.sizes_hw:
-            objects, detections = true.instances(image_id), found.instances(image_id)
-            for measure in measures.values():
-                measure.update(str(image_id), detections, objects, true.areas(image_id))
+    names = list(true.index.categories.values())
+    kinds = ["boxes", "masks"] if true.index.segmented and found.masks in (True, None) else ["boxes"]
+    measures = {kind: InstanceAveragePrecision(names, kind) for kind in kinds}
+    with bar("scoring", len(true.index.images)) as advance:
+        for image_id in true.index.images:
+            boxes, masks, areas = true.instances(image_id)
+            detections = found.instances(image_id)
+            for kind, measure in measures.items():
+                measure.update(
+                    str(image_id),
+                    detections,
+                    boxes if kind == "boxes" else masks,
+                    areas,
+                    found.areas(detections),
+                )
             advance()
     results = {kind: measure.result() for kind, measure in measures.items()}
+    if found.set_aside and not results["boxes"]["detections"]:
+        at, why = next(iter(found.set_aside.items()))
+        raise InputError(f"no detection of {predictions} can be used; the first, {at}: {why}")
     shared = ("objects", "crowds", "detections")
-    scores = {"images": len(true.sizes_hw), "images_not_in_predictions": len(found.absent)}
+    scores = {"images": len(true.index.images), "images_not_in_predictions": len(found.absent)}
     scores |= {name: results["boxes"][name] for name in shared}
+    for what, reasons in (
+        ("detections_set_aside", found.set_aside),
+        ("annotations_left_out", true.index.left_out),
+        ("annotations_without_outline_or_box", true.index.ignored),
+        ("annotations_read_otherwise", true.index.remarks),
+    ):
+        if reasons:
+            scores[what] = len(reasons)
+            first, why = next(iter(reasons.items()))
+            print(
+                f"note: {what.replace('_', ' ')}: {len(reasons)}; the first: {first}: {why}", file=sys.stderr
+            )
     scores |= {
         kind: {name: value for name, value in result.items() if name not in (*shared, "kind", "images")}
         for kind, result in results.items()

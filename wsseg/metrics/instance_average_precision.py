@@ -46,6 +46,7 @@ class InstanceAveragePrecision:
           small, medium and large objects, detections and objects of other sizes do not count.
         - The size of a true object is the area of its mask (in the box rows too, as in COCO's files), or of its box
           if there is no mask. The size of a detection is the area of its mask in mask rows, of its box in box rows.
+          `update` takes other sizes, such as COCO's own for results of masks alone.
         - At most 100 detections per image and class are used, those with the highest scores.
 
     Args:
@@ -80,7 +81,12 @@ class InstanceAveragePrecision:
         self._evaluated: dict[str, Any] | None = None
 
     def update(
-        self, image_id: str, predicted: Instances, true: Instances, true_areas: np.ndarray | None = None
+        self,
+        image_id: str,
+        predicted: Instances,
+        true: Instances,
+        true_areas: Sequence[float] | np.ndarray | None = None,
+        predicted_areas: Sequence[float] | np.ndarray | None = None,
     ) -> None:
         """Add one image. Add each image once, including images without objects.
 
@@ -89,6 +95,7 @@ class InstanceAveragePrecision:
             predicted: Predicted objects with scores, and with masks if `kind` is masks.
             true: True objects, with masks if `kind` is masks.
             true_areas: `(N,)`: areas of the true objects in pixels, as stated in a file; None to measure them.
+            predicted_areas: `(M,)`: areas of the predicted objects in pixels; None to measure them.
 
         Raises:
             InputError: The image was added before, scores or masks are missing, a score is not finite, a class id
@@ -97,12 +104,11 @@ class InstanceAveragePrecision:
         if image_id in self._images:
             raise InputError(f"image `{image_id}` was added before; add each image once")
         self._check(image_id, predicted, true)
-        areas = _areas(true, "masks") if true_areas is None else np.asarray(true_areas, np.float64)
-        if areas.shape != (len(true),):
-            raise InputError(f"`true_areas` must be ({len(true)},), one per true object; got {areas.shape}")
+        areas = _areas_or(true_areas, "true_areas", true, "masks")
+        found_areas = _areas_or(predicted_areas, "predicted_areas", predicted, self.kind)
         self._images[image_id] = len(self._images) + 1, true.size_hw
         self._true += self._annotations(image_id, true, areas, len(self._true))
-        found = self._annotations(image_id, predicted, _areas(predicted, self.kind), len(self._predicted))
+        found = self._annotations(image_id, predicted, found_areas, len(self._predicted))
         for annotation, score in zip(found, predicted.scores.tolist()):
             annotation["score"] = score
         self._predicted += found
@@ -209,6 +215,15 @@ class InstanceAveragePrecision:
         }
         files.createIndex()
         return files
+
+
+def _areas_or(
+    given: Sequence[float] | np.ndarray | None, name: str, instances: Instances, kind: str
+) -> np.ndarray:
+    areas = _areas(instances, kind) if given is None else np.asarray(given, np.float64)
+    if areas.shape != (len(instances),):
+        raise InputError(f"`{name}` must be ({len(instances)},), one per object; got {areas.shape}")
+    return areas
 
 
 def _areas(instances: Instances, kind: str) -> np.ndarray:

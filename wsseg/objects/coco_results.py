@@ -1,59 +1,21 @@
-"""COCO's two file formats: annotations (true objects of many images) and results (detections in them)."""
+"""Detections in the images of a COCO annotation file: COCO's results, or a folder of files of single images."""
 
-import json
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wsseg.artifacts import image_files
 from wsseg.errors import InputError
+from wsseg.objects.coco_truth import CocoObjects
+from wsseg.objects.coco_values import id_of, number, read_coco_json, whole
 from wsseg.objects.instance_files import instances_of, read_instance_file
 from wsseg.objects.instances import Instances
 
 Entries = list[tuple[str, dict[str, Any]]]
-"""`(file and position, entry)`: error messages begin with the former."""
-
-
-@dataclass(frozen=True)
-class AnnotationFile:
-    """Content of a COCO annotation file.
-
-    Attributes:
-        path: The file.
-        sizes_hw: Image id -> height and width.
-        image_ids: Image id as text, or stem of the image's file -> image id.
-        categories: `category_id` -> name, in increasing order of id: the first is class id 1.
-        entries: Image id -> annotations of the image.
-        masks: Whether the objects have masks.
-    """
-
-    path: Path
-    sizes_hw: Mapping[int | str, tuple[int, int]]
-    image_ids: Mapping[str, int | str]
-    categories: Mapping[int, str]
-    entries: Mapping[int | str, Entries]
-    masks: bool
-
-    @property
-    def class_ids(self) -> dict[int, int]:
-        """`category_id` -> class id, 1..K."""
-        return {category: number for number, category in enumerate(self.categories, start=1)}
-
-    def instances(self, image_id: int | str) -> Instances:
-        """Return the objects of an image.
-
-        Raises:
-            InputError: An annotation is broken; the message names it.
-        """
-        entries = self.entries.get(image_id, [])
-        return instances_of(entries, self.sizes_hw[image_id], self.masks, False, self.class_ids)
-
-    def areas(self, image_id: int | str) -> list[float] | None:
-        """Return the areas of an image's objects as stated in the file; None unless all are stated."""
-        areas = [entry.get("area") for _, entry in self.entries.get(image_id, [])]
-        return areas if all(isinstance(area, int | float) and 0 <= area < 1e30 for area in areas) else None
+"""`(file and position, entry)`: messages begin with the former."""
 
 
 @dataclass(frozen=True)
@@ -64,108 +26,129 @@ class Detections:
         truth: The annotation file; it defines the image ids and categories.
         entries: Image id -> detections in the image.
         masks: Whether the detections have masks; None if there is no detection at all.
+        boxes: Whether they have boxes of their own. If not, COCO's sizes are those of the masks in all rows.
+        set_aside: Detections that cannot be used, `file and position -> reason`. `instances` adds to them.
     """
 
-    truth: AnnotationFile
+    truth: CocoObjects
     entries: Mapping[int | str, Entries]
     masks: bool | None
+    boxes: bool = True
+    set_aside: dict[str, str] = field(default_factory=dict)
 
     @property
     def absent(self) -> list[int | str]:
         """Images of the truth that are missing in the predictions."""
-        return [image_id for image_id in self.truth.sizes_hw if image_id not in self.entries]
+        return [image_id for image_id in self.truth.index.images if image_id not in self.entries]
 
     def instances(self, image_id: int | str) -> Instances:
-        """Return the detections of an image; there are none if the predictions do not name the image.
+        """Return the usable detections of an image; there are none if the predictions do not name the image."""
+        entries, size_hw = self.entries.get(image_id, []), self.truth.index.images[image_id].size_hw
+        return instances_of(entries, size_hw, bool(self.masks), True, self.truth.class_ids, self.set_aside)
 
-        Raises:
-            InputError: An entry is broken; the message names it.
-        """
-        entries = self.entries.get(image_id, [])
-        return instances_of(
-            entries, self.truth.sizes_hw[image_id], bool(self.masks), True, self.truth.class_ids
-        )
-
-
-def read_truth(path: Path) -> AnnotationFile:
-    """Read a COCO annotation file.
-
-    Raises:
-        InputError: The file or an entry is broken; the message names it.
-    """
-    content = _read(path)
-    parts = ("images", "annotations", "categories")
-    if not isinstance(content, dict) or not all(isinstance(content.get(part), list) for part in parts):
-        raise InputError(
-            f"{path} is not a COCO annotation file; expected {{images: [...], annotations: [...], categories: [...]}}"
-        )
-    sizes_hw: dict[int | str, tuple[int, int]] = {}
-    image_ids: dict[str, int | str] = {}
-    for index, image in enumerate(content["images"]):
-        at = f"{path}, images[{index}]"
-        entry = _entry(at, image, "id", "height", "width")
-        image_id, size = entry["id"], (entry["height"], entry["width"])
-        if not isinstance(image_id, int | str) or not all(
-            isinstance(side, int) and side > 0 for side in size
-        ):
-            raise InputError(f"{at}: expected an id, and height and width in pixels; got {str(entry)[:120]}")
-        if image_id in sizes_hw:
-            raise InputError(f"{at}: two images have the id {image_id!r}")
-        sizes_hw[image_id] = size
-        image_ids.setdefault(Path(str(entry.get("file_name", ""))).stem, image_id)
-    image_ids |= {str(image_id): image_id for image_id in sizes_hw}  # an id has priority over a file's name
-    categories = {}
-    for index, category in enumerate(content["categories"]):
-        entry = _entry(f"{path}, categories[{index}]", category, "id", "name")
-        if not isinstance(entry["id"], int) or entry["id"] in categories:
-            raise InputError(f"{path}, categories[{index}]: expected a unique id; got {entry['id']!r}")
-        categories[entry["id"]] = str(entry["name"])
-    if not sizes_hw or not categories:
-        raise InputError(
-            f"{path} has {len(sizes_hw)} images and {len(categories)} categories; nothing to score"
-        )
-    entries: dict[int | str, Entries] = defaultdict(list)
-    for index, annotation in enumerate(content["annotations"]):
-        at = f"{path}, annotations[{index}]"
-        entry = _entry(at, annotation, "image_id", "category_id")
-        if not isinstance(entry["image_id"], int | str) or entry["image_id"] not in sizes_hw:
-            raise InputError(f"{at}: no image has the id {entry['image_id']!r}")
-        entries[entry["image_id"]].append((at, entry))
-    masks = any(entry.get("segmentation") for rows in entries.values() for _, entry in rows)
-    return AnnotationFile(path, sizes_hw, image_ids, dict(sorted(categories.items())), entries, masks)
+    def areas(self, found: Instances) -> np.ndarray | None:
+        """Return the areas in pixels that COCO's code gives to detections without boxes; None for those with boxes."""
+        if self.boxes or found.masks is None:
+            return None
+        return found.masks.sum(axis=(1, 2)).astype(np.float64)
 
 
-def read_results(path: Path, truth: AnnotationFile) -> Detections:
+def read_results(path: Path, truth: CocoObjects) -> Detections:
     """Read a file in COCO's results format.
+
+    A detection that cannot be used is set aside with a reason: it lacks a part, its image or category is not in the
+    truth, its box has no area, its score is not a number. Numbers may be written as text, and whole numbers as floats.
 
     Args:
         path: The JSON file: a list of `{image_id, category_id, score}` with `bbox`, `segmentation` or both. `image_id`
-            is an image id of the truth, or the stem of the image's file.
+            is an image id of the truth, or the file name of the image, or its stem.
         truth: Annotation file that defines the image ids and categories.
 
     Raises:
-        InputError: The file is broken or names an image that is not in the truth, or a box has no area; the message
-            names the entry.
+        InputError: The file is broken, no detection can be used, or its images or categories are numbered otherwise
+            than in the truth.
     """
-    content = _read(path)
+    content = read_coco_json(path, "COCO's results: a list of detections")
     if not isinstance(content, list):
         raise InputError(
             f"{path} is not a COCO results file; expected a list of {{image_id, category_id, bbox or segmentation, "
             "score}"
         )
-    entries: dict[int | str, Entries] = defaultdict(list)
-    for index, detection in enumerate(content):
+    entries: dict[int | str, Entries] = {}
+    set_aside: dict[str, str] = {}
+    found: dict[str, set[int | str | None]] = {"image_id": set(), "category_id": set()}
+    masks = any(isinstance(entry, dict) and entry.get("segmentation") for entry in content)
+    boxes = not masks or any(isinstance(entry, dict) and entry.get("bbox") for entry in content)
+    for index, entry in enumerate(content):
         at = f"{path}, entry {index}"
-        entry = _entry(at, detection, "image_id", "category_id", "score")
-        box = entry.get("bbox")
-        if isinstance(box, list) and len(box) == 4 and 0 in box[2:]:
-            raise InputError(f"{at}: `bbox` [x, y, width, height] has no area: {box}; remove the entry")
-        entries[_known_image(at, entry["image_id"], truth)].append((at, entry))
-    masks = any(entry.get("segmentation") for entry in content)
-    return Detections(truth, entries, masks if content else None)
+        why = _why_unusable(entry)
+        if not why:
+            found["image_id"].add(id_of(entry["image_id"]))
+            found["category_id"].add(whole(entry["category_id"]))
+            image_id, why = truth.find(entry["image_id"])
+            category = whole(entry["category_id"])
+            if not why and category not in truth.class_ids:
+                why = f"there is no category {category!r}; {_expected(truth.class_ids)}"
+        if why:
+            set_aside[at] = why
+        else:
+            entries.setdefault(image_id, []).append((at, _plain(entry)))
+    named = {name for name in found["image_id"] if truth.find(name)[0] not in (None, name)}
+    _check_numbering(path, "image_id", found["image_id"] - named, list(truth.index.images), bool(set_aside))
+    _check_numbering(path, "category_id", found["category_id"], list(truth.class_ids), bool(set_aside))
+    if content and not entries:
+        at, why = next(iter(set_aside.items()))
+        raise InputError(f"no detection of {path} can be used; the first, {at}: {why}")
+    return Detections(truth, entries, masks if content else None, boxes, set_aside)
 
 
-def read_folder(folder: Path, truth: AnnotationFile) -> Detections:
+def _why_unusable(entry: Any) -> str:
+    wanted = ("image_id", "category_id", "score")
+    if not isinstance(entry, dict) or not set(wanted) <= set(entry):
+        return f"expected {{{', '.join(wanted)}, ...}}; got {str(entry)[:80]}"
+    box = entry.get("bbox")
+    if isinstance(box, list) and len(box) == 4 and 0 in [number(side) for side in box[2:]]:
+        return f"`bbox` [x, y, width, height] has no area: {box}"
+    return ""
+
+
+def _plain(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry with numbers instead of their text."""
+    box, score = entry.get("bbox"), number(entry["score"])
+    values = [number(value) for value in box] if isinstance(box, list) else [None]
+    return entry | {
+        "category_id": whole(entry["category_id"]),
+        "bbox": box if None in values else values,
+        "score": entry["score"] if score is None else score,
+    }
+
+
+def _check_numbering(
+    path: Path, name: str, found: set[int | str | None], there: Sequence[int | str], unusable: bool
+) -> None:
+    """Raise an error if unknown ids show that all ids are numbered otherwise, so that the known ones are wrong too.
+
+    A single wrong id is no such sign. That all ids lie in 0..K-1 or 1..K, and some are unknown, is one: they number the
+    K images or categories of the truth from 0 or 1.
+    """
+    numbers = {one for one in found if isinstance(one, int)}
+    unknown = numbers - set(there)
+    if not unusable or not unknown or len(numbers) == len(unknown):
+        return
+    for first in (0, 1):
+        if min(numbers) >= first and max(numbers) < len(there) + first:
+            raise InputError(
+                f"{path}: `{name}` {min(unknown)} is not in the truth, and all ids lie in {first}.."
+                f"{len(there) + first - 1}: they seem to number the {len(there)} of the truth anew; {_expected(there)}"
+            )
+
+
+def _expected(ids: Sequence[int | str] | Mapping[int, int]) -> str:
+    shown = ", ".join(map(str, list(ids)[:10]))
+    return f"expected one of {shown}" + (" ..." if len(ids) > 10 else "")
+
+
+def read_folder(folder: Path, truth: CocoObjects) -> Detections:
     """Read a folder of files of `wsseg.objects.instance_files`.
 
     Args:
@@ -180,15 +163,16 @@ def read_folder(folder: Path, truth: AnnotationFile) -> Detections:
     kinds = set()
     for _, path in image_files(folder, ".json"):
         stored = read_instance_file(path)
-        image_id = _known_image(str(path), stored.image_id, truth)
+        image_id, why = truth.find(stored.image_id)
+        if why:
+            raise InputError(f"{path}: {why}")
         if image_id in entries:
             raise InputError(
                 f"{path} and another file of {folder} are both of image {image_id!r}; remove one of the two"
             )
-        if stored.size_hw != truth.sizes_hw[image_id]:
-            raise InputError(
-                f"{path} has (H, W) {stored.size_hw}, its image {truth.sizes_hw[image_id]} in {truth.path}"
-            )
+        size_hw = truth.index.images[image_id].size_hw
+        if stored.size_hw != size_hw:
+            raise InputError(f"{path} has (H, W) {stored.size_hw}, its image {size_hw} in {truth.index.path}")
         entries[image_id] = stored.entries
         if stored.class_names is not None:
             entries[image_id] = _by_name(path, stored.class_names, stored.entries, truth)
@@ -205,47 +189,22 @@ def read_folder(folder: Path, truth: AnnotationFile) -> Detections:
     return Detections(truth, entries, kinds.pop() if kinds else None)
 
 
-def _by_name(path: Path, class_names: tuple[str, ...], entries: Entries, truth: AnnotationFile) -> Entries:
+def _by_name(path: Path, class_names: tuple[str, ...], entries: Entries, truth: CocoObjects) -> Entries:
     """Replace the class ids of a file by the categories of the same names."""
-    by_name = {name: category for category, name in truth.categories.items()}
+    by_name = {name: category for category, name in truth.index.categories.items()}
     for name in class_names:
         if name not in by_name:
             raise InputError(
-                f"{path} has the class `{name}`, which is not a category of {truth.path}; its categories are "
+                f"{path} has the class `{name}`, which is not a category of {truth.index.path}; its categories are "
                 f"{', '.join(list(by_name)[:10])}" + (" ..." if len(by_name) > 10 else "")
             )
     categories = {number: by_name[name] for number, name in enumerate(class_names, start=1)}
     result = []
     for at, entry in entries:
-        number = _entry(at, entry, "category_id")["category_id"]
-        if not isinstance(number, int) or number not in categories:
+        given = whole(entry.get("category_id")) if isinstance(entry, dict) else None
+        if given not in categories:
             raise InputError(
-                f"{at}: `category_id` {number!r} is not among the file's classes 1..{len(class_names)}"
+                f"{at}: `category_id` {given!r} is not among the file's classes 1..{len(class_names)}"
             )
-        result.append((at, entry | {"category_id": categories[number]}))
+        result.append((at, entry | {"category_id": categories[given]}))
     return result
-
-
-def _known_image(where: str, image_id: Any, truth: AnnotationFile) -> int | str:
-    known = truth.image_ids.get(str(image_id))
-    if known is None:
-        raise InputError(
-            f"{where}: {truth.path} has no image {image_id!r}; it has {len(truth.sizes_hw)} images, such as "
-            f"{next(iter(truth.sizes_hw))!r}"
-        )
-    return known
-
-
-def _entry(where: str, entry: Any, *names: str) -> dict[str, Any]:
-    if not isinstance(entry, dict) or not set(names) <= set(entry):
-        raise InputError(f"{where}: expected {{{', '.join(names)}, ...}}; got {str(entry)[:80]}")
-    return entry
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); expected a JSON file") from error
-    except (ValueError, RecursionError) as error:  # broken JSON, bytes that are not text, endless nesting
-        raise InputError(f"{path} is not valid JSON ({error})") from error

@@ -143,6 +143,7 @@ def instances_of(
     masks: bool,
     scored: bool,
     class_ids: Mapping[int, int] | None = None,
+    set_aside: dict[str, str] | None = None,
 ) -> Instances:
     """Make instances from the entries of COCO results or annotations.
 
@@ -152,25 +153,29 @@ def instances_of(
         masks: Whether each entry must have a `segmentation`; then `bbox` may be missing and is computed from the mask.
         scored: Whether each entry must have a `score`.
         class_ids: `category_id` -> class id 1..K; None if they are equal.
+        set_aside: Where entries that are not as expected are added, `source -> reason`; None to raise an error.
 
     Raises:
-        InputError: An entry is not as expected.
+        InputError: An entry is not as expected, and there is no `set_aside`.
     """
     ids, boxes, decoded, scores, crowd = [], [], [], [], []
     for where, entry in entries:
         try:
-            ids.append(_class_id(entry, class_ids))
-            if masks:
-                decoded.append(decode_mask(entry.get("segmentation"), size_hw))
-            if masks and not entry.get("bbox"):
-                boxes.append(boxes_of_masks(decoded[-1][None])[0])
-            else:
-                boxes.append(_box(entry))
-            if scored:
-                scores.append(_score(entry))
-            crowd.append(bool(entry.get("iscrowd", 0)))
+            class_id = _class_id(entry, class_ids)
+            mask = decode_mask(entry.get("segmentation"), size_hw) if masks else None
+            around = mask is not None and not entry.get("bbox")
+            box = boxes_of_masks(mask[None])[0] if around else _box(entry)
+            score = _score(entry) if scored else None
         except InputError as error:
-            raise InputError(f"{where}: {error}") from error
+            if set_aside is None:
+                raise InputError(f"{where}: {error}") from error
+            set_aside[where] = str(error)
+            continue
+        ids.append(class_id)
+        decoded.append(mask)
+        boxes.append(box)
+        scores.append(score)
+        crowd.append(bool(entry.get("iscrowd", 0)))
     return Instances(
         np.array(ids, np.int32),
         np.array(boxes, np.float64).reshape(-1, 4),
