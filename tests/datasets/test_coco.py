@@ -288,12 +288,29 @@ def test_an_object_without_a_usable_outline_keeps_its_label_and_its_box_is_ignor
 
 
 @pytest.mark.parametrize(
-    "bbox", [None, [], [3, 3, 0, 2], [3, 3, 2, -1], ["x", 3, 2, 2], [3, 3, 2], [3, 3, 1e999, 2]]
+    ("bbox", "outline", "place"),
+    [
+        (None, [], (0, 0, 10, 6)),  # rows and columns of the whole image
+        ([], None, (0, 0, 10, 6)),
+        (["x", 3, 2, 2], [], (0, 0, 10, 6)),
+        ([3, 3, 2], [[]], (0, 0, 10, 6)),
+        ([3, 3, 1e999, 2], [], (0, 0, 10, 6)),
+        ([3, 3, 0, 1], [], (2, 2, 4, 5)),  # a line of one pixel, and a pixel on each side
+        ([3, 2, 2, 0], [], (1, 0, 7, 4)),
+        ([3, 2, 0, 0], [[4, 2, 3, 1]], (2, 0, 5, 3)),
+        (None, [[4, 2, 4]], (0, 0, 10, 6)),
+        (None, [[4.2, 2.2]], (3, 1, 6, 4)),
+    ],
 )
-def test_without_outline_and_box_the_rest_of_the_image_is_ignored(root, bbox):
-    dataset = with_annotations(root, annotation(31, 285, 1, PERSON_BOX) | {"segmentation": [], "bbox": bbox})
-    assert dataset[1].labels == ("person", "stop sign") and len(dataset.ignored) == 1
-    expected = np.full(SIZE_HW, 255, np.uint8)
+def test_without_outline_and_box_its_place_is_ignored(root, bbox, outline, place):
+    dataset = with_annotations(
+        root, annotation(31, 285, 1, PERSON_BOX) | {"segmentation": outline, "bbox": bbox}
+    )
+    assert (
+        dataset[1].labels == ("person", "stop sign") and len(dataset.ignored) == 1 and dataset.left_out == {}
+    )
+    expected = np.zeros(SIZE_HW, np.uint8)
+    expected[place[1] : place[3], place[0] : place[2]] = 255
     expected[3:, 8:] = 2
     assert dataset.read_mask(dataset[1]).tolist() == expected.tolist()
     assert dataset.read_boxes(dataset[1]).crowd.tolist() == [False, True]

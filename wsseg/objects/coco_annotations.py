@@ -20,6 +20,7 @@ from wsseg.objects.coco_outlines import (
     clipped,
     compact,
     outline_of,
+    place_of,
 )
 from wsseg.objects.coco_values import id_of, is_marked, number, read_coco_json, stem_of, whole
 
@@ -36,6 +37,7 @@ class CocoObject:
         crowd: Whether it is a region of many objects.
         segmentation: Polygons as arrays of x, y, ..., or COCO's run lengths; None if there is no usable outline.
         area: Area as stated in the file, in pixels; None if none is stated.
+        place_xyxy: About where the object is, if it has neither a box nor an outline; None if nothing says it.
     """
 
     category: int
@@ -43,6 +45,7 @@ class CocoObject:
     crowd: bool
     segmentation: Any
     area: float | None = None
+    place_xyxy: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,8 @@ class CocoIndex:
         unnamed: Images without an id or a file name, `image -> reason`. Those without an id are not in `images`.
         left_out: Annotations that are not used at all, `annotation -> reason`.
         ignored: Objects without a usable outline in a file with outlines, or without a usable box in a file of boxes,
-            `annotation -> reason`. Their image keeps their label, and masks are 255 in their box; in the whole image
-            if there is no box either.
+            `annotation -> reason`. Their image keeps their label, and masks are 255 in their box; without a box, about
+            where their coordinates lie (`place_of`); without any, in the whole image.
         remarks: Annotations that are read otherwise than they are written, `annotation -> how`.
         segmented: Whether the objects have masks; False for a file of boxes alone.
         boxed: Whether the objects have boxes; False for a file of image-level labels alone.
@@ -283,6 +286,10 @@ class _Annotations:
                 why = why_no_box or f"its box {entry['bbox']} lies outside the image"
                 remark = f"{why}; the box around its outline is used"
             box, outside = around, clipped(around, size_hw) is None
+        place = None
+        if outline is None and box is None:
+            place = place_of(entry.get("bbox"), entry.get("segmentation"))
+            outside = place is not None and clipped(place, size_hw) is None
         if outside:
             what = "outline" if outline is not None else f"box {entry['bbox']}"
             self.left_out[name] = (
@@ -292,7 +299,7 @@ class _Annotations:
         crowd = is_marked(entry.get("iscrowd")) and not painted
         area = number(entry.get("area"))
         area = area if area is not None and area >= 0 else None
-        found = CocoObject(category, box, crowd, outline, area)
+        found = CocoObject(category, box, crowd, outline, area, place)
         others = self.objects.setdefault(image, [])
         if shared > 1 and found in others:
             self.left_out[name] = "it is an exact copy of another annotation with its id"

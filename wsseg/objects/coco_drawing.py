@@ -20,7 +20,7 @@ def outlined_pixels(found: CocoObject, size_hw: tuple[int, int]) -> np.ndarray |
 
 
 def region_pixels(found: CocoObject, size_hw: tuple[int, int]) -> np.ndarray:
-    """Return all pixels that an object's box touches, `(H, W) bool`; without a box, those of the whole image."""
+    """Return all pixels that an object's region touches, `(H, W) bool`; see `region_of`."""
     pixels = np.zeros(size_hw, bool)
     left, top, right, bottom = region_of(found, size_hw)
     pixels[int(top) : int(np.ceil(bottom)), int(left) : int(np.ceil(right))] = True
@@ -28,8 +28,9 @@ def region_pixels(found: CocoObject, size_hw: tuple[int, int]) -> np.ndarray:
 
 
 def region_of(found: CocoObject, size_hw: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Return an object's box, clipped to the image; the whole image if it has no box."""
-    box = None if found.box_xyxy is None else clipped(found.box_xyxy, size_hw)
+    """Return an object's box, clipped to the image; without a box, its place; without that, the whole image."""
+    box = found.place_xyxy if found.box_xyxy is None else found.box_xyxy
+    box = None if box is None else clipped(box, size_hw)
     return (0.0, 0.0, float(size_hw[1]), float(size_hw[0])) if box is None else box
 
 
@@ -38,7 +39,7 @@ def mask_of_objects(image: CocoImage, ids: Mapping[int, int]) -> np.ndarray:
 
     Where objects overlap, the smaller one is in front; if two are equally large, the later one. Where there is no
     single object, pixels are ignored (255) in a crowd, in the box of an object whose outline is not usable or covers no
-    pixel, and in the whole image if such an object has no box either.
+    pixel, and without a box about where it is (`region_of`).
 
     Args:
         image: The image.

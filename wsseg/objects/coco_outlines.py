@@ -1,5 +1,6 @@
 """Boxes and outlines of COCO's annotations: read where they can be used, with a reason where not."""
 
+import math
 from array import array
 from typing import Any
 
@@ -95,16 +96,46 @@ def _of_polygons(segmentation: list[Any], size_hw: tuple[int, int]) -> tuple[Any
     kept = [polygon for polygon in polygons if len(polygon) >= 6]
     if not kept:
         return None, None, _corners(polygons[0] if polygons else []), ""
-    xs, ys = ([value for polygon in kept for value in polygon[axis::2]] for axis in (0, 1))
-    furthest = OUTSIDE * max(size_hw)
-    if not all(-furthest <= value <= furthest for values in (xs, ys) for value in values):
+    extent = _extent_of(kept)
+    if extent is None or max(map(abs, extent)) > OUTSIDE * max(size_hw):
         return None, None, "a corner of its polygon is not a finite number, or lies far outside the image", ""
-    extent = (min(xs), min(ys), max(xs), max(ys))
     if extent[0] == extent[2] or extent[1] == extent[3]:
         return None, None, "its outline is a line, without an area", ""
     strays = len(polygons) - len(kept)
     dropped = f"{strays} of its polygons have fewer than three corners and are dropped" if strays else ""
     return kept, extent, "", dropped
+
+
+def _extent_of(polygons: list[array]) -> Box | None:
+    """Return left, top, right, bottom of all corners; None if a coordinate is not finite."""
+    if not all(math.isfinite(sum(polygon)) for polygon in polygons):
+        return None
+    xs, ys = ([polygon[axis::2] for polygon in polygons] for axis in (0, 1))
+    return min(map(min, xs)), min(map(min, ys)), max(map(max, xs)), max(map(max, ys))
+
+
+def place_of(bbox: Any, segmentation: Any) -> Box | None:
+    """Return about where an object is that has no usable box and no usable outline; None if nothing says it.
+
+    All coordinates that the box and the polygons give, widened on each side by the longer side, or by a pixel: an
+    object whose box has no width is hardly wider than it is high.
+
+    Example:
+        >>> place_of([30, 10, 0, 8], []), place_of([], [array("d", [4, 5])]), place_of(None, None)
+        ((22.0, 2.0, 38.0, 26.0), (3.0, 4.0, 5.0, 6.0), None)
+    """
+    values = [number(value) for value in bbox] if isinstance(bbox, list) else []
+    corners = _polygons_of(segmentation) if isinstance(segmentation, list) else []
+    corners = [one for one in corners if isinstance(one, array) and len(one) and len(one) % 2 == 0]
+    if len(values) == 4 and None not in values:
+        left, top, width, height = values
+        corners.append(array("d", [left, top, left + width, top + height]))
+    extent = _extent_of(corners) if corners else None
+    if extent is None:
+        return None
+    left, top, right, bottom = extent
+    margin = max(right - left, bottom - top, 1.0)
+    return left - margin, top - margin, right + margin, bottom + margin
 
 
 def _corners(polygon: Any) -> str:

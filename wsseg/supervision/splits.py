@@ -171,14 +171,15 @@ class Splits:
         train, val = self.train(), self.open(config.val)
         if shared := shared_images(val, train):
             one, other = shared[0]
-            same = (
-                "the same file" if one.image.resolve() == other.image.resolve() else f"equal to {other.image}"
-            )
+            copied = one.image.resolve() != other.image.resolve()
+            same = f"equal to {other.image}" if copied else "the same file"
             given = config.options.get("annotations")
             hint = (
                 f"; `annotations: {given}` is read for both: give each split its file, such as "
                 "`annotations: '{split}/_annotations.coco.json'`"
                 if config.name == "coco" and isinstance(given, str) and "{split}" not in given
+                else "; remove one of each pair, which `wsseg datasets check` lists"
+                if copied
                 else "; give the splits different images, or name others as `dataset.train` and `dataset.val`"
             )
             raise InputError(
