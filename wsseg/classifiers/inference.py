@@ -8,10 +8,15 @@ import numpy as np
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
 from wsseg.loading.padded_batches import padded_batches
+from wsseg.loading.reduction import MAX_SIDE
 
 
 def classified(
-    network: keras.Model, dataset: Dataset, records: Sequence[Record], batch_size: int = 8
+    network: keras.Model,
+    dataset: Dataset,
+    records: Sequence[Record],
+    batch_size: int = 8,
+    max_side: int | None = MAX_SIDE,
 ) -> Iterator[tuple[list[Record], np.ndarray]]:
     """Classify whole images; what fills them up in a batch is left out of the pooling.
 
@@ -20,11 +25,12 @@ def classified(
         dataset: Dataset that reads the images.
         records: Images to classify.
         batch_size: Images per step.
+        max_side: Maximum long side, pixels; a larger image is reduced to it. None for no limit.
 
     Yields:
         The records of a batch, and the network's outputs `(N, K)` for them; in order of shape.
     """
-    for batch in padded_batches(dataset, records, batch_size):
+    for batch in padded_batches(dataset, records, batch_size, max_side=max_side):
         valid = np.zeros(batch.images.shape[:3], np.float32)
         for index, (height, width) in enumerate(batch.sizes_hw):
             valid[index, :height, :width] = 1

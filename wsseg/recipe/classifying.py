@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 from wsseg.recipe.marks import IGNORED_IN_HASH, OMIT_IF_DEFAULT
 from wsseg.recipe.ranges import SCALES, STRIDE, Range, at_least, interval
-from wsseg.recipe.training import TrainingConfig
+from wsseg.recipe.training import ValidatedTrainingConfig
 
 
 @dataclass(frozen=True)
-class ClassifyConfig(TrainingConfig):
+class ClassifyConfig(ValidatedTrainingConfig):
     """Train a classifier from image-level labels.
 
     Attributes:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from wsseg.recipe.labelling import CRFConfig
 from wsseg.recipe.marks import IGNORED_IN_HASH, OMIT_IF_DEFAULT, RenamedFrom
 from wsseg.recipe.ranges import SCALES, STRIDE, Range, at_least, from_zero, interval
-from wsseg.recipe.training import TrainingConfig
+from wsseg.recipe.training import ValidatedTrainingConfig
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class TeacherConfig:
 
 
 @dataclass(frozen=True)
-class SegmentConfig(TrainingConfig):
+class SegmentConfig(ValidatedTrainingConfig):
     """Train a segmenter.
 
     Attributes:

@@ -40,3 +40,17 @@ class TrainingConfig:
     # The default changes the result of every training. It is OMIT_IF_DEFAULT all the same, so that finished runs
     # of earlier versions stay done: they are valid results of the code that made them.
     statistics_batches: Annotated[int, from_zero("0 for none; try 50"), OMIT_IF_DEFAULT] = 50
+
+
+@dataclass(frozen=True)
+class ValidatedTrainingConfig(TrainingConfig):
+    """Train a network that is measured on validation images between the epochs.
+
+    Attributes:
+        validation_images: Maximum number of validation images, evenly spaced by id, on which the network is measured
+            between epochs for the curve in `history.csv`; 0 for no curve. A classifier and a weakly supervised
+            segmenter are measured by image-level labels alone, a segmenter on true masks also by masks. Training is the
+            same with and without the curve.
+    """
+
+    validation_images: Annotated[int, from_zero("0 for no curve; try 64"), OMIT_IF_DEFAULT] = 64

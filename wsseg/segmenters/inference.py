@@ -136,7 +136,7 @@ class Predictor:
             `(record, probabilities)`, in order of the image shapes; the probabilities are `(H, W, K)` float32 at the
             image's own size. For 12 megapixels and 21 classes they take 1 GB; `masks` gives the classes alone.
         """
-        for record, probabilities, own_hw in self._refined(dataset, records, refine, batch_size):
+        for record, probabilities, own_hw in self.at_network_size(dataset, records, refine, batch_size):
             yield record, enlarged(probabilities, own_hw)
 
     def masks(
@@ -159,12 +159,28 @@ class Predictor:
             `(record, mask)`, in order of the image shapes; the mask is `(H, W)` uint8 class ids at the image's own
             size.
         """
-        for record, probabilities, own_hw in self._refined(dataset, records, refine, batch_size):
+        for record, probabilities, own_hw in self.at_network_size(dataset, records, refine, batch_size):
             yield record, enlarged_argmax(probabilities, own_hw)
 
-    def _refined(
-        self, dataset: Dataset, records: Sequence[Record], refine: Refinement | None, batch_size: int
+    def at_network_size(
+        self,
+        dataset: Dataset,
+        records: Sequence[Record],
+        refine: Refinement | None = None,
+        batch_size: int = 8,
     ) -> Iterator[tuple[Record, np.ndarray, tuple[int, int]]]:
+        """Predict images, without enlarging the result to the size of a photograph.
+
+        Args:
+            dataset: Dataset that reads the images.
+            records: Records of the images to predict.
+            refine: See `masks`.
+            batch_size: Number of images per step.
+
+        Yields:
+            `(record, probabilities, own_hw)`, in order of the image shapes: `(h, w, K)` float32 at the size that the
+            network gets, and the image's own height and width.
+        """
         for record, image, probabilities, own_hw in self._predicted(dataset, records, batch_size):
             if refine is not None:
                 probabilities = refine(image.astype(np.uint8), probabilities)

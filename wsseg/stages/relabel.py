@@ -18,7 +18,7 @@ from wsseg.segmenters.inference import Predictor
 from wsseg.segmenters.restrict_to_labels import restrict_to_labels
 from wsseg.stages import Outcome
 from wsseg.stages.crf import dense_crf
-from wsseg.stages.segment import masks_in, train_segmenter
+from wsseg.stages.segment import masks_in, train_segmenter, validation_data
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
 
@@ -39,6 +39,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     if config.epochs is not None:
         recipe = replace(recipe, segment=replace(recipe.segment, epochs=config.epochs))
     train, set_aside = training_data(splits, inputs)
+    val = validation_data(recipe, splits)
     given = inputs["label"] / MASKS
     for number in range(1, config.rounds + 1):
         last = number == config.rounds
@@ -46,7 +47,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         folder.mkdir(exist_ok=True)
         masks = (out if last else folder) / MASKS
         masks.mkdir(exist_ok=True)
-        done = train_segmenter(recipe, inputs, folder, train, masks_in(given), {})
+        done = train_segmenter(recipe, inputs, folder, train, masks_in(given), {}, val=val)
         relabel_images(recipe, train, folder / SEGMENTER, masks, number)
         given = masks
     line = f"{config.rounds} rounds, {len(train)} masks; the last segmenter's {done.line.rpartition(', ')[2]}"

@@ -27,6 +27,7 @@ from wsseg.training.history import read_history
 from wsseg.training.mean_teacher import MeanTeacher
 from wsseg.training.model_files import save_model
 from wsseg.training.resumable_fit import remove_checkpoints
+from wsseg.training.validation import validate_segmenter
 
 
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
@@ -47,7 +48,14 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     )
     repeat = recipe.supervision.masks_repeat
     shown = [record for record in train for _ in range(repeat if record.id in given else 1)]
-    return train_segmenter(recipe, inputs, out, train, masks, set_aside, shown=shown)
+    return train_segmenter(
+        recipe, inputs, out, train, masks, set_aside, shown=shown, val=validation_data(recipe, splits)
+    )
+
+
+def validation_data(recipe: Recipe, splits: Splits, masks: bool = False) -> Dataset | None:
+    """Open the validation split for the curve of a training; None if the recipe has no curve."""
+    return splits.checked(recipe.dataset.val, masks)[0] if recipe.segment.validation_images else None
 
 
 def masks_in(folder: Path, only: set[str] | None = None) -> Callable[[Record], np.ndarray | None]:
@@ -64,7 +72,8 @@ def run_ceiling(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out:
     if not with_masks:
         raise InputError(f"no image of split `{recipe.dataset.train}` has a mask to train on")
     train = train.subset(with_masks)
-    return train_segmenter(recipe, inputs, out, train, train.read_mask, set_aside, ceiling=True)
+    val = validation_data(recipe, splits, masks=True)
+    return train_segmenter(recipe, inputs, out, train, train.read_mask, set_aside, ceiling=True, val=val)
 
 
 def train_segmenter(
@@ -76,6 +85,7 @@ def train_segmenter(
     set_aside: dict[str, str],
     ceiling: bool = False,
     shown: Sequence[Record] | None = None,
+    val: Dataset | None = None,
 ) -> Outcome:
     """Train the recipe's segmenter on the masks that `masks` returns for each record.
 
@@ -88,6 +98,8 @@ def train_segmenter(
         set_aside: Images that cannot be used, for the outcome.
         ceiling: Whether the masks are true masks, which leave a mean teacher nothing to label.
         shown: Records that one epoch shows, with repetitions; None for each image once.
+        val: Validation images of the curve in `history.csv`; None for no curve. Their masks are read only for a
+            `ceiling`.
     """
     config = recipe.segment
     if not (out / SEGMENTER).exists():
@@ -115,7 +127,9 @@ def train_segmenter(
         if taught:
             hold = recipe.supervision.rest == "pseudo_masks"
             trained = MeanTeacher(model, trained, config.teacher, config.epochs * batches.steps, hold)
-        fit(recipe, config, trained, batches, model.head_variables, out, "training the segmenter", loss)
+        validation = None if val is None else validate_segmenter(model, val, config, masks=ceiling)
+        head, text = model.head_variables, "training the segmenter"
+        fit(recipe, config, trained, batches, head, out, text, loss, validation)
         save_model(model, out / SEGMENTER)
     remove_checkpoints(out)
     last = read_history(out / HISTORY)["loss"][-1]

@@ -11,7 +11,9 @@ from wsseg.recipe import Recipe, TrainingConfig
 from wsseg.training import optimizers
 from wsseg.training.batch_statistics import estimate_statistics
 from wsseg.training.mean_teacher import MeanTeacher
-from wsseg.training.resumable_fit import resumable_fit
+from wsseg.training.resumable_fit import no_values, resumable_fit
+from wsseg.training.validation import Validation
+from wsseg.training.validation_curve import ValidationCurve
 
 
 def fit(
@@ -23,6 +25,7 @@ def fit(
     out: Path,
     text: str,
     loss: Any = None,
+    validation: Validation | None = None,
 ) -> None:
     """Train a network with the options of a section of the recipe; resume from `out`.
 
@@ -37,6 +40,7 @@ def fit(
         out: Folder for checkpoints and `history.csv`.
         text: Text of the progress bar.
         loss: Loss for `compile`; None for a model with its own loss.
+        validation: What is measured on validation images after epochs, see `ValidationCurve`; None for nothing.
     """
     steps = config.epochs * batches.steps
     optimizer = optimizers.create(
@@ -48,8 +52,11 @@ def fit(
         weight_decay=config.weight_decay,
     )
     model.compile(optimizer=optimizer, loss=loss, jit_compile=recipe.jit)
+    curve = validation and ValidationCurve(model, batches, config, recipe.seed, validation)
     with bar(text, steps, "steps") as advance:
-        resumable_fit(model, batches, config.epochs, recipe.seed, out, advance)
+        resumable_fit(
+            model, batches, config.epochs, recipe.seed, out, advance, curve.after if curve else no_values
+        )
     if isinstance(model, MeanTeacher):
         model.finish()
     if config.statistics_batches:

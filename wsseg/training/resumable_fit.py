@@ -32,6 +32,11 @@ class _StepProgress(keras.callbacks.Callback):
         self.advance(f"loss {loss:.3f}")
 
 
+def no_values(epoch: int) -> dict[str, float]:
+    """Return no values: nothing is measured after an epoch."""
+    return {}
+
+
 def resumable_fit(
     model: keras.Model,
     batches: TrainingBatches,
@@ -39,6 +44,7 @@ def resumable_fit(
     seed: int,
     folder: Path,
     advance: Callable[[str], None] = lambda text: None,
+    measure: Callable[[int], dict[str, float]] = no_values,
 ) -> list[dict[str, float]]:
     """Train a compiled model, resuming from `folder` if an earlier call was stopped.
 
@@ -53,9 +59,11 @@ def resumable_fit(
         seed: Random seed of the training; with the epoch it gives the seed of dropout.
         folder: Folder of the checkpoint and the history.
         advance: Function that is called with a short text after each step.
+        measure: Function that is called with each epoch's index after it, and returns further values for its row. It
+            must leave the variables of the model as they are.
 
     Returns:
-        One dictionary of means per epoch; also written to `folder/history.csv`.
+        One dictionary of means and further values per epoch; also written to `folder/history.csv`.
 
     Raises:
         InputError: The loss is not finite, or the disk has too little free space for a checkpoint.
@@ -81,7 +89,7 @@ def resumable_fit(
             callbacks=[_StepProgress(advance)],
         )
         row = {"epoch": epoch + 1} | {key: float(values[-1]) for key, values in fitted.history.items()}
-        history.append(row)
+        history.append(row | measure(epoch))
         # Two files alternate, and the state names the complete one, even if this write is interrupted.
         checkpoint = f"{epoch % 2}_{CHECKPOINT}"
         require_space(folder / checkpoint, [*model.variables, *model.optimizer.variables])

@@ -40,8 +40,8 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         turned = sum(
             np.abs(train.label_vector(a) - noisy.label_vector(b)).sum() for a, b in zip(train, noisy)
         )
-    model = train_classifier(recipe, train, out, "training the classifier")
     val, _ = splits.checked(recipe.dataset.val)
+    model = train_classifier(recipe, train, out, "training the classifier", val)
     mean, per_class = validate(model, val)
     counts = {
         "images": len(train),

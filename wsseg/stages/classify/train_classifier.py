@@ -21,6 +21,7 @@ from wsseg.saved_models import load_model
 from wsseg.training.fitting import fit
 from wsseg.training.model_files import save_model
 from wsseg.training.resumable_fit import remove_checkpoints
+from wsseg.training.validation import validate_classifier
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Examples:
     example: Callable[[Any, Any], tuple[Any, Any]]
 
     @property
+    def batch_size(self) -> int:
+        """Number of images per batch."""
+        return self.batches.batch_size
+
+    @property
     def steps(self) -> int:
         """Number of batches per epoch."""
         return self.batches.steps
@@ -45,8 +51,18 @@ class Examples:
         return self.batches.epoch(number).map(self.example)
 
 
-def train_classifier(recipe: Recipe, train: Dataset, out: Path, text: str) -> keras.Model:
-    """Train the recipe's classifier unless `out` holds it already; write `classifier.keras` and `history.csv`."""
+def train_classifier(
+    recipe: Recipe, train: Dataset, out: Path, text: str, val: Dataset | None = None
+) -> keras.Model:
+    """Train the recipe's classifier unless `out` holds it already; write `classifier.keras` and `history.csv`.
+
+    Args:
+        recipe: Recipe, whose section `classify` has the options.
+        train: Training images with their labels.
+        out: Folder where the files are written.
+        text: Text of the progress bar.
+        val: Validation images of the curve in `history.csv`; None for no curve.
+    """
     config = recipe.classify
     keras.utils.set_random_seed(recipe.seed)
     model = classifiers.create(
@@ -62,7 +78,9 @@ def train_classifier(recipe: Recipe, train: Dataset, out: Path, text: str) -> ke
         batches = TrainingBatches(train, config, recipe.seed, erase=config.erase)
         trained = model.to_train()
         examples = Examples(batches, model.example)
-        fit(recipe, config, trained, examples, model.head_variables, out, text, loss_of(recipe, model))
+        loss = loss_of(recipe, model)
+        validation = None if val is None else validate_classifier(model, val, config)
+        fit(recipe, config, trained, examples, model.head_variables, out, text, loss, validation)
         save_model(model, out / CLASSIFIER)
     remove_checkpoints(out)
     return load_model(out / CLASSIFIER)
