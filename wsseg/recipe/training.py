@@ -51,6 +51,15 @@ class ValidatedTrainingConfig(TrainingConfig):
             between epochs for the curve in `history.csv`; 0 for no curve. A classifier and a weakly supervised
             segmenter are measured by image-level labels alone, a segmenter on true masks also by masks. Training is the
             same with and without the curve.
+        keep: Kept epoch: last, or best by the curve's value (mAP of the image-level labels; mIoU of a segmenter on true
+            masks). The learning rate ends at 0, so the last is usually as good; and the best is chosen on images that
+            are scored, which makes their scores optimistic. The report then says so.
+            The classifiers of `supervision.clean_labels` keep their last.
+        patience: Number of epochs without a better value after which the training stops, with the best epoch kept; 0
+            for no early stopping. The learning rate decays as for all `epochs`, so a training that stops early has not
+            seen its small rates.
     """
 
     validation_images: Annotated[int, from_zero("0 for no curve; try 64"), OMIT_IF_DEFAULT] = 64
+    keep: Annotated[Literal["last", "best"], OMIT_IF_DEFAULT] = "last"
+    patience: Annotated[int, from_zero("0 for no early stopping; try 5"), OMIT_IF_DEFAULT] = 0

@@ -8,6 +8,7 @@ from wsseg.recipe.decisions import (
     corrects_labels,
     draws_supervision,
     fully_supervised,
+    keeps_best,
     makes_class_maps,
     relabels,
     supervision_acts,
@@ -50,6 +51,11 @@ def pseudo_labels(recipe: Recipe) -> bool:
 def ceiling(recipe: Recipe) -> bool:
     """Whether the same networks are also trained on the true masks."""
     return pseudo_labels(recipe) and recipe.ceiling
+
+
+def chooses_epoch(recipe: Recipe) -> bool:
+    """Whether a segmenter's epoch is chosen on the validation images."""
+    return keeps_best(recipe.segment)
 
 
 def on_true_masks(definition: dict[str, Any]) -> None:
@@ -113,7 +119,7 @@ STAGES = {
         when=relabels,
         options=TRAINING | each("relabel", "segment"),
         inputs=each("label") | each("classify", when=either(from_classifier("segment"), corrects_labels)),
-        data=each("train"),
+        data=each("train") | each("val", when=chooses_epoch),
     ),
     "segment": Stage(
         "5_segment",
@@ -123,7 +129,10 @@ STAGES = {
         options=TRAINING | each("segment") | supervision("masks_repeat"),
         inputs=each("label", "relabel")
         | each("classify", when=either(from_classifier("segment"), corrects_labels)),
-        data=each("train") | each("train_masks", when=fully_supervised),
+        data=each("train")
+        | each("train_masks", when=fully_supervised)
+        | each("val", when=both(chooses_epoch, pseudo_labels))
+        | each("val_masks", when=both(chooses_epoch, fully_supervised)),
     ),
     "ceiling": Stage(
         "5_segment_ceiling",
@@ -132,7 +141,7 @@ STAGES = {
         when=both(ceiling, trains_segmenter),
         options=TRAINING | each("segment"),
         inputs=each("classify", when=from_classifier("segment")),
-        data=each("train_masks"),
+        data=each("train_masks") | each("val_masks", when=chooses_epoch),
         amend=on_true_masks,
     ),
     "detect": Stage(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -21,6 +22,7 @@ from wsseg.stages.crf import dense_crf
 from wsseg.stages.segment import masks_in, train_segmenter, validation_data
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
+from wsseg.training.best_epoch import describe_course
 
 
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
@@ -40,6 +42,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         recipe = replace(recipe, segment=replace(recipe.segment, epochs=config.epochs))
     train, set_aside = training_data(splits, inputs)
     val = validation_data(recipe, splits)
+    counts: dict[str, Any] = {"images": len(train), "rounds": config.rounds}
     given = inputs["label"] / MASKS
     for number in range(1, config.rounds + 1):
         last = number == config.rounds
@@ -50,8 +53,11 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         done = train_segmenter(recipe, inputs, folder, train, masks_in(given), {}, val=val)
         relabel_images(recipe, train, folder / SEGMENTER, masks, number)
         given = masks
-    line = f"{config.rounds} rounds, {len(train)} masks; the last segmenter's {done.line.rpartition(', ')[2]}"
-    return Outcome(line, {"images": len(train), "rounds": config.rounds}, set_aside)
+    line = f"{config.rounds} rounds, {len(train)} masks; the last segmenter's loss {done.counts['loss']:.3f}"
+    if val is not None:
+        words, course = describe_course(folder, recipe.segment, val.split)
+        line, counts = line + words, counts | course
+    return Outcome(line, counts, set_aside)
 
 
 def relabel_images(recipe: Recipe, train: Dataset, model: Path, masks: Path, number: int) -> None:

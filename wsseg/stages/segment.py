@@ -20,6 +20,7 @@ from wsseg.stages import Outcome
 from wsseg.stages.label.given_masks import given_ids
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
+from wsseg.training.best_epoch import describe_course
 from wsseg.training.classifier_weights import initial_options, start_from_classifier
 from wsseg.training.device import prepare
 from wsseg.training.fitting import fit
@@ -133,9 +134,10 @@ def train_segmenter(
         save_model(model, out / SEGMENTER)
     remove_checkpoints(out)
     last = read_history(out / HISTORY)["loss"][-1]
-    counts = {"images": len(train), "epochs": config.epochs, "loss": last}
+    words, course = ("", {}) if val is None else describe_course(out, config, val.split)
+    counts = {"images": len(train), "epochs": config.epochs, "loss": last} | course
     network = config.network if config.backbone is None else f"{config.network} on {config.backbone}"
-    line = f"{network}, {len(train)} images, {config.epochs} epochs, loss {last:.3f}"
+    line = f"{network}, {len(train)} images, {config.epochs} epochs, loss {last:.3f}{words}"
     return Outcome(line, counts, set_aside)
 
 

@@ -6,10 +6,13 @@ from typing import Any
 
 import keras
 
+from wsseg.errors import InputError
 from wsseg.progress import bar
-from wsseg.recipe import Recipe, TrainingConfig
+from wsseg.recipe import Recipe, TrainingConfig, ValidatedTrainingConfig
+from wsseg.recipe.decisions import keeps_best
 from wsseg.training import optimizers
 from wsseg.training.batch_statistics import estimate_statistics
+from wsseg.training.best_epoch import Choice
 from wsseg.training.mean_teacher import MeanTeacher
 from wsseg.training.resumable_fit import no_values, resumable_fit
 from wsseg.training.validation import Validation
@@ -29,7 +32,8 @@ def fit(
 ) -> None:
     """Train a network with the options of a section of the recipe; resume from `out`.
 
-    A run that is stopped after the last epoch repeats what follows it, with the same result.
+    A run that is stopped after the last epoch repeats what follows it, with the same result. With `keep: best` the
+    model has the weights of the best epoch at the end.
 
     Args:
         recipe: The recipe: `seed` and `jit` are used.
@@ -41,6 +45,9 @@ def fit(
         text: Text of the progress bar.
         loss: Loss for `compile`; None for a model with its own loss.
         validation: What is measured on validation images after epochs, see `ValidationCurve`; None for nothing.
+
+    Raises:
+        InputError: `keep: best` or `patience`, and nothing can be measured; or see `resumable_fit`.
     """
     steps = config.epochs * batches.steps
     optimizer = optimizers.create(
@@ -55,9 +62,28 @@ def fit(
     curve = validation and ValidationCurve(model, batches, config, recipe.seed, validation)
     with bar(text, steps, "steps") as advance:
         resumable_fit(
-            model, batches, config.epochs, recipe.seed, out, advance, curve.after if curve else no_values
+            model,
+            batches,
+            config.epochs,
+            recipe.seed,
+            out,
+            advance,
+            curve.after if curve else no_values,
+            _choice(config, validation, text),
         )
     if isinstance(model, MeanTeacher):
         model.finish()
     if config.statistics_batches:
         estimate_statistics(model, batches, config.epochs, recipe.seed, config.statistics_batches, text)
+
+
+def _choice(config: TrainingConfig, validation: Validation | None, text: str) -> Choice | None:
+    """Return how the kept epoch is chosen; None for the last epoch."""
+    if not isinstance(config, ValidatedTrainingConfig) or not keeps_best(config):
+        return None
+    if validation is None:
+        raise InputError(
+            f"{text}: `keep: best` and `patience` need validation images with labels, and there are none; use "
+            "`keep: last` and `patience: 0`"
+        )
+    return Choice(validation.score, config.patience)

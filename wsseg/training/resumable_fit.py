@@ -11,6 +11,7 @@ from wsseg.artifacts import read_json, write_json
 from wsseg.errors import InputError
 from wsseg.file_names import CHECKPOINT, HISTORY, TRAINING_STATE
 from wsseg.loading.training_batches import TrainingBatches, epoch_seed
+from wsseg.training.best_epoch import Choice
 from wsseg.training.history import write_history
 from wsseg.training.model_files import require_space
 
@@ -45,6 +46,7 @@ def resumable_fit(
     folder: Path,
     advance: Callable[[str], None] = lambda text: None,
     measure: Callable[[int], dict[str, float]] = no_values,
+    choice: Choice | None = None,
 ) -> list[dict[str, float]]:
     """Train a compiled model, resuming from `folder` if an earlier call was stopped.
 
@@ -61,6 +63,8 @@ def resumable_fit(
         advance: Function that is called with a short text after each step.
         measure: Function that is called with each epoch's index after it, and returns further values for its row. It
             must leave the variables of the model as they are.
+        choice: How the epoch is chosen whose weights the model has at the end; None for the last. The weights of the
+            best epoch so far are saved beside the checkpoint.
 
     Returns:
         One dictionary of means and further values per epoch; also written to `folder/history.csv`.
@@ -69,6 +73,7 @@ def resumable_fit(
         InputError: The loss is not finite, or the disk has too little free space for a checkpoint.
     """
     history: list[dict[str, float]] = []
+    state: dict[str, Any] = {}
     model.optimizer.build(model.trainable_variables)
     if (folder / TRAINING_STATE).exists():
         state = read_json(folder / TRAINING_STATE)
@@ -76,7 +81,8 @@ def resumable_fit(
         model.load_weights(folder / state["checkpoint"])
         for _ in range(len(history) * batches.steps):
             advance("resumed")
-    for epoch in range(len(history), epochs):
+    while len(history) < epochs and not (choice and choice.stops(history)):
+        epoch = len(history)
         epoch_seed(seed, epoch)
         seed_layers(model, seed, epoch)
         fitted = model.fit(
@@ -91,12 +97,24 @@ def resumable_fit(
         row = {"epoch": epoch + 1} | {key: float(values[-1]) for key, values in fitted.history.items()}
         history.append(row | measure(epoch))
         # Two files alternate, and the state names the complete one, even if this write is interrupted.
-        checkpoint = f"{epoch % 2}_{CHECKPOINT}"
-        require_space(folder / checkpoint, [*model.variables, *model.optimizer.variables])
-        model.save_weights(folder / checkpoint)
-        write_json(folder / TRAINING_STATE, {"history": history, "checkpoint": checkpoint})
+        state |= {"history": history, "checkpoint": _save(model, folder / f"{epoch % 2}_{CHECKPOINT}")}
+        if choice and choice.best(history) == epoch + 1:
+            state["best"] = _save(model, folder / f"best_{epoch + 1}_{CHECKPOINT}")
+        write_json(folder / TRAINING_STATE, state)
+        for path in folder.glob(f"best_*_{CHECKPOINT}"):
+            if path.name != state.get("best"):
+                path.unlink()
+    if "best" in state and choice.best(history) != len(history):
+        model.load_weights(folder / state["best"])
     write_history(folder / HISTORY, history)
     return history
+
+
+def _save(model: keras.Model, path: Path) -> str:
+    """Save the weights and the optimizer's state, and return the name of the file."""
+    require_space(path, [*model.variables, *model.optimizer.variables])
+    model.save_weights(path)
+    return path.name
 
 
 def seed_layers(model: keras.Model, seed: int, epoch: int) -> None:

@@ -1,7 +1,7 @@
 """Train a classifier, and score images with it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +61,9 @@ def train_classifier(
         train: Training images with their labels.
         out: Folder where the files are written.
         text: Text of the progress bar.
-        val: Validation images of the curve in `history.csv`; None for no curve.
+        val: Validation images of the curve in `history.csv`; None for no curve, and then the last epoch is kept.
     """
-    config = recipe.classify
+    config = recipe.classify if val is not None else replace(recipe.classify, keep="last", patience=0)
     keras.utils.set_random_seed(recipe.seed)
     model = classifiers.create(
         config.head,

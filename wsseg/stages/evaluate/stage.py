@@ -21,7 +21,7 @@ from wsseg.file_names import (
 from wsseg.metrics import ConfusionMatrix
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
-from wsseg.recipe.decisions import fully_supervised
+from wsseg.recipe.decisions import fully_supervised, keeps_best
 from wsseg.saved_models import load_model
 from wsseg.segmenters.inference import Predictor
 from wsseg.stages import Outcome
@@ -151,6 +151,12 @@ def conventions(recipe: Recipe) -> dict[str, str]:
         + (
             f"; images reduced to {segmenter.max_side} pixels, masks at full size"
             if segmenter.max_side
+            else ""
+        )
+        + (
+            "; its epoch was chosen on the labels (on true masks: the masks) of the split that is scored, so the score "
+            "is optimistic"
+            if keeps_best(segmenter)
             else ""
         ),
         "oracle": "the best level on the scored images themselves, of all levels tried (`evaluate.levels` for class "
