@@ -10,7 +10,7 @@ DATA_CONTENTS = "contents/files.json"
 # Files that training writes.
 CLASSIFIER, AFFINITY_NETWORK = "classifier.keras", "affinity.keras"
 SEGMENTER, DETECTOR = "segmenter.keras", "detector.keras"
-HISTORY = "history.csv"
+HISTORY, TENSORBOARD = "history.csv", "tensorboard"
 CHECKPOINT, TRAINING_STATE = "checkpoint.weights.h5", "training.json"
 
 # Labels, maps and masks.

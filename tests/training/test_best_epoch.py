@@ -41,15 +41,9 @@ class Batches:
 def build(compiled=True):
     """Return a small network with all that has a state: batch norm, dropout, momentum."""
     keras.utils.set_random_seed(0)
-    model = keras.Sequential(
-        [
-            keras.Input((8,)),
-            keras.layers.Dense(4),
-            keras.layers.BatchNormalization(),
-            keras.layers.Dropout(0.5),
-        ]
-        + [keras.layers.Dense(1)]
-    )
+    image = keras.Input((8,))
+    tensor = keras.layers.BatchNormalization()(keras.layers.Dense(4)(image))
+    model = keras.Model(image, keras.layers.Dense(1)(keras.layers.Dropout(0.5)(tensor)))
     if compiled:
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
         model.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss, jit_compile=False)
@@ -95,7 +89,7 @@ def test_the_weights_of_the_best_epoch_are_kept_and_the_last_otherwise(tmp_path)
     assert [path.name for path in (tmp_path / "best").iterdir()] == ["history.csv"]
 
 
-@pytest.mark.parametrize("kill_in", [1, 2, 4])
+@pytest.mark.parametrize("kill_in", [pytest.param(1, marks=pytest.mark.slow), 2, 4])
 def test_resumed_it_keeps_the_same(tmp_path, kill_in):
     whole, history, _ = run(tmp_path / "whole")
     with pytest.raises(Killed):
@@ -144,7 +138,7 @@ def test_through_fit_which_measures_the_statistics_of_the_kept_weights(tmp_path)
     for keep, name in (("best", "one"), ("last", "other")):
         model, values = build(compiled=False), iter((0.9, 0.1))
         config = ValidatedTrainingConfig(crop=32, epochs=2, keep=keep, statistics_batches=50)
-        validation = Validation("val_map", lambda values=values: {"val_map": next(values)}, 0)
+        validation = Validation(("val_map",), lambda values=values: {"val_map": next(values)}, 0)
         (tmp_path / name).mkdir()
         recipe = types.SimpleNamespace(seed=3, jit=False)
         loss = keras.losses.BinaryCrossentropy(from_logits=True)

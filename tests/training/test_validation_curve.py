@@ -147,14 +147,14 @@ def test_a_point_costs_a_tenth_of_the_training_at_most(pixels, statistics, norm,
     layer = keras.layers.BatchNormalization() if norm else keras.layers.ReLU()
     model = keras.Sequential([keras.Input((4,)), layer])
     config = TrainingConfig(crop=32, epochs=12, statistics_batches=statistics)
-    validation = Validation("x", dict, pixels)
+    validation = Validation(("x",), dict, pixels)
     assert ValidationCurve(model, Batches(), config, 0, validation).every == every
 
 
 def test_there_is_a_point_after_every_nth_epoch_and_after_the_last():
     model = keras.Sequential([keras.Input((4,)), keras.layers.ReLU()])
     config = TrainingConfig(crop=32, epochs=11)
-    validation = Validation("x", lambda: {"x": 0.5}, 2458 * 2)
+    validation = Validation(("x",), lambda: {"x": 0.5}, 2458 * 2)
     curve = ValidationCurve(model, Batches(), config, 0, validation)
     assert curve.every == 3
     assert [epoch + 1 for epoch in range(11) if curve.after(epoch)] == [3, 6, 9, 11]
@@ -191,7 +191,7 @@ def test_it_measures_the_network_that_the_training_would_give_not_lagging_averag
         (tmp_path / str(most)).mkdir()
         recipe = types.SimpleNamespace(seed=3, jit=False)
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
-        validation = Validation("val_gap", gap, 0)
+        validation = Validation(("val_gap",), gap, 0)
         fit(recipe, config, model, Noise(), [], tmp_path / str(most), "training", loss, validation)
         gaps[most] = read_history(tmp_path / str(most) / "history.csv")["val_gap"]
     assert math.isnan(gaps[50][0]) and not math.isnan(gaps[50][1])

@@ -17,7 +17,7 @@ from typing import Any
 
 from wsseg.artifacts import digest, read_json, write_json
 from wsseg.errors import InputError
-from wsseg.file_names import DEFINITION, HISTORY, MADE_FILES, MANIFEST
+from wsseg.file_names import DEFINITION, HISTORY, MADE_FILES, MANIFEST, TENSORBOARD
 from wsseg.progress import bar
 
 OWN = (MANIFEST, MADE_FILES, DEFINITION)
@@ -217,11 +217,16 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 
 def _walk(folder: Path, inner: str = "") -> Iterator[str]:
-    """Yield the relative paths of the files and links in a folder, without hidden files and the engine's own."""
+    """Yield the relative paths of the files and links in a folder, without hidden files and the engine's own.
+
+    TensorBoard's event files contain the time of day, and no stage reads them, so they are not listed either.
+    """
     with os.scandir(folder / inner) as entries:
         for entry in entries:
             path = f"{inner}{entry.name}"
             if entry.is_dir(follow_symlinks=False):
+                if entry.name == TENSORBOARD:
+                    continue
                 yield from _walk(folder, f"{path}/")
             elif not entry.name.startswith(".") and path not in OWN:
                 yield path

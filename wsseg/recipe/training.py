@@ -1,9 +1,9 @@
 """Options of every training: classifier, affinity network, segmenter and detector."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 
-from wsseg.recipe.marks import OMIT_IF_DEFAULT
+from wsseg.recipe.marks import IGNORED_IN_HASH, OMIT_IF_DEFAULT
 from wsseg.recipe.ranges import at_least, from_zero, increasing, interval, positive
 
 
@@ -25,6 +25,12 @@ class TrainingConfig:
         weight_decay: Decoupled weight decay; each step multiplies it by the learning rate.
         statistics_batches: Maximum number of batches, from one more pass over the training images, on which the means
             and variances of batch normalisation are measured after training; 0 keeps the moving averages.
+        callbacks: Keras callbacks that see the training: dotted name of the class -> its options, such as
+            `keras.callbacks.CSVLogger: {filename: log.csv, append: true}`. They do not decide whether a stage is done,
+            so delete the stage's folder after adding one that changes the training. A resumed training goes on with the
+            real epoch number, but what a callback has remembered is lost.
+        tensorboard: Event files of TensorBoard, in `tensorboard/` of the stage's folder: loss, learning rate and
+            validation values per epoch.
     """
 
     crop: Annotated[int, at_least(32, "the smallest crop for backbones of stride 32; try 320")] = 320
@@ -40,6 +46,8 @@ class TrainingConfig:
     # The default changes the result of every training. It is OMIT_IF_DEFAULT all the same, so that finished runs
     # of earlier versions stay done: they are valid results of the code that made them.
     statistics_batches: Annotated[int, from_zero("0 for none; try 50"), OMIT_IF_DEFAULT] = 50
+    callbacks: Annotated[dict[str, dict[str, Any]], IGNORED_IN_HASH] = field(default_factory=dict)
+    tensorboard: Annotated[bool, IGNORED_IN_HASH] = False
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ from wsseg.recipe.decisions import keeps_best
 from wsseg.training import optimizers
 from wsseg.training.batch_statistics import estimate_statistics
 from wsseg.training.best_epoch import Choice
+from wsseg.training.callbacks import create_callbacks
 from wsseg.training.mean_teacher import MeanTeacher
 from wsseg.training.resumable_fit import no_values, resumable_fit
+from wsseg.training.tensorboard_events import TensorBoardEvents
 from wsseg.training.validation import Validation
 from wsseg.training.validation_curve import ValidationCurve
 
@@ -41,7 +43,7 @@ def fit(
         model: The network with its initial weights; a `MeanTeacher` is finished here too.
         batches: Training data with `steps` and `epoch(number)`, as in `TrainingBatches`.
         head: Variables that are trained with `head_multiplier` times the learning rate.
-        out: Folder for checkpoints and `history.csv`.
+        out: Folder for checkpoints, `history.csv` and `tensorboard/`.
         text: Text of the progress bar.
         loss: Loss for `compile`; None for a model with its own loss.
         validation: What is measured on validation images after epochs, see `ValidationCurve`; None for nothing.
@@ -59,6 +61,9 @@ def fit(
         weight_decay=config.weight_decay,
     )
     model.compile(optimizer=optimizer, loss=loss, jit_compile=recipe.jit)
+    callbacks = create_callbacks(config.callbacks, f"{text}: callbacks")
+    if config.tensorboard:
+        callbacks.append(TensorBoardEvents(out))
     curve = validation and ValidationCurve(model, batches, config, recipe.seed, validation)
     with bar(text, steps, "steps") as advance:
         resumable_fit(
@@ -70,6 +75,8 @@ def fit(
             advance,
             curve.after if curve else no_values,
             _choice(config, validation, text),
+            callbacks,
+            validation.columns if validation else (),
         )
     if isinstance(model, MeanTeacher):
         model.finish()

@@ -1,6 +1,6 @@
 """`fit` one epoch at a time, and save after each epoch everything that the next one depends on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from wsseg.errors import InputError
 from wsseg.file_names import CHECKPOINT, HISTORY, TRAINING_STATE
 from wsseg.loading.training_batches import TrainingBatches, epoch_seed
 from wsseg.training.best_epoch import Choice
+from wsseg.training.callbacks import WholeTraining
 from wsseg.training.history import write_history
 from wsseg.training.model_files import require_space
 
@@ -47,6 +48,8 @@ def resumable_fit(
     advance: Callable[[str], None] = lambda text: None,
     measure: Callable[[int], dict[str, float]] = no_values,
     choice: Choice | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    columns: Sequence[str] = (),
 ) -> list[dict[str, float]]:
     """Train a compiled model, resuming from `folder` if an earlier call was stopped.
 
@@ -65,9 +68,13 @@ def resumable_fit(
             must leave the variables of the model as they are.
         choice: How the epoch is chosen whose weights the model has at the end; None for the last. The weights of the
             best epoch so far are saved beside the checkpoint.
+        callbacks: Keras callbacks that see the whole training, see `WholeTraining`. An epoch that is repeated after a
+            stop is shown to them again.
+        columns: Names of the values that `measure` returns.
 
     Returns:
-        One dictionary of means and further values per epoch; also written to `folder/history.csv`.
+        One dictionary per epoch: its means, the learning rate after its last step, and further values. They are also
+        written to `folder/history.csv`.
 
     Raises:
         InputError: The loss is not finite, or the disk has too little free space for a checkpoint.
@@ -81,7 +88,14 @@ def resumable_fit(
         model.load_weights(folder / state["checkpoint"])
         for _ in range(len(history) * batches.steps):
             advance("resumed")
-    while len(history) < epochs and not (choice and choice.stops(history)):
+    whole = WholeTraining(callbacks, model, epochs, batches.steps, columns)
+
+    def ended() -> bool:
+        return len(history) >= epochs or "ended" in state or (choice is not None and choice.stops(history))
+
+    if not ended():
+        whole.begin()
+    while not ended():
         epoch = len(history)
         epoch_seed(seed, epoch)
         seed_layers(model, seed, epoch)
@@ -92,14 +106,20 @@ def resumable_fit(
             steps_per_epoch=batches.steps,
             shuffle=False,  # the batches are shuffled already
             verbose=0,
-            callbacks=[_StepProgress(advance)],
+            callbacks=[_StepProgress(advance), *whole.inside],
         )
-        row = {"epoch": epoch + 1} | {key: float(values[-1]) for key, values in fitted.history.items()}
-        history.append(row | measure(epoch))
-        # Two files alternate, and the state names the complete one, even if this write is interrupted.
-        state |= {"history": history, "checkpoint": _save(model, folder / f"{epoch % 2}_{CHECKPOINT}")}
+        values = {key: float(values[-1]) for key, values in fitted.history.items()}
+        values["learning_rate"] = float(model.optimizer.learning_rate)
+        values |= measure(epoch)
+        history.append({"epoch": epoch + 1} | values)
         if choice and choice.best(history) == epoch + 1:
             state["best"] = _save(model, folder / f"best_{epoch + 1}_{CHECKPOINT}")
+        if whole.after(epoch, values):
+            state["ended"] = "by a callback"
+        if ended():
+            whole.end(values)  # before the weights are saved, which a callback may change here
+        # Two files alternate, and the state names the complete one, even if this write is interrupted.
+        state |= {"history": history, "checkpoint": _save(model, folder / f"{epoch % 2}_{CHECKPOINT}")}
         write_json(folder / TRAINING_STATE, state)
         for path in folder.glob(f"best_*_{CHECKPOINT}"):
             if path.name != state.get("best"):

@@ -24,14 +24,19 @@ class Validation:
     """A measure of a network on validation images.
 
     Attributes:
-        score: Column by which epochs are compared; higher is better.
+        columns: Names of the values; the last is the one by which epochs are compared, higher is better.
         measure: Function that returns column -> value in [0, 1]. A value that is not defined is left out.
         pixels: Number of pixels of all images in the size that the network gets.
     """
 
-    score: str
+    columns: tuple[str, ...]
     measure: Callable[[], dict[str, float]]
     pixels: int
+
+    @property
+    def score(self) -> str:
+        """Name of the value by which epochs are compared."""
+        return self.columns[-1]
 
 
 def evenly_spaced(records: Sequence[Record], most: int) -> list[Record]:
@@ -76,7 +81,7 @@ def validate_classifier(
             scores.append(found)
         return _finite({MAP: _label_map(dataset, seen, np.concatenate(scores))})
 
-    return Validation(MAP, measure, _pixels(dataset, records, side))
+    return Validation((MAP,), measure, _pixels(dataset, records, side))
 
 
 def validate_segmenter(
@@ -118,7 +123,7 @@ def validate_segmenter(
         found = {LABEL_MAP: _label_map(dataset, seen, np.stack(scores))}
         return _finite(found | ({MIOU: confusion.miou()} if known else {}))
 
-    return Validation(MIOU if known else LABEL_MAP, measure, _pixels(dataset, records, side))
+    return Validation((LABEL_MAP, MIOU) if known else (LABEL_MAP,), measure, _pixels(dataset, records, side))
 
 
 def _label_map(dataset: Dataset, records: Sequence[Record], scores: np.ndarray) -> float:

@@ -2,6 +2,7 @@
 
 import json
 
+from wsseg.engine.preflight.callbacks import check_callbacks
 from wsseg.engine.preflight.networks import (
     OWN_OPTIONS,
     SET_BY_STAGE,
@@ -54,6 +55,7 @@ def check_parts(splits: Splits) -> None:
         check_segmenter(recipe)
     check_detector(splits)
     check_kept_epochs(splits)
+    check_callbacks(recipe)
     check_supervision(splits)
     supervised = fully_supervised(recipe)
     if supervised or recipe.ceiling:
