@@ -127,6 +127,15 @@ def test_patience_ends_the_training_for_good(tmp_path):
     assert len(run(tmp_path / "longer", patience=3)[1]) == 5
 
 
+def test_patience_goes_on_counting_after_a_stop(tmp_path):
+    whole = run(tmp_path / "whole", patience=2)
+    assert len(whole[1]) == 4
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", patience=2, kill_in=3)  # one epoch without a better value has passed
+    resumed = run(tmp_path / "killed", patience=2)
+    assert resumed[1] == whole[1] and same(resumed[0].get_weights(), whole[0].get_weights())
+
+
 def test_epochs_without_a_value_count_but_do_not_end_it():
     choice, rows = Choice("x", 2), [{"x": 0.5}, {}, {}, {"x": 0.6}, {}, {"x": 0.6}]
     assert [choice.stops(rows[:count]) for count in range(7)] == [False] * 6 + [True]

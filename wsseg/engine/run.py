@@ -24,8 +24,10 @@ from wsseg.engine.made_files import NOT_MADE, MadeFiles, drop, free_name, reopen
 from wsseg.engine.preflight.parts import check_parts
 from wsseg.engine.run_folder import Source, check_owner, claim, locked
 from wsseg.engine.states import DATA_REVISION, INPUTS_MADE, RESUMES, State, States, begun_with
+from wsseg.engine.time_left import TimeLeft, time_left_of
 from wsseg.errors import InputError
 from wsseg.file_names import DATA, DEFINITION, MANIFEST
+from wsseg.progress import in_words, part_of_run
 from wsseg.recipe import Recipe
 from wsseg.stages import STAGES, plan
 from wsseg.supervision.splits import Splits
@@ -107,8 +109,10 @@ def run(
         if only is None and not all(found.done(name) for name in names):
             for line in plan_lines(found):
                 say(line)
-        for name in names:
-            run_stage(found, name, say)
+        left = time_left_of(found) if only is None and not all(found.done(name) for name in names) else None
+        with contextlib.nullcontext() if left is None else part_of_run(left):
+            for name in names:
+                run_stage(found, name, say, left)
 
 
 def check_inputs(states: States, name: str) -> None:
@@ -118,8 +122,14 @@ def check_inputs(states: States, name: str) -> None:
             raise InputError(f"stage `{name}` needs `{other}` first; run `wsseg {other}` or `wsseg run`")
 
 
-def run_stage(states: States, name: str, say: Callable[[str], None]) -> None:
+def run_stage(states: States, name: str, say: Callable[[str], None], left: TimeLeft | None = None) -> None:
     """Run one stage unless it is done.
+
+    Args:
+        states: States of the run's stages.
+        name: Name of the stage.
+        say: Function that is called with each line for the user.
+        left: Estimate of the time left, which is told when the stage begins and ends; None for none.
 
     Raises:
         InputError: An input stage is not done, or the stage found a wrong input.
@@ -140,10 +150,14 @@ def run_stage(states: States, name: str, say: Callable[[str], None]) -> None:
         revision = states.data.revision(name)
         begin = definition | {INPUTS_MADE: inputs_made, DATA_REVISION: revision}
         resumed = open_partial(states, state, partial, begin, say)
+        if left is not None:
+            left.start(name)
         if Manifest.load(partial) is not None:
             # The stage was stopped between its last write and the renaming.
             _replace(partial, final, say)
             states.forget(name)
+            if left is not None:
+                left.finish(whole=False)
             say(f"{name}: done already, by the run that was stopped")
             return
         outcome = stage.run(recipe, splits, inputs, partial)
@@ -183,8 +197,10 @@ def run_stage(states: States, name: str, say: Callable[[str], None]) -> None:
         if found is None:
             raise
         raise InputError(found[1]) from error
+    if left is not None:
+        left.finish(whole=not resumed)
     aside = f"; {len(outcome.set_aside)} set aside (see {final / MANIFEST})" if outcome.set_aside else ""
-    say(f"{name}: {outcome.line}{aside}; {manifest.wall_seconds:.0f} s; {final}")
+    say(f"{name}: {outcome.line}{aside}; {in_words(manifest.wall_seconds)}; {final}")
     for warning in outcome.warnings:
         say(f"warning: {name}: {warning}")
 

@@ -15,7 +15,7 @@ from wsseg.training.batch_statistics import estimate_statistics
 from wsseg.training.best_epoch import Choice
 from wsseg.training.callbacks import create_callbacks
 from wsseg.training.mean_teacher import MeanTeacher
-from wsseg.training.resumable_fit import no_values, resumable_fit
+from wsseg.training.resumable_fit import epochs_done, no_values, resumable_fit
 from wsseg.training.tensorboard_events import TensorBoardEvents
 from wsseg.training.validation import Validation
 from wsseg.training.validation_curve import ValidationCurve
@@ -65,7 +65,7 @@ def fit(
     if config.tensorboard:
         callbacks.append(TensorBoardEvents(out))
     curve = validation and ValidationCurve(model, batches, config, recipe.seed, validation)
-    with bar(text, steps, "steps") as advance:
+    with bar(text, steps, "steps", epochs_done(out) * batches.steps) as advance:
         resumable_fit(
             model,
             batches,

@@ -63,7 +63,7 @@ def resumable_fit(
         epochs: Total number of epochs.
         seed: Random seed of the training; with the epoch it gives the seed of dropout.
         folder: Folder of the checkpoint and the history.
-        advance: Function that is called with a short text after each step.
+        advance: Function that is called with a short text after each step of this process; see `epochs_done`.
         measure: Function that is called with each epoch's index after it, and returns further values for its row. It
             must leave the variables of the model as they are.
         choice: How the epoch is chosen whose weights the model has at the end; None for the last. The weights of the
@@ -86,8 +86,6 @@ def resumable_fit(
         state = read_json(folder / TRAINING_STATE)
         history = state["history"]
         model.load_weights(folder / state["checkpoint"])
-        for _ in range(len(history) * batches.steps):
-            advance("resumed")
     whole = WholeTraining(callbacks, model, epochs, batches.steps, columns)
 
     def ended() -> bool:
@@ -128,6 +126,11 @@ def resumable_fit(
         model.load_weights(folder / state["best"])
     write_history(folder / HISTORY, history)
     return history
+
+
+def epochs_done(folder: Path) -> int:
+    """Return the number of epochs that a stopped training in `folder` has completed."""
+    return len(read_json(folder / TRAINING_STATE)["history"]) if (folder / TRAINING_STATE).exists() else 0
 
 
 def _save(model: keras.Model, path: Path) -> str:

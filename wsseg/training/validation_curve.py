@@ -80,8 +80,7 @@ class ValidationCurve:
                 variable.assign(value)
 
     def _changing(self) -> list[Any]:
-        """Return the variables that measuring changes, each once."""
-        found = list(self.model.non_trainable_variables)
-        if isinstance(self.model, MeanTeacher):
-            found += self.model.segmenter.variables
-        return list({id(variable): variable for variable in found}.values())
+        """Return the variables that measuring changes; `BatchStatistics` itself restores the random states."""
+        layers = [norm.layer for norm in self.statistics.norms]
+        statistics = [one for layer in layers for one in (layer.moving_mean, layer.moving_variance)]
+        return statistics + (self.model.segmenter.variables if isinstance(self.model, MeanTeacher) else [])
