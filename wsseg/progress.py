@@ -33,6 +33,8 @@ def part_of_run(left: RunLeft) -> Iterator[None]:
 def bar(text: str, total: int, unit: str = "images", done: int = 0) -> Iterator[Callable[..., None]]:
     """Show progress with the rate and the time left.
 
+    Both go by the time since the first call of `advance`: the first unit also waits for what is traced or compiled.
+
     Args:
         text: Description of the work.
         total: Number of units of work.
@@ -42,26 +44,31 @@ def bar(text: str, total: int, unit: str = "images", done: int = 0) -> Iterator[
     Yields:
         `advance(note="", count=1)`: Function to call after each unit, or after `count` units.
     """
-    start, finished, last = time.monotonic(), done, time.monotonic()
+    finished, last = done, time.monotonic()
+    first: tuple[int, float] | None = None
 
     def state() -> str:
-        units, seconds = finished - done, time.monotonic() - start
+        nonlocal first
+        if first is None:
+            first = finished, time.monotonic()
+            return ""
+        units, seconds = finished - first[0], time.monotonic() - first[1]
         if not units:
             return ""
         left = (total - finished) * seconds / units
         run = _run_left[-1](left, unit, 1 - done / total) if _run_left else None
         words = f"{speed(units, seconds, unit)}, about {in_words(left)} left"
-        return words if run is None else f"{words} (run: about {in_words(run)})"
+        return f", {words}" if run is None else f", {words} (run: about {in_words(run)})"
 
     if not sys.stderr.isatty():
 
         def advance(note: str = "", count: int = 1) -> None:
             nonlocal finished, last
             finished += count
-            now = time.monotonic()
+            words, now = state(), time.monotonic()
             if now - last >= LINE_SECONDS:
                 last = now
-                message = f"  {text} {finished}/{total} {unit}, {state()} {note}"
+                message = f"  {text} {finished}/{total} {unit}{words} {note}"
                 print(message.rstrip(), file=sys.stderr, flush=True)
 
         yield advance
@@ -82,7 +89,7 @@ def bar(text: str, total: int, unit: str = "images", done: int = 0) -> Iterator[
         def advance(note: str = "", count: int = 1) -> None:
             nonlocal finished
             finished += count
-            display.update(task, advance=count, note=note, state=state())
+            display.update(task, advance=count, note=note, state=state().removeprefix(", "))
 
         yield advance
 
