@@ -11,6 +11,7 @@ from wsseg.classifiers.inference import classified
 from wsseg.datasets import Dataset, Record
 from wsseg.loading.reduction import enlarged_argmax, reduced_size
 from wsseg.metrics import ConfusionMatrix, mean_average_precision
+from wsseg.one_trace import one_trace
 from wsseg.recipe import ValidatedTrainingConfig
 from wsseg.segmenters.inference import Predictor
 from wsseg.segmenters.segmenter import Segmenter
@@ -71,7 +72,7 @@ def validate_classifier(
     records = evenly_spaced(list(dataset), config.validation_images)
     if not any(record.labels for record in records):
         return None
-    network = model.with_validity()
+    network = one_trace(model.with_validity())
     side = config.long_side[1]
 
     def measure() -> dict[str, float]:

@@ -30,7 +30,7 @@ class ValidationCurve:
     A point costs V + S, in pixels that pass once through the network: V of the validation images, S of the batches for
     the statistics. An epoch costs 3 times its pixels, as the backward pass costs about twice the forward pass. The
     curve has a point after every n-th epoch, with the smallest n at which n epochs cost 10 (V + S) or more, and after
-    the last epoch. Tracing the network, once per training and image size, is not counted.
+    the last epoch. Tracing the network once per training is not counted.
 
     Args:
         model: The model that is trained; may be a `MeanTeacher`.
