@@ -11,6 +11,7 @@ DATA_CONTENTS = "contents/files.json"
 CLASSIFIER, AFFINITY_NETWORK = "classifier.keras", "affinity.keras"
 SEGMENTER, DETECTOR = "segmenter.keras", "detector.keras"
 HISTORY = "history.csv"
+ENLARGED = "enlarged.json"
 CHECKPOINT, TRAINING_STATE = "checkpoint.weights.h5", "training.json"
 
 # Labels, maps and masks.

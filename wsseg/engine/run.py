@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from wsseg.artifacts import Manifest, write_json
+from wsseg.engine.data_plan import described, planned
 from wsseg.engine.definitions import Definitions
 from wsseg.engine.made_files import NOT_MADE, MadeFiles, drop, free_name, reopen, write_made_files
 from wsseg.engine.preflight.parts import check_parts
@@ -48,7 +49,9 @@ def states(recipe: Recipe, run: Path) -> list[State]:
         recipe: Recipe with which the run is compared.
         run: Run folder; it may not exist yet.
     """
-    found = States(Definitions(Splits(recipe, run / DATA)), run)
+    splits = Splits(recipe, run / DATA)
+    recipe, _ = planned(recipe, splits)
+    found = States(Definitions(splits.of(recipe)), run)
     result = found.all()
     found.remember_times_if_free()
     return result
@@ -90,6 +93,8 @@ def run(
         raise InputError(f"recipe `{recipe.name}` has no stage `{only}`; it has {', '.join(plan(recipe))}")
     check_owner(recipe, run_folder)  # before the lock file, which must not be written into a foreign folder
     splits = Splits(recipe, run_folder / DATA)
+    recipe, chosen = planned(recipe, splits)
+    splits = splits.of(recipe)
     definitions = Definitions(splits)
     for name in plan(recipe):
         definitions.of(name)  # opens all data, so missing data is reported now and not hours later
@@ -102,10 +107,10 @@ def run(
             check_parts(splits)
         if only and not found.done(only):
             check_inputs(found, only)
-        claim(recipe, run_folder, source)
+        claim(recipe, run_folder, source, chosen)
         found.remember_times()
         if only is None and not all(found.done(name) for name in names):
-            for line in plan_lines(found):
+            for line in [*described(splits.train(), chosen), *plan_lines(found)]:
                 say(line)
         for name in names:
             run_stage(found, name, say)

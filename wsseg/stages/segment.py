@@ -13,6 +13,7 @@ from wsseg.class_names import BACKGROUND
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.file_names import HISTORY, MASKS, SEGMENTER
+from wsseg.loading.rare_classes import with_rare_repeated
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.recipe import Recipe
 from wsseg.recipe.decisions import fully_supervised
@@ -22,6 +23,7 @@ from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
 from wsseg.training.classifier_weights import initial_options, start_from_classifier
 from wsseg.training.device import prepare
+from wsseg.training.enlarging import factor_in, with_enlarging
 from wsseg.training.fitting import fit
 from wsseg.training.history import read_history
 from wsseg.training.mean_teacher import MeanTeacher
@@ -89,7 +91,7 @@ def train_segmenter(
         ceiling: Whether the masks are true masks, which leave a mean teacher nothing to label.
         shown: Records that one epoch shows, with repetitions; None for each image once.
     """
-    config = recipe.segment
+    config = with_enlarging(recipe.segment, train, masks, out)
     if not (out / SEGMENTER).exists():
         prepare(recipe)
         keras.utils.set_random_seed(recipe.seed)
@@ -110,7 +112,7 @@ def train_segmenter(
             margin=model.margin,
             maps=maps and functools.partial(maps, num_classes=model.num_classes),
             image_labels=taught,
-            shown=shown,
+            shown=with_rare_repeated(train if shown is None else shown, config.repeat_rare, recipe.seed),
         )
         if taught:
             hold = recipe.supervision.rest == "pseudo_masks"
@@ -120,8 +122,10 @@ def train_segmenter(
     remove_checkpoints(out)
     last = read_history(out / HISTORY)["loss"][-1]
     counts = {"images": len(train), "epochs": config.epochs, "loss": last}
+    counts |= {"enlarged": factor_in(out, config)} if config.enlarge != 1 else {}
     network = config.network if config.backbone is None else f"{config.network} on {config.backbone}"
     line = f"{network}, {len(train)} images, {config.epochs} epochs, loss {last:.3f}"
+    line += f", images enlarged {counts['enlarged']:g} times" if "enlarged" in counts else ""
     return Outcome(line, counts, set_aside)
 
 

@@ -31,6 +31,12 @@ class Splits:
         self._opened: dict[tuple[str, bool], Dataset] = {}
         self._contents: Contents | None = None
 
+    def of(self, recipe: Recipe) -> "Splits":
+        """Return the splits of a recipe with the same dataset, without opening them again."""
+        other = Splits(recipe, self.folder)
+        other._opened = self._opened
+        return other
+
     @property
     def contents(self) -> Contents:
         """Hashes of the data's files, which `folder` keeps."""
