@@ -37,6 +37,7 @@ class TrainingBatches:
         image_labels: Whether, with "masks", each image comes with its validity (0 in the padding) and its image-level
             labels.
         shown: Records that one epoch shows, with repetitions; None for each record of the dataset once.
+        object_crops: Share of the crops, with "masks", that are placed on an object; see `wsseg.loading.object_crops`.
     """
 
     def __init__(
@@ -51,13 +52,14 @@ class TrainingBatches:
         maps: Callable[[np.ndarray], np.ndarray] | None = None,
         image_labels: bool = False,
         shown: Sequence[Record] | None = None,
+        object_crops: float = 0.0,
     ):
         self.dataset, self.records = dataset, list(dataset if shown is None else shown)
         if not self.records:
             raise InputError(f"dataset `{dataset.name}` ({dataset.split}) has no image to train on")
         self.crop, self.relative, self.seed = config.crop, config.scale is not None, seed
         self.size = tuple(config.scale if self.relative else config.long_side)
-        self.object_share = getattr(config, "object_crops", 0.0) if target == "masks" else 0.0
+        self.object_share = object_crops
         self.mirror, self.jitter = config.mirror, config.jitter
         self.batch_size = min(config.batch_size, len(self.records))
         self.target, self._read_mask, self.erase = target, read_mask, erase

@@ -113,6 +113,7 @@ def train_segmenter(
             maps=maps and functools.partial(maps, num_classes=model.num_classes),
             image_labels=taught,
             shown=with_rare_repeated(train if shown is None else shown, config.repeat_rare, recipe.seed),
+            object_crops=config.object_crops,
         )
         if taught:
             hold = recipe.supervision.rest == "pseudo_masks"
