@@ -16,7 +16,7 @@ from wsseg.datasets import Dataset
 from wsseg.errors import InputError
 from wsseg.recipe import Recipe
 from wsseg.recipe.auto import AUTO
-from wsseg.recipe.marks import options_of
+from wsseg.recipe.marks import Option, options_of
 from wsseg.supervision.splits import Splits
 
 LONG_SIDE = 320
@@ -112,19 +112,23 @@ def planned(recipe: Recipe, splits: Splits) -> tuple[Recipe, dict[str, Any]]:
     Raises:
         InputError: The dataset cannot be opened.
     """
-    wanted = [option for option in options_of(recipe) if option.value == AUTO and option.name in PLANS]
-    if not wanted:
-        return recipe, {}
-    facts = facts_of(splits.train())
+    return planned_for(recipe, facts_of(splits.train())) if _wanted(recipe) else (recipe, {})
+
+
+def planned_for(recipe: Recipe, facts: Facts) -> tuple[Recipe, dict[str, Any]]:
+    """Replace `auto` by values for training images of which this is known; see `planned`."""
     chosen = {}
-    # The epochs come last: they follow from the batch size alone, and `scale` from nothing else.
-    for option in wanted:
+    for option in _wanted(recipe):
         section = option.path.partition(".")[0]
         chosen[option.path] = PLANS[option.name](recipe, section, facts)
     for path, value in chosen.items():
         section, _, name = path.partition(".")
         recipe = replace(recipe, **{section: replace(getattr(recipe, section), **{name: value})})
     return recipe, chosen
+
+
+def _wanted(recipe: Recipe) -> list[Option]:
+    return [option for option in options_of(recipe) if option.value == AUTO and option.name in PLANS]
 
 
 def described(train: Dataset, chosen: dict[str, Any]) -> list[str]:
