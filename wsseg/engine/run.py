@@ -11,6 +11,7 @@ import importlib.metadata
 import platform
 import re
 import resource
+import shlex
 import shutil
 import sys
 import time
@@ -25,7 +26,7 @@ from wsseg.engine.preflight.parts import check_parts
 from wsseg.engine.run_folder import Source, check_owner, claim, locked
 from wsseg.engine.states import DATA_REVISION, INPUTS_MADE, RESUMES, State, States, begun_with
 from wsseg.errors import InputError
-from wsseg.file_names import DATA, DEFINITION, MANIFEST
+from wsseg.file_names import DATA, DEFINITION, MANIFEST, MASKS
 from wsseg.recipe import Recipe
 from wsseg.stages import STAGES, plan
 from wsseg.supervision.splits import Splits
@@ -236,11 +237,13 @@ def _replace(partial: Path, final: Path, say: Callable[[str], None]) -> None:
     shutil.rmtree(outdated, ignore_errors=True)
     (partial / DEFINITION).unlink(missing_ok=True)
     if final.exists():
-        edited = MadeFiles(final).damage().changed
-        kept = free_name(final) if edited else outdated
+        damage = MadeFiles(final).damage()
+        kept = free_name(final) if damage.changed else outdated
         final.rename(kept)
-        if edited:
-            say(f"{final.name}: the folder with the changed files is kept as {kept}")
+        if damage.changed:
+            command = f"wsseg correct {shlex.quote(str(final.parent))} {shlex.quote(str(kept / MASKS))}"
+            use = f"; to use its edited masks, call `{command}`" if damage.edited_masks else ""
+            say(f"{final.name}: the folder with the changed files is kept as {kept}{use}")
     partial.rename(final)
     shutil.rmtree(outdated, ignore_errors=True)
 

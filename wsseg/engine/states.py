@@ -156,7 +156,7 @@ class States:
             only_waits = not damage
         elif changed := self._changed_inputs(manifest.inputs_made, name):
             reason = changed
-        why = "; ".join(filter(None, (reason, damage and damage.describe(STAGES[name].folder))))
+        why = "; ".join(filter(None, (reason, damage and damage.describe(STAGES[name].folder, self.run))))
         return State(name, "stale" if why else "done", why, NONE if reason else damage, only_waits)
 
 

@@ -69,7 +69,8 @@ class Stage:
         when: Condition under which a recipe has this stage.
         options: Dotted names of options and sections of the recipe.
         inputs: Names of the stages whose folders this stage reads.
-        data: Parts of the data: `train`, `val`, `calibration`, each also with `_masks`; `given_masks`; `annotations`.
+        data: Parts of the data: `train`, `val`, `calibration`, each also with `_masks`; `given_masks`; `annotations`;
+            `corrected_masks`.
         amend: Function that adds to a definition what the options do not contain.
     """
 

@@ -7,6 +7,7 @@ from wsseg.datasets import Dataset
 from wsseg.errors import InputError
 from wsseg.file_names import GIVEN_MASKS, MASKS
 from wsseg.progress import bar
+from wsseg.stages.label.corrected import corrected_ids
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import with_given_masks
 
@@ -49,6 +50,6 @@ def write_given_masks(splits: Splits, train: Dataset, out: Path) -> tuple[set[st
 
 
 def given_ids(folder: Path) -> set[str]:
-    """Return the ids of the images in a label stage's folder whose masks were given."""
+    """Return the ids of the images in a label stage's folder whose masks were given, or corrected by hand."""
     path = folder / GIVEN_MASKS
-    return set(read_json(path)) if path.exists() else set()
+    return corrected_ids(folder) | set(read_json(path) if path.exists() else ())
