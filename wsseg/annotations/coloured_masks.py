@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -13,8 +14,8 @@ from wsseg.palette import voc_palette
 
 RGB = tuple[int, int, int]
 
-UNKNOWN = -1
-"""Mark of a pixel whose colour has no meaning."""
+UNKNOWN, FOREIGN = -1, -2
+"""Marks of a pixel whose colour has no meaning, or means a label that has no mask id."""
 
 NAMED_COLOURS = 3
 """Number of unknown colours that a message names, the most frequent first."""
@@ -29,12 +30,15 @@ class MaskCode:
         values: Gray value -> mask id.
         foreign: Colour -> name of a label that has no mask id. A mask with such a pixel is refused.
         foreign_values: The same for gray values.
+        values_in_colour_files: Whether a colour file whose pixels are all gray may hold the values, as a paint program
+            saves a gray file.
     """
 
     colours: Mapping[RGB, int]
     values: Mapping[int, int]
     foreign: Mapping[RGB, str] = field(default_factory=dict)
     foreign_values: Mapping[int, str] = field(default_factory=dict)
+    values_in_colour_files: bool = False
 
 
 def palette_code(num_classes: int) -> MaskCode:
@@ -50,7 +54,8 @@ def palette_code(num_classes: int) -> MaskCode:
     """
     ids = [*range(num_classes + 1), IGNORE]
     palette = voc_palette()
-    return MaskCode({tuple(palette[one].tolist()): one for one in ids}, {one: one for one in ids})
+    colours = {tuple(palette[one].tolist()): one for one in ids}
+    return MaskCode(colours, {one: one for one in ids}, values_in_colour_files=True)
 
 
 def read_coloured_mask(
@@ -93,34 +98,29 @@ def read_coloured_mask(
     packed = rgb.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
     found, inverse = np.unique(packed, return_inverse=True)
     colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1)
-    by_colour = np.array([code.colours.get(tuple(one), UNKNOWN) for one in colours.tolist()])
-    by_value = np.full(len(found), UNKNOWN)
-    all_gray = bool((colours == colours[:, :1]).all())
-    if all_gray:
-        by_value = np.array([code.values.get(one, UNKNOWN) for one in colours[:, 0].tolist()])
     counts = np.bincount(inverse.ravel(), weights=opaque.ravel(), minlength=len(found))
     used = counts > 0  # else the colour is that of transparent pixels alone
-    if (
-        gray_file
-        and not ((by_colour < 0) | (by_value < 0))[used].any()
-        and (by_colour != by_value)[used].any()
-    ):
-        value = int(colours[used & (by_colour != by_value)][0, 0])
-        raise InputError(
-            f"mask {name}: gray {value} is the class id {value}, and also the colour of class id "
-            f"{code.colours[value, value, value]}; save the mask as RGB or with the run's palette"
+    by_colour = np.array([_meaning(tuple(one), code.colours, code.foreign) for one in colours.tolist()])
+    ways = [by_colour]
+    if (gray_file or code.values_in_colour_files) and (colours == colours[:, :1]).all():
+        by_value = np.array(
+            [_meaning(one, code.values, code.foreign_values) for one in colours[:, 0].tolist()]
         )
-    ways = [by_value, by_colour] if gray_file else [by_colour, by_value]
-    ids = min(ways, key=lambda way: counts[way < 0].sum())
-    foreign = (
-        code.foreign if ids is by_colour else {(v, v, v): label for v, label in code.foreign_values.items()}
-    )
-    for one in colours[(ids < 0) & used].tolist():
-        if tuple(one) in foreign:
+        ways = [by_value, by_colour] if gray_file else [by_colour, by_value]
+        differ = used & (by_value != by_colour)
+        if gray_file and differ.any() and not any((way[used] < 0).any() for way in ways):
+            value = int(colours[differ][0, 0])
             raise InputError(
-                f"mask {name} has the label `{foreign[tuple(one)]}`, which is not a class of this run; rename the "
-                "label, or paint these pixels as another class"
+                f"mask {name}: gray {value} may be the value of mask id {by_value[differ][0]} or the colour of mask id "
+                f"{by_colour[differ][0]}; save the mask as RGB, in the classes' colours"
             )
+    ids = min(ways, key=lambda way: counts[way == UNKNOWN].sum())
+    for one in colours[(ids == FOREIGN) & used].tolist():
+        label = code.foreign[tuple(one)] if ids is by_colour else code.foreign_values[one[0]]
+        raise InputError(
+            f"mask {name} has the label `{label}`, which is not a class of this run; rename the label, or paint these "
+            "pixels as another class"
+        )
     mask = ids[inverse].reshape(rgb.shape[:2])
     mask[~opaque] = UNKNOWN
     unknown = int((mask == UNKNOWN).sum())
@@ -128,6 +128,10 @@ def read_coloured_mask(
         raise InputError(_describe_unknown(name, rgb, mask == UNKNOWN, opaque))
     mask[mask == UNKNOWN] = IGNORE
     return mask.astype(np.uint8), unknown
+
+
+def _meaning(one: Any, ids: Mapping[Any, int], foreign: Mapping[Any, str]) -> int:
+    return FOREIGN if one in foreign else ids.get(one, UNKNOWN)
 
 
 def _pixels(path: Path, name: str) -> tuple[np.ndarray, np.ndarray, bool]:
