@@ -356,6 +356,18 @@ def test_the_label_stage_takes_corrected_masks(run, painted, splits, tmp_path):
     assert len(found.warnings) == 1 and "(dog in 2)" in found.warnings[0]
     for id in found.ids:
         assert np.array_equal(read_mask(tmp_path / f"out/masks/{id}.png"), mended(id))
+    # Started from this folder, the stage must make anew what is no longer corrected.
+    correct(run, "--undo", "a", "gone")
+    assert (
+        write_corrected_masks(splits, train, tmp_path / "out").ids
+        == {"turned"}
+        == given_ids(tmp_path / "out")
+    )
+    assert [path.stem for path in (tmp_path / "out/masks").iterdir()] == ["turned"]
+    correct(run, "--undo", "turned")
+    assert write_corrected_masks(splits, train, tmp_path / "out").ids == set() == given_ids(tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["masks"]
+    assert not list((tmp_path / "out/masks").iterdir())
 
 
 def test_checks_before_a_run(run, painted, recipe, splits):

@@ -7,6 +7,7 @@ from small_run import fake_stages
 from wsseg.artifacts import write_mask
 from wsseg.engine import run as engine
 from wsseg.engine.made_files import Damage
+from wsseg.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("fakes")
 
@@ -21,9 +22,12 @@ def test_label_and_what_follows_is_made_again(made, stale, again):
     after = {"label", "segment", "evaluate", "report"}
     assert set(stale(made)) == after
     assert stale(made)["label"] == "the data changed: `corrected_masks`"
+    kept = (made / "4_label/first.txt").read_text()
     again(made)
     assert fake_stages.RAN == ["4_label", "5_segment", "6_evaluate", "7_report"]
     assert stale(made) == {}
+    assert (made / "4_label/first.txt").read_text() == kept, "a copy of the finished folder was updated"
+    assert not list(made.glob("*.partial")) and not list(made.glob("*.edited"))
 
     correct(made, value=2)
     assert set(stale(made)) == after, "changed"
@@ -35,6 +39,41 @@ def test_label_and_what_follows_is_made_again(made, stale, again):
     assert set(stale(made)) == after, "removed"
     again(made)
     assert stale(made) == {}
+
+
+def test_all_is_made_again_if_anything_else_changed(made, photographs, again, stale):
+    kept = (made / "4_label/first.txt").read_text()
+    correct(made)
+    again(made, "label.unsure=0.1")
+    other = (made / "4_label/first.txt").read_text()
+    assert other != kept
+    correct(made, value=2)
+    path = photographs / "images/train1.png"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    again(made, "label.unsure=0.1")
+    assert (made / "4_label/first.txt").read_text() != other
+    assert stale(made, "label.unsure=0.1") == {}
+
+
+def test_a_killed_update_goes_on(made, again, stale):
+    kept = (made / "4_label/first.txt").read_text()
+    correct(made)
+    fake_stages.FAILING["4_label"] = InputError("no more")
+    with pytest.raises(InputError, match="no more"):
+        again(made, only="label")
+    fake_stages.FAILING.clear()
+    assert "label" in stale(made) and (made / "4_label/second.txt").exists(), "the finished folder stays"
+    assert "label: resumes" in again(made, only="label")
+    assert (made / "4_label/first.txt").read_text() == kept and "label" not in stale(made)
+
+
+def test_edited_and_corrected(made, again, stale):
+    """The edited file is not taken over into the updated folder."""
+    correct(made)
+    (made / "4_label/second.txt").write_text("edited")
+    again(made, only="label")
+    assert (made / "4_label/second.txt").read_text() == "propagate" and "label" not in stale(made)
+    assert (made / "4_label.edited/second.txt").read_text() == "edited"
 
 
 def test_the_way_back_before_a_run(made, stale):

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,24 @@ def why_stale(old: dict[str, Any], new: dict[str, Any]) -> str:
     if inputs and not clauses:
         clauses = [f"its input changed: {', '.join(f'`{name}`' for name in inputs)}"]
     return "; ".join(clauses) or "it was defined by another version of wsseg"
+
+
+def differ_in_data_alone(old: dict[str, Any], new: dict[str, Any], parts: Collection[str]) -> bool:
+    """Tell whether two different definitions differ in nothing but some parts of the data.
+
+    Example:
+        >>> old = {"options": {"seed": 0}, "data": {"train": "a"}, "inputs": {}}
+        >>> differ_in_data_alone(old, old | {"data": {"train": "a", "corrected_masks": "b"}}, ["corrected_masks"])
+        True
+        >>> differ_in_data_alone(old, old | {"data": {"train": "c"}}, ["corrected_masks"])
+        False
+    """
+
+    def others(definition: dict[str, Any]) -> dict[str, Any]:
+        data = definition.get("data", {})
+        return definition | {"data": {part: data[part] for part in data if part not in parts}}
+
+    return old != new and others(old) == others(new)
 
 
 def _changed(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

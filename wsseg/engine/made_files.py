@@ -177,20 +177,23 @@ def write_made_files(
     write_json(folder / MADE_FILES, {"digest": made, "files": files})
 
 
-def reopen(folder: Path, partial: Path, damage: Damage, definition: Mapping[str, Any]) -> None:
+def reopen(
+    folder: Path, partial: Path, damage: Damage, definition: Mapping[str, Any], copy: bool = False
+) -> None:
     """Make a finished folder a stopped stage that lacks the damaged files.
 
-    If files were changed, the folder itself stays as it is until the new one is whole.
+    If files were changed, or with `copy`, the folder itself stays as it is until the new one is whole.
 
     Args:
         folder: Folder of the finished stage.
         partial: Folder of the stopped stage, which does not exist.
         damage: Files that are no longer as the stage made them.
         definition: Content of the stopped stage's `definition.json`.
+        copy: Whether the finished folder must stay, because the new one will differ from it.
     """
     not_made = sorted(set(_walk(folder)) - set(_read(folder)["files"]))
     content = dict(definition) | {NOT_MADE: not_made}
-    if damage.changed:
+    if damage.changed or copy:
         shutil.copytree(folder, partial, symlinks=True, ignore=lambda _, names: {*OWN} & {*names})
         drop(partial, damage)
         write_json(partial / DEFINITION, content)  # last: a half copied folder is not resumed

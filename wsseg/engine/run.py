@@ -3,7 +3,8 @@
 A stage works in `FOLDER.partial`. When it is done, the list of its files and its manifest are written there and the
 folder is renamed. So a stage is complete if and only if its manifest exists. A stopped stage leaves its partial folder.
 The next run continues from it if neither the stage's definition nor its inputs have changed. A stage whose files were
-deleted or edited becomes a stopped stage without these files.
+deleted or edited becomes a stopped stage without these files; one for which only the user's corrections of single files
+changed becomes a stopped stage that applies them.
 """
 
 import contextlib
@@ -213,7 +214,9 @@ def open_partial(
         say(f"{name}: starts again; the files of a stopped run do not fit this recipe{why}")
         shutil.rmtree(partial)
     if begun is None or unfit:
-        if state.damage and not state.damage.learnt:
+        if state.updates:
+            reopen(final, partial, states.files(name).damage(), begin, copy=True)
+        elif state.damage and not state.damage.learnt:
             reopen(final, partial, state.damage, begin)
         else:
             partial.mkdir()

@@ -106,6 +106,7 @@ STAGES = {
         | each("given_masks", when=supervision_acts("masks_share"))
         | each("annotations", when=supervision_acts("annotations"))
         | each("corrected_masks"),
+        updates=("corrected_masks",),
     ),
     "relabel": Stage(
         "4_relabel",

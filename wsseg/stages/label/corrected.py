@@ -34,6 +34,8 @@ class Corrected:
 def write_corrected_masks(splits: Splits, train: Dataset, out: Path) -> Corrected:
     """Write the run's corrected masks as `masks/ID.png`, and the images' ids as `corrected_masks.json`.
 
+    A mask in `out` that was corrected earlier and is no longer is removed, so that a pseudo-mask is made again.
+
     Args:
         splits: Splits of the dataset, with the run's folder of corrected masks.
         train: Usable training images, with the labels that the run uses.
@@ -43,7 +45,10 @@ def write_corrected_masks(splits: Splits, train: Dataset, out: Path) -> Correcte
         InputError: A corrected mask cannot be read, or does not fit its image or the classes.
     """
     files = corrected_files(splits.corrected)
+    for id in corrected_ids(out) - set(files):
+        (out / MASKS / f"{id}.png").unlink(missing_ok=True)
     if not files:
+        (out / CORRECTED_IDS).unlink(missing_ok=True)
         return Corrected()
     check_classes(splits.corrected, train.classes)
     records = [record for record in train if record.id in files]

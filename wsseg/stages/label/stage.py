@@ -34,12 +34,12 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     config = recipe.label
     train, set_aside = training_data(splits, inputs)
     (out / MASKS).mkdir(exist_ok=True)
-    given, reasons = write_given_masks(splits, train, out)
     corrected = write_corrected_masks(splits, train, out)
+    given, reasons = write_given_masks(splits, train, out, corrected.ids)
     set_aside = corrected.set_aside | set_aside | reasons
     by_hand = f", {len(corrected.ids)} corrected masks" if corrected.ids else ""
     counts: dict[str, Any] = {"corrected_masks": len(corrected.ids)} if corrected.ids else {}
-    true = len(given - corrected.ids)
+    true = len(given)
     given |= corrected.ids
     if "propagate" not in inputs:
         line = f"{true} true masks{by_hand}, no pseudo-masks"
