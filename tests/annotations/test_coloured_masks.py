@@ -108,6 +108,41 @@ def test_unknown_colours_become_255_on_request_alone(tmp_path):
         read(white, unknown_to_ignore=True)
 
 
+def test_a_smoothed_edge_with_the_colour_of_a_class(tmp_path):
+    """Half of class 1, (128, 0, 0), is (64, 0, 0): class 8. Other steps of the same edge give it away."""
+    pixels = np.zeros((12, 12, 3), np.uint8)
+    pixels[2:10, 4:], pixels[2:10, 3] = (128, 0, 0), (64, 0, 0)
+    pixels[1, 3:], pixels[10, 3:] = (37, 0, 0), (90, 0, 0)
+    pixels[5:8, 8:11] = (64, 0, 0)  # an object of class 8, away from the edge
+    path = saved(tmp_path / "a.png", pixels)
+    with pytest.raises(InputError, match="9 pixels of unknown colour"):
+        read(path, palette_code(9), (12, 12))
+    mask, unknown = read_coloured_mask(path, palette_code(9), (12, 12), unknown_to_ignore=True)
+    expected = np.zeros((12, 12), np.uint8)
+    expected[1:11, 3:] = 255
+    expected[2:10, 4:] = 1
+    expected[5:8, 8:11] = 8
+    assert np.array_equal(mask, expected) and unknown == 9 + 9 + 8
+
+
+def test_a_mask_that_was_made_smaller_by_a_program(tmp_path):
+    """Resizing smooths all edges; the size is refused first, and at the right size the colours."""
+    mask = np.zeros((40, 40), np.uint8)
+    mask[7:33, 9:30] = 3
+    image = Image.fromarray(rgb_of(mask))
+    image.resize((20, 20), Image.Resampling.LANCZOS).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="is 20 x 20 pixels but its image is 40 x 40"):
+        read(tmp_path / "a.png", size=(40, 40))
+    image.resize((20, 20), Image.Resampling.LANCZOS).resize((40, 40), Image.Resampling.LANCZOS).save(
+        tmp_path / "b.png"
+    )
+    with pytest.raises(InputError, match="more unknown colours; paint with"):
+        read(tmp_path / "b.png", size=(40, 40))
+    found, unknown = read_coloured_mask(tmp_path / "b.png", CODE, (40, 40), unknown_to_ignore=True)
+    sure = found != 255
+    assert unknown and sure.mean() > 0.5 and np.array_equal(found[sure], mask[sure])
+
+
 def test_pixels_that_are_not_opaque(tmp_path):
     pixels = np.dstack([rgb_of(IDS), np.full(SIZE, 255, np.uint8)])
     pixels[1, 2, 3] = 0  # rubbed out

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
+from scipy.ndimage import binary_dilation, binary_erosion
+from skimage.measure import label
 
 from wsseg.artifacts import IGNORE
 from wsseg.errors import InputError
@@ -77,10 +79,12 @@ def read_coloured_mask(
         code: Meaning of colours and gray values.
         size_hw: Height and width of the image that the mask belongs to.
         unknown_to_ignore: Whether pixels of unknown colour, or not opaque, become 255; otherwise they are an error.
+            Thin lines of a class beside unknown colours become 255, too: a smoothed edge may have just that class's
+            colour, as half of (128, 0, 0) is class 8 in the palette.
         name: Name of the file in messages; None for its path.
 
     Returns:
-        `(H, W) uint8`, and the number of pixels that became 255 because their colour is unknown.
+        `(H, W) uint8`, and the number of pixels that became 255 because their colour is unknown or may be a mixture.
 
     Raises:
         InputError: The file is no PNG or is broken, has another size, has a colour without a meaning (the message names
@@ -116,9 +120,9 @@ def read_coloured_mask(
             )
     ids = min(ways, key=lambda way: counts[way == UNKNOWN].sum())
     for one in colours[(ids == FOREIGN) & used].tolist():
-        label = code.foreign[tuple(one)] if ids is by_colour else code.foreign_values[one[0]]
+        other = code.foreign[tuple(one)] if ids is by_colour else code.foreign_values[one[0]]
         raise InputError(
-            f"mask {name} has the label `{label}`, which is not a class of this run; rename the label, or paint these "
+            f"mask {name} has the label `{other}`, which is not a class of this run; rename the label, or paint these "
             "pixels as another class"
         )
     mask = ids[inverse].reshape(rgb.shape[:2])
@@ -126,8 +130,26 @@ def read_coloured_mask(
     unknown = int((mask == UNKNOWN).sum())
     if unknown and (not unknown_to_ignore or unknown == mask.size):
         raise InputError(_describe_unknown(name, rgb, mask == UNKNOWN, opaque))
+    mixed = (mask == UNKNOWN) & opaque
+    if mixed.any():
+        mask[_thin_beside(mixed, mask)] = UNKNOWN
+    unknown = int((mask == UNKNOWN).sum())
     mask[mask == UNKNOWN] = IGNORE
     return mask.astype(np.uint8), unknown
+
+
+def _thin_beside(mixed: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the pixels of connected parts of classes that touch mixed pixels and are nowhere 3 pixels wide."""
+    near = binary_dilation(mixed, np.ones((3, 3)))
+    classes = np.where((mask > 0) & (mask < IGNORE), mask, 0)
+    parts = label(classes, background=0, connectivity=2)
+    wide = np.zeros(parts.max() + 1, bool)
+    for id in np.unique(classes[classes > 0]):
+        wide[parts[binary_erosion(classes == id, np.ones((3, 3)), border_value=1)]] = True
+    touching = np.zeros(len(wide), bool)
+    touching[parts[near]] = True
+    touching[0] = False
+    return (touching & ~wide)[parts]
 
 
 def _meaning(one: Any, ids: Mapping[Any, int], foreign: Mapping[Any, str]) -> int:
