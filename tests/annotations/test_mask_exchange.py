@@ -86,6 +86,9 @@ def test_cvat_gives_the_labels_any_colour_and_order(tmp_path):
     Image.fromarray(np.array([[[1, 2, 3]]], np.uint8)).save(tmp_path / "b.png")
     with pytest.raises(InputError, match="has the label `car`, which is not a class of this run"):
         read_coloured_mask(tmp_path / "b.png", code, (1, 1), unknown_to_ignore=True)
+    Image.fromarray(np.full((1, 1, 3), 77, np.uint8)).save(tmp_path / "d.png")
+    with pytest.raises(InputError, match=r"unknown colour \(77, 77, 77\).* exact colours \(labelmap\.txt\)"):
+        read_coloured_mask(tmp_path / "d.png", code, (1, 1))
     # A grayscale mask holds places in the list.
     Image.fromarray(np.array([[0, 1, 2], [4, 5, 0]], np.uint8)).save(tmp_path / "c.png")
     assert read_coloured_mask(tmp_path / "c.png", code, (2, 3))[0].tolist() == [[3, 0, 255], [1, 2, 3]]

@@ -313,6 +313,10 @@ def test_through_coco(run, tmp_path):
     path.write_text(json.dumps(content))
     assert "run lengths do not have the image's size" in refused(run, path)
     content["annotations"] = []
+    lying = {image["file_name"]: image | {"width": 30, "height": 20} for image in content["images"]}
+    path.write_text(json.dumps(content | {"images": [lying["turned.jpg"]]}))
+    text = refused(run, path, "--empty")
+    assert "image `turned` is 30 x 20 pixels there, but 20 x 30 in the dataset (width x height)" in text
     path.write_text(json.dumps(content))
     assert "the 5 listed images have no object; with --empty" in refused(run, path)
 

@@ -34,6 +34,7 @@ class MaskCode:
         foreign_values: The same for gray values.
         values_in_colour_files: Whether a colour file whose pixels are all gray may hold the values, as a paint program
             saves a gray file.
+        known_from: Where a user finds the colours, for messages.
     """
 
     colours: Mapping[RGB, int]
@@ -41,6 +42,7 @@ class MaskCode:
     foreign: Mapping[RGB, str] = field(default_factory=dict)
     foreign_values: Mapping[int, str] = field(default_factory=dict)
     values_in_colour_files: bool = False
+    known_from: str = "`wsseg correct RUN --show`"
 
 
 def palette_code(num_classes: int) -> MaskCode:
@@ -129,7 +131,7 @@ def read_coloured_mask(
     mask[~opaque] = UNKNOWN
     unknown = int((mask == UNKNOWN).sum())
     if unknown and (not unknown_to_ignore or unknown == mask.size):
-        raise InputError(_describe_unknown(name, rgb, mask == UNKNOWN, opaque))
+        raise InputError(_describe_unknown(name, rgb, mask == UNKNOWN, opaque, code))
     mixed = (mask == UNKNOWN) & opaque
     if mixed.any():
         mask[_thin_beside(mixed, mask)] = UNKNOWN
@@ -196,7 +198,9 @@ def _eight_bits(deep: np.ndarray, name: str) -> np.ndarray:
     raise InputError(f"mask {name} has 16-bit values that are no class ids; save it as 8-bit PNG")
 
 
-def _describe_unknown(name: str, rgb: np.ndarray, unknown: np.ndarray, opaque: np.ndarray) -> str:
+def _describe_unknown(
+    name: str, rgb: np.ndarray, unknown: np.ndarray, opaque: np.ndarray, code: MaskCode
+) -> str:
     clear = unknown & ~opaque
     parts = []
     if clear.any():
@@ -213,8 +217,8 @@ def _describe_unknown(name: str, rgb: np.ndarray, unknown: np.ndarray, opaque: n
         if len(colours) > NAMED_COLOURS:
             parts.append(f"and {len(colours) - NAMED_COLOURS} more unknown colours")
     return (
-        f"mask {name} has {', '.join(parts)}; paint with the classes' exact colours (`wsseg correct RUN --show`), "
-        "without anti-aliasing and fully opaque, or make these pixels 255 with `--unknown ignore`"
+        f"mask {name} has {', '.join(parts)}; paint with the classes' exact colours ({code.known_from}), without "
+        "anti-aliasing and fully opaque, or make these pixels 255 with `--unknown ignore`"
     )
 
 

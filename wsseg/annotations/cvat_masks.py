@@ -178,7 +178,7 @@ def read_label_map(path: Path, classes: Sequence[str], name: str | None = None) 
         colours[BLACK] = 0
     values = {index: id for index, (_, id, _) in enumerate(meanings) if id is not None}
     foreign_values = {index: text for index, (text, id, _) in enumerate(meanings) if id is None}
-    return MaskCode(colours, values, foreign, foreign_values)
+    return MaskCode(colours, values, foreign, foreign_values, known_from=LABEL_MAP)
 
 
 def cvat_files(folder: Path) -> tuple[dict[str, Path], list[str]]:
