@@ -54,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
         "look at a folder of images with image-level labels, say what is in it, and write a recipe for it",
         init_recipe,
     )
-    initial.add_argument("path", type=Path, metavar="PHOTOS", help="folder of the images and labels.csv")
+    initial.add_argument("path", type=Path, metavar="PHOTOS", help="folder of the images")
     initial.add_argument("--out", type=Path, help="recipe to write; default: PHOTOS.yaml beside the folder")
     initial.add_argument(
         "--name", help="dataset that reads the folder, such as voc; default: told by its files"

@@ -11,6 +11,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from wsseg.errors import InputError
 
+IMAGE_EXTENSIONS = frozenset({
+    ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif",
+    ".tiff", ".webp",
+})  # fmt: skip
+"""Extensions of the files that are taken for images where a folder is searched, in lower case."""
+
 _ORIENTATION = 0x0112
 _TRANSPOSING = (5, 6, 7, 8)
 """EXIF orientations that swap width and height (CIPA DC-008, tag 274)."""

@@ -3,6 +3,8 @@ import pytest
 from PIL import Image
 from small_run.in_process import run_quietly
 from small_run.photographs import CLASSES, write_photographs
+from small_run.tiles import CLASSES as TILES
+from small_run.tiles import write_tile, write_tiles
 
 from wsseg.recipe import identity, load_recipe
 
@@ -29,14 +31,13 @@ def test_it_says_what_is_there_and_writes_a_recipe(photographs):
         "val: 5 images, 5 with masks",
         "unlisted: not listed in labels.csv",
         "gone.png: listed in labels.csv",
-        "will be set aside (1):\n    cut: image",
+        "images that cannot be used, and are set aside (1):\n    cut: image",
         "long side 64 to 64 pixels",
         f"written: {out}\nnext:    wsseg run '{out}'\n",
     ):
         assert text in said
-    lines = {
-        line.split()[0]: line.split()[1:] for line in said.partition("val:")[0].splitlines() if line.strip()
-    }
+    table = said.partition("train: ")[2].partition("share of an image")[0]
+    lines = {line.split()[0]: line.split()[1:2] for line in table.splitlines() if line.strip()}
     labels = [
         row.split(",")[1].split()
         for row in (photographs / "labels.csv").read_text().splitlines()
@@ -82,6 +83,54 @@ def test_scales_of_larger_images(tmp_path):
     text = (tmp_path / "2024.yaml").read_text()
     assert "# [1.0, 1.5, 2.0] at 320 px: as large in pixels at 1280 px" in text
     assert "no image has a mask, so nothing is scored" in text
+
+
+def test_one_folder_per_class(tmp_path):
+    """What is proposed stands in the output and in the recipe, with its meaning."""
+    root = tmp_path / "tiles"
+    write_tiles(root)
+    Image.new("L", (64, 48)).save(root / "T_Line/Imgs/exp1_num_0.png")
+    status, said = run_quietly("init", root)
+    assert status == 0, said
+    proposed = [
+        "nothing: [T_Free]   # proposed by its name: images without an object",
+        "masks: '{folder}/{name}.png'   # path of an image's mask below root",
+        "mask_level: 127   # gray level; pixels above it belong to the class of the image's folder",
+        "splits: drawn   # ",
+        "val_share: 0.2   # ",
+    ]
+    text = (tmp_path / "tiles.yaml").read_text()
+    for line in proposed:
+        assert f"\n  {line}" in said and f"\n    {line}" in text
+    for line in (
+        "tiles: class_folders (one folder of images per class",
+        "train: 24 images, 24 with masks, 0 with instances, 8 without a label",
+        "val: 6 images, 6 with masks, 0 with instances, 2 without a label",
+        "fewer than 20 images: T_Blob (8), T_Line (8)",
+        "masks that cannot be used, and are not scored (1):\n    exp1_num_0: mask ",
+    ):
+        assert line in said
+    assert "  # folders of objects; a further folder is an error" in text
+    recipe = load_recipe(tmp_path / "tiles.yaml")
+    assert (recipe.dataset.name, recipe.dataset.classes, recipe.dataset.val) == (
+        "class_folders",
+        TILES,
+        "val",
+    )
+    assert recipe.dataset.options == {
+        "nothing": ["T_Free"], "masks": "{folder}/{name}.png", "mask_level": 127, "splits": "drawn", "val_share": 0.2
+    }  # fmt: skip
+
+
+def test_validation_on_test_is_said(tmp_path):
+    for split in ("train", "test"):
+        for seed, folder in enumerate(TILES):
+            write_tile(tmp_path / "tiles" / split, folder, f"{split} {folder}", seed)
+    status, said = run_quietly("init", tmp_path / "tiles")
+    assert status == 0 and "no split val: the recipe validates on test" in said and "test: 2 images" in said
+    recipe = load_recipe(tmp_path / "tiles.yaml")
+    assert (recipe.dataset.train, recipe.dataset.val) == ("train", "test")
+    assert recipe.dataset.options["splits"] == "folders" and "nothing" not in recipe.dataset.options
 
 
 def test_a_recipe_that_is_there_is_kept(photographs, tmp_path):

@@ -114,8 +114,11 @@ def test_everything_broken_is_listed_before_it_fails(devkit):
         "set aside (1):\n    gone: image" in text
         and "gone.jpg does not exist, but the split lists it" in text
     )
-    assert "images that cannot be used (1):\n    a: image" in text and "a.jpg cannot be read" in text
-    assert "masks that cannot be used (3):" in text
+    assert (
+        "images that cannot be used, and are set aside (1):\n    a: image" in text
+        and "a.jpg cannot be read" in text
+    )
+    assert "masks that cannot be used, and are not scored (3):" in text
     assert "bb.png is 4 x 3 pixels but its image" in text and "dd.png holds the value 99" in text
     assert "mask " in text and "eee.png cannot be read" in text
     assert "images without mask (1):\n    ffff: " in text  # no fault: VOC has masks of some images only
@@ -151,13 +154,15 @@ def layouts(root):
     (root / "pascal_context/labels.txt").write_text("")
     for name in ("train", "val", "dog_train"):
         (root / f"pascal_context/ImageSets/Main/{name}.txt").write_text("")
+    for name in ("cat", "dog"):
+        photograph(root / f"class_folders/{name}/1.jpg")
     (root / "folder").mkdir()
     (root / "folder/labels.csv").write_text("image,labels,split\na.jpg,cat,odd\nb.jpg,cat,even\n")
 
 
 def test_layouts_are_told_apart(tmp_path):
     layouts(tmp_path)
-    for name in ("voc", "cityscapes", "coco", "pascal_context", "folder"):
+    for name in ("voc", "cityscapes", "coco", "pascal_context", "folder", "class_folders"):
         assert detect(tmp_path / name).name == name
     (tmp_path / "none").mkdir()
     with pytest.raises(InputError, match=r"did you mean .*cityscapes"):
@@ -231,6 +236,34 @@ def test_a_folder_of_photographs(tmp_path, capsys):
     assert captured.err == f"wsseg: {tmp_path}: 1 problem, listed above\n"
     assert main([*words, "--split", "val"]) == 0
     assert row(capsys.readouterr().out, "class") == ["images"]
+
+
+def test_folders_of_classes(tmp_path):
+    """The share of an image is that of the images that have the class: 5, 10 and 40 of 320 pixels, and 320."""
+    photograph(tmp_path / "good/free.jpg")
+    for name, rows in (("one", 0.25), ("three", 0.5), ("sevenths", 2), ("eleventh", 16)):
+        folder = tmp_path / ("ok rust" if rows == 16 else "crack")
+        photograph(folder / f"{name}.jpg")
+        mask = np.zeros(SIZE_HW, np.uint8)
+        mask.ravel()[: int(rows * SIZE_HW[1])] = 255
+        Image.fromarray(mask).save(folder / f"{name}.png")
+    text = said(tmp_path, splits=["all"])
+    assert text.startswith(
+        f"{tmp_path}: class_folders\nsplits: all\noptions found:\n  nothing: [good]   # proposed"
+    )
+    assert (
+        "all: 5 images, 4 with masks, 0 with instances, 1 without a label, 1 scored as background only without a mask\n"
+        in text
+    )
+    shares = text.partition("share of an image")[2]
+    assert row(shares, "crack") == ["3", "1.56", "%", "3.12", "%", "12.50", "%"]
+    assert row(shares, "ok")[1:] == ["1", "100.00", "%", "100.00", "%", "100.00", "%"]
+    assert "  fewer than 20 images: crack (3), ok rust (1)" in text and "no image:" not in text
+    # An option of the user's own takes the place of a proposal.
+    text = said(tmp_path, splits=["all"], options={"nothing": (), "allow_empty_masks": True})
+    assert "nothing: [good]" not in text and "good (1)" in text
+    text = complaints(tmp_path, "3 problems", splits=["all"], options={"nothing": ["good", "crack"]})
+    assert "masks that cannot be used, and are not scored (3):" in text and "folder of `nothing`" in text
 
 
 def test_the_command_takes_options(devkit, capsys):

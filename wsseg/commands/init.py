@@ -3,23 +3,27 @@
 import argparse
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import yaml
 
 from wsseg import datasets
-from wsseg.datasets.check import check_split, described
+from wsseg.datasets.check import BROKEN_IMAGES, check_split, described, option_lines
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.layout import Layout
 from wsseg.datasets.layouts import detect, layout_of
 from wsseg.errors import InputError
-from wsseg.image_files import check_images, image_size_hw
-from wsseg.progress import bar
+from wsseg.image_files import image_size_hw
 from wsseg.recipe import built_in
 
 RECIPE = "photographs"
 """The built-in recipe that is written."""
+
+OWN_CLASSES = ("folder", "class_folders")
+"""Datasets whose classes are those of the user's files; the recipe lists them."""
 
 SUITS, MEASURED = 480, 320
 """Long sides in pixels: the largest that the recipe trains with, and the one that its scales were measured at."""
@@ -40,8 +44,12 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"{out} exists already; remove it, or write another recipe with --out FILE")
     layout = layout_of(arguments.name) if arguments.name else detect(root)
     print(f"{root}: {layout.name} ({layout.marks})")
-    splits = splits_of(layout, root)
     options = dict(layout.options(root))
+    splits = splits_of(layout, root, options)
+    if options:
+        print("\n".join(["options in the recipe, as the files suggest:", *option_lines(layout, options)]))
+    if splits[1] == "test":
+        print("no split val: the recipe validates on test")
     opened = [datasets.create(layout.name, split=split, root=root, **options) for split in splits]
     sizes = [size for dataset in opened for size in checked(dataset)]
     if not sizes:
@@ -50,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(
         f"\nimage sizes: long side {sides[0]} to {sides[-1]} pixels, half of them at most {median(sides):.0f}"
     )
-    text = recipe_text(root, layout.name, opened, options, round(median(sides)))
+    text = recipe_text(root, layout, opened, options, round(median(sides)))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text)
@@ -61,55 +69,59 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"written: {out}\nnext:    wsseg run {shlex.quote(str(out))}")
 
 
-def splits_of(layout: Layout, root: Path) -> tuple[str, str]:
+def splits_of(layout: Layout, root: Path, options: Mapping[str, Any]) -> tuple[str, str]:
     """Return the splits to train and to validate on."""
-    there = layout.splits(root, layout.options(root))
-    return "trainaug" if "trainaug" in there else "train", "val"
+    there = layout.splits(root, options)
+    val = "test" if layout.name == "class_folders" and "val" not in there and "test" in there else "val"
+    return "trainaug" if "trainaug" in there else "train", val
 
 
 def checked(dataset: Dataset) -> list[tuple[int, int]]:
-    """Decode every image of a split, and print what is in it and what cannot be used.
+    """Decode every image and mask of a split, and print what is in it and what cannot be used.
 
     Returns:
         Height and width of the usable images.
     """
-    found = check_split(dataset, fast=True)
-    with bar(f"checking {dataset.split}", len(dataset)) as advance:
-        usable, broken = check_images(dataset, progress=lambda record: advance())
-    for name, why in broken.items():
-        found.add_broken("images that cannot be used, and will be set aside", name, why)
+    found = check_split(dataset)
+    broken = found.broken.get(BROKEN_IMAGES, {})
     print(f"\n{described(found, dataset)}")
-    return [image_size_hw(record.image) for record in usable]
+    return [image_size_hw(record.image) for record in dataset if record.id not in broken]
 
 
-def recipe_text(root: Path, reader: str, opened: list[Dataset], options: dict, long_side: int) -> str:
+def recipe_text(root: Path, layout: Layout, opened: list[Dataset], options: dict, long_side: int) -> str:
     """Return the recipe `photographs` with the folder's dataset in it, and comments.
 
     Args:
         root: The folder.
-        reader: Name of the dataset that reads it.
+        layout: Its layout, which names the dataset that reads it.
         opened: Its training and its validation split.
         options: Options of the dataset.
         long_side: Median long side of the images, in pixels.
     """
     train, val = opened
-    masks = [sum(record.mask is not None for record in dataset) for dataset in opened]
+    masks = [sum(record.mask not in (None, record.image) for record in dataset) for dataset in opened]
     name = yaml.safe_dump({"name": re.sub(r"[^\w.-]+", "_", root.name) or RECIPE})
     file = built_in.FOLDER / f"{RECIPE}.yaml"
     body = file.read_text().partition(f"\nname: {RECIPE}\n")[2]
     before, _, after = body.partition("dataset:\n")
     after = after[re.search(r"^\w", after, re.MULTILINE).start() :]  # from the next section
-    dataset = {"name": reader, "root": str(root)}
-    dataset |= {"classes": list(train.classes)} if reader == "folder" else {}
-    dataset |= {"train": train.split, "val": val.split} | ({"options": options} if options else {})
+    dataset = {"name": layout.name, "root": str(root)}
+    dataset |= {"classes": list(train.classes)} if layout.name in OWN_CLASSES else {}
+    dataset |= {"train": train.split, "val": val.split}
     section = yaml.safe_dump(
         {"dataset": dataset}, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True
     )
-    if reader == "folder":
-        order = (
-            "  # the order is that of the values 1, 2, ... in masks; a label that is not listed is an error\n"
+    if options:
+        section += "\n".join(["  options:", *option_lines(layout, options, 4), ""])
+    if layout.name in OWN_CLASSES:
+        masks_hold = (
+            "the order is that of the values 1, 2, ... in masks; a label that is not listed is an error"
         )
-        section = section.replace("  classes:", f"{order}  classes:", 1)
+        folders = (
+            "folders of objects; a further folder is an error, unless options have `other_folders: ignore`"
+        )
+        order = masks_hold if layout.name == "folder" else folders
+        section = section.replace("  classes:", f"  # {order}\n  classes:", 1)
     if long_side > SUITS:
         scales = [round(scale * MEASURED / long_side, 2) for scale in (1.0, 1.5, 2.0)]
         why = f"[1.0, 1.5, 2.0] at {MEASURED} px: as large in pixels at {long_side} px, the images' median long side"

@@ -18,6 +18,7 @@ DATASETS = {
     "coco": "wsseg.datasets.coco:coco",
     "voc": "wsseg.datasets.voc:voc",
     "folder": "wsseg.datasets.folder:folder",
+    "class_folders": "wsseg.datasets.class_folders:class_folders",
 }
 
 
@@ -32,7 +33,8 @@ def create(
 
     Args:
         name: A key of `DATASETS`: scenes (built in, no download), voc (PASCAL VOC 2012, with SBD), pascal_context,
-            coco (or data in its format), cityscapes, or folder (images and a CSV).
+            coco (or data in its format), cityscapes, folder (images and a CSV), or class_folders (one folder of images
+            per class).
         split: Part of the dataset, such as train or val.
         root: Folder of the dataset. None is legal for scenes only, which then uses its own cache folder.
         classes: Foreground classes in mask-id order; None for all classes of the dataset.

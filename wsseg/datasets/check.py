@@ -1,6 +1,7 @@
 """Read a whole dataset once and report its content and its faults: `wsseg datasets check`."""
 
 import os
+import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from wsseg import datasets
 from wsseg.artifacts import IGNORE
 from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.layout import Layout
 from wsseg.datasets.layouts import detect, layout_of
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
@@ -22,6 +25,12 @@ from wsseg.progress import bar
 SHOWN = 3
 """Maximum number of problems shown per kind."""
 
+BROKEN_IMAGES = "images that cannot be used, and are set aside"
+BROKEN_MASKS = "masks that cannot be used, and are not scored"
+
+FEW = 20
+"""A class with fewer images in a split is named: it is hard to learn, or its score rests on few images."""
+
 
 @dataclass
 class SplitCheck:
@@ -30,10 +39,13 @@ class SplitCheck:
     Attributes:
         images: Number of images in the dataset, without those set aside.
         masks: Number of images with a mask.
+        without_object: Number of these that have no file of a mask, as they are known to hold background only.
         instances: Number of images with instances.
         labelled: Class -> number of images with its label.
+        unlabelled: Number of images without a label.
         pixels: Class, `background` or `ignored` -> number of pixels in the masks that could be read; empty if no mask
             was read.
+        shares: Class -> its share of the pixels of each image whose mask has it, in (0, 1].
         objects: Class -> number of objects, without crowds.
         crowds: Number of crowds.
         broken: Kind of problem -> `{what: why}`.
@@ -43,9 +55,12 @@ class SplitCheck:
 
     images: int = 0
     masks: int = 0
+    without_object: int = 0
     instances: int = 0
+    unlabelled: int = 0
     labelled: Counter = field(default_factory=Counter)
     pixels: Counter = field(default_factory=Counter)
+    shares: dict[str, list[float]] = field(default_factory=dict)
     objects: Counter = field(default_factory=Counter)
     crowds: int = 0
     broken: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -71,7 +86,8 @@ def check(
         name: Name of the dataset, a key of `DATASETS`; None to detect it by the files.
         splits: Splits to check; None for all that have annotations.
         options: Options of the dataset, including `classes`.
-        fast: Decode no image and no mask: only report which files exist, and count images and labels.
+        fast: Decode no image and no mask, but a few that show which options a folder needs: only report which files
+            exist, and count images and labels.
         say: Function that receives the report, one piece of text at a time.
 
     Raises:
@@ -79,12 +95,15 @@ def check(
     """
     options = dict(options or {})
     layout = detect(root) if name is None else layout_of(name)
-    options = dict(layout.options(root)) | options
+    proposed = {key: value for key, value in layout.options(root).items() if key not in options}
+    options = proposed | options
     say(f"{root}: {layout.name}")
     there = splits or layout.splits(root, options)
     if not there:
         raise InputError(f"{root} has no split with annotations; name the split to check with --split")
     say(f"splits: {', '.join(there)}")
+    if proposed:
+        say("\n".join(["options found:", *option_lines(layout, proposed)]))
     problems = 0
     for split in there:
         try:
@@ -100,6 +119,24 @@ def check(
         raise InputError(f"{root}: {problems} problem{'s' if problems > 1 else ''}, listed above")
 
 
+def option_lines(layout: Layout, options: Mapping[str, Any], indent: int = 2) -> list[str]:
+    """Return options as lines of YAML, each with its meaning as a comment where the layout says it.
+
+    Example:
+        >>> layout = Layout("a", "", bool, list, remarks={"level": "gray level"})
+        >>> print("\\n".join(option_lines(layout, {"level": 127, "names": ["b", "c"]})))
+          level: 127   # gray level
+          names: [b, c]
+    """
+    lines = []
+    for key, value in options.items():
+        flow = None if isinstance(value, list | dict) else False
+        text = yaml.safe_dump({key: value}, default_flow_style=flow, allow_unicode=True, width=1000).strip()
+        remark = layout.remarks.get(key)
+        lines.append(" " * indent + text + (f"   # {remark}" if remark else ""))
+    return lines
+
+
 def check_split(dataset: Dataset, fast: bool = False) -> SplitCheck:
     """Read everything in a split.
 
@@ -112,8 +149,10 @@ def check_split(dataset: Dataset, fast: bool = False) -> SplitCheck:
         found.add_broken("set aside", what, why)
     for record in dataset:
         found.masks += record.mask is not None
+        found.without_object += record.mask == record.image
         found.instances += record.instances is not None
         found.labelled.update(record.labels)
+        found.unlabelled += not record.labels
     if dataset.left_out:
         found.notes["objects left out"] = dict(dataset.left_out)
     for kind, there in (("mask", found.masks), ("instances", found.instances)):
@@ -128,6 +167,8 @@ def check_split(dataset: Dataset, fast: bool = False) -> SplitCheck:
     ):
         for part in pool.map(lambda record: _check_record(dataset, record), dataset):
             found.pixels.update(part.pixels)
+            for name, shares in part.shares.items():
+                found.shares.setdefault(name, []).extend(shares)
             found.objects.update(part.objects)
             found.crowds += part.crowds
             for kind, reasons in part.broken.items():
@@ -142,7 +183,7 @@ def _check_record(dataset: Dataset, record: Record) -> SplitCheck:
     try:
         check_image(record.image)
     except InputError as error:
-        part.add_broken("images that cannot be used", record.id, str(error))
+        part.add_broken(BROKEN_IMAGES, record.id, str(error))
         return part  # the mask's size is checked against the image
     names = ("background", *dataset.classes)
     if record.mask is not None:
@@ -152,8 +193,13 @@ def _check_record(dataset: Dataset, record: Record) -> SplitCheck:
                 {name: int(count) for name, count in zip(names, counts, strict=False) if count}
             )
             part.pixels["ignored"] += int(counts[IGNORE])
+            part.shares = {
+                name: [float(count / counts.sum())]
+                for name, count in zip(dataset.classes, counts[1:], strict=False)
+                if count
+            }
         except InputError as error:
-            part.add_broken("masks that cannot be used", record.id, str(error))
+            part.add_broken(BROKEN_MASKS, record.id, str(error))
     if record.instances is not None:
         try:
             objects = dataset.read_instances(record)
@@ -165,10 +211,16 @@ def _check_record(dataset: Dataset, record: Record) -> SplitCheck:
 
 
 def described(found: SplitCheck, dataset: Dataset) -> str:
-    """Return the report on a split as text: counts, a table of the classes, and the first problems of each kind."""
+    """Return the report on a split as text: counts, tables of the classes, and the first problems of each kind."""
     images = f"{found.images:,} image{'s' if found.images != 1 else ''}"
-    lines = [f"{dataset.split}: {images}, {found.masks:,} with masks, {found.instances:,} with instances"]
+    files = found.masks - found.without_object
+    lines = [f"{dataset.split}: {images}, {files:,} with masks, {found.instances:,} with instances"]
+    lines[0] += f", {found.unlabelled:,} without a label" if found.unlabelled else ""
+    if found.without_object:
+        lines[0] += f", {found.without_object:,} scored as background only without a mask"
     lines += _table(found, dataset)
+    lines += _share_table(found, dataset)
+    lines += _few(found, dataset)
     for kind, reasons in (*found.broken.items(), *found.notes.items()):
         lines += _some(f"{kind} ({len(reasons):,}):", reasons)
     return "\n".join(lines)
@@ -189,10 +241,33 @@ def _table(found: SplitCheck, dataset: Dataset) -> list[str]:
         rows.append(row)
     if found.crowds:
         rows.append(["crowds", ""] + [""] * bool(total) + [f"{found.crowds:,}"] * bool(found.objects))
-    widths = [max(len(row[column]) for row in (columns, *rows)) for column in range(len(columns))]
+    return _aligned([columns, *rows])
+
+
+def _share_table(found: SplitCheck, dataset: Dataset) -> list[str]:
+    """Return how much of an image a class covers, by which scales are chosen; nothing if no mask was read."""
+    rows = []
+    for name in dataset.classes:
+        if shares := found.shares.get(name):
+            values = (min(shares), statistics.median(shares), max(shares))
+            rows.append([name, f"{len(shares):,}", *(f"{100 * value:.2f} %" for value in values)])
+    heading = ["share of an image", "masks", "smallest", "median", "largest"]
+    return _aligned([heading, *rows]) if rows else []
+
+
+def _few(found: SplitCheck, dataset: Dataset) -> list[str]:
+    counts = [(name, found.labelled[name]) for name in dataset.classes]
+    few = [f"{name} ({count})" for name, count in counts if 0 < count < FEW]
+    none = [name for name, count in counts if not count]
+    lines = [f"  fewer than {FEW} images: {', '.join(few)}"] if few else []
+    return lines + ([f"  no image: {', '.join(none)}"] if none else [])
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-        for row in (columns, *rows)
+        for row in rows
     ]
 
 

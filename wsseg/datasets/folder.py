@@ -15,12 +15,9 @@ from wsseg.datasets.label_table import LabelTable, read_label_table
 from wsseg.datasets.layout import Layout
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError, nearest
+from wsseg.image_files import IMAGE_EXTENSIONS
 
 _MASKS = "masks"
-_EXTENSIONS = {
-    ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif",
-    ".tiff", ".webp",
-}  # fmt: skip
 
 
 def folder(
@@ -128,7 +125,7 @@ def _find_images(root: Path) -> list[Path]:
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts
         hidden = any(part.startswith(".") for part in parts)
-        if path.suffix.lower() in _EXTENSIONS and parts[0] != _MASKS and not hidden and path.is_file():
+        if path.suffix.lower() in IMAGE_EXTENSIONS and parts[0] != _MASKS and not hidden and path.is_file():
             found.append(path)
     return found
 

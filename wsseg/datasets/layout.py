@@ -1,7 +1,7 @@
 """What a dataset says of its files, so that a folder's layout can be told by them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ class Layout:
         marks: What makes a folder one of this layout, in words.
         fits: Tells whether a folder has these marks.
         splits: The splits with annotations that a folder has, given the dataset's options.
-        options: What a check sets beside the user's options, as it may open masks.
+        options: What a check sets beside the user's options, as it may open masks; also options that the files
+            suggest.
+        remarks: Meaning of each such option, in a few words.
     """
 
     name: str
@@ -23,6 +25,7 @@ class Layout:
     fits: Callable[[Path], bool]
     splits: Callable[[Path, Mapping[str, Any]], list[str]]
     options: Callable[[Path], Mapping[str, Any]] = lambda root: {}
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
 
 def without_joined(splits: set[str]) -> list[str]:

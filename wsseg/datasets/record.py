@@ -13,7 +13,7 @@ class Record:
         image: The image file.
         labels: Names of the classes present, in the dataset's class order.
         mask: File of the mask, or None. Its values are the file's own ids; `Dataset.read_mask` reads it and converts
-            them to the dataset's ids.
+            them to the dataset's ids. It is the image file itself if the image is known to hold background only.
         instances: File of the image's objects, or None; `Dataset.read_instances` reads it.
 
     Example:

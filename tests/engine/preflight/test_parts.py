@@ -3,6 +3,7 @@
 import pytest
 from small_run import network
 from small_run.recipe import write_recipe
+from small_run.tiles import write_tiles
 
 from wsseg.datasets.scenes import CLASSES
 from wsseg.engine.preflight import parts as preflight
@@ -164,3 +165,21 @@ def test_what_cannot_be_propagated_is_said_before_the_run(tmp_path, changes, mes
     section = {"method": "irn", "crop": 64, "learn_radius": 3} | changes
     with pytest.raises(InputError, match=message):
         preflight.check_propagate(load_recipe(write_recipe(tmp_path / "walk.yaml", {"propagate": section})))
+
+
+def test_softmax_needs_a_label_of_every_image(tmp_path):
+    """The softmax cross-entropy of an image without a label is 0: it would teach nothing, without a word."""
+    write_tiles(tmp_path / "tiles", 3)
+    words = ["--dataset.name=class_folders", f"--dataset.root={tmp_path / 'tiles'}"]
+    words += [
+        "--classify.backbone=tiny",
+        "--classify.output_stride=8",
+        "--classify.options={activation: softmax}",
+    ]
+    options = "masks: '{folder}/{name}.png', nothing: "
+    asked = load_recipe(overrides=[*words, f"--dataset.options={{{options}T_Free}}"])
+    with pytest.raises(
+        InputError, match=r"softmax` is for images with one label; `exp2_num_\d` .* has 0; remove"
+    ):
+        preflight.check_classifier(Splits(asked))
+    preflight.check_classifier(Splits(load_recipe(overrides=[*words, f"--dataset.options={{{options}[]}}"])))

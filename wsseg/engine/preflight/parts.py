@@ -93,7 +93,7 @@ def check_classifier(splits: Splits) -> None:
         sizes_of("classify", config.head, json.dumps(chosen, default=str))
     if config.options.get("activation") == "softmax":
         for record in splits.train():
-            if len(record.labels) > 1:
+            if len(record.labels) != 1:
                 raise InputError(
                     f"`classify.options.activation: softmax` is for images with one label; `{record.id}` of split "
                     f"`{recipe.dataset.train}` has {len(record.labels)}; remove `activation`"
