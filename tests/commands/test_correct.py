@@ -3,6 +3,7 @@
 import json
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,10 @@ from small_run.in_process import run_quietly
 
 from wsseg.artifacts import Manifest, read_mask, write_mask
 from wsseg.cli import main
-from wsseg.datasets import Record
+from wsseg.commands.correct import _with_records
+from wsseg.commands.mask_sources import FoundMask
+from wsseg.commands.run_masks import ImageNames
+from wsseg.datasets import Dataset, Record
 from wsseg.engine.definitions import Definitions
 from wsseg.engine.made_files import write_made_files
 from wsseg.engine.preflight.supervision import check_supervision
@@ -392,12 +396,6 @@ def test_checks_before_a_run(run, painted, recipe, splits):
 
 def test_records_are_found_by_the_name_of_the_image_file():
     """Annotation tools know the file's name alone; some datasets have shorter ids."""
-    from pathlib import Path
-
-    from wsseg.commands.correct import _with_records
-    from wsseg.commands.mask_sources import FoundMask
-    from wsseg.datasets import Dataset
-
     records = [
         Record("x", Path("x_left.png"), ()),
         Record("y", Path("1/z.png"), ()),
@@ -407,3 +405,5 @@ def test_records_are_found_by_the_name_of_the_image_file():
     given = [FoundMask(name, name, None) for name in ("x_left", "y", "z")]
     found = [(one.name, record.id) for one, record in _with_records(given, train, refused)]
     assert found == [("x_left", "x"), ("y", "y")] and len(refused) == 1 and "no image `z`" in refused[0]
+    names = ImageNames(train)
+    assert [names.of(record) for record in records] == ["x_left", "y", "w"], "two files are named z"

@@ -12,7 +12,7 @@ import numpy as np
 from wsseg.artifacts import IGNORE, write_mask
 from wsseg.class_names import BACKGROUND
 from wsseg.commands.mask_sources import FoundMask, found_masks
-from wsseg.commands.run_masks import RunMasks
+from wsseg.commands.run_masks import ImageNames, RunMasks
 from wsseg.datasets import Dataset, Record
 from wsseg.engine.run_folder import locked
 from wsseg.errors import InputError, nearest
@@ -161,17 +161,12 @@ def _with_records(
     given: Sequence[FoundMask], train: Dataset, refused: list[str]
 ) -> Iterator[tuple[FoundMask, Record]]:
     """Yield each mask with its record. A mask without one, or the second of an image, goes into `refused`."""
-    records = {record.id: record for record in train}
-    # Annotation tools name an image by its file. Where ids differ from that, the id has priority.
-    by_file: dict[str, list[Record]] = {}
-    for record in train:
-        by_file.setdefault(record.image.stem, []).append(record)
+    names = ImageNames(train)
     first: dict[str, str] = {}
     for one in given:
-        same_file = by_file.get(one.image, [])
-        record = records.get(one.image) or (same_file[0] if len(same_file) == 1 else None)
+        record = names.find(one.image)
         if record is None:
-            hint = nearest(one.image, records)
+            hint = nearest(one.image, [record.id for record in train])
             hint = hint if hint.startswith("did") else f"ids are such as `{train[0].id}`"
             refused.append(
                 f"mask {one.name}: the training split `{train.split}` has no image `{one.image}`; {hint}"

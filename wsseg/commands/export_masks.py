@@ -10,7 +10,7 @@ import numpy as np
 from wsseg.annotations.coco_masks import write_coco
 from wsseg.annotations.cvat_masks import ignore_label, write_cvat
 from wsseg.artifacts import write_mask
-from wsseg.commands.run_masks import RunMasks
+from wsseg.commands.run_masks import ImageNames, RunMasks
 from wsseg.datasets import Record
 from wsseg.errors import InputError
 from wsseg.progress import bar
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
         missing = next(record.id for record in train if record not in wanted)
         raise InputError(f"--only: {arguments.run} has no mask of image `{missing}`, which could not be used")
     out.parent.mkdir(parents=True, exist_ok=True)
-    classes = masks.train.classes
+    classes, names = masks.train.classes, ImageNames(masks.train)
     with bar("writing masks", len(wanted), "masks") as advance:
 
         def read() -> Iterator[tuple[Record, np.ndarray]]:
@@ -49,9 +49,11 @@ def run(arguments: argparse.Namespace) -> None:
                 advance()
 
         if form == "cvat":
-            write_cvat(out, classes, ((record.image.stem, mask) for record, mask in read()))
+            write_cvat(out, classes, ((names.of(record), mask) for record, mask in read()))
         elif form == "coco":
-            write_coco(out, classes, ((record.image.name, mask) for record, mask in read()))
+            write_coco(
+                out, classes, ((names.of(record) + record.image.suffix, mask) for record, mask in read())
+            )
         else:
             _write_folder(out, classes, read())
     print(f"{len(wanted)} masks: {out}")

@@ -16,6 +16,29 @@ from wsseg.supervision.corrected_masks import corrected_files, read_corrected_ma
 from wsseg.supervision.splits import Splits
 
 
+class ImageNames:
+    """The names under which other programs know images: their files', without suffix; or their ids if these repeat.
+
+    Args:
+        dataset: The images.
+    """
+
+    def __init__(self, dataset: Dataset):
+        self._records = {record.id: record for record in dataset}
+        files: dict[str, list[Record]] = {}
+        for record in dataset:
+            files.setdefault(record.image.stem, []).append(record)
+        self._by_file = {name: found[0] for name, found in files.items() if len(found) == 1}
+
+    def find(self, name: str) -> Record | None:
+        """Return the image of this id or, if there is none, the only one of this file name."""
+        return self._records.get(name) or self._by_file.get(name)
+
+    def of(self, record: Record) -> str:
+        """Return a name by which `find` returns the image."""
+        return record.image.stem if self.find(record.image.stem) is record else record.id
+
+
 class RunMasks:
     """Masks of a run folder.
 
