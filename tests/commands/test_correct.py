@@ -339,6 +339,25 @@ def test_export_of_some_masks_with_corrections(run, painted, tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
+def test_masks_of_a_run_with_other_classes(run, painted):
+    """Beside `classes.txt`, ids and colours are those of its classes; names decide."""
+    (painted / "classes.txt").write_text("background\ndog\ncow\ncat\n")
+    for id in SIZES:
+        ids = np.array([0, 3, 1] + [255] * 253, np.uint8)[mended(id) if id == "a" else mask_of(id)]
+        write_mask(painted / f"{id}.png", ids)
+    assert "1 corrected masks taken" in correct(run, painted)
+    assert np.array_equal(taken(run)["a"], mended("a"))
+    correct(run, "--undo", "a")
+    correct(run, painted / "a.png")
+    assert np.array_equal(taken(run)["a"], mended("a"))
+    write_mask(painted / "b.png", np.full(SIZES["b"], 2, np.uint8))
+    assert "has the label `cow`, which is not a class of this run" in refused(run, painted)
+    (painted / "classes.txt").write_text("cat\ndog\n")
+    assert "classes.txt must name the classes of the masks beside it, first `background`" in refused(
+        run, painted
+    )
+
+
 def test_no_masks_to_export_yet(run, tmp_path, capsys):
     shutil.rmtree(run / "4_label")
     assert main(["export-masks", str(run), "--format", "png", "--out", str(tmp_path / "x")]) == 2

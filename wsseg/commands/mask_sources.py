@@ -12,8 +12,11 @@ import numpy as np
 
 from wsseg.annotations.coco_masks import draw_coco, read_coco
 from wsseg.annotations.coloured_masks import MaskCode, palette_code, read_coloured_mask
-from wsseg.annotations.cvat_masks import CLASS_MASKS, LABEL_MAP, cvat_files, read_label_map
+from wsseg.annotations.cvat_masks import CLASS_MASKS, LABEL_MAP, cvat_files, ids_of_labels, read_label_map
+from wsseg.artifacts import IGNORE
+from wsseg.class_names import BACKGROUND
 from wsseg.errors import InputError
+from wsseg.file_names import CLASS_NAMES
 
 Read = Callable[[tuple[int, int], bool], tuple[np.ndarray, int]]
 """Function of the image's height and width, and whether unknown colours become 255; see `read_coloured_mask`."""
@@ -75,7 +78,7 @@ def found_masks(sources: Sequence[Path], classes: Sequence[str]) -> Iterator[Fou
             elif source.suffix.lower() == ".json":
                 _add_coco(found, source, classes, str(source))
             elif source.suffix.lower() == ".png":
-                _add_png(found, source, palette_code(len(classes)), str(source))
+                _add_png(found, source, _code_of_folder(source.parent, classes), str(source))
             else:
                 raise InputError(f"{source} is no mask; give {EXPECTED}")
             if len(found.masks) + len(found.empty) == before:
@@ -97,9 +100,38 @@ def _add_folder(found: FoundMasks, folder: Path, classes: Sequence[str], name: s
             raise InputError(f"{name} holds {len(annotations)} annotation files; give one of them")
         _add_coco(found, annotations[0], classes, f"{name}: {annotations[0].name}")
         return
+    code = _code_of_folder(folder, classes)
     for path in sorted(folder.glob("*.png")):
         if not path.name.startswith("."):
-            _add_png(found, path, palette_code(len(classes)), f"{name}/{path.name}")
+            _add_png(found, path, code, f"{name}/{path.name}")
+
+
+def _code_of_folder(folder: Path, classes: Sequence[str]) -> MaskCode:
+    """Return the code of the run's masks; or that of `classes.txt` beside them, from a run or `wsseg predict`."""
+    path = folder / CLASS_NAMES
+    own = palette_code(len(classes))
+    if not path.exists():
+        return own
+    try:
+        names = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({error}); expected a class name per line") from error
+    if names == [BACKGROUND, *classes]:
+        return own
+    if not names or names[0] != BACKGROUND or len(names) > IGNORE:
+        raise InputError(
+            f"{path} must name the classes of the masks beside it, first `{BACKGROUND}`; mend or remove it"
+        )
+    known, stored = ids_of_labels(classes), palette_code(len(names) - 1)
+    ids = {number: known.get(text) for number, text in enumerate(names)} | {IGNORE: IGNORE}
+    return MaskCode(
+        {colour: ids[one] for colour, one in stored.colours.items() if ids[one] is not None},
+        {one: id for one, id in ids.items() if id is not None},
+        {colour: names[one] for colour, one in stored.colours.items() if ids[one] is None},
+        {one: names[one] for one, id in ids.items() if id is None},
+        values_in_colour_files=True,
+        known_from=f"the palette of PASCAL VOC in the order of {path}",
+    )
 
 
 def _add_png(found: FoundMasks, path: Path, code: MaskCode, name: str) -> None:
