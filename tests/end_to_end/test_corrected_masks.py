@@ -117,6 +117,7 @@ def test_masks_edited_in_place_are_kept_and_named(finished, ten, command, tmp_pa
         assert np.array_equal(read_mask(run / f"4_label/masks/{id}.png"), mask)
 
 
+@pytest.mark.slow
 def test_relabelling_keeps_them(finished, ten, command, tmp_path, monkeypatch):
     folder, masks = ten
     run = finished.copy(tmp_path / "run")
