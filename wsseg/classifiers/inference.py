@@ -1,8 +1,8 @@
 """Classify whole images of any size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-import keras
 import numpy as np
 
 from wsseg.datasets.dataset import Dataset
@@ -11,12 +11,12 @@ from wsseg.loading.padded_batches import padded_batches
 
 
 def classified(
-    network: keras.Model, dataset: Dataset, records: Sequence[Record], batch_size: int = 8
+    network: Callable[[Any, Any], Any], dataset: Dataset, records: Sequence[Record], batch_size: int = 8
 ) -> Iterator[tuple[list[Record], np.ndarray]]:
     """Classify whole images; what fills them up in a batch is left out of the pooling.
 
     Args:
-        network: A classifier that takes a validity mask: `Classifier.with_validity()`.
+        network: Function of images and a validity mask: `one_trace(classifier.with_validity())`, of `wsseg.one_trace`.
         dataset: Dataset that reads the images.
         records: Images to classify.
         batch_size: Images per step.
@@ -28,5 +28,5 @@ def classified(
         valid = np.zeros(batch.images.shape[:3], np.float32)
         for index, (height, width) in enumerate(batch.sizes_hw):
             valid[index, :height, :width] = 1
-        outputs = network.predict_on_batch([batch.images, valid])
+        outputs = np.asarray(network(batch.images, valid))
         yield batch.records, outputs[: len(batch.records)]

@@ -15,6 +15,7 @@ from wsseg.datasets import Dataset, Record
 from wsseg.file_names import CLASSIFIER
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.losses.generalised_label_loss import GeneralisedLabelLoss
+from wsseg.one_trace import one_trace
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
 from wsseg.saved_models import load_model
@@ -83,7 +84,7 @@ def score_images(
     Returns:
         The records in the order of the scores, and the model's outputs `(N, K)`: logits unless it has an activation.
     """
-    network = model.with_validity()
+    network = one_trace(model.with_validity())
     records, scores = [], []
     with bar(text, len(dataset)) as advance:
         for seen, found in classified(network, dataset, dataset, batch_size):
