@@ -3,7 +3,8 @@
 A stage works in `FOLDER.partial`. When it is done, the list of its files and its manifest are written there and the
 folder is renamed. So a stage is complete if and only if its manifest exists. A stopped stage leaves its partial folder.
 The next run continues from it if neither the stage's definition nor its inputs have changed. A stage whose files were
-deleted or edited becomes a stopped stage without these files.
+deleted or edited becomes a stopped stage without these files; one for which only the user's corrections of single files
+changed becomes a stopped stage that applies them.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import importlib.metadata
 import platform
 import re
 import resource
+import shlex
 import shutil
 import sys
 import time
@@ -26,7 +28,7 @@ from wsseg.engine.preflight.parts import check_parts
 from wsseg.engine.run_folder import Source, check_owner, claim, locked
 from wsseg.engine.states import DATA_REVISION, INPUTS_MADE, RESUMES, State, States, begun_with
 from wsseg.errors import InputError
-from wsseg.file_names import DATA, DEFINITION, MANIFEST
+from wsseg.file_names import DATA, DEFINITION, MANIFEST, MASKS
 from wsseg.recipe import Recipe
 from wsseg.stages import STAGES, plan
 from wsseg.supervision.splits import Splits
@@ -217,7 +219,9 @@ def open_partial(
         say(f"{name}: starts again; the files of a stopped run do not fit this recipe{why}")
         shutil.rmtree(partial)
     if begun is None or unfit:
-        if state.damage and not state.damage.learnt:
+        if state.updates:
+            reopen(final, partial, states.files(name).damage(), begin, copy=True)
+        elif state.damage and not state.damage.learnt:
             reopen(final, partial, state.damage, begin)
         else:
             partial.mkdir()
@@ -241,11 +245,13 @@ def _replace(partial: Path, final: Path, say: Callable[[str], None]) -> None:
     shutil.rmtree(outdated, ignore_errors=True)
     (partial / DEFINITION).unlink(missing_ok=True)
     if final.exists():
-        edited = MadeFiles(final).damage().changed
-        kept = free_name(final) if edited else outdated
+        damage = MadeFiles(final).damage()
+        kept = free_name(final) if damage.changed else outdated
         final.rename(kept)
-        if edited:
-            say(f"{final.name}: the folder with the changed files is kept as {kept}")
+        if damage.changed:
+            command = f"wsseg correct {shlex.quote(str(final.parent))} {shlex.quote(str(kept / MASKS))}"
+            use = f"; to use its edited masks, call `{command}`" if damage.edited_masks else ""
+            say(f"{final.name}: the folder with the changed files is kept as {kept}{use}")
     partial.rename(final)
     shutil.rmtree(outdated, ignore_errors=True)
 

@@ -104,14 +104,16 @@ STAGES = {
         data=each("train")
         | each("calibration_masks", when=calibrates)
         | each("given_masks", when=supervision_acts("masks_share"))
-        | each("annotations", when=supervision_acts("annotations")),
+        | each("annotations", when=supervision_acts("annotations"))
+        | each("corrected_masks"),
+        updates=("corrected_masks",),
     ),
     "relabel": Stage(
         "4_relabel",
         "wsseg.stages.relabel:run",
         plan_lines.relabel,
         when=relabels,
-        options=TRAINING | each("relabel", "segment"),
+        options=TRAINING | each("relabel", "segment") | supervision("masks_repeat"),
         inputs=each("label") | each("classify", when=either(from_classifier("segment"), corrects_labels)),
         data=each("train"),
     ),

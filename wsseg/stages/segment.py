@@ -35,7 +35,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     """Train the recipe's segmenter; write `segmenter.keras` and `history.csv`.
 
     With pseudo-masks, the records have no masks, so those of the training split cannot be read. True masks that the
-    section `supervision` gives are among the pseudo-masks' files.
+    section `supervision` gives, and masks corrected by hand, are among the pseudo-masks' files.
     """
     if fully_supervised(recipe):
         return run_ceiling(recipe, splits, inputs, out)
@@ -47,9 +47,15 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         inputs.get("relabel", inputs["label"]) / MASKS,
         given if recipe.supervision.rest == "unlabelled" else None,
     )
+    return train_segmenter(
+        recipe, inputs, out, train, masks, set_aside, shown=with_repeats(recipe, train, given)
+    )
+
+
+def with_repeats(recipe: Recipe, train: Dataset, given: set[str]) -> list[Record]:
+    """Return the records that one epoch shows: those with a given mask `supervision.masks_repeat` times."""
     repeat = recipe.supervision.masks_repeat
-    shown = [record for record in train for _ in range(repeat if record.id in given else 1)]
-    return train_segmenter(recipe, inputs, out, train, masks, set_aside, shown=shown)
+    return [record for record in train for _ in range(repeat if record.id in given else 1)]
 
 
 def masks_in(folder: Path, only: set[str] | None = None) -> Callable[[Record], np.ndarray | None]:
