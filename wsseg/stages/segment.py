@@ -129,10 +129,11 @@ def train_segmenter(
     remove_checkpoints(out)
     last = read_history(out / HISTORY)["loss"][-1]
     counts = {"images": len(train), "epochs": config.epochs, "loss": last}
-    counts |= {"enlarged": factor_in(out, config)} if config.enlarge != 1 else {}
+    enlarged = factor_in(out, config)
+    counts |= {"enlarged": enlarged} if enlarged != 1 else {}
     network = config.network if config.backbone is None else f"{config.network} on {config.backbone}"
-    line = f"{network}, {len(train)} images, {config.epochs} epochs, loss {last:.3f}"
-    line += f", images enlarged {counts['enlarged']:g} times" if "enlarged" in counts else ""
+    images = f"{len(train)} images" + (f" enlarged {enlarged:g} times" if enlarged != 1 else "")
+    line = f"{network}, {images}, {config.epochs} epochs, loss {last:.3f}"
     return Outcome(line, counts, set_aside)
 
 
