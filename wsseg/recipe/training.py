@@ -3,8 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from wsseg.recipe.auto import Auto
 from wsseg.recipe.marks import IGNORED_IN_HASH, OMIT_IF_DEFAULT
-from wsseg.recipe.ranges import at_least, from_zero, increasing, interval, positive
+from wsseg.recipe.ranges import Range, at_least, from_zero, increasing, interval, positive
+
+SCALE = Range(
+    "a rising range of positive factors, or null", lambda ends: 0 < ends[0] <= ends[1] <= 16, "try [0.8, 1.4]"
+)
 
 
 @dataclass(frozen=True)
@@ -15,6 +20,8 @@ class TrainingConfig:
         crop: Side of the square training crop, in pixels.
         long_side: Range [from, to] of the image's long side, in pixels; each image is scaled to a random size in it.
             Equal ends fix the size.
+        scale: Range [from, to] of the factor by which each image is scaled, in place of `long_side`: for images of one
+            resolution and many sizes, such as cuttings of a larger photograph. null for `long_side`.
         mirror: Random flips: horizontal, or both (also upside down, for scenes without an up and down).
         jitter: Strength of the photometric jitter in [0, 1]; 0 turns it off.
         epochs: Number of passes over the training images.
@@ -35,6 +42,7 @@ class TrainingConfig:
 
     crop: Annotated[int, at_least(32, "the smallest crop for backbones of stride 32; try 320")] = 320
     long_side: Annotated[tuple[int, int], increasing(16)] = (256, 448)
+    scale: Annotated[tuple[float, float] | None, SCALE, OMIT_IF_DEFAULT] = None
     mirror: Literal["horizontal", "both"] = "horizontal"
     jitter: Annotated[float, interval("[0, 1]", "try 0.3")] = 0.0
     epochs: Annotated[int, at_least(1)] = 12
@@ -71,3 +79,27 @@ class ValidatedTrainingConfig(TrainingConfig):
     validation_images: Annotated[int, from_zero("0 for no curve; try 64"), OMIT_IF_DEFAULT] = 64
     keep: Annotated[Literal["last", "best"], OMIT_IF_DEFAULT] = "last"
     patience: Annotated[int, from_zero("0 for no early stopping; try 5"), OMIT_IF_DEFAULT] = 0
+
+
+@dataclass(frozen=True)
+class PlannedTrainingConfig(ValidatedTrainingConfig):
+    """Train a network with options that can be `auto`, which follow from the number and the sizes of the images.
+
+    Attributes:
+        crop: Side of the square training crop, in pixels; auto for 0.9 of the images' median long side (classifier) or
+            0.8 of it (segmenter), after scaling.
+        long_side: Range [from, to] of the image's long side, in pixels; each image is scaled to a random size in it.
+            Equal ends fix the size. auto for 0.8 to 1.5 (segmenter: 1.4) times 320 pixels.
+        scale: Range [from, to] of the factor by which each image is scaled, in place of `long_side`: for images of one
+            resolution and many sizes, such as cuttings of a larger photograph. null for `long_side`; auto for a factor
+            if the images' sizes differ much, else null.
+        epochs: Number of passes over the training images; auto for as many as a few hundred steps need.
+        repeat_rare: Share of the training images below which a class is rare: its images are shown more often, by the
+            square root of `repeat_rare` over the class's share, as in LVIS. 0 for no repetition.
+    """
+
+    crop: int | Auto = 320
+    long_side: tuple[int, int] | Auto = (256, 448)
+    scale: Annotated[tuple[float, float] | Auto | None, SCALE, OMIT_IF_DEFAULT] = None
+    epochs: int | Auto = 12
+    repeat_rare: Annotated[float, interval("[0, 1]", "0 for none; try 0.2"), OMIT_IF_DEFAULT] = 0.0

@@ -114,7 +114,9 @@ STAGES = {
         data=each("train")
         | each("calibration_masks", when=calibrates)
         | each("given_masks", when=supervision_acts("masks_share"))
-        | each("annotations", when=supervision_acts("annotations")),
+        | each("annotations", when=supervision_acts("annotations"))
+        | each("corrected_masks"),
+        updates=("corrected_masks",),
     ),
     "relabel": Stage(
         "4_relabel",
@@ -122,7 +124,7 @@ STAGES = {
         plan_lines.relabel,
         plan_costs.relabel,
         when=relabels,
-        options=TRAINING | each("relabel", "segment"),
+        options=TRAINING | each("relabel", "segment") | supervision("masks_repeat"),
         inputs=each("label") | each("classify", when=either(from_classifier("segment"), corrects_labels)),
         data=each("train") | each("val", when=chooses_epoch),
     ),

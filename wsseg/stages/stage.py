@@ -72,8 +72,11 @@ class Stage:
         when: Condition under which a recipe has this stage.
         options: Dotted names of options and sections of the recipe.
         inputs: Names of the stages whose folders this stage reads.
-        data: Parts of the data: `train`, `val`, `calibration`, each also with `_masks`; `given_masks`; `annotations`.
+        data: Parts of the data: `train`, `val`, `calibration`, each also with `_masks`; `given_masks`; `annotations`;
+            `corrected_masks`.
         amend: Function that adds to a definition what the options do not contain.
+        updates: Parts of the data that concern single files of the stage. If nothing else changed, the stage starts
+            from a copy of its finished folder and makes only these files again.
     """
 
     folder: str
@@ -85,6 +88,7 @@ class Stage:
     inputs: Mapping[str, Condition] = field(default_factory=dict)
     data: Mapping[str, Condition] = field(default_factory=dict)
     amend: Callable[[dict[str, Any]], None] = as_it_is
+    updates: tuple[str, ...] = ()
 
     def options_of(self, recipe: Recipe) -> list[str]:
         """Return the options that decide the outcome in this recipe."""

@@ -9,7 +9,7 @@ import numpy as np
 from wsseg.classifiers.classifier import Classifier
 from wsseg.classifiers.inference import classified
 from wsseg.datasets import Dataset, Record
-from wsseg.loading.reduction import enlarged_argmax, reduced_size
+from wsseg.loading.reduction import MAX_SIDE, enlarged_argmax, reduced_size
 from wsseg.metrics import ConfusionMatrix, mean_average_precision
 from wsseg.one_trace import one_trace
 from wsseg.recipe import ValidatedTrainingConfig
@@ -73,7 +73,7 @@ def validate_classifier(
     if not any(record.labels for record in records):
         return None
     network = one_trace(model.with_validity())
-    side = config.long_side[1]
+    side = _largest_side(config)
 
     def measure() -> dict[str, float]:
         seen, scores = [], []
@@ -86,7 +86,7 @@ def validate_classifier(
 
 
 def validate_segmenter(
-    model: Segmenter, dataset: Dataset, config: ValidatedTrainingConfig, masks: bool
+    model: Segmenter, dataset: Dataset, config: ValidatedTrainingConfig, masks: bool, factor: float = 1.0
 ) -> Validation | None:
     """Measure a segmenter by its image-level labels, and, if it learns from true masks, by the masks.
 
@@ -103,6 +103,7 @@ def validate_segmenter(
         dataset: Validation images; with `masks`, those that have a mask are chosen from.
         config: Options of the training.
         masks: Whether the masks are read. False in a weakly supervised run.
+        factor: Factor by which the training enlarges images; they are measured enlarged too.
 
     Returns:
         The measure; None if `validation_images` is 0, or if the chosen images have neither labels nor masks to read.
@@ -111,8 +112,9 @@ def validate_segmenter(
     records = evenly_spaced(known or list(dataset), config.validation_images)
     if not records or not (known or any(record.labels for record in records)):
         return None
-    side = config.long_side[1]
-    predictor = Predictor(model, flip=False, max_side=side)
+    side = _largest_side(config)
+    side = round(side / factor)
+    predictor = Predictor(model, (factor,), flip=False, max_side=side)
 
     def measure() -> dict[str, float]:
         seen, scores, confusion = [], [], ConfusionMatrix(len(dataset.classes) + 1)
@@ -124,7 +126,16 @@ def validate_segmenter(
         found = {LABEL_MAP: _label_map(dataset, seen, np.stack(scores))}
         return _finite(found | ({MIOU: confusion.miou()} if known else {}))
 
-    return Validation((LABEL_MAP, MIOU) if known else (LABEL_MAP,), measure, _pixels(dataset, records, side))
+    return Validation(
+        (LABEL_MAP, MIOU) if known else (LABEL_MAP,),
+        measure,
+        round(_pixels(dataset, records, side) * factor**2),
+    )
+
+
+def _largest_side(config: ValidatedTrainingConfig) -> int:
+    """Return the largest long side of a measured image: that of the training, if the training has one."""
+    return MAX_SIDE if config.scale is not None else config.long_side[1]
 
 
 def _label_map(dataset: Dataset, records: Sequence[Record], scores: np.ndarray) -> float:

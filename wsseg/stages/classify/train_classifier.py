@@ -13,6 +13,7 @@ from wsseg import classifiers
 from wsseg.classifiers.inference import classified
 from wsseg.datasets import Dataset, Record
 from wsseg.file_names import CLASSIFIER
+from wsseg.loading.rare_classes import with_rare_repeated
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.losses.generalised_label_loss import GeneralisedLabelLoss
 from wsseg.one_trace import one_trace
@@ -76,7 +77,8 @@ def train_classifier(
         **config.options,
     )
     if not (out / CLASSIFIER).exists():
-        batches = TrainingBatches(train, config, recipe.seed, erase=config.erase)
+        shown = with_rare_repeated(train, config.repeat_rare, recipe.seed)
+        batches = TrainingBatches(train, config, recipe.seed, erase=config.erase, shown=shown)
         trained = model.to_train()
         examples = Examples(batches, model.example)
         loss = loss_of(recipe, model)
