@@ -19,7 +19,6 @@ from wsseg.segmenters.inference import Predictor
 from wsseg.segmenters.segmenter import Segmenter
 from wsseg.stages import STAGES
 from wsseg.stages.crf import dense_crf
-from wsseg.training.enlarging import enlarged, factor_in
 
 LoadedModel = LoadedSegmenter | LoadedClassifier | LoadedDetector
 
@@ -63,7 +62,7 @@ def load(run_or_model: str | Path, crf: Literal["as_run", "none"] = "as_run") ->
     """
     require("crf", crf, lambda value: value in ("as_run", "none"), "as_run or none")
     path = Path(run_or_model).expanduser()
-    config, factor = SegmentConfig(), 1.0
+    config = SegmentConfig()
     if path.is_dir():
         if not (path / OWNER).exists():
             raise InputError(
@@ -72,7 +71,6 @@ def load(run_or_model: str | Path, crf: Literal["as_run", "none"] = "as_run") ->
             )
         config = recipe_of_run(path).segment
         path = model_of_run(path)
-        factor = factor_in(path.parent, config) if path.name == SEGMENTER else 1.0
     elif not path.exists():
         raise InputError(f"{path} does not exist; give a run folder (such as runs/NAME) or a .keras file")
     model = load_model(path)
@@ -88,8 +86,7 @@ def load(run_or_model: str | Path, crf: Literal["as_run", "none"] = "as_run") ->
         )
     names = _names(model, path, True)
     model = _at_any_size(model)
-    scales = enlarged(config.scales, factor)
-    predictor = Predictor(model, scales, config.flip, config.fusion, max_side=config.max_side)
+    predictor = Predictor(model, config.scales, config.flip, config.fusion, max_side=config.max_side)
     return LoadedSegmenter(model, *names, predictor, dense_crf(config.crf) if crf == "as_run" else None)
 
 

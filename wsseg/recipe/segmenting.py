@@ -44,9 +44,9 @@ class SegmentConfig(PlannedTrainingConfig):
         options: Further options of the network (`width` of segnet ...).
         crop: Side of the square training crop, in pixels; auto: see `classify.crop`. Some networks take only some sizes
             (`unet_valid`: 12 modulo 16, and it labels 184 pixels less).
-        enlarge: Factor by which images are enlarged beyond `long_side` or `scale`, in training and in prediction, for
-            small objects; auto for the factor, from 1 to 2, that gives the objects of the smallest class, by the masks
-            that are trained on, a side of 24 pixels.
+        enlarge: Factor by which images are enlarged beyond `long_side` or `scale` in training, for small objects; auto
+            for the factor, from 1 to 2, that gives the objects of the smallest class, by the masks that are trained on,
+            a side of 24 pixels. The scales of prediction stay as they are: those of `auto` reach twice the size too.
         object_crops: Share in [0, 1] of the crops that are placed on an object of the image's mask, each class in it
             equally often; the others lie anywhere. For small objects: a third in nnU-Net.
         loss: Name of a loss of `wsseg.losses` that needs only masks: balanced (cross-entropy, averaged separately over

@@ -24,7 +24,6 @@ from wsseg.stages.segment import masks_in, train_segmenter, validation_data, wit
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
 from wsseg.training.best_epoch import describe_course
-from wsseg.training.enlarging import enlarged, factor_in
 
 
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
@@ -78,8 +77,7 @@ def relabel_images(recipe: Recipe, train: Dataset, model: Path, masks: Path, num
     left = unfinished(train, masks, ".png")
     if not left:
         return
-    scales = enlarged(config.scales, factor_in(model.parent, recipe.segment))
-    predictor = Predictor(load_model(model), scales, max_side=recipe.segment.max_side)
+    predictor = Predictor(load_model(model), config.scales, max_side=recipe.segment.max_side)
     crf = dense_crf(config.crf)
     with bar(f"relabelling, round {number}", len(train), done=len(train) - len(left)) as advance:
         for record, probabilities in predictor(train, left):

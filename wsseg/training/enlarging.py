@@ -1,4 +1,4 @@
-"""The factor by which images are enlarged, so that a segmenter sees the objects of the smallest class."""
+"""The factor by which images are enlarged in training, so that a segmenter sees the objects of the smallest class."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -76,7 +76,7 @@ def with_enlarging(
 ) -> SegmentConfig:
     """Return the section with sizes that are enlarged as `segment.enlarge` says.
 
-    The factor of `auto` is found once and kept in `folder`, where predictions find it too.
+    The factor of `auto` is found once and kept in `folder`.
 
     Args:
         config: The section.
@@ -106,15 +106,10 @@ def with_enlarging(
 
 
 def factor_in(folder: Path, config: SegmentConfig) -> float:
-    """Return the factor of a trained segmenter, by which its scales of prediction are multiplied.
+    """Return the factor of a trained segmenter.
 
     Args:
         folder: Folder of the segmenter.
         config: The section that it was trained with.
     """
     return float(read_json(folder / ENLARGED)["factor"]) if config.enlarge == AUTO else config.enlarge
-
-
-def enlarged(scales: Sequence[float], factor: float) -> tuple[float, ...]:
-    """Return scales of prediction times a factor."""
-    return tuple(scale * factor for scale in scales)

@@ -42,7 +42,6 @@ from wsseg.stages.warning_signs import EmptyPredictions
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import describe_supervision, training_data
 from wsseg.training.device import prepare
-from wsseg.training.enlarging import enlarged, factor_in
 
 
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
@@ -158,12 +157,7 @@ def conventions(recipe: Recipe, corrected: int = 0) -> dict[str, str]:
         else "none",
         "segmenter": ("trained with a mean teacher; " if segmenter.teacher.weight else "")
         + f"no labels given; scales {list(segmenter.scales)}, flip {segmenter.flip}, "
-        + (
-            ""
-            if segmenter.enlarge == 1
-            else f"times the segmenter's factor (`segment.enlarge: {segmenter.enlarge}`), "
-        )
-        + f"fused by {segmenter.fusion}; CRF {segmenter.crf.preset}"
+        f"fused by {segmenter.fusion}; CRF {segmenter.crf.preset}"
         + (
             f"; images reduced to {segmenter.max_side} pixels, masks at full size"
             if segmenter.max_side
@@ -200,8 +194,9 @@ def score_segmenter(
                 f"{model} predicts {network.num_classes} classes; the dataset has {len(val.classes) + 1}"
             )
         options = recipe.segment
-        scales = enlarged(options.scales, factor_in(model.parent, options))
-        predictor = Predictor(network, scales, options.flip, options.fusion, max_side=options.max_side)
+        predictor = Predictor(
+            network, options.scales, options.flip, options.fusion, max_side=options.max_side
+        )
         with bar(f"predicting ({name})", len(val), done=len(val) - len(left)) as advance:
             for record, mask in predictor.masks(val, left, crf):
                 write_mask(folder / f"{record.id}.png", mask)
