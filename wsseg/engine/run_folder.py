@@ -2,8 +2,9 @@
 
 import contextlib
 import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from wsseg.artifacts import write_json
 from wsseg.errors import InputError
@@ -57,11 +58,17 @@ def check_owner(recipe: Recipe, run: Path) -> None:
         raise InputError(f"{run} is not empty and is not a run folder; choose another folder with --run")
 
 
-def claim(recipe: Recipe, run: Path, source: Source) -> None:
+def claim(recipe: Recipe, run: Path, source: Source, planned: Mapping[str, Any] | None = None) -> None:
     """Assign a run folder to a recipe, or check that it belongs to it.
 
     `recipe.json` keeps the options and their source, so that `wsseg status RUN` notices a recipe file that was edited
     later.
+
+    Args:
+        recipe: The recipe, with values for all options.
+        run: Run folder.
+        source: Where the recipe is from.
+        planned: Options that were `auto`, and the values that the data gave them.
 
     Raises:
         InputError: The folder belongs to a recipe with another name, or holds other files.
@@ -70,9 +77,8 @@ def claim(recipe: Recipe, run: Path, source: Source) -> None:
     owner = run / OWNER
     named = source[0] is None or built_in.is_name(source[0])
     file = source[0] if named else str(Path(source[0]).resolve())
-    write_json(
-        owner, {"name": recipe.name, "file": file, "overrides": source[1], "options": to_plain(recipe)}
-    )
+    content = {"name": recipe.name, "file": file, "overrides": source[1], "options": to_plain(recipe)}
+    write_json(owner, content | ({"planned": to_plain(dict(planned))} if planned else {}))
 
 
 def source_of(run: Path, overrides: Sequence[str] = ()) -> Source:
