@@ -21,7 +21,7 @@ DESCRIPTION = """Weakly supervised semantic segmentation from image-level labels
 
 Options of a recipe can be given on the command line, such as `--segment.epochs 3`; `wsseg options` lists them all."""
 
-OWN_OPTIONS = ("--run", "--recipe", "--predictions", "--truth", "--classes", "--help")
+OWN_OPTIONS = ("--run", "--recipe", "--predictions", "--truth", "--classes", "--panoptic", "--help")
 """Options of the commands that take a recipe; all others belong to the recipe."""
 
 
@@ -117,6 +117,12 @@ def build_parser() -> argparse.ArgumentParser:
                 "--truth",
                 type=Path,
                 help="folder of true masks, ID.png; for detections, a COCO annotation file",
+            )
+            command.add_argument(
+                "--panoptic",
+                action="store_true",
+                help="score segments: predictions and truth are files in COCO's panoptic format, each with its folder "
+                "of PNGs beside it",
             )
             command.add_argument(
                 "--classes", nargs="+", help="names of the foreground classes of masks, for ids 1, 2, ..."

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wsseg.commands.score_masks import score_folders
 from wsseg.commands.score_objects import score_instances
+from wsseg.commands.score_panoptic import score_panoptic
 from wsseg.engine import run as engine
 from wsseg.engine import run_folder
 from wsseg.errors import InputError
@@ -19,11 +20,16 @@ from wsseg.stages.evaluate.score_table import print_table
 def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Run a recipe, or one stage of it; end with the table of scores."""
     only = None if arguments.command == "run" else arguments.command
-    if only == "evaluate" and (arguments.predictions or arguments.truth or arguments.classes):
+    if only == "evaluate" and (
+        arguments.predictions or arguments.truth or arguments.classes or arguments.panoptic
+    ):
         if arguments.recipe or overrides:
             raise InputError(
                 "--predictions takes no recipe and no recipe options; give --truth and --classes"
             )
+        if arguments.panoptic:
+            score_panoptic(arguments.predictions, arguments.truth, arguments.classes)
+            return
         if arguments.truth and arguments.truth.suffix == ".json":
             score_instances(arguments.predictions, arguments.truth, arguments.classes)
             return
