@@ -144,9 +144,9 @@ def test_coco_there_and_back(tmp_path, masks):
     path = tmp_path / "masks.json"
     assert write_coco(path, CLASSES, ((f"{name}.jpg", mask) for name, mask in masks.items())) == 5
     index = read_coco(path)
-    assert list(index.images) == list(masks)
+    assert list(index.by_stem) == list(masks)
     for name, mask in masks.items():
-        assert np.array_equal(draw_coco(index, index.images[name], CLASSES, name), mask)
+        assert np.array_equal(draw_coco(index, index.by_stem[name], CLASSES, name), mask)
 
 
 def test_pycocotools_reads_what_is_written(tmp_path, masks, capsys):
@@ -203,13 +203,13 @@ def test_what_pycocotools_writes_is_read(tmp_path):
     index = read_coco(path)
     expected = np.where(cat, 1, np.where(dog, 2, 0))  # the smaller is in front
     expected[:3, 6:] = 1
-    assert np.array_equal(draw_coco(index, index.images["a"], CLASSES, "a"), expected)
+    assert np.array_equal(draw_coco(index, index.by_stem["a"], CLASSES, "a"), expected)
 
     entries[1]["category_id"] = 8
     path.write_text(json.dumps(content) + " ")
     index = read_coco(path)
     with pytest.raises(InputError, match="a has the category `car`, which is not a class of this run"):
-        draw_coco(index, index.images["a"], CLASSES, "a")
+        draw_coco(index, index.by_stem["a"], CLASSES, "a")
     entries[1]["segmentation"] = {"size": [5, 5], "counts": [25]}
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match="1 annotations cannot be used, such as annotation 1 of image 3"):

@@ -70,10 +70,10 @@ def read_coco(path: Path) -> CocoIndex:
         InputError: The file is broken, or an annotation has no mask or a broken one; the message names it.
     """
     index = read_index(path)
-    if index.left_out:
-        first, reason = next(iter(index.left_out.items()))
+    if unusable := index.left_out | index.ignored:
+        first, reason = next(iter(unusable.items()))
         raise InputError(
-            f"{path}: {len(index.left_out)} annotations cannot be used, such as {first}: {reason}; mend or remove them"
+            f"{path}: {len(unusable)} annotations cannot be used, such as {first}: {reason}; mend or remove them"
         )
     if index.repeated:
         raise InputError(f"{path} names two images `{index.repeated[0]}`; remove one of the two")
@@ -113,7 +113,7 @@ def draw_coco(index: CocoIndex, image: CocoImage, classes: Sequence[str], name: 
             inside = decode_mask(_as_json(found.segmentation), image.size_hw)
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
-        regions.append((not found.crowd, -int(inside.sum()), known[category], inside))
+        regions.append((not (found.crowd or found.painted), -int(inside.sum()), known[category], inside))
     mask = np.zeros(image.size_hw, np.uint8)
     for _, _, id, inside in sorted(regions, key=lambda region: region[:2]):
         mask[inside] = id

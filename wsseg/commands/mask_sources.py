@@ -145,7 +145,7 @@ def _add_coco(found: FoundMasks, path: Path, classes: Sequence[str], name: str) 
     index = read_coco(path)
 
     def read(image: str, size_hw: tuple[int, int], unknown_to_ignore: bool) -> tuple[np.ndarray, int]:
-        entry, text = index.images[image], f"{name}: image `{image}`"
+        entry, text = index.by_stem[image], f"{name}: image `{image}`"
         if entry.size_hw != tuple(size_hw):
             raise InputError(
                 f"{text} is {entry.size_hw[1]} x {entry.size_hw[0]} pixels there, but {size_hw[1]} x {size_hw[0]} in "
@@ -153,7 +153,7 @@ def _add_coco(found: FoundMasks, path: Path, classes: Sequence[str], name: str) 
             )
         return draw_coco(index, entry, classes, text), 0
 
-    for image, entry in index.images.items():
+    for image, entry in index.by_stem.items():
         one = FoundMask(image, f"{name}: image `{image}`", functools.partial(read, image))
         (found.masks if entry.objects else found.empty).append(one)
 

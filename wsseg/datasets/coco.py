@@ -141,8 +141,7 @@ def _records(
         index.repeated, "another image has the same name, without folder and extension; rename one of the two"
     )
     records: list[Record] = []
-    for stem, identity in index.stems.items():
-        image = index.images[identity]
+    for stem, image in index.by_stem.items():
         present = {index.categories[found.category] for found in image.objects}
         labels = tuple(label for label in classes if label in present)
         if not labels and not allow_unlabelled:

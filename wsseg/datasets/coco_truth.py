@@ -54,9 +54,9 @@ class CocoTruth:
         return instances_of_objects(kept, self.ids, image.size_hw, masks)
 
     def _image(self, record: Record) -> CocoImage:
-        index = read_index(self.path)
-        if record.id not in index.stems:
+        images = read_index(self.path).by_stem
+        if record.id not in images:
             raise InputError(
                 f"{self.path} no longer lists the image `{record.id}`: the file has changed; open the dataset again"
             )
-        return index.images[index.stems[record.id]]
+        return images[record.id]

@@ -6,7 +6,7 @@ Datasets and `wsseg evaluate` read annotation files here, so both say the same o
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class CocoObject:
         segmentation: Polygons as arrays of x, y, ..., or COCO's run lengths; None if there is no usable outline.
         area: Area as stated in the file, in pixels; None if none is stated.
         place_xyxy: About where the object is, if it has neither a box nor an outline; None if nothing says it.
+        painted: Whether it is one object although it is marked `iscrowd`; see `wsseg.objects.coco_crowds`.
     """
 
     category: int
@@ -46,6 +47,7 @@ class CocoObject:
     segmentation: Any
     area: float | None = None
     place_xyxy: Box | None = None
+    painted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,11 @@ class CocoIndex:
     remarks: dict[str, str] = field(default_factory=dict)
     segmented: bool = True
     boxed: bool = True
+
+    @cached_property
+    def by_stem(self) -> dict[str, CocoImage]:
+        """Stem of the image file -> image, for the first image of each stem."""
+        return {stem: self.images[identity] for stem, identity in self.stems.items()}
 
 
 def read_index(path: Path, segmentations: bool = True) -> CocoIndex:
@@ -299,7 +306,7 @@ class _Annotations:
         crowd = is_marked(entry.get("iscrowd")) and not painted
         area = number(entry.get("area"))
         area = area if area is not None and area >= 0 else None
-        found = CocoObject(category, box, crowd, outline, area, place)
+        found = CocoObject(category, box, crowd, outline, area, place, painted)
         others = self.objects.setdefault(image, [])
         if shared > 1 and found in others:
             self.left_out[name] = "it is an exact copy of another annotation with its id"
