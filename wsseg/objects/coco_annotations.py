@@ -12,6 +12,7 @@ from typing import Any
 
 from wsseg.errors import InputError
 from wsseg.objects.coco_crowds import painted_objects
+from wsseg.objects.coco_lists import categories_of, images_of, values_of
 from wsseg.objects.coco_outlines import (
     NO_OUTLINE,
     Box,
@@ -134,8 +135,8 @@ def _read(path: Path, segmentations: bool, mtime_ns: int, size: int) -> CocoInde
                 f"{path} is not a COCO annotation file: it holds no list `{part}`; expected COCO's instances file, "
                 "with `images`, `annotations` and `categories` (image_info files have no annotations)"
             )
-    categories = _categories(path, content["categories"], content["annotations"])
-    names, sizes, unnamed = _images(path, content["images"])
+    categories = categories_of(path, content["categories"], content["annotations"])
+    names, sizes, unnamed = images_of(path, content["images"])
     reader = _Annotations(path, categories, sizes, segmentations)
     reader.read(content["annotations"])
     stems: dict[str, int | str] = {}
@@ -165,65 +166,6 @@ def _read(path: Path, segmentations: bool, mtime_ns: int, size: int) -> CocoInde
 def _without_segmentation(entry: dict[str, Any]) -> dict[str, Any]:
     entry.pop("segmentation", None)
     return entry
-
-
-def _categories(path: Path, entries: list[Any], annotations: list[Any]) -> dict[int, str]:
-    found: dict[int, str] = {}
-    above: dict[int, Any] = {}
-    for entry in entries:
-        identity, name = _values(path, "categories", entry, ("id", "name"))
-        number_, name = whole(identity), str(name).strip() if isinstance(name, str | int) else ""
-        if number_ is None or not name or number_ in found:
-            raise InputError(
-                f"{path}: a category needs a unique whole number as `id` and a `name`; got {str(entry)[:120]}"
-            )
-        if name in found.values():
-            raise InputError(f"{path}: `categories` names `{name}` twice; give each category its own name")
-        found[number_] = name
-        above[number_] = entry.get("supercategory")
-    if not found:
-        raise InputError(f"{path} has no category")
-    if len(found) > 1:
-        used = {whole(entry.get("category_id")) for entry in annotations if isinstance(entry, dict)}
-        for identity in [
-            identity
-            for identity, name in found.items()
-            if above[identity] in (None, "", "none")
-            and identity not in used
-            and all(above[other] == name for other in found if other != identity)
-        ]:
-            del found[identity]
-    return dict(sorted(found.items()))
-
-
-def _images(
-    path: Path, entries: list[Any]
-) -> tuple[dict[int | str, str], dict[int | str, tuple[int, int]], dict[str, str]]:
-    names: dict[int | str, str] = {}
-    sizes: dict[int | str, tuple[int, int]] = {}
-    unnamed: dict[str, str] = {}
-    for row, entry in enumerate(entries):
-        height, width = map(whole, _values(path, "images", entry, ("height", "width")))
-        if height is None or width is None or min(height, width) <= 0:
-            raise InputError(
-                f"{path}, images[{row}]: an image needs `height` and `width` in pixels; got {str(entry)[:200]}"
-            )
-        identity, name = id_of(entry.get("id")), entry.get("file_name")
-        name = name if isinstance(name, str) else ""
-        if identity is None:
-            unnamed[name or f"images[{row}]"] = f"{path.name} gives it no usable `id`: {entry.get('id')!r}"
-            continue
-        if identity in sizes:
-            if names[identity] == name and sizes[identity] == (height, width):
-                continue  # the same entry again, as files that were merged have it
-            raise InputError(
-                f"{path}, images[{row}]: two images have the id {identity!r}, so the image id is not unique; "
-                "give each image its own id"
-            )
-        names[identity], sizes[identity] = name, (height, width)
-        if not name:
-            unnamed[f"image {identity}"] = f"{path.name} gives it no `file_name`"
-    return names, sizes, unnamed
 
 
 class _Annotations:
@@ -262,7 +204,7 @@ class _Annotations:
             self._add(name, entry, image, category, row in painted, shared)
 
     def _image_and_category(self, row: int, entry: Any) -> tuple[int | str, int]:
-        image, category = _values(self.path, "annotations", entry, ("image_id", "category_id"))
+        image, category = values_of(self.path, "annotations", entry, ("image_id", "category_id"))
         name = f"{self.path}, annotations[{row}]: annotation {entry.get('id', row)} of image {image}"
         image, category = id_of(image), whole(category)
         if image is None or category is None:
@@ -343,10 +285,3 @@ class _Annotations:
 
 def _hashable(entry: Mapping[str, Any]) -> bool:
     return isinstance(entry.get("id"), int | float | str | None)
-
-
-def _values(path: Path, part: str, entry: Any, keys: tuple[str, ...]) -> list[Any]:
-    for key in keys:
-        if not isinstance(entry, dict) or key not in entry:
-            raise InputError(f"{path}: an entry of `{part}` has no `{key}`: {str(entry)[:200]}")
-    return [entry[key] for key in keys]
