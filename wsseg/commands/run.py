@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from wsseg.commands.score_masks import score_folders
@@ -19,15 +20,26 @@ from wsseg.stages.evaluate.score_table import print_table
 def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Run a recipe, or one stage of it; end with the table of scores."""
     only = None if arguments.command == "run" else arguments.command
-    if only == "evaluate" and (arguments.predictions or arguments.truth or arguments.classes):
+    of_masks = ("mask_values", "mask_level", "prediction_values")
+    given = [name for name in of_masks if only == "evaluate" and getattr(arguments, name) is not None]
+    if only == "evaluate" and (arguments.predictions or arguments.truth or arguments.classes or given):
         if arguments.recipe or overrides:
             raise InputError(
                 "--predictions takes no recipe and no recipe options; give --truth and --classes"
             )
         if arguments.truth and arguments.truth.suffix == ".json":
+            if given:
+                raise InputError(f"--{given[0].replace('_', '-')} is for folders of masks; remove it")
             score_instances(arguments.predictions, arguments.truth, arguments.classes)
             return
-        score_folders(arguments.predictions, arguments.truth, arguments.classes)
+        score_folders(
+            arguments.predictions,
+            arguments.truth,
+            arguments.classes,
+            values_of(arguments.mask_values, "--mask-values"),
+            arguments.mask_level,
+            values_of(arguments.prediction_values, "--prediction-values"),
+        )
         return
     source = (arguments.recipe, overrides)
     if arguments.recipe is None and arguments.run is not None and (arguments.run / OWNER).exists():
@@ -43,6 +55,27 @@ def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
         print(f"report: {(run / STAGES['report'].folder / PAGE).resolve()}")
     if only is None and trains_segmenter(recipe):
         print(f"predict: wsseg predict {shlex.quote(str(run))} PHOTOS --out DIR")
+
+
+def values_of(words: Sequence[str] | None, option: str) -> dict[str, str] | None:
+    """Return the words of an option, such as `255=cat`, as value -> meaning.
+
+    Raises:
+        InputError: A word is no such pair, or names a value again.
+
+    Example:
+        >>> values_of(["255=cat", "7=2"], "--mask-values")
+        {'255': 'cat', '7': '2'}
+    """
+    found: dict[str, str] = {}
+    for word in words or ():
+        value, equals, meaning = word.partition("=")
+        if not (equals and meaning and value.isdecimal()) or value in found:
+            raise InputError(
+                f"{option} {word} must be VALUE=CLASS, each value once, such as {option} 255=cat"
+            )
+        found[value] = meaning
+    return found or None
 
 
 def print_products(recipe: Recipe, run: Path) -> None:
