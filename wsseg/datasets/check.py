@@ -17,9 +17,10 @@ from wsseg.artifacts import IGNORE
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.layout import Layout
 from wsseg.datasets.layouts import detect, layout_of
+from wsseg.datasets.mask_agreement import Pair, advice, contradiction
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
-from wsseg.image_files import check_image
+from wsseg.image_files import check_image, stored_size_hw
 from wsseg.progress import bar
 
 SHOWN = 3
@@ -27,6 +28,12 @@ SHOWN = 3
 
 BROKEN_IMAGES = "images that cannot be used, and are set aside"
 BROKEN_MASKS = "masks that cannot be used, and are not scored"
+
+CONTRADICTIONS = "labels and masks that contradict each other"
+TURNED = "images that are stored turned; their masks must fit the images as they are shown"
+
+OWN_LABELS = ("folder",)
+"""Datasets whose labels people write beside the masks. Other datasets take them from the annotations."""
 
 FEW = 20
 """A class with fewer images in a split is named: it is hard to learn, or its score rests on few images."""
@@ -48,6 +55,7 @@ class SplitCheck:
         shares: Class -> its share of the pixels of each image whose mask has it, in (0, 1].
         objects: Class -> number of objects, without crowds.
         crowds: Number of crowds.
+        pairs: Labels and classes in the mask, of each image with both.
         broken: Kind of problem -> `{what: why}`.
         notes: Findings that need not be faults, in the same form: objects left out, and images without a mask in a
             split where other images have one.
@@ -63,6 +71,7 @@ class SplitCheck:
     shares: dict[str, list[float]] = field(default_factory=dict)
     objects: Counter = field(default_factory=Counter)
     crowds: int = 0
+    pairs: list[Pair] = field(default_factory=list)
     broken: dict[str, dict[str, str]] = field(default_factory=dict)
     notes: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -171,9 +180,12 @@ def check_split(dataset: Dataset, fast: bool = False) -> SplitCheck:
                 found.shares.setdefault(name, []).extend(shares)
             found.objects.update(part.objects)
             found.crowds += part.crowds
+            found.pairs += part.pairs
             for kind, reasons in part.broken.items():
                 for what, why in reasons.items():
                     found.add_broken(kind, what, why)
+            for kind, reasons in part.notes.items():
+                found.notes.setdefault(kind, {}).update(reasons)
             advance()
     return found
 
@@ -198,6 +210,14 @@ def _check_record(dataset: Dataset, record: Record) -> SplitCheck:
                 for name, count in zip(dataset.classes, counts[1:], strict=False)
                 if count
             }
+            present = frozenset(part.shares)
+            if dataset.name in OWN_LABELS and record.mask != record.image:
+                part.pairs.append((frozenset(record.labels), present))
+                if why := contradiction(record.labels, present, unsure=bool(counts[IGNORE])):
+                    part.add_broken(CONTRADICTIONS, record.id, why)
+            orientation = stored_size_hw(record.image)[1]
+            if orientation != 1 and record.mask != record.image:
+                part.notes[TURNED] = {record.id: f"EXIF orientation {orientation}"}
         except InputError as error:
             part.add_broken(BROKEN_MASKS, record.id, str(error))
     if record.instances is not None:
@@ -223,6 +243,8 @@ def described(found: SplitCheck, dataset: Dataset) -> str:
     lines += _few(found, dataset)
     for kind, reasons in (*found.broken.items(), *found.notes.items()):
         lines += _some(f"{kind} ({len(reasons):,}):", reasons)
+        if kind == CONTRADICTIONS:
+            lines.append(f"    {advice(found.pairs, dataset.classes)}")
     return "\n".join(lines)
 
 
