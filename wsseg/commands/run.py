@@ -41,11 +41,19 @@ def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
             values_of(arguments.prediction_values, "--prediction-values"),
         )
         return
-    source = (arguments.recipe, overrides)
     if arguments.recipe is None and arguments.run is not None and (arguments.run / OWNER).exists():
-        source = run_folder.source_of(arguments.run, overrides)
+        run = arguments.run.resolve()
+        source = run_folder.source_of(run, with_full_paths(overrides))
+        with run_folder.working_folder(run):
+            run_source(source, run, only)
+        return
+    run_source((arguments.recipe, overrides), arguments.run, only)
+
+
+def run_source(source: run_folder.Source, run: Path | None, only: str | None) -> None:
+    """Run a recipe, or one stage of it, from its source; end with the table of scores."""
     recipe = load_recipe(*source)
-    run = arguments.run or Path("runs") / recipe.name
+    run = run or Path("runs") / recipe.name
     engine.run(recipe, run, only, source=source)
     if only in (None, "evaluate"):
         print_table(run)
@@ -55,6 +63,18 @@ def run_recipe(arguments: argparse.Namespace, overrides: list[str]) -> None:
         print(f"report: {(run / STAGES['report'].folder / PAGE).resolve()}")
     if only is None and trains_segmenter(recipe):
         print(f"predict: wsseg predict {shlex.quote(str(run))} PHOTOS --out DIR")
+
+
+def with_full_paths(overrides: Sequence[str]) -> list[str]:
+    """Return options in which a value that is a path of an existing file or folder is its full path."""
+    result = []
+    for word in overrides:
+        name, equals, value = word.partition("=")
+        named = name.rpartition(".")[2] in ("root", "annotations_root", "weights")
+        result.append(
+            f"{name}={Path(value).resolve()}" if named and equals and Path(value).exists() else word
+        )
+    return result
 
 
 def values_of(words: Sequence[str] | None, option: str) -> dict[str, str] | None:
@@ -91,10 +111,13 @@ def print_products(recipe: Recipe, run: Path) -> None:
 
 def show_status(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Print one line per stage."""
+    run = arguments.run.resolve()
     if arguments.recipe:
-        recipe = load_recipe(arguments.recipe, overrides)
+        states = engine.states(load_recipe(arguments.recipe, overrides), run)
     else:
-        recipe = load_recipe(*run_folder.source_of(arguments.run, overrides))
-    for state in engine.states(recipe, arguments.run):
+        source = run_folder.source_of(arguments.run, with_full_paths(overrides))
+        with run_folder.working_folder(run):
+            states = engine.states(load_recipe(*source), run)
+    for state in states:
         why = f"  ({state.why})" if state.why else ""
         print(f"{state.stage:<10} {state.status}{why}")

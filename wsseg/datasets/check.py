@@ -17,7 +17,7 @@ from wsseg.artifacts import IGNORE
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.layout import Layout
 from wsseg.datasets.layouts import detect, layout_of
-from wsseg.datasets.mask_agreement import Pair, advice, contradiction
+from wsseg.datasets.mask_agreement import OWN_LABELS, Pair, advice, contradiction
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
 from wsseg.image_files import check_image, stored_size_hw
@@ -31,9 +31,6 @@ BROKEN_MASKS = "masks that cannot be used, and are not scored"
 
 CONTRADICTIONS = "labels and masks that contradict each other"
 TURNED = "images that are stored turned; their masks must fit the images as they are shown"
-
-OWN_LABELS = ("folder",)
-"""Datasets whose labels people write beside the masks. Other datasets take them from the annotations."""
 
 FEW = 20
 """A class with fewer images in a split is named: it is hard to learn, or its score rests on few images."""

@@ -1,6 +1,17 @@
 """Compare what masks hold with what the labels of their images say."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from wsseg.artifacts import IGNORE
+from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.record import Record
+from wsseg.errors import InputError
+
+OWN_LABELS = ("folder",)
+"""Datasets whose labels people write beside the masks. Other datasets take them from the annotations."""
 
 Pair = tuple[frozenset[str], frozenset[str]]
 """Labels of an image, and the classes with a pixel in its mask."""
@@ -50,6 +61,44 @@ def fitting_order(pairs: Sequence[Pair], classes: Sequence[str]) -> tuple[str, .
             return None
         order.append(fits[0])
     return tuple(order) if len(set(order)) == len(order) else None
+
+
+@dataclass
+class Comparison:
+    """The labels of some images, compared with their masks.
+
+    Attributes:
+        classes: Classes of the dataset.
+        pairs: Labels and classes in the mask, of each image whose mask could be read.
+        contradictions: Image id -> how its labels and its mask contradict each other.
+        unread: Image id -> why its mask cannot be read.
+    """
+
+    classes: tuple[str, ...]
+    pairs: list[Pair] = field(default_factory=list)
+    contradictions: dict[str, str] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def advice(self) -> str:
+        """What to do about the contradictions."""
+        return advice(self.pairs, self.classes)
+
+
+def compare(dataset: Dataset, records: Iterable[Record]) -> Comparison:
+    """Read the masks of records, and compare them with the labels."""
+    found = Comparison(dataset.classes)
+    for record in records:
+        try:
+            values = np.unique(dataset.read_mask(record)).tolist()
+        except InputError as error:
+            found.unread[record.id] = str(error)
+            continue
+        present = frozenset(dataset.classes[value - 1] for value in values if value not in (0, IGNORE))
+        found.pairs.append((frozenset(record.labels), present))
+        if why := contradiction(record.labels, present, IGNORE in values):
+            found.contradictions[record.id] = why
+    return found
 
 
 def advice(pairs: Sequence[Pair], classes: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from wsseg.errors import InputError
 from wsseg.file_names import LOCK, OWNER
 from wsseg.recipe import Recipe, built_in, to_plain
 from wsseg.recipe.of_run import read_owner
+
+NO_FILES = ("imagenet", "preset", "classifier")
+"""Values of `weights` that are no files."""
 
 Source = tuple[str | None, list[str]]
 """File or name of a recipe, or None for the defaults; and the options of the command line that override it."""
@@ -61,7 +65,7 @@ def claim(recipe: Recipe, run: Path, source: Source) -> None:
     """Assign a run folder to a recipe, or check that it belongs to it.
 
     `recipe.json` keeps the options and their source, so that `wsseg status RUN` notices a recipe file that was edited
-    later.
+    later; and the working folder, from which relative paths in them are found again (`working_folder`).
 
     Raises:
         InputError: The folder belongs to a recipe with another name, or holds other files.
@@ -70,9 +74,44 @@ def claim(recipe: Recipe, run: Path, source: Source) -> None:
     owner = run / OWNER
     named = source[0] is None or built_in.is_name(source[0])
     file = source[0] if named else str(Path(source[0]).resolve())
+    here = Path.cwd()
     write_json(
-        owner, {"name": recipe.name, "file": file, "overrides": source[1], "options": to_plain(recipe)}
+        owner,
+        {
+            "name": recipe.name,
+            "file": file,
+            "overrides": source[1],
+            "options": to_plain(recipe),
+            "working_folder": [os.path.relpath(here, run.resolve()), str(here)],
+        },
     )
+
+
+@contextlib.contextmanager
+def working_folder(run: Path) -> Iterator[None]:
+    """Work in the folder that a run was last started in, so that relative paths of its recipe are found from anywhere.
+
+    The folder is found by its way from the run folder, else by its full path: a project may move with its runs. The
+    present folder is kept if the recipe has no relative path, or if it is in neither of the two.
+    """
+    owner = read_owner(run) if (run / OWNER).exists() else {}
+    options = owner.get("options", {})
+    values = [
+        section.get(name)
+        for section in options.values()
+        if isinstance(section, dict)
+        for name in ("root", "annotations_root", "weights")
+    ]
+    paths = [Path(value).expanduser() for value in values if isinstance(value, str)]
+    paths = [path for path in paths if not path.is_absolute() and str(path) not in NO_FILES]
+    from_run, full = owner.get("working_folder", (None, None))
+    folders = [run.resolve() / from_run, Path(full)] if from_run else []
+    with contextlib.ExitStack() as stack:
+        for folder in folders:
+            if paths and all((folder / path).exists() for path in paths):
+                stack.enter_context(contextlib.chdir(folder))
+                break
+        yield
 
 
 def source_of(run: Path, overrides: Sequence[str] = ()) -> Source:

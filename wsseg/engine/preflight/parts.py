@@ -2,6 +2,7 @@
 
 import json
 
+from wsseg.engine.preflight.masks import check_masks
 from wsseg.engine.preflight.networks import (
     OWN_OPTIONS,
     SET_BY_STAGE,
@@ -48,6 +49,7 @@ def check_parts(splits: Splits) -> None:
         check_segmenter(recipe)
     check_detector(splits)
     check_supervision(splits)
+    check_masks(splits)
     supervised = fully_supervised(recipe)
     if supervised or recipe.ceiling:
         train = splits.train(masks=True)

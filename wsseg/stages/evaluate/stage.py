@@ -36,7 +36,7 @@ from wsseg.stages.evaluate.score_labels import (
 from wsseg.stages.evaluate.scores import SCORES as TITLES
 from wsseg.stages.evaluate.scores import share_of_ceiling
 from wsseg.stages.label.background_level import choose_level, describe_level, with_searched_crf
-from wsseg.stages.warning_signs import EmptyPredictions
+from wsseg.stages.warning_signs import EmptyPredictions, contradicted_labels, unscored_classes
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import describe_supervision, training_data
 from wsseg.training.device import prepare
@@ -93,6 +93,9 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     for name, supervision in (("segmenter", "masks" if supervised else "pseudo_masks"), ("ceiling", "masks")):
         if scores[name]:
             scores[name] = scores[name] | {"supervision": supervision}
+    warnings += (
+        unscored_classes(scores) + contradicted_labels(splits.train(masks=True)) + contradicted_labels(val)
+    )
     scores["conventions"] = conventions(recipe)
     write_json(out / SCORES, scores)
     write_json(out / IMAGE_SCORES, images)
