@@ -113,15 +113,20 @@ UPRIGHT = {
 @pytest.mark.parametrize("orientation", UPRIGHT)
 @pytest.mark.parametrize("kind", ["tif", "png", "webp"])
 def test_all_orientations_in_image_and_size(tmp_path, kind, orientation):
-    rgb = photograph(10, 30)
+    colours = photograph(10, 30)
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"lossless": True} if kind == "webp" else {}
-    path = save(tmp_path, f"a.{kind}", Image.fromarray(rgb), exif=exif, **options)
-    wanted = UPRIGHT[orientation](rgb)
-    np.testing.assert_array_equal(read_image(path), wanted)
-    assert image_size_hw(path) == wanted.shape[:2]
-    assert stored_size_hw(path) == ((10, 30), orientation)
+    kinds = (
+        (colours,) if kind == "webp" else (colours, colours[..., 0], colours[..., 0].astype(np.uint16) * 257)
+    )
+    for pixels in kinds:
+        path = save(tmp_path, f"a.{kind}", Image.fromarray(pixels), exif=exif, **options)
+        shown = colours if pixels.ndim == 3 else np.repeat(colours[..., :1], 3, axis=2)
+        wanted = UPRIGHT[orientation](shown)
+        np.testing.assert_array_equal(read_image(path), wanted)
+        assert image_size_hw(path) == wanted.shape[:2]
+        assert stored_size_hw(path) == ((10, 30), orientation)
 
 
 def ramp(most, dtype=np.uint16):

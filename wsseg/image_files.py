@@ -1,5 +1,6 @@
 """Read image files of any kind as RGB, and find the images that cannot be used. NumPy and Pillow only."""
 
+import io
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -62,8 +63,7 @@ def read_image(path: str | Path) -> np.ndarray:
             deep_colour = image.mode in ("RGB", "RGBA", "LA") and any(
                 "16" in str(tile[3]) for tile in image.tile
             )
-            image.load()
-            pixels = np.asarray(_as_rgb(upright(image), path), np.uint8)
+            pixels = np.asarray(_as_rgb(upright(image, path), path), np.uint8)
         if deep_colour and pixels.size and 0 < pixels.max() <= DARKEST:
             raise InputError(
                 f"image {path} has 16 bits per channel and is nearly black: its brightest value is {pixels.max()} of "
@@ -106,12 +106,17 @@ def stored_size_hw(path: str | Path) -> tuple[tuple[int, int], int]:
     return (height, width), orientation
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """Return an image as it is shown: turned and mirrored as its EXIF orientation says.
+def upright(image: Image.Image, path: Path) -> Image.Image:
+    """Load the pixels of an open image as it is shown: turned and mirrored as its EXIF orientation says.
 
     Args:
-        image: Image whose pixels are loaded. Those of a TIFF are upright already then, and its orientation is gone.
+        image: The open image.
+        path: Its file. A TIFF is read from memory, because Pillow 13 scrambles gray ones that are stored turned when it
+            maps the file.
     """
+    if isinstance(image, TiffImageFile):
+        image = Image.open(io.BytesIO(path.read_bytes()))
+    image.load()
     return ImageOps.exif_transpose(image)
 
 

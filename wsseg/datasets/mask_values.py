@@ -35,9 +35,7 @@ def stored_values(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
             lossy = image.format in LOSSY
-            image.load()
-            image = upright(image)
-            values = _one_channel(image, path)
+            values = _one_channel(upright(image, path), path)
     except FileNotFoundError:
         raise InputError(f"mask {path} does not exist") from None
     except InputError:
