@@ -96,14 +96,14 @@ def stored_size_hw(path: str | Path) -> tuple[tuple[int, int], int]:
     try:
         with _open(path) as image:
             width, height = image.size
-            orientation = image.getexif().get(_ORIENTATION, 1)
+            orientation = image.getexif().get(_ORIENTATION)
             if isinstance(image, TiffImageFile):  # versions of Pillow differ in whether `size` is upright
                 width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]
     except InputError:
         raise
     except Exception as error:
         raise _unreadable(path, error) from error
-    return (height, width), orientation
+    return (height, width), orientation if orientation in range(2, 9) else 1
 
 
 def upright(image: Image.Image, path: Path) -> Image.Image:

@@ -88,6 +88,29 @@ def test_two_masks_of_an_image(tmp_path):
         opened(tmp_path, masks="{class}/{name}.png")
 
 
+def test_masks_in_folders_named_after_those_of_the_images(tmp_path):
+    """images/train/a.png with labels/train/a.png, beside the same names in val: the ids are alike, the masks are not."""
+    for split in ("train", "val"):
+        save(tmp_path / f"images/{split}/a.png", np.zeros((16, 20, 3), np.uint8))
+        save(tmp_path / f"labels/{split}/a.png", CAT)
+    (tmp_path / "labels.csv").write_text("image,labels,split\ntrain/a.png,cat,train\nval/a.png,cat,val\n")
+    with pytest.raises(InputError, match="both have the id `a`"):
+        opened(tmp_path)
+    (tmp_path / "labels.csv").write_text("image,labels\ntrain/a.png,cat\n")
+    assert opened(tmp_path)[0].mask == tmp_path / "labels/train/a.png"
+
+
+def test_a_file_that_may_be_a_mask_is_named_with_the_way_to_say_so(tmp_path):
+    photographs(tmp_path, ("a.jpg", "cat"))
+    save(tmp_path / "targets/a.png", CAT)
+    assert (
+        "the mask of images/a.jpg, set `masks: 'targets/{name}.png'`"
+        in opened(tmp_path).set_aside["targets/a.png"]
+    )
+    dataset = opened(tmp_path, masks="targets/{name}.png")
+    np.testing.assert_array_equal(dataset.read_mask(dataset[0]), CAT)
+
+
 def test_a_folder_called_labels_may_hold_the_photographs(tmp_path):
     photographs(tmp_path, ("a.jpg", "wine"), ("a_mask.jpg", "beer"), folder="labels")
     assert [record.id for record in opened(tmp_path)] == ["a", "a_mask"]  # both are listed in full

@@ -5,7 +5,7 @@ import pytest
 from references import confusion
 
 from wsseg.errors import InputError
-from wsseg.metrics import ConfusionMatrix
+from wsseg.metrics import BoundaryScores, ConfusionMatrix
 
 # Rows of pixels, worked by hand:
 #   truth       0 0 0 0 1 1 1 2 255 255
@@ -114,7 +114,9 @@ def test_scores_have_the_agreed_keys_and_are_json(cm):
 def test_the_id_of_a_class_is_never_ignored():
     with pytest.raises(InputError, match=r"`ignore` \(255\) is one of the ids 0\.\.255"):
         ConfusionMatrix(256)
-    assert ConfusionMatrix(255).ignore == 255
+    with pytest.raises(InputError, match="is one of the ids"):
+        BoundaryScores(256)
+    assert ConfusionMatrix(255).ignore == BoundaryScores(255).ignore == 255
 
 
 def test_wrong_input_is_named_and_not_counted():

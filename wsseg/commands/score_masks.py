@@ -18,10 +18,12 @@ from wsseg.image_files import IMAGE_EXTENSIONS
 from wsseg.metrics import BoundaryScores, ConfusionMatrix
 from wsseg.progress import bar
 
-WAYS_OUT = (
-    "say what they mean, as in `{option} 255={name} 0=background`, or, of gray levels of one class, the level above "
-    "which a pixel belongs to it: `--mask-level 127`"
-)
+
+def _ways_out(option: str, value: int, classes: Sequence[str]) -> str:
+    text = f"say what the values mean, as in `{option} {value}={classes[0]}`"
+    if len(classes) > 1:
+        return text
+    return f"{text}, or, of gray levels, the level above which a pixel is {classes[0]}: `--mask-level 127`"
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class Reading:
     text: str
     option: str
 
-    def ids(self, path: Path, name: str) -> np.ndarray:
-        """Read a mask as `(H, W)` ids. `name` is the first class, for the message."""
+    def ids(self, path: Path, classes: Sequence[str]) -> np.ndarray:
+        """Read a mask as `(H, W)` ids."""
         if self.table is None:
             return (gray_levels(path) > self.level).astype(np.uint8)
         stored = stored_values(path)
@@ -50,7 +52,7 @@ class Reading:
         if not legal.all():
             raise InputError(
                 f"{path} holds the values {some_values(found)}; {found[~legal][0]} is no class id, so check that "
-                f"--classes is complete; else {WAYS_OUT.format(option=self.option, name=name)}"
+                f"--classes is complete; else {_ways_out(self.option, found[~legal][-1], classes)}"
             )
         return self.table[stored].astype(np.uint8)
 
@@ -103,7 +105,7 @@ def score_folders(
     total, outlines = ConfusionMatrix(len(names)), BoundaryScores(len(names))
     with bar("scoring", len(pairs)) as advance:
         for path, true_path in pairs:
-            predicted, true = read.ids(path, classes[0]), true_read.ids(true_path, classes[0])
+            predicted, true = read.ids(path, classes), true_read.ids(true_path, classes)
             if predicted.shape != true.shape:
                 raise InputError(
                     f"{path} is {predicted.shape}, its truth {true.shape} (H, W); "
@@ -202,10 +204,14 @@ def _tell(scores: dict, truth: Path, classes: Sequence[str], files: Sequence[Pat
     """Name the classes that no true pixel was scored of."""
     absent = [name for name in scores["classes_without_truth"] if name != BACKGROUND]
     if len(absent) == len(classes):
+        try:
+            held = f"the first, {files[0].name}, holds the values {some_values(np.unique(stored_values(files[0])))}; "
+        except InputError:  # gray levels in a lossy file
+            held = ""
         raise InputError(
             f"no mask of --truth {truth} has a scored pixel of {', '.join(absent[:5])}, so there is nothing to score; "
-            f"the first, {files[0].name}, holds the values {some_values(np.unique(stored_values(files[0])))}; "
-            f"{WAYS_OUT.format(option='--mask-values', name=classes[0])}"
+            + held
+            + _ways_out("--mask-values", IGNORE, classes)
         )
     if scores["classes_without_truth"]:
         _note(

@@ -13,7 +13,7 @@ from typing import Any
 from wsseg.class_names import foreground_names
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.folder_mask_reader import FolderMasks
-from wsseg.datasets.folder_masks import find_masks
+from wsseg.datasets.folder_masks import find_masks, names_of_images, pattern_of
 from wsseg.datasets.folder_options import REMARKS, proposed_options
 from wsseg.datasets.label_cells import in_order
 from wsseg.datasets.label_table import LabelTable, read_label_table
@@ -156,7 +156,9 @@ def folder(
         for path in seen.photographs:
             if root / path not in listed:
                 identity = path.stem if path.stem not in listed_as else path.as_posix()
-                set_aside[identity] = f"not listed in {labels_csv}, so it has no label"
+                set_aside[identity] = f"not listed in {labels_csv}, so it has no label" + _if_mask(
+                    path, listed, root
+                )
         set_aside |= unused
         set_aside |= {
             f"{path}/": "masks that `wsseg predict` has written; they are not taken for true masks"
@@ -226,6 +228,16 @@ def _random_splits(table: LabelTable, finder: _Finder, val_share: float) -> dict
         val |= {min(numbers, key=numbers.__getitem__)}
         val -= {max(numbers, key=numbers.__getitem__)}
     return {name: "val" if name in val else "train" for name in numbers}
+
+
+def _if_mask(path: PurePosixPath, listed: set[Path | None], root: Path) -> str:
+    """Return a hint if a file has the name of a listed image, as a mask has."""
+    names = set(names_of_images(path))
+    for image in listed:
+        if image is not None and names & {image.stem, image.name}:
+            inside = PurePosixPath(image.relative_to(root).as_posix())
+            return f"; if it is the mask of {inside}, set `masks: {pattern_of(path, inside)!r}`"
+    return ""
 
 
 def _explain_empty(root: Path, split: str, table: LabelTable, set_aside: dict[str, str]) -> None:

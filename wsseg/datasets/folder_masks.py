@@ -86,6 +86,10 @@ class FoundMasks:
         found = {}
         for image, masks in masks_of.items():
             usual = PurePosixPath(MASKS, f"{image.stem}.png")
+            near = [
+                mask for mask in masks if mask.parent.name == image.parent.name
+            ]  # images/train and labels/train
+            masks = near if len(near) == 1 and usual not in masks else masks
             if len(masks) > 1 and usual not in masks:
                 raise InputError(
                     f"{image} may have its mask in {masks[0]} or in {masks[1]}; move one away, or choose with "
