@@ -89,7 +89,7 @@ def test_two_masks_of_an_image(tmp_path):
 
 
 def test_masks_in_folders_named_after_those_of_the_images(tmp_path):
-    """images/train/a.png with labels/train/a.png, beside the same names in val: the ids are alike, the masks are not."""
+    """images/train/a.png with labels/train/a.png, and the same names in val: the ids are alike, the masks are not."""
     for split in ("train", "val"):
         save(tmp_path / f"images/{split}/a.png", np.zeros((16, 20, 3), np.uint8))
         save(tmp_path / f"labels/{split}/a.png", CAT)

@@ -66,3 +66,12 @@ def test_pictures_of_a_run_are_no_photographs(project):
     assert len(find_photographs([f"{project}/photos/images/*.png"])) == 9
     assert len(find_photographs([f"{project}/photos/**/*.png"])) == 9 + 9  # images and masks
     assert [path.name for path in find_photographs([f"{run}/*.png"])] == ["unlisted.png"]
+
+
+def test_values_of_masks_in_a_recipe_keep_stages_done(recipe, again, tmp_path):
+    """Keys of YAML are numbers, those of the JSON in which a stage keeps its options are text."""
+    words = ["dataset.options={mask_values: {255: cat, 7: ignore}}"]
+    engine.run(recipe(*words), tmp_path / "run", say=lambda line: None)
+    assert all("done already" in line for line in again(tmp_path / "run", *words))
+    said = again(tmp_path / "run", "dataset.options={mask_values: {255: dog, 7: ignore}}")
+    assert any("`dataset.options.mask_values.255` changed from cat to dog" in line for line in said)

@@ -44,8 +44,8 @@ def stored_values(path: Path) -> np.ndarray:
         raise InputError(f"mask {path} cannot be read ({error}); expected an indexed PNG") from error
     if lossy:
         raise InputError(
-            f"mask {path} has a format that changes values, so they are no class ids; save the masks as PNG, or, if they "
-            "are gray levels of one class, give the level above which a pixel belongs to it (`mask_level`), such as 127"
+            f"mask {path} has a format that changes values, so they are no class ids; save the masks as PNG, or, if "
+            "they are gray levels of one class, give the level above which a pixel belongs to it (`mask_level`): try 127"
         )
     return values
 
