@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from small_run.in_process import run_quietly
 
@@ -142,6 +143,21 @@ def test_0_and_255_are_refused_until_they_are_declared(tmp_path):
     save(tmp_path / "masks/a.png", border)
     dataset = opened(tmp_path)
     np.testing.assert_array_equal(dataset.read_mask(dataset[0]), border)
+
+
+def test_the_recipe_of_init_says_what_the_values_mean(tmp_path):
+    root = tmp_path / "own"
+    photographs(root, *((f"{index}.jpg", "thing") for index in range(4)))
+    table = root / "labels.csv"
+    table.write_text(table.read_text().replace("3.jpg,thing,train", "3.jpg,thing,val"))
+    for pixels, wanted in ((CAT * 255, {"mask_values": {255: "thing"}}), (None, {"mask_level": 127})):
+        for index in range(4):
+            soft = np.tile(np.repeat([0, 255, 254, 100, 240], [9, 8, 1, 1, 1]).astype(np.uint8), (16, 1))
+            save(root / f"masks/{index}.png", soft if pixels is None else pixels)
+        status, said = run_quietly("init", root, "--out", tmp_path / "made.yaml")
+        assert status == 0, said
+        assert yaml.safe_load((tmp_path / "made.yaml").read_text())["dataset"]["options"] == wanted
+        (tmp_path / "made.yaml").unlink()
 
 
 def test_masks_without_a_background_can_be_declared(tmp_path):

@@ -45,7 +45,7 @@ def stored_values(path: Path) -> np.ndarray:
     if lossy:
         raise InputError(
             f"mask {path} has a format that changes values, so they are no class ids; save the masks as PNG, or, if "
-            "they are gray levels of one class, give the level above which a pixel belongs to it (`mask_level`): try 127"
+            "they are gray levels of one class, give the level above which a pixel is of it (`mask_level`): try 127"
         )
     return values
 
