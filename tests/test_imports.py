@@ -125,7 +125,7 @@ objects
 metrics annotations
 refiners
 layers losses places report datasets recipe
-backbones loading
+backbones loading one_trace
 classifiers affinity detectors supervision
 saved_models
 segmenters explainers

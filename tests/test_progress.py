@@ -27,16 +27,56 @@ def test_a_line_every_half_minute_with_rate_and_time_left(capsys, clock):
     lines = capsys.readouterr().err.splitlines()
     # 10 images in 30 s, 20 in 60 s: a third of an image a second.
     assert lines == [
-        "  class maps 10/100 images, 0.3/s, 270 s left note",
-        "  class maps 20/100 images, 0.3/s, 240 s left note",
+        "  class maps 10/100 images, 3.0 s/image, about 4 min left note",
+        "  class maps 20/100 images, 3.0 s/image, about 4 min left note",
     ]
 
 
 def test_what_was_done_before_does_not_count_as_speed(capsys, clock):
     with progress.bar("training", 100, "steps", done=50) as advance:
+        advance(count=5)
         clock.now += 40
         advance(count=20)
-    assert capsys.readouterr().err.splitlines() == ["  training 70/100 steps, 0.5/s, 60 s left"]
+    assert capsys.readouterr().err.splitlines() == ["  training 75/100 steps, 2.0 s/step, about 50 s left"]
+
+
+def test_the_time_left_of_the_run_stands_beside_the_bars_own(capsys, clock):
+    asked = []
+
+    def run_left(*values):
+        asked.append(values)
+        return 7500.0
+
+    with progress.part_of_run(run_left), progress.bar("training", 100, "steps", done=50) as advance:
+        advance()
+        clock.now += 40
+        advance(count=20)
+    with progress.part_of_run(lambda *values: None), progress.bar("training", 100, "steps") as advance:
+        advance(count=10)
+        clock.now += 40
+        advance(count=80)
+    with progress.bar("training", 100, "steps") as advance:
+        advance(count=10)
+        clock.now += 40
+        advance(count=80)
+    assert asked == [(58.0, "steps", 0.5)]
+    assert capsys.readouterr().err.splitlines() == [
+        "  training 71/100 steps, 2.0 s/step, about 58 s left (run: about 2 h 5 min)",
+        *["  training 90/100 steps, 2.0 steps/s, about 5 s left"] * 2,
+    ]
+
+
+def test_what_the_first_unit_waits_for_is_no_measure_of_speed(capsys, clock):
+    """A worker that compiles for 200 s before it makes one of 96 masks a second said that 5 hours were left."""
+    with progress.bar("pseudo-masks", 96) as advance:
+        clock.now += 200
+        advance()
+        clock.now += 31
+        advance(count=31)
+    assert capsys.readouterr().err.splitlines() == [
+        "  pseudo-masks 1/96 images",
+        "  pseudo-masks 32/96 images, 1.0 images/s, about 1 min left",
+    ]
 
 
 def test_quick_work_is_silent(capsys):
@@ -63,3 +103,4 @@ def test_bar_on_a_terminal(monkeypatch):
         for _ in range(3):
             advance("note")
     assert "class maps" in terminal.getvalue() and "4/4" in terminal.getvalue()
+    assert "images/s, about 0 s left" in terminal.getvalue()

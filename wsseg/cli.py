@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wsseg import __version__
+from wsseg.commands import correct_options, explain_options, predict_options
 from wsseg.commands import datasets as datasets_command
-from wsseg.commands import explain_options, predict_options
 from wsseg.commands.evaluate_maps import options as evaluate_maps_options
 from wsseg.errors import InputError
 from wsseg.quiet_start import hide_start_up_lines
@@ -73,6 +73,20 @@ def build_parser() -> argparse.ArgumentParser:
     status.add_argument(
         "--recipe",
         help="recipe to compare with, file or name; default: the recipe that the run was made with",
+    )
+    correct_options.add_correct_arguments(
+        add(
+            "correct",
+            "take masks that you have corrected into a run, where they replace its pseudo-masks",
+            correct_masks,
+        )
+    )
+    correct_options.add_export_arguments(
+        add(
+            "export-masks",
+            "write a run's masks as files to correct, for CVAT or in COCO's form",
+            export_masks,
+        )
     )
     predict_options.add_arguments(
         add(
@@ -291,6 +305,20 @@ def import_file(arguments: argparse.Namespace, overrides: list[str]) -> None:
 def predict_photographs(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Write a mask for each photograph."""
     from wsseg.commands.predict import run
+
+    run(arguments)
+
+
+def correct_masks(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    """Take corrected masks into a run, list them, or take them out."""
+    from wsseg.commands.correct import run
+
+    run(arguments)
+
+
+def export_masks(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    """Write a run's masks in a form that other programs read."""
+    from wsseg.commands.export_masks import run
 
     run(arguments)
 

@@ -6,7 +6,9 @@ from small_run.photographs import CLASSES, write_photographs
 from small_run.tiles import CLASSES as TILES
 from small_run.tiles import write_tile, write_tiles
 
+from wsseg.engine.data_plan import planned
 from wsseg.recipe import identity, load_recipe
+from wsseg.supervision.splits import Splits
 
 
 @pytest.fixture
@@ -65,8 +67,8 @@ def test_the_recipe_is_that_of_photographs_with_the_folder_in_it(photographs, tm
     assert status == 2 and "there is no `gapp`; did you mean `gap`?" in said
 
 
-def test_scales_of_larger_images(tmp_path):
-    """The recipe's scales were measured at 320 pixels: at 1280 they are a quarter."""
+def test_larger_images_are_planned_for(tmp_path):
+    """The settings were measured at 320 pixels: at 1280 the scales of prediction are a quarter."""
     root = tmp_path / "2024"
     root.mkdir()
     rows = ["image,labels,split"]
@@ -74,14 +76,14 @@ def test_scales_of_larger_images(tmp_path):
         Image.fromarray(np.zeros((960, 1280, 3), np.uint8)).save(root / f"{name}.png")
         rows.append(f"{name}.png,big cat;dog,{split}")
     (root / "labels.csv").write_text("\n".join(rows))
-    status, said = run_quietly("init", root)
-    assert status == 0 and "smaller `scales`" in said
+    assert run_quietly("init", root)[0] == 0
     recipe = load_recipe(tmp_path / "2024.yaml")
+    recipe, _ = planned(recipe, Splits(recipe))
     assert recipe.name == "2024" and recipe.dataset.classes == ("big cat", "dog")
     for section in (recipe.localize, recipe.relabel, recipe.segment):
         assert section.scales == (0.25, 0.38, 0.5)
+    assert recipe.segment.long_side == (256, 448)
     text = (tmp_path / "2024.yaml").read_text()
-    assert "# [1.0, 1.5, 2.0] at 320 px: as large in pixels at 1280 px" in text
     assert "no image has a mask, so nothing is scored" in text
 
 

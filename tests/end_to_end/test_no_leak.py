@@ -27,11 +27,10 @@ def unmasked(finished, scenes_cache, tmp_path_factory):
 
 
 def test_training_masks_change_nothing_before_evaluate(finished, unmasked, command, tmp_path, monkeypatch):
-    read = Dataset.read_mask
+    """Nor do masks of validation images, on which the networks are measured between epochs."""
 
     def guarded(self, record):
-        assert self.split != "train", f"the mask of {record.id} was read"
-        return read(self, record)
+        raise AssertionError(f"the mask of {record.id} was read")
 
     run = tmp_path / "run"
     with monkeypatch.context() as patch:

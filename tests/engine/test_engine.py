@@ -11,6 +11,7 @@ from small_run import fake_stages
 
 from wsseg.artifacts import Manifest, write_mask
 from wsseg.engine import run as engine
+from wsseg.engine.data_plan import Facts, planned_for
 from wsseg.engine.definitions import differences, why_stale
 from wsseg.errors import InputError
 from wsseg.recipe.reading import load_recipe
@@ -258,7 +259,8 @@ def test_the_plan_says_what_is_done_and_what_resumes(recipe, tmp_path):
 def test_every_stage_says_what_it_will_do(name):
     """With one network for all, also where a recipe has not the stage."""
     for built_in in ("scenes", "scenes_instances", "photographs", "voc12_deeplab_v2"):
-        line = STAGES[name].plan_line(load_recipe(built_in), 1234)
+        known, _ = planned_for(load_recipe(built_in), Facts(images=1234, long_side=320, spread=1.0))
+        line = STAGES[name].plan_line(known, 1234)
         assert line and "None" not in line and len(line) < 110
         trains = STAGES[name].folder[0] in "15" or name == "relabel"
         assert ("epoch" in line and "of 1,234 images" in line) == trains or name == "propagate"

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from wsseg import segmenters
 from wsseg.datasets.scenes import CLASSES, render
@@ -51,3 +52,22 @@ def scenes(count, side, split="train"):
 def inside(masks, margin):
     """Cut the margin that a network's logits lack off masks `(N, H, W)`."""
     return masks[:, margin : masks.shape[1] - margin, margin : masks.shape[2] - margin]
+
+
+class SceneBatches:
+    """Two batches of four scenes, the same each epoch, in the form of a segmenter's training batches.
+
+    Args:
+        taught: Whether for a mean teacher, with validity and labels.
+    """
+
+    steps, batch_size = 2, 4
+
+    def __init__(self, taught):
+        self.taught = taught
+
+    def epoch(self, number):
+        images, masks = scenes(8, 64)
+        valid, labels = np.ones((8, 64, 64), np.float32), np.ones((8, NUM_CLASSES - 1), np.float32)
+        inputs = (images, valid, labels) if self.taught else images
+        return tf.data.Dataset.from_tensor_slices((inputs, masks)).batch(4)

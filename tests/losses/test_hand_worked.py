@@ -81,6 +81,12 @@ def test_dice_by_hand():
     assert value("dice", [0, 1], logits([0.75, 0.25], [0.25, 0.75])) == pytest.approx(0.25, rel=1e-5)
 
 
+def test_dice_with_twice_the_cross_entropy_by_hand():
+    scores = logits([0.75, 0.25], [0.25, 0.75], [0.5, 0.5])
+    both = 0.25 - 2 * np.log(0.75)  # the third pixel is ignored in both parts
+    assert value("dice", [0, 1, 255], scores, cross_entropy=2) == pytest.approx(both, rel=1e-5)
+
+
 def test_lovasz_of_sure_predictions_is_one_minus_iou():
     masks = np.array([[[0, 0, 1, 1, 1, 2]]])
     found = np.array([0, 1, 1, 1, 2, 2])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from wsseg.artifacts import write_json
+from wsseg.engine.data_plan import Facts, planned_for
 from wsseg.engine.run_folder import OWNER, claim, read_owner, source_of
 from wsseg.errors import InputError
 from wsseg.recipe import Recipe, built_in, identity, load_recipe
@@ -106,8 +107,10 @@ def test_a_run_whose_recipe_was_a_file_of_the_repository(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_photographs_have_the_settings_that_were_measured():
-    measured, own = (identity(load_recipe(name)) for name in ("voc12_animals", "photographs"))
+def test_photographs_like_those_that_were_measured_get_their_settings():
+    own, _ = planned_for(load_recipe("photographs"), Facts(images=900, long_side=320, spread=1.0))
+    measured, own = identity(load_recipe("voc12_animals")), identity(own)
+    assert own["segment"].pop("enlarge") == "auto"  # from the masks
     different = {key for key in measured if measured[key] != own[key]}
     assert different == {"name", "ceiling", "dataset"}
     photographs = load_recipe("photographs", ["--dataset.root=photos"])

@@ -47,7 +47,7 @@ def test_the_defaults_are_in_their_ranges():
 
 def test_trainings_share_their_options_and_ranges():
     shared = {field.name for field in dataclasses.fields(TrainingConfig)}
-    assert len(shared) == 11
+    assert len(shared) == 14
     for section in TRAININGS:
         for name in shared - {"crop"}:
             assert marks_of(section, name) == marks_of(TrainingConfig, name)

@@ -69,14 +69,20 @@ def test_the_command_line_wins(tmp_path):
         ("segment:\n", "`segment` must be a section of options; got None; give it options, or remove it"),
         ("[1, 2]", "the recipe must be a section of options"),
         ("a: [", "is not valid YAML"),
-        ("segment: {epochs: many}", "`segment.epochs` must be a whole number; got many"),
-        ("segment: {epochs: 1.5}", "`segment.epochs` must be a whole number; got 1.5"),
+        ("segment: {epochs: many}", "`segment.epochs` must be a whole number or auto; got many"),
+        ("segment: {epochs: 1.5}", "`segment.epochs` must be a whole number or auto; got 1.5"),
         (
             "segment: {crf: {preset: irm}}",
             "`segment.crf.preset` must be one of irn, psa, .* did you mean `irn`",
         ),
-        ("localize: {scales: 1.0}", r"`localize.scales` must be a list such as \[1.0, 2.0\]; got 1.0"),
-        ("classify: {long_side: [64]}", r"`classify.long_side` must be a list of 2 values; got \[64\]"),
+        (
+            "localize: {scales: 1.0}",
+            r"`localize.scales` must be a list such as \[1.0, 2.0\] or auto; got 1.0",
+        ),
+        (
+            "classify: {long_side: [64]}",
+            r"`classify.long_side` must be a list of 2 values or auto; got \[64\]",
+        ),
         ("dataset: {classes: [1]}", r"`dataset.classes` must be a list such as \[cat, dog\] or null"),
         ("jit: perhaps", "`jit` must be true or false; got perhaps"),
     ],
@@ -91,7 +97,7 @@ def test_what_is_wrong_in_a_file_names_the_file_and_the_option(tmp_path, text, m
     [
         (["--segment.epoch", "3"], "unknown option `--segment.epoch`; did you mean `epochs`"),
         (["--sead", "3"], "unknown option `--sead`; did you mean `seed`"),
-        (["--segment.epochs", "x"], "`segment.epochs` must be a whole number; got x"),
+        (["--segment.epochs", "x"], "`segment.epochs` must be a whole number or auto; got x"),
         (["--segment.epochs"], "expected one argument"),
         (["other.yaml"], "other.yaml"),
         (["--precision=float16"], "`precision` must be one of float32, mixed_float16"),
@@ -103,7 +109,9 @@ def test_what_is_wrong_on_the_command_line_is_not_blamed_on_the_file(tmp_path, w
 
 
 def test_a_fault_of_the_file_is_blamed_on_it_whatever_the_command_line_says(tmp_path):
-    with pytest.raises(InputError, match=r"recipe\.yaml: `segment.epochs` must be a whole number; got many"):
+    with pytest.raises(
+        InputError, match=r"recipe\.yaml: `segment.epochs` must be a whole number or auto; got many"
+    ):
         recipe_of(tmp_path, "segment: {epochs: many}", "--seed", "1")
 
 

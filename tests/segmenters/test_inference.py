@@ -1,4 +1,4 @@
-"""Predictions of whole images: cut to size, averaged over views, traced once a padded shape."""
+"""Predictions of whole images: cut to size, averaged over views."""
 
 import keras
 import numpy as np
@@ -79,14 +79,6 @@ def test_scales_are_averaged_at_the_images_size(dataset):
     ((_, found),) = Predictor(model, scales=(1.0, 2.0), flip=False)(dataset, [record], batch_size=1)
     np.testing.assert_allclose(found, expected, atol=1e-4)
     np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
-
-
-def test_one_trace_a_padded_shape(dataset):
-    predictor = Predictor(network(), scales=(0.5, 1.0))
-    for _ in range(2):
-        assert len(list(predictor(dataset, dataset, batch_size=3))) == 5
-    # 64 x 64 (four images, in batches of 3) and 128 x 64.
-    assert predictor._function.experimental_get_tracing_count() == 2
 
 
 def test_max_is_the_softmax_of_the_highest_scores(dataset):

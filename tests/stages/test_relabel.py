@@ -88,10 +88,10 @@ def test_each_round_learns_from_the_masks_of_the_one_before(run, monkeypatch):
     learnt = []
     train_segmenter = relabel.train_segmenter
 
-    def spied(recipe, inputs, folder, train, masks, set_aside):
+    def spied(recipe, inputs, folder, train, masks, set_aside, shown):
         assert recipe.segment.epochs == 1
         learnt.append([masks(record) for record in train])
-        return train_segmenter(recipe, inputs, folder, train, masks, set_aside)
+        return train_segmenter(recipe, inputs, folder, train, masks, set_aside, shown=shown)
 
     monkeypatch.setattr(relabel, "train_segmenter", spied)
     outcome = relabel.run(recipe, Splits(recipe, inputs["data"]), inputs, out)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from examples.segmenters import NUM_CLASSES, scenes, small
+from examples.segmenters import NUM_CLASSES, SceneBatches, small
 from keras import layers
 
 from wsseg import losses
@@ -218,21 +218,6 @@ def test_killed_in_the_middle_and_resumed_it_is_the_same(tmp_path):
     assert batches.shown == [2]  # nothing is trained again
     for one, other in zip(whole.get_weights(), resumed.get_weights()):
         np.testing.assert_array_equal(one, other)
-
-
-class SceneBatches:
-    """Scenes, as a segmenter's training batches."""
-
-    steps = 2
-
-    def __init__(self, taught):
-        self.taught = taught
-
-    def epoch(self, number):
-        images, masks = scenes(8, 64)
-        valid, labels = np.ones((8, 64, 64), np.float32), np.ones((8, NUM_CLASSES - 1), np.float32)
-        inputs = (images, valid, labels) if self.taught else images
-        return tf.data.Dataset.from_tensor_slices((inputs, masks)).batch(4)
 
 
 def batch_mode_statistics(network, images):

@@ -15,7 +15,7 @@ from wsseg.layers.masked_pooling import MaskedGlobalAveragePooling2D
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.recipe import TrainingConfig
 from wsseg.training import optimizers
-from wsseg.training.resumable_fit import remove_checkpoints, resumable_fit
+from wsseg.training.resumable_fit import epochs_done, remove_checkpoints, resumable_fit
 
 
 @pytest.fixture(autouse=True)
@@ -81,11 +81,12 @@ def test_stopped_in_the_second_epoch_and_resumed(tmp_path, dataset, optimizer):
 
     with pytest.raises(Stop):
         resumable_fit(build(optimizer), batches(dataset), 3, 0, tmp_path / "stopped", stop)
+    assert epochs_done(tmp_path / "stopped") == 1
     resumed = build(optimizer)
     keras.utils.set_random_seed(77)  # another process has other random states
     steps = []
     again = resumable_fit(resumed, batches(dataset), 3, 0, tmp_path / "stopped", steps.append)
-    assert steps[:3] == ["resumed"] * 3 and len(steps) == 9 and steps[3].startswith("loss 0.")
+    assert len(steps) == 6 and steps[0].startswith("loss 0.")
     assert again == history and [row["epoch"] for row in history] == [1, 2, 3]
     for first, one, other in zip(initial, whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -103,7 +104,7 @@ def test_finished_training_is_only_read(tmp_path, dataset):
     history = resumable_fit(model, batches(dataset), 1, 0, tmp_path)
     other, steps = build(), []
     assert resumable_fit(other, batches(dataset), 1, 0, tmp_path, steps.append) == history
-    assert steps == ["resumed"] * 3
+    assert steps == [] and epochs_done(tmp_path) == 1
     for one, two in zip(model.get_weights(), other.get_weights()):
         np.testing.assert_array_equal(one, two)
     remove_checkpoints(tmp_path)

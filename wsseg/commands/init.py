@@ -25,9 +25,6 @@ RECIPE = "photographs"
 OWN_CLASSES = ("folder", "class_folders")
 """Datasets whose classes are those of the user's files; the recipe lists them."""
 
-SUITS, MEASURED = 480, 320
-"""Long sides in pixels: the largest that the recipe trains with, and the one that its scales were measured at."""
-
 
 def run(arguments: argparse.Namespace) -> None:
     """Say what is in a folder, write a recipe for it, and print the next command.
@@ -58,14 +55,12 @@ def run(arguments: argparse.Namespace) -> None:
     print(
         f"\nimage sizes: long side {sides[0]} to {sides[-1]} pixels, half of them at most {median(sides):.0f}"
     )
-    text = recipe_text(root, layout, opened, options, round(median(sides)))
+    text = recipe_text(root, layout, opened, options)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text)
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error.strerror}); choose another --out FILE") from error
-    if median(sides) > SUITS:
-        print(f"the recipe has smaller `scales` than `{RECIPE}`: these images are larger; it says more")
     print(f"written: {out}\nnext:    wsseg run {shlex.quote(str(out))}")
 
 
@@ -88,7 +83,7 @@ def checked(dataset: Dataset) -> list[tuple[int, int]]:
     return [image_size_hw(record.image) for record in dataset if record.id not in broken]
 
 
-def recipe_text(root: Path, layout: Layout, opened: list[Dataset], options: dict, long_side: int) -> str:
+def recipe_text(root: Path, layout: Layout, opened: list[Dataset], options: dict) -> str:
     """Return the recipe `photographs` with the folder's dataset in it, and comments.
 
     Args:
@@ -96,7 +91,6 @@ def recipe_text(root: Path, layout: Layout, opened: list[Dataset], options: dict
         layout: Its layout, which names the dataset that reads it.
         opened: Its training and its validation split.
         options: Options of the dataset.
-        long_side: Median long side of the images, in pixels.
     """
     train, val = opened
     masks = [sum(record.mask not in (None, record.image) for record in dataset) for dataset in opened]
@@ -122,10 +116,6 @@ def recipe_text(root: Path, layout: Layout, opened: list[Dataset], options: dict
         )
         order = masks_hold if layout.name == "folder" else folders
         section = section.replace("  classes:", f"  # {order}\n  classes:", 1)
-    if long_side > SUITS:
-        scales = [round(scale * MEASURED / long_side, 2) for scale in (1.0, 1.5, 2.0)]
-        why = f"[1.0, 1.5, 2.0] at {MEASURED} px: as large in pixels at {long_side} px, the images' median long side"
-        after = after.replace("scales: [1.0, 1.5, 2.0]", f"scales: {scales}   # {why}")
     scored = (
         f"{masks[0]} training and {masks[1]} validation images have masks, which are read for the scores alone"
         if any(masks)

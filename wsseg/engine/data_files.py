@@ -12,10 +12,11 @@ from wsseg.supervision.training_images import with_given_masks
 FURTHER_FILES: dict[str, Callable[[Splits], Dataset | None]] = {
     "given_masks": with_given_masks,
     "annotations": lambda splits: splits.train(masks=True) if splits.recipe.supervision.simulated else None,
+    "corrected_masks": lambda splits: None,
 }
 """Parts of the data that are not a split -> function that returns the records whose masks are read, or None.
 
-Annotations from files need none, because their fingerprint covers the content.
+Annotations from files and corrected masks need none, because their fingerprint covers the content.
 """
 
 

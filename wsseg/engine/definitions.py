@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,18 @@ from wsseg.artifacts import digest
 from wsseg.errors import InputError
 from wsseg.recipe import identity
 from wsseg.stages import STAGES, inputs_of
+from wsseg.supervision.corrected_masks import fingerprint_of_corrected_masks
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import fingerprint_of_annotations, fingerprint_of_given_masks
 
 FURTHER_DATA = {"given_masks": fingerprint_of_given_masks, "annotations": fingerprint_of_annotations}
 """Parts of the data that are not a split of the dataset -> function that computes their fingerprint."""
+
+ADDED_DATA = {"corrected_masks": fingerprint_of_corrected_masks}
+"""Parts of the data that a user adds to a run later -> function that computes their fingerprint, None if there is none.
+
+A definition names such a part only if it is there, so that runs without it stay done.
+"""
 
 
 class Definitions:
@@ -29,9 +37,10 @@ class Definitions:
         self._fingerprint = functools.cache(self._fingerprint_of)
         self.of = functools.cache(self._of)
 
-    def _fingerprint_of(self, part: str) -> str:
-        if part in FURTHER_DATA:
-            return FURTHER_DATA[part](self.splits)
+    def _fingerprint_of(self, part: str) -> str | None:
+        compute = (FURTHER_DATA | ADDED_DATA).get(part)
+        if compute is not None:
+            return compute(self.splits)
         return self.splits.fingerprint(part)
 
     def _section(self, dotted: str) -> Any:
@@ -45,6 +54,7 @@ class Definitions:
         stage = STAGES[name]
         options = stage.options_of(self.recipe)
         data = {part: self._fingerprint(part) for part in stage.data_of(self.recipe)}
+        data = {part: found for part, found in data.items() if found is not None}
         for option in options:
             if hasattr(section := getattr(self.recipe, option, None), "weights"):
                 data[f"{option}.weights"] = weights_fingerprint(section.weights)
@@ -106,6 +116,24 @@ def why_stale(old: dict[str, Any], new: dict[str, Any]) -> str:
     if inputs and not clauses:
         clauses = [f"its input changed: {', '.join(f'`{name}`' for name in inputs)}"]
     return "; ".join(clauses) or "it was defined by another version of wsseg"
+
+
+def differ_in_data_alone(old: dict[str, Any], new: dict[str, Any], parts: Collection[str]) -> bool:
+    """Tell whether two different definitions differ in nothing but some parts of the data.
+
+    Example:
+        >>> old = {"options": {"seed": 0}, "data": {"train": "a"}, "inputs": {}}
+        >>> differ_in_data_alone(old, old | {"data": {"train": "a", "corrected_masks": "b"}}, ["corrected_masks"])
+        True
+        >>> differ_in_data_alone(old, old | {"data": {"train": "c"}}, ["corrected_masks"])
+        False
+    """
+
+    def others(definition: dict[str, Any]) -> dict[str, Any]:
+        data = definition.get("data", {})
+        return definition | {"data": {part: data[part] for part in data if part not in parts}}
+
+    return old != new and others(old) == others(new)
 
 
 def _changed(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

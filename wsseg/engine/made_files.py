@@ -7,6 +7,7 @@ not listed, which a user has added, do not count.
 import contextlib
 import hashlib
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -17,7 +18,7 @@ from typing import Any
 
 from wsseg.artifacts import digest, read_json, write_json
 from wsseg.errors import InputError
-from wsseg.file_names import DEFINITION, HISTORY, MADE_FILES, MANIFEST
+from wsseg.file_names import DEFINITION, HISTORY, MADE_FILES, MANIFEST, MASKS, TENSORBOARD
 from wsseg.progress import bar
 
 OWN = (MANIFEST, MADE_FILES, DEFINITION)
@@ -47,8 +48,17 @@ class Damage:
         """Whether a network or its history is damaged, from which the other files of the stage were made."""
         return any(path.endswith((".keras", HISTORY)) for path in (*self.missing, *self.changed))
 
-    def describe(self, folder: str) -> str:
+    @property
+    def edited_masks(self) -> tuple[str, ...]:
+        """Paths of the changed masks."""
+        return tuple(path for path in self.changed if path.startswith(f"{MASKS}/") and path.endswith(".png"))
+
+    def describe(self, folder: str, run: Path | None = None) -> str:
         """Describe the damage in one line.
+
+        Args:
+            folder: Name of the stage's folder.
+            run: Run folder, for the command that uses edited masks; None for `RUN`.
 
         Example:
             >>> Damage(missing=("masks/a.png",)).describe("4_label")
@@ -58,6 +68,9 @@ class Damage:
         missing = _clause(folder, self.missing, "is missing", "are missing")
         made = "it will be made again" if len(self.changed + self.missing) == 1 else "they will be made again"
         advice = " (copy a changed file elsewhere if you want to keep it)" if self.changed else ""
+        if self.edited_masks:
+            command = f"wsseg correct {'RUN' if run is None else shlex.quote(str(run))} --edited"
+            advice = f" (to use edited masks from now on, first call `{command}`)"
         return f"{' and '.join(filter(None, (changed, missing)))}; {made}{advice}"
 
 
@@ -164,20 +177,23 @@ def write_made_files(
     write_json(folder / MADE_FILES, {"digest": made, "files": files})
 
 
-def reopen(folder: Path, partial: Path, damage: Damage, definition: Mapping[str, Any]) -> None:
+def reopen(
+    folder: Path, partial: Path, damage: Damage, definition: Mapping[str, Any], copy: bool = False
+) -> None:
     """Make a finished folder a stopped stage that lacks the damaged files.
 
-    If files were changed, the folder itself stays as it is until the new one is whole.
+    If files were changed, or with `copy`, the folder itself stays as it is until the new one is whole.
 
     Args:
         folder: Folder of the finished stage.
         partial: Folder of the stopped stage, which does not exist.
         damage: Files that are no longer as the stage made them.
         definition: Content of the stopped stage's `definition.json`.
+        copy: Whether the finished folder must stay, because the new one will differ from it.
     """
     not_made = sorted(set(_walk(folder)) - set(_read(folder)["files"]))
     content = dict(definition) | {NOT_MADE: not_made}
-    if damage.changed:
+    if damage.changed or copy:
         shutil.copytree(folder, partial, symlinks=True, ignore=lambda _, names: {*OWN} & {*names})
         drop(partial, damage)
         write_json(partial / DEFINITION, content)  # last: a half copied folder is not resumed
@@ -217,11 +233,16 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 
 def _walk(folder: Path, inner: str = "") -> Iterator[str]:
-    """Yield the relative paths of the files and links in a folder, without hidden files and the engine's own."""
+    """Yield the relative paths of the files and links in a folder, without hidden files and the engine's own.
+
+    TensorBoard's event files contain the time of day, and no stage reads them, so they are not listed either.
+    """
     with os.scandir(folder / inner) as entries:
         for entry in entries:
             path = f"{inner}{entry.name}"
             if entry.is_dir(follow_symlinks=False):
+                if entry.name == TENSORBOARD:
+                    continue
                 yield from _walk(folder, f"{path}/")
             elif not entry.name.startswith(".") and path not in OWN:
                 yield path

@@ -3,7 +3,8 @@
 A stage works in `FOLDER.partial`. When it is done, the list of its files and its manifest are written there and the
 folder is renamed. So a stage is complete if and only if its manifest exists. A stopped stage leaves its partial folder.
 The next run continues from it if neither the stage's definition nor its inputs have changed. A stage whose files were
-deleted or edited becomes a stopped stage without these files.
+deleted or edited becomes a stopped stage without these files; one for which only the user's corrections of single files
+changed becomes a stopped stage that applies them.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import importlib.metadata
 import platform
 import re
 import resource
+import shlex
 import shutil
 import sys
 import time
@@ -19,13 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from wsseg.artifacts import Manifest, write_json
+from wsseg.engine.data_plan import described, planned
 from wsseg.engine.definitions import Definitions
 from wsseg.engine.made_files import NOT_MADE, MadeFiles, drop, free_name, reopen, write_made_files
 from wsseg.engine.preflight.parts import check_parts
 from wsseg.engine.run_folder import Source, check_owner, claim, locked
 from wsseg.engine.states import DATA_REVISION, INPUTS_MADE, RESUMES, State, States, begun_with
+from wsseg.engine.time_left import TimeLeft, time_left_of
 from wsseg.errors import InputError
-from wsseg.file_names import DATA, DEFINITION, MANIFEST
+from wsseg.file_names import DATA, DEFINITION, MANIFEST, MASKS
+from wsseg.progress import in_words, part_of_run
 from wsseg.recipe import Recipe
 from wsseg.stages import STAGES, plan
 from wsseg.supervision.splits import Splits
@@ -48,7 +53,9 @@ def states(recipe: Recipe, run: Path) -> list[State]:
         recipe: Recipe with which the run is compared.
         run: Run folder; it may not exist yet.
     """
-    found = States(Definitions(Splits(recipe, run / DATA)), run)
+    splits = Splits(recipe, run / DATA)
+    recipe, _ = planned(recipe, splits)
+    found = States(Definitions(splits.of(recipe)), run)
     result = found.all()
     found.remember_times_if_free()
     return result
@@ -90,6 +97,8 @@ def run(
         raise InputError(f"recipe `{recipe.name}` has no stage `{only}`; it has {', '.join(plan(recipe))}")
     check_owner(recipe, run_folder)  # before the lock file, which must not be written into a foreign folder
     splits = Splits(recipe, run_folder / DATA)
+    recipe, chosen = planned(recipe, splits)
+    splits = splits.of(recipe)
     definitions = Definitions(splits)
     for name in plan(recipe):
         definitions.of(name)  # opens all data, so missing data is reported now and not hours later
@@ -102,13 +111,15 @@ def run(
             check_parts(splits)
         if only and not found.done(only):
             check_inputs(found, only)
-        claim(recipe, run_folder, source)
+        claim(recipe, run_folder, source, chosen)
         found.remember_times()
         if only is None and not all(found.done(name) for name in names):
-            for line in plan_lines(found):
+            for line in [*described(splits.train(), chosen), *plan_lines(found)]:
                 say(line)
-        for name in names:
-            run_stage(found, name, say)
+        left = time_left_of(found) if only is None and not all(found.done(name) for name in names) else None
+        with contextlib.nullcontext() if left is None else part_of_run(left):
+            for name in names:
+                run_stage(found, name, say, left)
 
 
 def check_inputs(states: States, name: str) -> None:
@@ -118,8 +129,14 @@ def check_inputs(states: States, name: str) -> None:
             raise InputError(f"stage `{name}` needs `{other}` first; run `wsseg {other}` or `wsseg run`")
 
 
-def run_stage(states: States, name: str, say: Callable[[str], None]) -> None:
+def run_stage(states: States, name: str, say: Callable[[str], None], left: TimeLeft | None = None) -> None:
     """Run one stage unless it is done.
+
+    Args:
+        states: States of the run's stages.
+        name: Name of the stage.
+        say: Function that is called with each line for the user.
+        left: Estimate of the time left, which is told when the stage begins and ends; None for none.
 
     Raises:
         InputError: An input stage is not done, or the stage found a wrong input.
@@ -140,10 +157,14 @@ def run_stage(states: States, name: str, say: Callable[[str], None]) -> None:
         revision = states.data.revision(name)
         begin = definition | {INPUTS_MADE: inputs_made, DATA_REVISION: revision}
         resumed = open_partial(states, state, partial, begin, say)
+        if left is not None:
+            left.start(name)
         if Manifest.load(partial) is not None:
             # The stage was stopped between its last write and the renaming.
             _replace(partial, final, say)
             states.forget(name)
+            if left is not None:
+                left.finish(whole=False)
             say(f"{name}: done already, by the run that was stopped")
             return
         outcome = stage.run(recipe, splits, inputs, partial)
@@ -183,8 +204,10 @@ def run_stage(states: States, name: str, say: Callable[[str], None]) -> None:
         if found is None:
             raise
         raise InputError(found[1]) from error
+    if left is not None:
+        left.finish(whole=not resumed)
     aside = f"; {len(outcome.set_aside)} set aside (see {final / MANIFEST})" if outcome.set_aside else ""
-    say(f"{name}: {outcome.line}{aside}; {manifest.wall_seconds:.0f} s; {final}")
+    say(f"{name}: {outcome.line}{aside}; {in_words(manifest.wall_seconds)}; {final}")
     for warning in outcome.warnings:
         say(f"warning: {name}: {warning}")
 
@@ -212,7 +235,9 @@ def open_partial(
         say(f"{name}: starts again; the files of a stopped run do not fit this recipe{why}")
         shutil.rmtree(partial)
     if begun is None or unfit:
-        if state.damage and not state.damage.learnt:
+        if state.updates:
+            reopen(final, partial, states.files(name).damage(), begin, copy=True)
+        elif state.damage and not state.damage.learnt:
             reopen(final, partial, state.damage, begin)
         else:
             partial.mkdir()
@@ -236,11 +261,13 @@ def _replace(partial: Path, final: Path, say: Callable[[str], None]) -> None:
     shutil.rmtree(outdated, ignore_errors=True)
     (partial / DEFINITION).unlink(missing_ok=True)
     if final.exists():
-        edited = MadeFiles(final).damage().changed
-        kept = free_name(final) if edited else outdated
+        damage = MadeFiles(final).damage()
+        kept = free_name(final) if damage.changed else outdated
         final.rename(kept)
-        if edited:
-            say(f"{final.name}: the folder with the changed files is kept as {kept}")
+        if damage.changed:
+            command = f"wsseg correct {shlex.quote(str(final.parent))} {shlex.quote(str(kept / MASKS))}"
+            use = f"; to use its edited masks, call `{command}`" if damage.edited_masks else ""
+            say(f"{final.name}: the folder with the changed files is kept as {kept}{use}")
     partial.rename(final)
     shutil.rmtree(outdated, ignore_errors=True)
 

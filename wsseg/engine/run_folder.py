@@ -3,8 +3,9 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from wsseg.artifacts import write_json
 from wsseg.errors import InputError
@@ -61,11 +62,17 @@ def check_owner(recipe: Recipe, run: Path) -> None:
         raise InputError(f"{run} is not empty and is not a run folder; choose another folder with --run")
 
 
-def claim(recipe: Recipe, run: Path, source: Source) -> None:
+def claim(recipe: Recipe, run: Path, source: Source, planned: Mapping[str, Any] | None = None) -> None:
     """Assign a run folder to a recipe, or check that it belongs to it.
 
     `recipe.json` keeps the options and their source, so that `wsseg status RUN` notices a recipe file that was edited
     later; and the working folder, from which relative paths in them are found again (`working_folder`).
+
+    Args:
+        recipe: The recipe, with values for all options.
+        run: Run folder.
+        source: Where the recipe is from.
+        planned: Options that were `auto`, and the values that the data gave them.
 
     Raises:
         InputError: The folder belongs to a recipe with another name, or holds other files.
@@ -75,16 +82,14 @@ def claim(recipe: Recipe, run: Path, source: Source) -> None:
     named = source[0] is None or built_in.is_name(source[0])
     file = source[0] if named else str(Path(source[0]).resolve())
     here = Path.cwd()
-    write_json(
-        owner,
-        {
-            "name": recipe.name,
-            "file": file,
-            "overrides": source[1],
-            "options": to_plain(recipe),
-            "working_folder": [os.path.relpath(here, run.resolve()), str(here)],
-        },
-    )
+    content = {
+        "name": recipe.name,
+        "file": file,
+        "overrides": source[1],
+        "options": to_plain(recipe),
+        "working_folder": [os.path.relpath(here, run.resolve()), str(here)],
+    }
+    write_json(owner, content | ({"planned": to_plain(dict(planned))} if planned else {}))
 
 
 @contextlib.contextmanager

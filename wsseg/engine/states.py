@@ -8,7 +8,7 @@ from typing import Any
 
 from wsseg.artifacts import Manifest, read_json
 from wsseg.engine.data_files import DataFiles
-from wsseg.engine.definitions import Definitions, why_stale
+from wsseg.engine.definitions import Definitions, differ_in_data_alone, why_stale
 from wsseg.engine.made_files import NOT_MADE, Damage, MadeFiles
 from wsseg.engine.run_folder import locked
 from wsseg.errors import InputError
@@ -40,6 +40,7 @@ class State:
         why: Reason why the stage is stale, or whether a begun stage will resume.
         damage: Damaged files, if they are the only reason; the other files can then be kept.
         only_waits: Whether a stale stage only waits for inputs, and stands if these come out as before.
+        updates: Whether the only reason are parts of the data that concern single files (`Stage.updates`).
     """
 
     stage: str
@@ -47,6 +48,7 @@ class State:
     why: str = ""
     damage: Damage = NONE
     only_waits: bool = False
+    updates: bool = False
 
 
 class States:
@@ -144,9 +146,15 @@ class States:
                 again = self.why_unfit(begun, name)
                 why = "begun with other options or data, will start again" if again else RESUMES
             return State(name, "waiting" if waits_for else "next", why)
-        damage, reason, only_waits = self.files(name).damage(), "", False
+        damage, reason, only_waits, updates = self.files(name).damage(), "", False, False
         if manifest.definition != (new := self.definitions.of(name)):
             reason = why_stale(manifest.definition, new)
+            updates = (
+                differ_in_data_alone(manifest.definition, new, STAGES[name].updates)
+                and not waits_for
+                and not self.data.why_changed(name, manifest.data_revision)
+                and not self._changed_inputs(manifest.inputs_made, name)
+            )
             damage = Damage(changed=damage.changed)  # all is made again: a missing file is no news
         elif replaced := self.data.why_changed(name, manifest.data_revision):
             reason = replaced
@@ -156,8 +164,8 @@ class States:
             only_waits = not damage
         elif changed := self._changed_inputs(manifest.inputs_made, name):
             reason = changed
-        why = "; ".join(filter(None, (reason, damage and damage.describe(STAGES[name].folder))))
-        return State(name, "stale" if why else "done", why, NONE if reason else damage, only_waits)
+        why = "; ".join(filter(None, (reason, damage and damage.describe(STAGES[name].folder, self.run))))
+        return State(name, "stale" if why else "done", why, NONE if reason else damage, only_waits, updates)
 
 
 def begun_with(partial: Path) -> dict[str, Any] | None:

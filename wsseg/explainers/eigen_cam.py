@@ -25,14 +25,22 @@ class EigenCAM(Explainer):
         features = tf.cast(self.network.features(inputs), tf.float32)
         shape = tf.shape(features)
         cells = tf.reshape(features, [shape[0], shape[1] * shape[2], features.shape[-1]])
-        static = features.shape[1], features.shape[2]
-        if None not in static and static[0] * static[1] < features.shape[-1]:
-            values, vectors = tf.linalg.eigh(tf.matmul(cells, cells, transpose_b=True))
-            projected = vectors[..., -1] * tf.sqrt(tf.maximum(values[..., -1:], 0))
-        else:
-            _, vectors = tf.linalg.eigh(tf.matmul(cells, cells, transpose_a=True))
-            projected = tf.einsum("bnc,bc->bn", cells, vectors[..., -1])
+        projected = tf.cond(
+            shape[1] * shape[2] < shape[3], lambda: _from_cells(cells), lambda: _from_channels(cells)
+        )
         projected *= tf.where(tf.reduce_sum(projected, axis=1, keepdims=True) < 0, -1.0, 1.0)
         maps = tf.reshape(projected, [shape[0], 1, shape[1], shape[2]])
         count = score(self.network.head(features, inputs)).shape[1]  # only its shape: the head is not run
         return tf.repeat(maps, count, axis=1)
+
+
+def _from_cells(cells: tf.Tensor) -> tf.Tensor:
+    """Return the projection `(B, N)` of cells `(B, N, C)`, by the Gram matrix of the cells."""
+    values, vectors = tf.linalg.eigh(tf.matmul(cells, cells, transpose_b=True))
+    return vectors[..., -1] * tf.sqrt(tf.maximum(values[..., -1:], 0))
+
+
+def _from_channels(cells: tf.Tensor) -> tf.Tensor:
+    """Return the projection `(B, N)` of cells `(B, N, C)`, by the Gram matrix of the channels."""
+    _, vectors = tf.linalg.eigh(tf.matmul(cells, cells, transpose_a=True))
+    return tf.einsum("bnc,bc->bn", cells, vectors[..., -1])

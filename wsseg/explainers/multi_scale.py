@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from wsseg.errors import InputError
-from wsseg.explainers.core import Explainer, Score
-from wsseg.explainers.targets import ClassScores
+from wsseg.explainers.core import Explainer
+from wsseg.explainers.targets import Target
 from wsseg.loading.augment import FILL_RGB
 
 
@@ -15,9 +15,9 @@ class MultiScale:
     """Sum an explainer's maps over image scales and a horizontal flip (IRN, `make_cam`).
 
     At each scale the image and its mirror image are explained, negative evidence is dropped, the mirrored
-    map is mirrored back, and all maps are summed at the output size. Everything is one graph, traced once per
-    batch shape. Every map is placed where its cells look (`wsseg.backbones.alignment`) before it is added. This
-    matters most at the smallest scale, where a shift by one cell is a shift by most of an object.
+    map is mirrored back, and all maps are summed at the output size. The explainer's graph serves views of all sizes.
+    Every map is placed where its cells look (`wsseg.backbones.alignment`) before it is added. This matters most at the
+    smallest scale, where a shift by one cell is a shift by most of an object.
 
     Args:
         explainer: Any explainer of a model that takes images of any size.
@@ -47,25 +47,24 @@ class MultiScale:
         if not len(scales) or min(scales) <= 0:
             raise InputError(f"`scales` must be positive; got {tuple(scales)}; try 0.5, 1.0, 1.5")
         self.explainer, self.scales, self.flip, self.map_stride = explainer, tuple(scales), flip, map_stride
-        self._function = tf.function(self._sum) if explainer.in_graph else self._sum
 
-    def _sum(self, images: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+    def _sum(self, images: tf.Tensor, target: Target) -> tf.Tensor:
         height, width = images.shape[1:3]
-        total, score = 0.0, Score(ClassScores(np.zeros((1, classes.shape[1]), int)), [classes])
+        total = 0.0
         for scale in self.scales:
             scaled_hw = (round(height * scale), round(width * scale))
             scaled = tf.image.resize(images, scaled_hw, antialias=True) if scale != 1 else images
             for mirror in (False, True) if self.flip else (False,):
-                total += self._view(scaled, score, (height, width), mirror)
+                total += self._view(scaled, target, (height, width), mirror)
         return total
 
-    def _view(self, view: tf.Tensor, score: Score, size_hw: tuple[int, int], mirror: bool) -> tf.Tensor:
+    def _view(self, view: tf.Tensor, target: Target, size_hw: tuple[int, int], mirror: bool) -> tf.Tensor:
         """Explain one scaled view; return its maps `(B, T, H / map_stride, W / map_stride)`."""
         margins = self._margins()
         padded = view[:, :, ::-1] if mirror else view
         if np.any(margins):
             padded = tf.pad(padded - FILL_RGB, [(0, 0), *margins, (0, 0)]) + FILL_RGB
-        maps = tf.nn.relu(self.explainer.maps([padded], score))
+        maps = tf.nn.relu(self.explainer.computed([padded], target))
         if self.explainer.relative:
             maps = tf.math.divide_no_nan(maps, tf.reduce_max(maps, axis=(2, 3), keepdims=True))
         matrices = []
@@ -104,6 +103,6 @@ class MultiScale:
             `(B, T, ceil(H / map_stride), ceil(W / map_stride))` float32, not negative.
         """
         (images,), target, _ = self.explainer.prepared(images, targets)
-        sums = self._function(tf.constant(images), tf.constant(target.classes)).numpy()
+        sums = self._sum(tf.constant(images), target).numpy()
         sums[target.classes < 0] = 0
         return sums

@@ -16,6 +16,7 @@ from wsseg.errors import InputError, nearest
 from wsseg.inference.photographs import Photograph, Photographs
 from wsseg.inference.results import Classification, Segmentation
 from wsseg.objects.instances import Instances
+from wsseg.one_trace import one_trace
 from wsseg.refiners import DenseCRF
 from wsseg.segmenters.inference import Predictor, Refinement
 from wsseg.segmenters.restrict_to_labels import restrict_to_labels
@@ -126,8 +127,8 @@ class LoadedClassifier:
         return _one_or_list(self._predict, images)
 
     @functools.cached_property
-    def _network(self) -> keras.Model:
-        return self.model.with_validity()
+    def _network(self) -> Callable[[Any, Any], Any]:
+        return one_trace(self.model.with_validity())
 
     def _predict(self, photographs: Photographs) -> dict[str, Classification]:
         found = {}

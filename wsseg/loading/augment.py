@@ -22,25 +22,29 @@ class Crops:
 
     Attributes:
         order: `(N,) int64`: Index of the record at each position of the epoch.
-        long_side: `(N,) float32`: Length to which the image's long side is scaled, pixels.
+        size: `(N,) float32`: Length to which the image's long side is scaled, pixels; or, for a range of `scale`, the
+            factor by which the image is scaled.
         offset_yx: `(N, 2) float32` in [0, 1): Position of the crop, as a share of the range of possible positions.
         erased: `(N, 4) float32` in [0, 1): Size and position of the erased rectangle, see `erase`.
+        object_at: `(N, 3) float32` in [0, 1): Numbers that choose whether the crop shows an object, and which, see
+            `wsseg.loading.object_crops`.
     """
 
     order: np.ndarray
-    long_side: np.ndarray
+    size: np.ndarray
     offset_yx: np.ndarray
     erased: np.ndarray
+    object_at: np.ndarray
 
     @classmethod
     def draw(
-        cls, count: int, long_side: tuple[int, int], seed: int, epoch: int, erase_share: float = 0.0
+        cls, count: int, size: tuple[float, float], seed: int, epoch: int, erase_share: float = 0.0
     ) -> "Crops":
         """Draw one epoch's numbers.
 
         Args:
             count: Number of records.
-            long_side: Range of the scaled long side, pixels.
+            size: Range of the scaled long side, pixels; or of the factor.
             seed: Random seed of the run.
             epoch: Index of the epoch, from 0.
             erase_share: Largest side of the erased rectangle, as a share of the crop's side.
@@ -48,15 +52,21 @@ class Crops:
         random = np.random.default_rng([seed, epoch])
         return cls(
             random.permutation(count).astype(np.int64),
-            random.uniform(*long_side, count).astype(np.float32),
+            random.uniform(*size, count).astype(np.float32),
             # Drawn as float32, because a float64 below 1 could be rounded to 1, which is out of range.
             random.random((count, 2), dtype=np.float32),
             random.random((count, 4), dtype=np.float32) * np.float32([erase_share, erase_share, 1, 1]),
+            random.random((count, 3), dtype=np.float32),
         )
 
 
 def scale_and_crop(
-    image: tf.Tensor, mask: tf.Tensor, long_side: tf.Tensor, offset_yx: tf.Tensor, crop: int
+    image: tf.Tensor,
+    mask: tf.Tensor,
+    long_side: tf.Tensor,
+    offset_yx: tf.Tensor,
+    crop: int,
+    shown_yx: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Scale an image and its mask in the same way, and crop or pad them to a square.
 
@@ -67,12 +77,15 @@ def scale_and_crop(
         offset_yx: `(2,)` in [0, 1): Position of the crop in the image; or, if the image is smaller, of the image in
             the crop.
         crop: Side of the square, pixels.
+        shown_yx: `(2,)` in [0, 1): Point of the image that the crop shows, as a share of its sides. `offset_yx` is then
+            the point's position in the crop, as far as the crop stays inside the image. None, or a negative point: any
+            crop.
 
     Returns:
         Image `(crop, crop, 3)` float32, resized bilinearly, padded with `FILL_RGB`; labels `(crop, crop, 2)` float32:
         the class id, resized by nearest neighbour and padded with 255, and the validity, 1 inside the image.
     """
-    scaled, window, padding = _window(tf.shape(image)[:2], long_side, offset_yx, crop)
+    scaled, window, padding = _window(tf.shape(image)[:2], long_side, offset_yx, crop, shown_yx)
     image = _filled_image(image, scaled, window, padding, crop)
     mask = tf.image.resize(mask, scaled, method="nearest")[window]
     valid = tf.pad(tf.ones_like(mask, tf.float32), padding)
@@ -104,12 +117,16 @@ def scale_and_crop_objects(
     return image, tf.ensure_shape(tf.pad(masks, padding), (crop, crop, count + 1))
 
 
-def _window(size, long_side, offset_yx, crop: int) -> tuple:
+def _window(size, long_side, offset_yx, crop: int, shown_yx=None) -> tuple:
     """Return the scaled size, the window of the scaled image that the crop shows, and the padding around it."""
     size = tf.cast(size, tf.float32)
     scaled = tf.maximum(tf.cast(tf.round(size * (long_side / tf.reduce_max(size))), tf.int32), 1)
     room = scaled - crop
     start = tf.cast(offset_yx * tf.cast(tf.maximum(room, 0) + 1, tf.float32), tf.int32)
+    if shown_yx is not None:
+        point = tf.cast(shown_yx * tf.cast(scaled, tf.float32), tf.int32)
+        around = tf.clip_by_value(point - tf.cast(offset_yx * crop, tf.int32), 0, tf.maximum(room, 0))
+        start = tf.where(shown_yx < 0, start, around)
     stop = tf.minimum(start + crop, scaled)
     before = tf.cast(offset_yx * tf.cast(tf.maximum(-room, 0) + 1, tf.float32), tf.int32)
     after = crop - before - (stop - start)

@@ -40,7 +40,8 @@ class InstanceBatches:
         if not self.records:
             raise InputError(f"dataset `{dataset.name}` ({dataset.split}) has no image to train on")
         self._read_instances, self.crop = read_instances, config.crop
-        self.long_side, self.seed = tuple(config.long_side), seed
+        self.relative, self.seed = config.scale is not None, seed
+        self.size = tuple(config.scale if self.relative else config.long_side)
         self.mirror, self.jitter = config.mirror, config.jitter
         self.batch_size = min(config.batch_size, len(self.records))
         self.most, self.least_pixels = most, least_pixels
@@ -73,8 +74,8 @@ class InstanceBatches:
             Dictionaries in the form that detectors train on: `images (B, c, c, 3) float32`, `boxes (B, M, 4) float32`
             xyxy, `classes (B, M) int32`, 0 where there is no object, `masks (B, M, c, c) uint8`.
         """
-        crops = Crops.draw(len(self.records), self.long_side, self.seed, number)
-        elements = (crops.order, crops.long_side, crops.offset_yx)
+        crops = Crops.draw(len(self.records), self.size, self.seed, number)
+        elements = (crops.order, crops.size, crops.offset_yx)
 
         def load(index, long_side, offset_yx):
             types = (tf.uint8, tf.uint8, tf.int32)
@@ -82,6 +83,8 @@ class InstanceBatches:
             image.set_shape((None, None, 3))
             masks.set_shape((None, None, self.most))
             classes.set_shape((self.most,))
+            if self.relative:
+                long_side = long_side * tf.cast(tf.reduce_max(tf.shape(image)[:2]), tf.float32)
             image, masks = scale_and_crop_objects(image, masks, long_side, offset_yx, self.crop)
             return {"images": image, "segmentation_masks": masks}, classes
 

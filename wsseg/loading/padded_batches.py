@@ -1,4 +1,4 @@
-"""Whole images for inference, padded to few shapes and grouped by shape, as a graph is traced once per shape."""
+"""Whole images for inference, padded to few shapes, so that images of similar size form a batch."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -65,7 +65,7 @@ def padded_batches(
         dataset: Dataset that reads the images.
         records: Records of the images to read.
         batch_size: Number of images per batch; smaller if a shape has fewer images, or large ones (`PIXELS`). All
-            batches of a shape have the same size, so that no shape is traced twice.
+            batches of a shape have the same size: kernels are chosen once per shape.
         multiple: Number of pixels to whose multiples the sides are padded.
         max_side: Maximum long side, pixels; a larger image is first reduced to it. None for no limit.
 

@@ -13,6 +13,7 @@ from wsseg.datasets.record import Record
 from wsseg.errors import InputError
 from wsseg.loading.augment import FILL_RGB, Crops, erase, flip_layer, jitter_layers, scale_and_crop
 from wsseg.loading.mirrored_border import with_mirrored_border
+from wsseg.loading.object_crops import point_to_show
 from wsseg.loading.pipeline import read_in_order
 from wsseg.recipe import TrainingConfig
 
@@ -36,6 +37,7 @@ class TrainingBatches:
         image_labels: Whether, with "masks", each image comes with its validity (0 in the padding) and its image-level
             labels.
         shown: Records that one epoch shows, with repetitions; None for each record of the dataset once.
+        object_crops: Share of the crops, with "masks", that are placed on an object; see `wsseg.loading.object_crops`.
     """
 
     def __init__(
@@ -50,11 +52,14 @@ class TrainingBatches:
         maps: Callable[[np.ndarray], np.ndarray] | None = None,
         image_labels: bool = False,
         shown: Sequence[Record] | None = None,
+        object_crops: float = 0.0,
     ):
         self.dataset, self.records = dataset, list(dataset if shown is None else shown)
         if not self.records:
             raise InputError(f"dataset `{dataset.name}` ({dataset.split}) has no image to train on")
-        self.crop, self.long_side, self.seed = config.crop, tuple(config.long_side), seed
+        self.crop, self.relative, self.seed = config.crop, config.scale is not None, seed
+        self.size = tuple(config.scale if self.relative else config.long_side)
+        self.object_share = object_crops
         self.mirror, self.jitter = config.mirror, config.jitter
         self.batch_size = min(config.batch_size, len(self.records))
         self.target, self._read_mask, self.erase = target, read_mask, erase
@@ -74,6 +79,10 @@ class TrainingBatches:
         mask = self._read_mask(record)
         return image, np.full((*image.shape[:2], 1), IGNORE, np.uint8) if mask is None else mask[..., None]
 
+    def _read_and_choose(self, index: int, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        image, mask = self._read(index)
+        return image, mask, point_to_show(mask[..., 0], numbers, self.object_share)
+
     def _read_maps(self, labels: np.ndarray) -> np.ndarray:
         return np.asarray(self.maps(labels.astype(np.uint8)), np.float32)
 
@@ -89,18 +98,28 @@ class TrainingBatches:
             `(B, c, c, 1 + M)` float32, class ids first. With a `margin`, the masks' sides are `c - 2 margin`. With
             `image_labels`, `(images, valid (B, c, c), labels (B, K))` replaces the images.
         """
-        crops = Crops.draw(len(self.records), self.long_side, self.seed, number, self.erase)
+        crops = Crops.draw(len(self.records), self.size, self.seed, number, self.erase)
         labels = np.stack([self.dataset.label_vector(record) for record in self.records])[crops.order]
-        elements = (crops.order, crops.long_side, crops.offset_yx, crops.erased, labels)
+        elements = (crops.order, crops.size, crops.offset_yx, crops.erased, crops.object_at, labels)
 
-        def load(index, long_side, offset_yx, erased, vector):
-            image, mask = tf.numpy_function(self._read, [index], (tf.uint8, tf.uint8), stateful=False)
+        def load(index, long_side, offset_yx, erased, object_at, vector):
+            shown_yx = None
+            if self.object_share:
+                kinds = (tf.uint8, tf.uint8, tf.float32)
+                image, mask, shown_yx = tf.numpy_function(
+                    self._read_and_choose, [index, object_at], kinds, stateful=False
+                )
+                shown_yx.set_shape((2,))
+            else:
+                image, mask = tf.numpy_function(self._read, [index], (tf.uint8, tf.uint8), stateful=False)
             image.set_shape((None, None, 3))
             mask.set_shape((None, None, 1))
+            if self.relative:
+                long_side = long_side * tf.cast(tf.reduce_max(tf.shape(image)[:2]), tf.float32)
             if self.margin:
                 image, mask = with_mirrored_border(image, mask, long_side, self.margin)
                 long_side = tf.cast(tf.reduce_max(tf.shape(image)), tf.float32)
-            image, mask = scale_and_crop(image, mask, long_side, offset_yx, self.crop)
+            image, mask = scale_and_crop(image, mask, long_side, offset_yx, self.crop, shown_yx)
             if self.maps is not None:
                 maps = tf.numpy_function(self._read_maps, [mask[..., 0]], tf.float32, stateful=False)
                 maps = tf.ensure_shape(maps, (self.crop, self.crop, self._map_channels))

@@ -7,7 +7,7 @@ from keras import ops
 
 from wsseg.artifacts import IGNORE
 from wsseg.errors import require
-from wsseg.losses.pixel_loss import known_pixels
+from wsseg.losses.pixel_loss import known_pixels, log_probability, mean_where
 
 CLASSES = ("present", "all")
 
@@ -23,14 +23,17 @@ class DiceLoss(keras.losses.Loss):
     Args:
         classes: Average over the classes "present" in the batch's masks, or over "all". A class that is absent costs 1
             and has no gradient.
+        cross_entropy: Weight of the mean cross-entropy of the known pixels, which is added; nnU-Net trains with the sum
+            of both (weight 1). The Dice loss alone has small gradients where a small class is missed altogether.
         ignore: Mask value of pixels that don't count.
         name: Name of the loss.
 
     Raises:
-        InputError: `classes` has another value.
+        InputError: `classes` has another value, or the weight is negative.
 
     References:
         Milletari et al., V-Net, 3DV 2016, section 3 † (there with squares in the denominator, two classes).
+        Isensee et al., nnU-Net, Nature Methods 2021 † (the sum with the cross-entropy).
         († quoted from memory.)
 
     Example:
@@ -40,10 +43,17 @@ class DiceLoss(keras.losses.Loss):
         0.5
     """
 
-    def __init__(self, classes: str = "present", ignore: int = IGNORE, name: str = "dice"):
+    def __init__(
+        self,
+        classes: str = "present",
+        cross_entropy: float = 0.0,
+        ignore: int = IGNORE,
+        name: str = "dice",
+    ):
         super().__init__(name=name, reduction="sum")
         require("classes", classes, lambda x: x in CLASSES, "present or all")
-        self.classes, self.ignore = classes, ignore
+        require("cross_entropy", cross_entropy, lambda x: 0 <= x < 1e3, "0 or more; try 1")
+        self.classes, self.cross_entropy, self.ignore = classes, float(cross_entropy), ignore
 
     def call(self, y_true, y_pred):
         """Compute the loss.
@@ -53,17 +63,25 @@ class DiceLoss(keras.losses.Loss):
             y_pred: `(B, H, W, K)` float logits.
 
         Returns:
-            Scalar float32 in [0, 1].
+            Scalar float32; in [0, 1] without the cross-entropy.
         """
         labels, logits, known = known_pixels(y_true, y_pred, self.ignore)
         counted = ops.expand_dims(ops.cast(known, "float32"), -1)
         truth = ops.one_hot(labels, logits.shape[-1]) * counted
         cost = keras.losses.dice(truth, ops.softmax(logits) * counted, axis=(0, 1, 2))
-        return mean_over_classes(cost, ops.sum(truth, axis=(0, 1, 2)), ops.sum(counted), self.classes)
+        dice = mean_over_classes(cost, ops.sum(truth, axis=(0, 1, 2)), ops.sum(counted), self.classes)
+        if not self.cross_entropy:
+            return dice
+        return dice - self.cross_entropy * mean_where(log_probability(labels, logits), known)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {"classes": self.classes, "ignore": self.ignore, "name": self.name}
+        return {
+            "classes": self.classes,
+            "cross_entropy": self.cross_entropy,
+            "ignore": self.ignore,
+            "name": self.name,
+        }
 
 
 def mean_over_classes(costs, pixels, known, classes: str):

@@ -24,7 +24,7 @@ class RemovalScores:
         fill: Fill of removed parts: "mean", "blur" or "inpaint"; see `wsseg.places.fills`.
         preprocess: Function from `(B, H, W, 3)` float32 RGB in [0, 255] to the model's input, which must treat each
             pixel separately; None for a model that takes [0, 255].
-        batch_size: Images per forward pass. The last batch is padded, so that each image size is traced only once.
+        batch_size: Images per forward pass. The last batch is padded, so that it needs no kernels of its own.
 
     Raises:
         InputError: A choice is unknown, `batch_size` is not positive, or the kind of outputs is unknown.
@@ -46,11 +46,11 @@ class RemovalScores:
         self.model, self.score, self.fill = model, score, fill
         self.outputs = checked_outputs(outputs, model)
         self.preprocess = preprocess or (lambda images: images)
-        self._function = tf.function(self._forward)
+        self._function = tf.function(self._forward, reduce_retracing=True)
 
     @property
     def traces(self) -> int:
-        """Number of times that the function was traced: once per image size."""
+        """Number of times that the function was traced: a few at most, whatever the sizes of the images."""
         return self._function.experimental_get_tracing_count()
 
     def _forward(self, image, fills, masks, chosen):

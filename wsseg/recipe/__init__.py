@@ -13,7 +13,7 @@ from wsseg.recipe.reading import load_recipe
 from wsseg.recipe.recipe import Recipe
 from wsseg.recipe.segmenting import SegmentConfig, TeacherConfig
 from wsseg.recipe.supervising import SupervisionConfig
-from wsseg.recipe.training import TrainingConfig
+from wsseg.recipe.training import TrainingConfig, ValidatedTrainingConfig
 
 __all__ = [
     "CRFConfig",
@@ -33,6 +33,7 @@ __all__ = [
     "TeacherConfig",
     "ThresholdConfig",
     "TrainingConfig",
+    "ValidatedTrainingConfig",
     "identity",
     "load_recipe",
     "to_plain",

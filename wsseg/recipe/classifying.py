@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from wsseg.recipe.auto import Auto
 from wsseg.recipe.marks import IGNORED_IN_HASH, OMIT_IF_DEFAULT
 from wsseg.recipe.ranges import SCALES, STRIDE, Range, at_least, interval
-from wsseg.recipe.training import TrainingConfig
+from wsseg.recipe.training import PlannedTrainingConfig
 
 
 @dataclass(frozen=True)
-class ClassifyConfig(TrainingConfig):
+class ClassifyConfig(PlannedTrainingConfig):
     """Train a classifier from image-level labels.
 
     Attributes:
@@ -32,7 +33,7 @@ class ClassifyConfig(TrainingConfig):
     weights: Annotated[str | None, IGNORED_IN_HASH] = None
     jitter: float = 0.3
     erase: Annotated[float, interval("[0, 1)", "0 for none; try 0.5")] = 0.0
-    epochs: int = 8
+    epochs: int | Auto = 8
     loss: Annotated[Literal["cross_entropy", "generalised"], OMIT_IF_DEFAULT] = "cross_entropy"
     loss_options: Annotated[dict[str, Any], OMIT_IF_DEFAULT] = field(default_factory=dict)
 
@@ -43,7 +44,8 @@ class LocalizeConfig:
 
     Attributes:
         explainer: Name of an explainer of `wsseg.explainers`; acol for the head acol, seam (or cam) for seam.
-        scales: Image scales whose maps are summed (IRN: 1, 0.5, 1.5, 2).
+        scales: Image scales whose maps are summed (IRN: 1, 0.5, 1.5, 2); auto for 1, 1.5 and 2 times the
+            factor that brings the median long side of the training images to 320 pixels.
         flip: Flipped images: their maps are summed too.
         output_stride: Output stride of the classifier while it explains; null for the one of its training. A smaller
             stride gives finer maps from the same weights.
@@ -57,7 +59,7 @@ class LocalizeConfig:
     """
 
     explainer: str = "cam"
-    scales: Annotated[tuple[float, ...], SCALES] = (1.0, 0.5, 1.5, 2.0)
+    scales: Annotated[tuple[float, ...] | Auto, SCALES] = (1.0, 0.5, 1.5, 2.0)
     flip: bool = True
     output_stride: Annotated[int | None, Range("8, 16 or 32, or null", STRIDE.holds)] = None
     map_stride: Annotated[int, at_least(1)] = 4

@@ -1,6 +1,7 @@
 """Options that must fit each other; what one option alone can be stands with it (`wsseg.recipe.ranges`)."""
 
 from wsseg.errors import InputError
+from wsseg.recipe.decisions import keeps_best
 from wsseg.recipe.ranges import Range, from_zero, interval
 from wsseg.recipe.recipe import Recipe
 from wsseg.refiners.background_levels import RULES
@@ -19,6 +20,18 @@ def check_combinations(recipe: Recipe) -> None:
     """
     _check_calibration(recipe)
     _check_level(recipe)
+    _check_kept_epochs(recipe)
+
+
+def _check_kept_epochs(recipe: Recipe) -> None:
+    for section in ("classify", "segment"):
+        config = getattr(recipe, section)
+        if keeps_best(config) and not config.validation_images:
+            option = "keep: best" if config.keep == "best" else f"patience: {config.patience}"
+            raise InputError(
+                f"`{section}.{option}` needs validation images; set `{section}.validation_images` (try 64), or use "
+                "`keep: last` and `patience: 0`"
+            )
 
 
 def _check_calibration(recipe: Recipe) -> None:

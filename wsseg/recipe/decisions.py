@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from wsseg.recipe.recipe import Recipe
+from wsseg.recipe.training import ValidatedTrainingConfig
 from wsseg.refiners.background_levels import RULES
 
 
@@ -42,6 +43,11 @@ def trains_classifier(recipe: Recipe) -> bool:
 def walks(recipe: Recipe) -> bool:
     """Whether class maps are spread by a random walk, so that there are maps before and after it."""
     return makes_class_maps(recipe) and recipe.propagate.method != "none"
+
+
+def keeps_best(config: ValidatedTrainingConfig) -> bool:
+    """Whether a training keeps its best epoch by the validation images, not its last."""
+    return config.keep == "best" or config.patience > 0
 
 
 def calibrates(recipe: Recipe) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from wsseg.errors import InputError, nearest
+from wsseg.recipe.auto import Auto
 from wsseg.recipe.marks import IGNORED_IN_HASH, OMIT_IF_DEFAULT
 from wsseg.recipe.ranges import SCALES, Range, at_least, interval
 from wsseg.refiners.background_levels import RULES
@@ -133,17 +134,18 @@ class RelabelConfig:
 
     Attributes:
         rounds: Number of rounds; 0 for none. Each round trains a segmenter with the options of `segment`.
-        epochs: Number of epochs of these segmenters; null for `segment.epochs`. Fewer epochs cost less and learn fewer
-            of the masks' mistakes.
-        scales: Image scales whose predictions are fused for the labels; flipped images too.
+        epochs: Number of epochs of these segmenters; null for `segment.epochs`; auto for half of what it gives
+            the segmenter. Fewer epochs cost less and learn fewer of the masks' mistakes.
+        scales: Image scales whose predictions are fused for the labels; flipped images too. auto: see
+            `localize.scales`.
         confidence: Minimum probability after the CRF; pixels below it become 255 (unsure).
         crf: Dense CRF on the probabilities; its `unary` is not used.
     """
 
     rounds: Annotated[int, Range("0 for none, or more", lambda n: n >= 0, "try 1")] = 0
     epochs: Annotated[
-        int | None, Range("1 or more", lambda n: n >= 1, "null: `segment.epochs`"), OMIT_IF_DEFAULT
+        int | Auto | None, Range("1 or more", lambda n: n >= 1, "null: `segment.epochs`"), OMIT_IF_DEFAULT
     ] = None
-    scales: Annotated[tuple[float, ...], SCALES] = (1.0,)
+    scales: Annotated[tuple[float, ...] | Auto, SCALES] = (1.0,)
     confidence: Annotated[float, interval("[0, 1)", "0 for all pixels")] = 0.0
     crf: CRFConfig = field(default_factory=lambda: CRFConfig(preset="deeplab_v2", unary="scores"))

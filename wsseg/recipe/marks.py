@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
+from wsseg.recipe.auto import AUTO
 from wsseg.recipe.ranges import Range
 
 
@@ -137,5 +138,5 @@ def check_ranges(section: Any) -> None:
         InputError: The message names the option, what was expected and what to try.
     """
     for option in options_of(section):
-        if option.range is not None:
+        if option.range is not None and option.value != AUTO:
             option.range.check(option.path, option.value)

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from wsseg.recipe.auto import Auto
 from wsseg.recipe.labelling import CRFConfig
 from wsseg.recipe.marks import IGNORED_IN_HASH, OMIT_IF_DEFAULT, RenamedFrom
 from wsseg.recipe.ranges import SCALES, STRIDE, Range, at_least, from_zero, interval
-from wsseg.recipe.training import TrainingConfig
+from wsseg.recipe.training import PlannedTrainingConfig
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class TeacherConfig:
 
 
 @dataclass(frozen=True)
-class SegmentConfig(TrainingConfig):
+class SegmentConfig(PlannedTrainingConfig):
     """Train a segmenter.
 
     Attributes:
@@ -41,8 +42,13 @@ class SegmentConfig(TrainingConfig):
             segmenter, or "classifier" (the backbone of the classify stage).
         channels: Number of channels of the network's head; fewer for small images or machines; null as published.
         options: Further options of the network (`width` of segnet ...).
-        crop: Side of the square training crop, in pixels. Some networks take only some sizes (`unet_valid`: 12 modulo
-            16, and it labels 184 pixels less).
+        crop: Side of the square training crop, in pixels; auto: see `classify.crop`. Some networks take only some sizes
+            (`unet_valid`: 12 modulo 16, and it labels 184 pixels less).
+        enlarge: Factor by which images are enlarged beyond `long_side` or `scale` in training, for small objects; auto
+            for the factor, from 1 to 2, that gives the objects of the smallest class, by the masks that are trained on,
+            a side of 24 pixels. The scales of prediction stay as they are: those of `auto` reach twice the size too.
+        object_crops: Share in [0, 1] of the crops that are placed on an object of the image's mask, each class in it
+            equally often; the others lie anywhere. For small objects: a third in nnU-Net.
         loss: Name of a loss of `wsseg.losses` that needs only masks: balanced (cross-entropy, averaged separately over
             foreground and background), cross_entropy, dice, focal, lovasz_softmax, weight_map ...
         loss_options: Options of the loss (`gamma` of focal ...).
@@ -50,7 +56,7 @@ class SegmentConfig(TrainingConfig):
             torchvision's reference training: 0.5).
         teacher: Mean teacher, which labels the pixels whose mask is 255: those that `label.unsure` leaves open, and
             images that `supervision.rest: unlabelled` leaves without a mask. The ceiling trains without it.
-        scales: Image scales whose predictions are fused.
+        scales: Image scales whose predictions are fused; auto: see `localize.scales`.
         flip: Flipped images: their predictions are fused too.
         fusion: Fusion of scales and flips: mean (of probabilities), or max (of scores, as in DeepLab v2).
         max_side: Maximum long side of an image for prediction and CRF, in pixels; the result of a larger image is
@@ -69,11 +75,15 @@ class SegmentConfig(TrainingConfig):
     options: dict[str, Any] = field(default_factory=dict)
     jitter: float = 0.3
     head_multiplier: float = 10.0
+    enlarge: Annotated[
+        float | Auto, Range("from 1 to 8", lambda x: 1 <= x <= 8, "1 for none"), OMIT_IF_DEFAULT
+    ] = 1.0
+    object_crops: Annotated[float, interval("[0, 1]", "0 for none; try 0.33"), OMIT_IF_DEFAULT] = 0.0
     loss: str = "balanced"
     loss_options: dict[str, Any] = field(default_factory=dict)
     auxiliary_weight: Annotated[float, from_zero("try 0.4", below=1e3)] = 0.4
     teacher: Annotated[TeacherConfig, OMIT_IF_DEFAULT] = field(default_factory=TeacherConfig)
-    scales: Annotated[tuple[float, ...], SCALES] = (1.0,)
+    scales: Annotated[tuple[float, ...] | Auto, SCALES] = (1.0,)
     flip: bool = True
     fusion: Literal["mean", "max"] = "mean"
     max_side: Annotated[

@@ -32,8 +32,9 @@ class SupervisionConfig:
         rest: Use of the other images where `masks_share` is set: pseudo_masks (from their labels), unlabelled (the
             segmenter gets them without a mask, for `segment.teacher` to label; their labels are not used), or ignore
             (they are left out). Only pseudo_masks makes class maps.
-        masks_repeat: Number of times that the segmenter sees each image with a given mask per epoch, while it sees
-            others once. It keeps few masks from being lost among many pseudo-masks; epochs become longer.
+        masks_repeat: Number of times that the segmenter sees each image with a given mask, or one corrected by hand
+            (`wsseg correct`), per epoch, while it sees others once. It keeps few masks from being lost among many
+            pseudo-masks; epochs become longer.
         label_noise: Rate in [0, 1) of wrong image-level labels in the training split, drawn with the recipe's seed (see
             `wsseg.datasets.label_noise`). For studies only.
         clean_labels: Correction of labels before the classifier is trained: none, or confidence (labels are flipped if

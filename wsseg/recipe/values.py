@@ -22,7 +22,7 @@ def explained(message: str, recipe: type) -> str:
         >>> from wsseg.recipe import Recipe
         >>> message = "Parser key \"segment.epochs\":\n  Expected a <class 'int'>. Got value: three"
         >>> explained(message, Recipe)
-        '`segment.epochs` must be a whole number; got three'
+        '`segment.epochs` must be a whole number or auto; got three'
     """
     found = re.search(r'Parser key "([\w.]+)"', message)
     values = re.findall(r"^.*?(?:Got value|Given value): (.*)$", message, re.MULTILINE)

@@ -69,8 +69,12 @@ def history_figure(history: Mapping[str, Sequence[float]], dark: bool = False) -
             for colour, name in zip(_colours(len(names)), names):
                 values = history[name]
                 epochs = history.get("epoch", range(1, len(values) + 1))
-                marker = "o" if len(values) <= 30 else ""
-                axes.plot(epochs, values, color=colour, marker=marker, markersize=3, label=name)
+                known = [(epoch, value) for epoch, value in zip(epochs, values) if math.isfinite(value)]
+                marker = "o" if len(known) <= 30 else ""
+                course = [
+                    [point[axis] for point in known] for axis in (0, 1)
+                ]  # a line through the measured epochs
+                axes.plot(*course, color=colour, marker=marker, markersize=3, label=name)
             axes.set_title(names[0].replace("_", " ") if len(names) == 1 else title)
             axes.set_xlabel("epoch")
             axes.xaxis.get_major_locator().set_params(integer=True)

@@ -14,10 +14,11 @@ from wsseg.layers.legal_sizes import LegalSizes
 from wsseg.loading.augment import FILL_RGB
 from wsseg.loading.padded_batches import padded_batches, padded_size
 from wsseg.loading.reduction import MAX_SIDE, enlarged, enlarged_argmax
+from wsseg.one_trace import one_trace
 from wsseg.segmenters.overlap_tile import overlap_tile
 
 TILE = 572  # U-Net's
-MULTIPLE = 64  # image sides are padded to multiples of this, so that few shapes are traced
+MULTIPLE = 64  # image sides are padded to multiples of this, so that similar images form a batch
 
 Refinement = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Image `(h, w, 3)` uint8 and probabilities `(h, w, K)` -> probabilities `(h, w, K)`."""
@@ -26,15 +27,15 @@ Refinement = Callable[[np.ndarray, np.ndarray], np.ndarray]
 class Predictor:
     """Computes a segmenter's class probabilities for images of any size.
 
-    Images are padded with the mean colour to multiples of 64 pixels, so that images of similar size form a batch and
-    few shapes are traced. Each view (a scale, mirrored or not) is padded to a size that the network supports.
+    The network is traced once for all sizes. Images are padded with the mean colour to multiples of 64 pixels, so that
+    images of similar size form a batch. Each view (a scale, mirrored or not) is padded to a size that the network
+    supports.
 
     This does not apply if the network pools over the whole image (`Segmenter.pools_globally`), because then the padding
     changes the result: for 375 x 500 pixels padded to 384 x 512, PSPNet on MobileNet 0.25 with random weights gives
     probabilities that differ by up to 0.22 (0.014 on average) and another class at 3 % of the pixels. Such a network
-    gets each image in its own size, in batches of images of exactly this size. It is traced once for all sizes; values
-    and time per step are the same as with one trace per size. Only images that are smaller than the network supports
-    are still padded.
+    gets each image in its own size, in batches of images of exactly this size. Only images that are smaller than the
+    network supports are still padded.
 
     A network without padding gets one image at a time, in overlapping tiles. Beyond its borders the image is mirrored.
 
@@ -75,11 +76,7 @@ class Predictor:
         self.tile, self.max_side = tile, max_side
         takes_any_size = model.input_shape[1:3] == (None, None)
         self.own_size = takes_any_size and getattr(model, "pools_globally", False) and not self.margin
-        any_size = tf.TensorSpec((None, None, None, 3), tf.float32)
-        self._network = tf.function(
-            lambda images: model(images, training=False), [any_size] if self.own_size else None
-        )
-        self._function = self._fused if self.own_size else tf.function(self._fused)
+        self._network = one_trace(model)
 
     def _fused(self, images: tf.Tensor) -> tf.Tensor:
         """Return probabilities `(B, H, W, K)` from all views of images `(B, H, W, 3)`."""
@@ -136,7 +133,7 @@ class Predictor:
             `(record, probabilities)`, in order of the image shapes; the probabilities are `(H, W, K)` float32 at the
             image's own size. For 12 megapixels and 21 classes they take 1 GB; `masks` gives the classes alone.
         """
-        for record, probabilities, own_hw in self._refined(dataset, records, refine, batch_size):
+        for record, probabilities, own_hw in self.at_network_size(dataset, records, refine, batch_size):
             yield record, enlarged(probabilities, own_hw)
 
     def masks(
@@ -159,12 +156,28 @@ class Predictor:
             `(record, mask)`, in order of the image shapes; the mask is `(H, W)` uint8 class ids at the image's own
             size.
         """
-        for record, probabilities, own_hw in self._refined(dataset, records, refine, batch_size):
+        for record, probabilities, own_hw in self.at_network_size(dataset, records, refine, batch_size):
             yield record, enlarged_argmax(probabilities, own_hw)
 
-    def _refined(
-        self, dataset: Dataset, records: Sequence[Record], refine: Refinement | None, batch_size: int
+    def at_network_size(
+        self,
+        dataset: Dataset,
+        records: Sequence[Record],
+        refine: Refinement | None = None,
+        batch_size: int = 8,
     ) -> Iterator[tuple[Record, np.ndarray, tuple[int, int]]]:
+        """Predict images, without enlarging the result to the size of a photograph.
+
+        Args:
+            dataset: Dataset that reads the images.
+            records: Records of the images to predict.
+            refine: See `masks`.
+            batch_size: Number of images per step.
+
+        Yields:
+            `(record, probabilities, own_hw)`, in order of the image shapes: `(h, w, K)` float32 at the size that the
+            network gets, and the image's own height and width.
+        """
         for record, image, probabilities, own_hw in self._predicted(dataset, records, batch_size):
             if refine is not None:
                 probabilities = refine(image.astype(np.uint8), probabilities)
@@ -176,7 +189,7 @@ class Predictor:
         """Yield the record, image and probabilities at the size that the network gets, and the image's own size."""
         multiple = 1 if self.own_size else MULTIPLE
         for batch in padded_batches(dataset, records, batch_size, multiple, self.max_side):
-            result = None if self.margin else self._function(tf.constant(batch.images)).numpy()
+            result = None if self.margin else self._fused(tf.constant(batch.images)).numpy()
             for index, (record, (height, width)) in enumerate(zip(batch.records, batch.sizes_hw)):
                 image = batch.images[index, :height, :width]
                 if result is None:

@@ -8,6 +8,7 @@ from wsseg.recipe.decisions import (
     corrects_labels,
     draws_supervision,
     fully_supervised,
+    keeps_best,
     makes_class_maps,
     relabels,
     supervision_acts,
@@ -16,7 +17,7 @@ from wsseg.recipe.decisions import (
     trains_segmenter,
     walks,
 )
-from wsseg.stages import plan_lines
+from wsseg.stages import plan_costs, plan_lines
 from wsseg.stages.stage import Condition, Outcome, Stage, each
 
 __all__ = ["STAGES", "Outcome", "Stage", "inputs_of", "plan"]
@@ -52,6 +53,11 @@ def ceiling(recipe: Recipe) -> bool:
     return pseudo_labels(recipe) and recipe.ceiling
 
 
+def chooses_epoch(recipe: Recipe) -> bool:
+    """Whether a segmenter's epoch is chosen on the validation images."""
+    return keeps_best(recipe.segment)
+
+
 def on_true_masks(definition: dict[str, Any]) -> None:
     """State that the ceiling trains on true masks, and omit the mean teacher, which then has nothing to label."""
     definition["options"]["segment"]["supervision"] = "masks"
@@ -67,6 +73,7 @@ STAGES = {
         "1_classify",
         "wsseg.stages.classify.stage:run",
         plan_lines.classify,
+        plan_costs.classify,
         when=trains_classifier,
         options=TRAINING | each("classify") | NOISE | supervision("clean_folds"),
         data=each("train", "val"),
@@ -75,6 +82,7 @@ STAGES = {
         "2_localize",
         "wsseg.stages.localize:run",
         plan_lines.localize,
+        plan_costs.localize,
         when=makes_class_maps,
         options=each("seed", "dataset", "localize")
         | each("label.threshold.rule", "label.threshold.split", "label.threshold.images", when=calibrates)
@@ -86,6 +94,7 @@ STAGES = {
         "3_propagate",
         "wsseg.stages.propagate.stage:run",
         plan_lines.propagate,
+        plan_costs.propagate,
         when=makes_class_maps,
         options=TRAINING | each("propagate") | NOISE,
         inputs=each("classify", "localize"),
@@ -95,6 +104,7 @@ STAGES = {
         "4_label",
         "wsseg.stages.label.stage:run",
         plan_lines.label,
+        plan_costs.label,
         when=pseudo_labels,
         options=each("dataset", "label")
         | each("seed", when=draws_supervision)
@@ -104,41 +114,50 @@ STAGES = {
         data=each("train")
         | each("calibration_masks", when=calibrates)
         | each("given_masks", when=supervision_acts("masks_share"))
-        | each("annotations", when=supervision_acts("annotations")),
+        | each("annotations", when=supervision_acts("annotations"))
+        | each("corrected_masks"),
+        updates=("corrected_masks",),
     ),
     "relabel": Stage(
         "4_relabel",
         "wsseg.stages.relabel:run",
         plan_lines.relabel,
+        plan_costs.relabel,
         when=relabels,
-        options=TRAINING | each("relabel", "segment"),
+        options=TRAINING | each("relabel", "segment") | supervision("masks_repeat"),
         inputs=each("label") | each("classify", when=either(from_classifier("segment"), corrects_labels)),
-        data=each("train"),
+        data=each("train") | each("val", when=chooses_epoch),
     ),
     "segment": Stage(
         "5_segment",
         "wsseg.stages.segment:run",
         plan_lines.segment,
+        plan_costs.segment,
         when=trains_segmenter,
         options=TRAINING | each("segment") | supervision("masks_repeat"),
         inputs=each("label", "relabel")
         | each("classify", when=either(from_classifier("segment"), corrects_labels)),
-        data=each("train") | each("train_masks", when=fully_supervised),
+        data=each("train")
+        | each("train_masks", when=fully_supervised)
+        | each("val", when=both(chooses_epoch, pseudo_labels))
+        | each("val_masks", when=both(chooses_epoch, fully_supervised)),
     ),
     "ceiling": Stage(
         "5_segment_ceiling",
         "wsseg.stages.segment:run_ceiling",
         plan_lines.ceiling,
+        plan_costs.segment,
         when=both(ceiling, trains_segmenter),
         options=TRAINING | each("segment"),
         inputs=each("classify", when=from_classifier("segment")),
-        data=each("train_masks"),
+        data=each("train_masks") | each("val_masks", when=chooses_epoch),
         amend=on_true_masks,
     ),
     "detect": Stage(
         "5_detect",
         "wsseg.stages.detect:run",
         plan_lines.detect,
+        plan_costs.detect,
         when=trains_detector,
         options=TRAINING | each("detect"),
         inputs=each("label") | each("classify", when=from_classifier("detect")),
@@ -148,6 +167,7 @@ STAGES = {
         "5_detect_ceiling",
         "wsseg.stages.detect:run_ceiling",
         plan_lines.detect_ceiling,
+        plan_costs.detect,
         when=both(ceiling, trains_detector),
         options=TRAINING | each("detect"),
         inputs=each("classify", when=from_classifier("detect")),
@@ -157,6 +177,7 @@ STAGES = {
         "6_evaluate",
         "wsseg.stages.evaluate.stage:run",
         plan_lines.evaluate,
+        plan_costs.evaluate,
         options=each("dataset", "evaluate")
         | each("label", when=pseudo_labels)
         | each("segment.scales", "segment.flip", "segment.fusion", "segment.max_side", "segment.crf"),
@@ -169,6 +190,7 @@ STAGES = {
         "6_evaluate_detectors",
         "wsseg.stages.evaluate.detectors:run",
         plan_lines.evaluate_detectors,
+        plan_costs.evaluate_detectors,
         when=trains_detector,
         options=each("dataset", "detect.network", "detect.size"),
         inputs=each("label", "detect", "detect_ceiling"),

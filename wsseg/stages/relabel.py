@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from keras import ops
 
-from wsseg.artifacts import unfinished, write_mask
+from wsseg.artifacts import read_mask, unfinished, write_mask
 from wsseg.datasets import Dataset
 from wsseg.file_names import MASKS, SEGMENTER
 from wsseg.progress import bar
@@ -18,9 +19,11 @@ from wsseg.segmenters.inference import Predictor
 from wsseg.segmenters.restrict_to_labels import restrict_to_labels
 from wsseg.stages import Outcome
 from wsseg.stages.crf import dense_crf
-from wsseg.stages.segment import masks_in, train_segmenter
+from wsseg.stages.label.given_masks import given_ids
+from wsseg.stages.segment import masks_in, train_segmenter, validation_data, with_repeats
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
+from wsseg.training.best_epoch import describe_course
 
 
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
@@ -29,7 +32,8 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     The first segmenter learns from the pseudo-masks, each further one from the masks of the round before. The
     segmenter's predictions are restricted to the classes in the image's labels. The segmenter does not know these
     labels, so the new masks can be better than the masks that it learnt from. Pixels that it assigns to an absent class
-    still count as foreground (`wsseg.segmenters.restrict_to_labels`). No mask of the training split is read.
+    still count as foreground (`wsseg.segmenters.restrict_to_labels`). Masks corrected by hand stay as they are in every
+    round. No mask of the training split is read.
 
     References:
         Lee, Pseudo-label, ICML workshop 2013; Wei et al., STC, TPAMI 2017, section 3.3 (the next network is trained on
@@ -39,18 +43,32 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     if config.epochs is not None:
         recipe = replace(recipe, segment=replace(recipe.segment, epochs=config.epochs))
     train, set_aside = training_data(splits, inputs)
+    val = validation_data(recipe, splits)
+    counts: dict[str, Any] = {"images": len(train), "rounds": config.rounds}
     given = inputs["label"] / MASKS
+    kept = given_ids(inputs["label"])
+    shown = with_repeats(recipe, train, kept)
     for number in range(1, config.rounds + 1):
         last = number == config.rounds
         folder = out / f"round_{number}"
         folder.mkdir(exist_ok=True)
         masks = (out if last else folder) / MASKS
         masks.mkdir(exist_ok=True)
-        done = train_segmenter(recipe, inputs, folder, train, masks_in(given), {})
+        for record in train:
+            if record.id in kept:
+                write_mask(
+                    masks / f"{record.id}.png", read_mask(inputs["label"] / MASKS / f"{record.id}.png")
+                )
+        done = train_segmenter(recipe, inputs, folder, train, masks_in(given), {}, shown=shown, val=val)
         relabel_images(recipe, train, folder / SEGMENTER, masks, number)
         given = masks
-    line = f"{config.rounds} rounds, {len(train)} masks; the last segmenter's {done.line.rpartition(', ')[2]}"
-    return Outcome(line, {"images": len(train), "rounds": config.rounds}, set_aside)
+    line = f"{config.rounds} rounds, {len(train)} masks; the last segmenter's loss {done.counts['loss']:.3f}"
+    if val is not None:
+        words, course = describe_course(folder, recipe.segment, val.split)
+        line, counts = line + words, counts | course
+    if kept:
+        line, counts = f"{line}; {len(kept)} corrected masks kept", counts | {"corrected_masks": len(kept)}
+    return Outcome(line, counts, set_aside)
 
 
 def relabel_images(recipe: Recipe, train: Dataset, model: Path, masks: Path, number: int) -> None:

@@ -13,6 +13,7 @@ from wsseg.class_names import BACKGROUND
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.file_names import HISTORY, MASKS, SEGMENTER
+from wsseg.loading.rare_classes import with_rare_repeated
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.recipe import Recipe
 from wsseg.recipe.decisions import fully_supervised
@@ -20,20 +21,23 @@ from wsseg.stages import Outcome
 from wsseg.stages.label.given_masks import given_ids
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
+from wsseg.training.best_epoch import describe_course
 from wsseg.training.classifier_weights import initial_options, start_from_classifier
 from wsseg.training.device import prepare
+from wsseg.training.enlarging import factor_in, with_enlarging
 from wsseg.training.fitting import fit
 from wsseg.training.history import read_history
 from wsseg.training.mean_teacher import MeanTeacher
 from wsseg.training.model_files import save_model
 from wsseg.training.resumable_fit import remove_checkpoints
+from wsseg.training.validation import validate_segmenter
 
 
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Train the recipe's segmenter; write `segmenter.keras` and `history.csv`.
 
     With pseudo-masks, the records have no masks, so those of the training split cannot be read. True masks that the
-    section `supervision` gives are among the pseudo-masks' files.
+    section `supervision` gives, and masks corrected by hand, are among the pseudo-masks' files.
     """
     if fully_supervised(recipe):
         return run_ceiling(recipe, splits, inputs, out)
@@ -45,9 +49,19 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         inputs.get("relabel", inputs["label"]) / MASKS,
         given if recipe.supervision.rest == "unlabelled" else None,
     )
+    shown, val = with_repeats(recipe, train, given), validation_data(recipe, splits)
+    return train_segmenter(recipe, inputs, out, train, masks, set_aside, shown=shown, val=val)
+
+
+def with_repeats(recipe: Recipe, train: Dataset, given: set[str]) -> list[Record]:
+    """Return the records that one epoch shows: those with a given mask `supervision.masks_repeat` times."""
     repeat = recipe.supervision.masks_repeat
-    shown = [record for record in train for _ in range(repeat if record.id in given else 1)]
-    return train_segmenter(recipe, inputs, out, train, masks, set_aside, shown=shown)
+    return [record for record in train for _ in range(repeat if record.id in given else 1)]
+
+
+def validation_data(recipe: Recipe, splits: Splits, masks: bool = False) -> Dataset | None:
+    """Open the validation split for the curve of a training; None if the recipe has no curve."""
+    return splits.checked(recipe.dataset.val, masks)[0] if recipe.segment.validation_images else None
 
 
 def masks_in(folder: Path, only: set[str] | None = None) -> Callable[[Record], np.ndarray | None]:
@@ -64,7 +78,8 @@ def run_ceiling(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out:
     if not with_masks:
         raise InputError(f"no image of split `{recipe.dataset.train}` has a mask to train on")
     train = train.subset(with_masks)
-    return train_segmenter(recipe, inputs, out, train, train.read_mask, set_aside, ceiling=True)
+    val = validation_data(recipe, splits, masks=True)
+    return train_segmenter(recipe, inputs, out, train, train.read_mask, set_aside, ceiling=True, val=val)
 
 
 def train_segmenter(
@@ -76,6 +91,7 @@ def train_segmenter(
     set_aside: dict[str, str],
     ceiling: bool = False,
     shown: Sequence[Record] | None = None,
+    val: Dataset | None = None,
 ) -> Outcome:
     """Train the recipe's segmenter on the masks that `masks` returns for each record.
 
@@ -88,8 +104,10 @@ def train_segmenter(
         set_aside: Images that cannot be used, for the outcome.
         ceiling: Whether the masks are true masks, which leave a mean teacher nothing to label.
         shown: Records that one epoch shows, with repetitions; None for each image once.
+        val: Validation images of the curve in `history.csv`; None for no curve. Their masks are read only for a
+            `ceiling`.
     """
-    config = recipe.segment
+    config = with_enlarging(recipe.segment, train, masks, out)
     if not (out / SEGMENTER).exists():
         prepare(recipe)
         keras.utils.set_random_seed(recipe.seed)
@@ -110,18 +128,27 @@ def train_segmenter(
             margin=model.margin,
             maps=maps and functools.partial(maps, num_classes=model.num_classes),
             image_labels=taught,
-            shown=shown,
+            shown=with_rare_repeated(train if shown is None else shown, config.repeat_rare, recipe.seed),
+            object_crops=config.object_crops,
         )
         if taught:
             hold = recipe.supervision.rest == "pseudo_masks"
             trained = MeanTeacher(model, trained, config.teacher, config.epochs * batches.steps, hold)
-        fit(recipe, config, trained, batches, model.head_variables, out, "training the segmenter", loss)
+        validation = (
+            None if val is None else validate_segmenter(model, val, config, ceiling, factor_in(out, config))
+        )
+        head, text = model.head_variables, "training the segmenter"
+        fit(recipe, config, trained, batches, head, out, text, loss, validation)
         save_model(model, out / SEGMENTER)
     remove_checkpoints(out)
     last = read_history(out / HISTORY)["loss"][-1]
-    counts = {"images": len(train), "epochs": config.epochs, "loss": last}
+    words, course = ("", {}) if val is None else describe_course(out, config, val.split)
+    counts = {"images": len(train), "epochs": config.epochs, "loss": last} | course
+    enlarged = factor_in(out, config)
+    counts |= {"enlarged": enlarged} if enlarged != 1 else {}
     network = config.network if config.backbone is None else f"{config.network} on {config.backbone}"
-    line = f"{network}, {len(train)} images, {config.epochs} epochs, loss {last:.3f}"
+    images = f"{len(train)} images" + (f" enlarged {enlarged:g} times" if enlarged != 1 else "")
+    line = f"{network}, {images}, {config.epochs} epochs, loss {last:.3f}{words}"
     return Outcome(line, counts, set_aside)
 
 

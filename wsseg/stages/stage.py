@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wsseg.recipe import Recipe
+from wsseg.stages.plan_costs import Cost, Sizes, nothing
 from wsseg.supervision.splits import Splits
 
 Condition = Callable[[Recipe], bool]
@@ -66,21 +67,28 @@ class Stage:
         work: "module:function" of `work(recipe, splits, inputs, out) -> Outcome`; imported when the stage runs.
         plan_line: Function of the recipe and the number of training images that says in a few words what the stage will
             do; see `wsseg.stages.plan_lines`.
+        cost: Function of the recipe and the dataset's size that says roughly what the stage costs; see
+            `wsseg.stages.plan_costs`.
         when: Condition under which a recipe has this stage.
         options: Dotted names of options and sections of the recipe.
         inputs: Names of the stages whose folders this stage reads.
-        data: Parts of the data: `train`, `val`, `calibration`, each also with `_masks`; `given_masks`; `annotations`.
+        data: Parts of the data: `train`, `val`, `calibration`, each also with `_masks`; `given_masks`; `annotations`;
+            `corrected_masks`.
         amend: Function that adds to a definition what the options do not contain.
+        updates: Parts of the data that concern single files of the stage. If nothing else changed, the stage starts
+            from a copy of its finished folder and makes only these files again.
     """
 
     folder: str
     work: str
     plan_line: Callable[[Recipe, int], str] = no_words
+    cost: Callable[[Recipe, Sizes], Cost] = nothing
     when: Condition = always
     options: Mapping[str, Condition] = field(default_factory=dict)
     inputs: Mapping[str, Condition] = field(default_factory=dict)
     data: Mapping[str, Condition] = field(default_factory=dict)
     amend: Callable[[dict[str, Any]], None] = as_it_is
+    updates: tuple[str, ...] = ()
 
     def options_of(self, recipe: Recipe) -> list[str]:
         """Return the options that decide the outcome in this recipe."""

@@ -10,7 +10,7 @@ from wsseg import datasets
 from wsseg.artifacts import digest, read_json, write_json
 from wsseg.datasets import Dataset
 from wsseg.errors import InputError
-from wsseg.file_names import DATA_CONTENTS
+from wsseg.file_names import CORRECTED_MASKS, DATA_CONTENTS
 from wsseg.image_files import HasImage, check_images
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
@@ -30,6 +30,17 @@ class Splits:
         self.folder = folder
         self._opened: dict[tuple[str, bool], Dataset] = {}
         self._contents: Contents | None = None
+
+    def of(self, recipe: Recipe) -> "Splits":
+        """Return the splits of a recipe with the same dataset, without opening them again."""
+        other = Splits(recipe, self.folder)
+        other._opened = self._opened
+        return other
+
+    @property
+    def corrected(self) -> Path | None:
+        """Folder of the run's corrected masks, which may not exist; None without a run."""
+        return None if self.folder is None else self.folder.with_name(CORRECTED_MASKS)
 
     @property
     def contents(self) -> Contents:

@@ -74,12 +74,16 @@ def fingerprint_of_annotations(splits: Splits) -> str:
     return digest(contents)
 
 
-def describe_supervision(recipe: Recipe) -> str:
+def describe_supervision(recipe: Recipe, corrected: int = 0) -> str:
     """Describe the supervision of the training images in words, for the scores and the report.
 
+    Args:
+        recipe: Recipe of the run.
+        corrected: Number of masks that were corrected by hand.
+
     Example:
-        >>> describe_supervision(Recipe())
-        'image-level labels'
+        >>> describe_supervision(Recipe(), 10)
+        'image-level labels; 10 corrected masks'
     """
     config = recipe.supervision
     if fully_supervised(recipe):
@@ -101,8 +105,10 @@ def describe_supervision(recipe: Recipe) -> str:
                 else f", {config.width} pixels wide"
             )
         parts.append(kind)
+    often = f", shown {config.masks_repeat} times as often" if config.masks_repeat > 1 else ""
+    if corrected:
+        parts.append(f"{corrected} corrected masks{often}")
     if config.masks_share:
-        often = f", shown {config.masks_repeat} times as often" if config.masks_repeat > 1 else ""
         parts.append(
             f"the true masks of a share of {config.masks_share:g} of the images that have one{often}"
         )

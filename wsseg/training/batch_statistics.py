@@ -1,6 +1,6 @@
 """Means and variances of batch normalisation for inference, measured at the end of a training."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -51,6 +51,11 @@ class _Moments:
             del layer.call  # so that the method of the class is used again
             layer.momentum = momentum
 
+    def forget(self) -> None:
+        """Set the sums to 0."""
+        for total in (self.calls, self.means, self.squares):
+            total.assign(tf.zeros_like(total))
+
     def give(self) -> None:
         """Set the layer's moving mean and variance; a layer without a call in training mode keeps its own."""
         calls = int(self.calls)
@@ -58,6 +63,63 @@ class _Moments:
             mean = self.means.numpy() / calls
             self.layer.moving_mean.assign(mean)
             self.layer.moving_variance.assign(np.maximum(self.squares.numpy() / calls - mean**2, 0))
+
+
+class BatchStatistics:
+    """Measures the statistics of a model's layers of batch normalisation; the network is traced once for all measures.
+
+    Args:
+        model: See `estimate_statistics`.
+
+    Attributes:
+        norms: The trainable layers of batch normalisation, with the sums of their moments.
+    """
+
+    def __init__(self, model: keras.Model):
+        self.model = model
+        self.norms = [
+            _Moments(layer)
+            for layer in model._flatten_layers()
+            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+        ]
+        self._show = tf.function(lambda inputs: model(inputs, training=True))
+
+    def estimate(
+        self,
+        batches: TrainingBatches,
+        epoch: int,
+        seed: int,
+        most: int,
+        advance: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Set the moving means and variances; see `estimate_statistics`.
+
+        Args:
+            batches: See `estimate_statistics`, also for `epoch`, `seed` and `most`.
+            epoch: Number of the epoch.
+            seed: Random seed.
+            most: Maximum number of batches.
+            advance: Function that is called after each batch.
+        """
+        if not self.norms:
+            return
+        states = [one for one in self.model.non_trainable_variables if one.name == "seed_generator_state"]
+        before = [keras.ops.convert_to_numpy(state) for state in states]
+        epoch_seed(seed, epoch)
+        seed_layers(self.model, seed, epoch)
+        with ExitStack() as stack:
+            for norm in self.norms:
+                norm.forget()
+                stack.enter_context(norm.listening())
+            for batch in batches.epoch(epoch).take(min(most, batches.steps)):
+                self._show(
+                    keras.utils.unpack_x_y_sample_weight(batch)[0]
+                )  # the first call traces: momentum 0
+                advance()
+        for norm in self.norms:
+            norm.give()
+        for state, value in zip(states, before):
+            state.assign(value)
 
 
 def estimate_statistics(
@@ -84,26 +146,7 @@ def estimate_statistics(
     References:
         Wu and Johnson, Rethinking "Batch" in BatchNorm, 2021, section 3 (PreciseBN).
     """
-    norms = [
-        _Moments(layer)
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-    ]
-    if not norms:
-        return
-    count = min(most, batches.steps)
-    states = [one for one in model.non_trainable_variables if one.name == "seed_generator_state"]
-    before = [keras.ops.convert_to_numpy(state) for state in states]
-    epoch_seed(seed, epoch)
-    seed_layers(model, seed, epoch)
-    with ExitStack() as stack, bar(f"{text}: batch norm", count, "batches") as advance:
-        for norm in norms:
-            stack.enter_context(norm.listening())
-        show = tf.function(lambda inputs: model(inputs, training=True))  # traced here, so with momentum 0
-        for batch in batches.epoch(epoch).take(count):
-            show(keras.utils.unpack_x_y_sample_weight(batch)[0])
-            advance()
-    for norm in norms:
-        norm.give()
-    for state, value in zip(states, before):
-        state.assign(value)
+    statistics = BatchStatistics(model)
+    if statistics.norms:
+        with bar(f"{text}: batch norm", min(most, batches.steps), "batches") as advance:
+            statistics.estimate(batches, epoch, seed, most, advance)

@@ -6,12 +6,19 @@ from typing import Any
 
 import keras
 
+from wsseg.errors import InputError
 from wsseg.progress import bar
-from wsseg.recipe import Recipe, TrainingConfig
+from wsseg.recipe import Recipe, TrainingConfig, ValidatedTrainingConfig
+from wsseg.recipe.decisions import keeps_best
 from wsseg.training import optimizers
 from wsseg.training.batch_statistics import estimate_statistics
+from wsseg.training.best_epoch import Choice
+from wsseg.training.callbacks import create_callbacks
 from wsseg.training.mean_teacher import MeanTeacher
-from wsseg.training.resumable_fit import resumable_fit
+from wsseg.training.resumable_fit import epochs_done, no_values, resumable_fit
+from wsseg.training.tensorboard_events import TensorBoardEvents
+from wsseg.training.validation import Validation
+from wsseg.training.validation_curve import ValidationCurve
 
 
 def fit(
@@ -23,10 +30,12 @@ def fit(
     out: Path,
     text: str,
     loss: Any = None,
+    validation: Validation | None = None,
 ) -> None:
     """Train a network with the options of a section of the recipe; resume from `out`.
 
-    A run that is stopped after the last epoch repeats what follows it, with the same result.
+    A run that is stopped after the last epoch repeats what follows it, with the same result. With `keep: best` the
+    model has the weights of the best epoch at the end.
 
     Args:
         recipe: The recipe: `seed` and `jit` are used.
@@ -34,9 +43,13 @@ def fit(
         model: The network with its initial weights; a `MeanTeacher` is finished here too.
         batches: Training data with `steps` and `epoch(number)`, as in `TrainingBatches`.
         head: Variables that are trained with `head_multiplier` times the learning rate.
-        out: Folder for checkpoints and `history.csv`.
+        out: Folder for checkpoints, `history.csv` and `tensorboard/`.
         text: Text of the progress bar.
         loss: Loss for `compile`; None for a model with its own loss.
+        validation: What is measured on validation images after epochs, see `ValidationCurve`; None for nothing.
+
+    Raises:
+        InputError: `keep: best` or `patience`, and nothing can be measured; or see `resumable_fit`.
     """
     steps = config.epochs * batches.steps
     optimizer = optimizers.create(
@@ -48,9 +61,36 @@ def fit(
         weight_decay=config.weight_decay,
     )
     model.compile(optimizer=optimizer, loss=loss, jit_compile=recipe.jit)
-    with bar(text, steps, "steps") as advance:
-        resumable_fit(model, batches, config.epochs, recipe.seed, out, advance)
+    callbacks = create_callbacks(config.callbacks, f"{text}: callbacks")
+    if config.tensorboard:
+        callbacks.append(TensorBoardEvents(out))
+    curve = validation and ValidationCurve(model, batches, config, recipe.seed, validation)
+    with bar(text, steps, "steps", epochs_done(out) * batches.steps) as advance:
+        resumable_fit(
+            model,
+            batches,
+            config.epochs,
+            recipe.seed,
+            out,
+            advance,
+            curve.after if curve else no_values,
+            _choice(config, validation, text),
+            callbacks,
+            validation.columns if validation else (),
+        )
     if isinstance(model, MeanTeacher):
         model.finish()
     if config.statistics_batches:
         estimate_statistics(model, batches, config.epochs, recipe.seed, config.statistics_batches, text)
+
+
+def _choice(config: TrainingConfig, validation: Validation | None, text: str) -> Choice | None:
+    """Return how the kept epoch is chosen; None for the last epoch."""
+    if not isinstance(config, ValidatedTrainingConfig) or not keeps_best(config):
+        return None
+    if validation is None:
+        raise InputError(
+            f"{text}: `keep: best` and `patience` need validation images with labels, and there are none; use "
+            "`keep: last` and `patience: 0`"
+        )
+    return Choice(validation.score, config.patience)

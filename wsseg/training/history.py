@@ -14,10 +14,11 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
 
     Args:
         path: The CSV file.
-        history: One dictionary of means per epoch, all with the same keys.
+        history: One dictionary of values per epoch. A value that an epoch lacks becomes an empty cell.
     """
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(history[0]) if history else ["epoch"])
+    names = dict.fromkeys(name for row in history for name in row)
+    writer = csv.DictWriter(text, fieldnames=list(names) or ["epoch"])
     writer.writeheader()
     writer.writerows(history)
     write_atomically(path, lambda file: file.write(text.getvalue().encode()))

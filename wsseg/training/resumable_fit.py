@@ -1,6 +1,6 @@
 """`fit` one epoch at a time, and save after each epoch everything that the next one depends on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from wsseg.artifacts import read_json, write_json
 from wsseg.errors import InputError
 from wsseg.file_names import CHECKPOINT, HISTORY, TRAINING_STATE
 from wsseg.loading.training_batches import TrainingBatches, epoch_seed
+from wsseg.training.best_epoch import Choice
+from wsseg.training.callbacks import WholeTraining
 from wsseg.training.history import write_history
 from wsseg.training.model_files import require_space
 
@@ -32,6 +34,11 @@ class _StepProgress(keras.callbacks.Callback):
         self.advance(f"loss {loss:.3f}")
 
 
+def no_values(epoch: int) -> dict[str, float]:
+    """Return no values: nothing is measured after an epoch."""
+    return {}
+
+
 def resumable_fit(
     model: keras.Model,
     batches: TrainingBatches,
@@ -39,6 +46,10 @@ def resumable_fit(
     seed: int,
     folder: Path,
     advance: Callable[[str], None] = lambda text: None,
+    measure: Callable[[int], dict[str, float]] = no_values,
+    choice: Choice | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    columns: Sequence[str] = (),
 ) -> list[dict[str, float]]:
     """Train a compiled model, resuming from `folder` if an earlier call was stopped.
 
@@ -52,23 +63,38 @@ def resumable_fit(
         epochs: Total number of epochs.
         seed: Random seed of the training; with the epoch it gives the seed of dropout.
         folder: Folder of the checkpoint and the history.
-        advance: Function that is called with a short text after each step.
+        advance: Function that is called with a short text after each step of this process; see `epochs_done`.
+        measure: Function that is called with each epoch's index after it, and returns further values for its row. It
+            must leave the variables of the model as they are.
+        choice: How the epoch is chosen whose weights the model has at the end; None for the last. The weights of the
+            best epoch so far are saved beside the checkpoint.
+        callbacks: Keras callbacks that see the whole training, see `WholeTraining`. An epoch that is repeated after a
+            stop is shown to them again.
+        columns: Names of the values that `measure` returns.
 
     Returns:
-        One dictionary of means per epoch; also written to `folder/history.csv`.
+        One dictionary per epoch: its means, the learning rate after its last step, and further values. They are also
+        written to `folder/history.csv`.
 
     Raises:
         InputError: The loss is not finite, or the disk has too little free space for a checkpoint.
     """
     history: list[dict[str, float]] = []
+    state: dict[str, Any] = {}
     model.optimizer.build(model.trainable_variables)
     if (folder / TRAINING_STATE).exists():
         state = read_json(folder / TRAINING_STATE)
         history = state["history"]
         model.load_weights(folder / state["checkpoint"])
-        for _ in range(len(history) * batches.steps):
-            advance("resumed")
-    for epoch in range(len(history), epochs):
+    whole = WholeTraining(callbacks, model, epochs, batches.steps, columns)
+
+    def ended() -> bool:
+        return len(history) >= epochs or "ended" in state or (choice is not None and choice.stops(history))
+
+    if not ended():
+        whole.begin()
+    while not ended():
+        epoch = len(history)
         epoch_seed(seed, epoch)
         seed_layers(model, seed, epoch)
         fitted = model.fit(
@@ -78,17 +104,40 @@ def resumable_fit(
             steps_per_epoch=batches.steps,
             shuffle=False,  # the batches are shuffled already
             verbose=0,
-            callbacks=[_StepProgress(advance)],
+            callbacks=[_StepProgress(advance), *whole.inside],
         )
-        row = {"epoch": epoch + 1} | {key: float(values[-1]) for key, values in fitted.history.items()}
-        history.append(row)
+        values = {key: float(values[-1]) for key, values in fitted.history.items()}
+        values["learning_rate"] = float(model.optimizer.learning_rate)
+        values |= measure(epoch)
+        history.append({"epoch": epoch + 1} | values)
+        if choice and choice.best(history) == epoch + 1:
+            state["best"] = _save(model, folder / f"best_{epoch + 1}_{CHECKPOINT}")
+        if whole.after(epoch, values):
+            state["ended"] = "by a callback"
+        if ended():
+            whole.end(values)  # before the weights are saved, which a callback may change here
         # Two files alternate, and the state names the complete one, even if this write is interrupted.
-        checkpoint = f"{epoch % 2}_{CHECKPOINT}"
-        require_space(folder / checkpoint, [*model.variables, *model.optimizer.variables])
-        model.save_weights(folder / checkpoint)
-        write_json(folder / TRAINING_STATE, {"history": history, "checkpoint": checkpoint})
+        state |= {"history": history, "checkpoint": _save(model, folder / f"{epoch % 2}_{CHECKPOINT}")}
+        write_json(folder / TRAINING_STATE, state)
+        for path in folder.glob(f"best_*_{CHECKPOINT}"):
+            if path.name != state.get("best"):
+                path.unlink()
+    if "best" in state and choice.best(history) != len(history):
+        model.load_weights(folder / state["best"])
     write_history(folder / HISTORY, history)
     return history
+
+
+def epochs_done(folder: Path) -> int:
+    """Return the number of epochs that a stopped training in `folder` has completed."""
+    return len(read_json(folder / TRAINING_STATE)["history"]) if (folder / TRAINING_STATE).exists() else 0
+
+
+def _save(model: keras.Model, path: Path) -> str:
+    """Save the weights and the optimizer's state, and return the name of the file."""
+    require_space(path, [*model.variables, *model.optimizer.variables])
+    model.save_weights(path)
+    return path.name
 
 
 def seed_layers(model: keras.Model, seed: int, epoch: int) -> None:

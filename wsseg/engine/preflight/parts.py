@@ -2,6 +2,7 @@
 
 import json
 
+from wsseg.engine.preflight.callbacks import check_callbacks
 from wsseg.engine.preflight.masks import check_masks
 from wsseg.engine.preflight.networks import (
     OWN_OPTIONS,
@@ -14,7 +15,13 @@ from wsseg.engine.preflight.networks import (
 from wsseg.engine.preflight.supervision import check_supervision
 from wsseg.errors import InputError, nearest
 from wsseg.recipe import Recipe
-from wsseg.recipe.decisions import calibrates, fully_supervised, trains_classifier
+from wsseg.recipe.decisions import (
+    calibrates,
+    fully_supervised,
+    keeps_best,
+    trains_classifier,
+    trains_segmenter,
+)
 from wsseg.supervision.splits import Splits
 
 
@@ -48,6 +55,8 @@ def check_parts(splits: Splits) -> None:
         check_loss(splits)
         check_segmenter(recipe)
     check_detector(splits)
+    check_kept_epochs(splits)
+    check_callbacks(recipe)
     check_supervision(splits)
     check_masks(splits)
     supervised = fully_supervised(recipe)
@@ -58,6 +67,24 @@ def check_parts(splits: Splits) -> None:
             raise InputError(f"{option} needs masks, and no image of split `{train.split}` has one")
     if calibrates(recipe):
         splits.check_calibration()
+
+
+def check_kept_epochs(splits: Splits) -> None:
+    """Raise an error if a best epoch is to be kept, but the validation split has no labels to choose it by.
+
+    Raises:
+        InputError: The message names the option.
+    """
+    recipe = splits.recipe
+    trained = {"classify": trains_classifier(recipe), "segment": trains_segmenter(recipe)}
+    for section, is_trained in trained.items():
+        if is_trained and keeps_best(getattr(recipe, section)):
+            val = splits.open(recipe.dataset.val)
+            if not any(record.labels for record in val):
+                raise InputError(
+                    f"`{section}.keep: best` and `{section}.patience` choose an epoch by labels, and no image of split "
+                    f"`{val.split}` has one; use `keep: last` and `patience: 0`"
+                )
 
 
 def check_classifier(splits: Splits) -> None:

@@ -7,6 +7,7 @@ from wsseg.annotations.box_table import read_box_table
 from wsseg.errors import InputError, require
 from wsseg.recipe import Recipe, SupervisionConfig
 from wsseg.recipe.decisions import fully_supervised, trains_classifier
+from wsseg.supervision.corrected_masks import check_corrected_masks
 from wsseg.supervision.splits import Splits
 
 
@@ -28,8 +29,14 @@ def check_supervision(splits: Splits) -> None:
             "`relabel.rounds` makes new masks from the image-level labels alone, and would lose the masks or "
             "annotations of `supervision`; remove one of the two"
         )
+    corrected = check_corrected_masks(splits)
+    if corrected and fully_supervised(recipe):
+        raise InputError(
+            f"`segment.train_on: true_masks` trains on the dataset's masks and would not use the {corrected} corrected "
+            f"masks in {splits.corrected}; correct the dataset's masks, or move the folder elsewhere"
+        )
     _check_teacher(recipe)
-    _check_masks(splits)
+    _check_masks(splits, corrected)
     _check_annotations(splits)
     _check_labels(splits)
     _check_loss(recipe)
@@ -52,7 +59,7 @@ def _check_teacher(recipe: Recipe) -> None:
         )
 
 
-def _check_masks(splits: Splits) -> None:
+def _check_masks(splits: Splits, corrected: int) -> None:
     recipe = splits.recipe
     config = recipe.supervision
     if config.rest != "pseudo_masks":
@@ -72,10 +79,10 @@ def _check_masks(splits: Splits) -> None:
                 f"{rest} is for training without labels, but the weights of `segment.weights: classifier` were learnt "
                 "from labels; try `segment.weights: null`"
             )
-    if config.masks_repeat > 1 and (not config.masks_share or config.rest == "ignore"):
+    if config.masks_repeat > 1 and (not (config.masks_share or corrected) or config.rest == "ignore"):
         raise InputError(
             "`supervision.masks_repeat` shows images with given masks more often than the others: it needs "
-            "`supervision.masks_share`, and a `supervision.rest` other than ignore"
+            "`supervision.masks_share` or corrected masks (`wsseg correct`), and a `supervision.rest` other than ignore"
         )
     if config.rest == "unlabelled" and not recipe.segment.teacher.weight:
         raise InputError(

@@ -17,6 +17,7 @@ from wsseg.stages.evaluate.score_table import format_score
 from wsseg.stages.warning_signs import classes_without_images, near_chance
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
+from wsseg.training.best_epoch import describe_course
 from wsseg.training.device import prepare
 
 
@@ -40,8 +41,8 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         turned = sum(
             np.abs(train.label_vector(a) - noisy.label_vector(b)).sum() for a, b in zip(train, noisy)
         )
-    model = train_classifier(recipe, train, out, "training the classifier")
     val, _ = splits.checked(recipe.dataset.val)
+    model = train_classifier(recipe, train, out, "training the classifier", val)
     mean, per_class = validate(model, val)
     counts = {
         "images": len(train),
@@ -50,10 +51,13 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         "val_map": mean,
         "val_average_precision": dict(zip(train.classes, per_class)),
     }
+    words, course = describe_course(out, recipe.classify, val.split)
+    counts |= course
     line = f"{len(train)} images, {len(train.classes)} classes, val mAP {format_score(mean)}"
     if turned is not None:
         counts["corrected_labels"] = int(turned)
         line += f", {int(turned)} labels corrected"
+    line += words
     labels = np.stack([val.label_vector(record) for record in val])
     return Outcome(line, counts, set_aside, near_chance(mean, labels) + classes_without_images(train))
 

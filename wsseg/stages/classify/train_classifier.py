@@ -1,7 +1,7 @@
 """Train a classifier, and score images with it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,17 @@ from wsseg import classifiers
 from wsseg.classifiers.inference import classified
 from wsseg.datasets import Dataset, Record
 from wsseg.file_names import CLASSIFIER
+from wsseg.loading.rare_classes import with_rare_repeated
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.losses.generalised_label_loss import GeneralisedLabelLoss
+from wsseg.one_trace import one_trace
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
 from wsseg.saved_models import load_model
 from wsseg.training.fitting import fit
 from wsseg.training.model_files import save_model
 from wsseg.training.resumable_fit import remove_checkpoints
+from wsseg.training.validation import validate_classifier
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class Examples:
     example: Callable[[Any, Any], tuple[Any, Any]]
 
     @property
+    def batch_size(self) -> int:
+        """Number of images per batch."""
+        return self.batches.batch_size
+
+    @property
     def steps(self) -> int:
         """Number of batches per epoch."""
         return self.batches.steps
@@ -45,9 +53,19 @@ class Examples:
         return self.batches.epoch(number).map(self.example)
 
 
-def train_classifier(recipe: Recipe, train: Dataset, out: Path, text: str) -> keras.Model:
-    """Train the recipe's classifier unless `out` holds it already; write `classifier.keras` and `history.csv`."""
-    config = recipe.classify
+def train_classifier(
+    recipe: Recipe, train: Dataset, out: Path, text: str, val: Dataset | None = None
+) -> keras.Model:
+    """Train the recipe's classifier unless `out` holds it already; write `classifier.keras` and `history.csv`.
+
+    Args:
+        recipe: Recipe, whose section `classify` has the options.
+        train: Training images with their labels.
+        out: Folder where the files are written.
+        text: Text of the progress bar.
+        val: Validation images of the curve in `history.csv`; None for no curve, and then the last epoch is kept.
+    """
+    config = recipe.classify if val is not None else replace(recipe.classify, keep="last", patience=0)
     keras.utils.set_random_seed(recipe.seed)
     model = classifiers.create(
         config.head,
@@ -59,10 +77,13 @@ def train_classifier(recipe: Recipe, train: Dataset, out: Path, text: str) -> ke
         **config.options,
     )
     if not (out / CLASSIFIER).exists():
-        batches = TrainingBatches(train, config, recipe.seed, erase=config.erase)
+        shown = with_rare_repeated(train, config.repeat_rare, recipe.seed)
+        batches = TrainingBatches(train, config, recipe.seed, erase=config.erase, shown=shown)
         trained = model.to_train()
         examples = Examples(batches, model.example)
-        fit(recipe, config, trained, examples, model.head_variables, out, text, loss_of(recipe, model))
+        loss = loss_of(recipe, model)
+        validation = None if val is None else validate_classifier(model, val, config)
+        fit(recipe, config, trained, examples, model.head_variables, out, text, loss, validation)
         save_model(model, out / CLASSIFIER)
     remove_checkpoints(out)
     return load_model(out / CLASSIFIER)
@@ -83,7 +104,7 @@ def score_images(
     Returns:
         The records in the order of the scores, and the model's outputs `(N, K)`: logits unless it has an activation.
     """
-    network = model.with_validity()
+    network = one_trace(model.with_validity())
     records, scores = [], []
     with bar(text, len(dataset)) as advance:
         for seen, found in classified(network, dataset, dataset, batch_size):

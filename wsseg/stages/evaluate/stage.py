@@ -21,7 +21,7 @@ from wsseg.file_names import (
 from wsseg.metrics import ConfusionMatrix
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
-from wsseg.recipe.decisions import fully_supervised
+from wsseg.recipe.decisions import fully_supervised, keeps_best
 from wsseg.saved_models import load_model
 from wsseg.segmenters.inference import Predictor
 from wsseg.stages import Outcome
@@ -36,6 +36,8 @@ from wsseg.stages.evaluate.score_labels import (
 from wsseg.stages.evaluate.scores import SCORES as TITLES
 from wsseg.stages.evaluate.scores import share_of_ceiling
 from wsseg.stages.label.background_level import choose_level, describe_level, with_searched_crf
+from wsseg.stages.label.corrected import corrected_ids
+from wsseg.stages.label.given_masks import given_ids
 from wsseg.stages.warning_signs import EmptyPredictions, contradicted_labels, unscored_classes
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import describe_supervision, training_data
@@ -74,9 +76,12 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
             )
             if "relabel" in inputs:
                 folder = inputs["relabel"] / MASKS
-                scores["relabelled_masks"] = score_masks(
-                    train, folder, images.setdefault("relabelled_masks", {})
-                )
+                given = given_ids(inputs["label"])
+                made = train.subset(record.id for record in train if record.id not in given)
+                if len(made):
+                    scores["relabelled_masks"] = score_masks(
+                        made, folder, images.setdefault("relabelled_masks", {})
+                    )
     supervised = fully_supervised(recipe)
     for name, stage, folder in (
         ("ceiling" if supervised else "segmenter", "segment", PREDICTIONS),
@@ -96,7 +101,9 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     warnings += (
         unscored_classes(scores) + contradicted_labels(splits.train(masks=True)) + contradicted_labels(val)
     )
-    scores["conventions"] = conventions(recipe)
+    scores["conventions"] = conventions(
+        recipe, len(corrected_ids(inputs["label"])) if "label" in inputs else 0
+    )
     write_json(out / SCORES, scores)
     write_json(out / IMAGE_SCORES, images)
     write_json(out / THRESHOLD_CURVE, curve)
@@ -120,11 +127,13 @@ def summary(scores: Mapping[str, Any]) -> str:
     return "mIoU: " + ", ".join(parts) if parts else "no split has masks, so nothing could be scored"
 
 
-def conventions(recipe: Recipe) -> dict[str, str]:
-    """Describe how the scores were computed."""
+def conventions(recipe: Recipe, corrected: int = 0) -> dict[str, str]:
+    """Describe how the scores were computed; `corrected` is the number of masks that were corrected by hand."""
     segmenter, localize = recipe.segment, recipe.localize
+    supervision = describe_supervision(recipe, corrected)
+    by_hand = "; images with a corrected mask are not scored" if corrected else ""
     return {
-        "supervision": describe_supervision(recipe),
+        "supervision": supervision,
         "dataset": f"{recipe.dataset.name}, classes {', '.join(recipe.dataset.classes or ('all',))}, "
         f"options {recipe.dataset.options}",
         "ignored": "pixels whose true mask is 255 are not scored; a prediction of 255 counts as a miss",
@@ -139,13 +148,14 @@ def conventions(recipe: Recipe) -> dict[str, str]:
         "walked_maps": f"the class maps after {recipe.propagate.method}'s random walk; no CRF"
         if recipe.propagate.method != "none"
         else "none",
-        "pseudo_masks": f"{describe_supervision(recipe)} given; CRF {recipe.label.crf.preset}"
+        "pseudo_masks": f"{supervision} given; CRF {recipe.label.crf.preset}"
         + (f" with {recipe.label.crf.parameters}; " if recipe.label.crf.parameters else "; ")
         + ("unsure pixels count as misses" if recipe.label.unsure else "every pixel labelled")
-        + ("; images with a given mask are not scored" if recipe.supervision.masks_share else ""),
+        + ("; images with a given mask are not scored" if recipe.supervision.masks_share else "")
+        + by_hand,
         "relabelled_masks": f"image-level labels given; {recipe.relabel.rounds} rounds, scales "
         f"{list(recipe.relabel.scales)}, with flip; CRF {recipe.relabel.crf.preset}; pixels below a probability of "
-        f"{recipe.relabel.confidence:g} are unsure, which counts as a miss"
+        f"{recipe.relabel.confidence:g} are unsure, which counts as a miss" + by_hand
         if recipe.relabel.rounds
         else "none",
         "segmenter": ("trained with a mean teacher; " if segmenter.teacher.weight else "")
@@ -154,6 +164,12 @@ def conventions(recipe: Recipe) -> dict[str, str]:
         + (
             f"; images reduced to {segmenter.max_side} pixels, masks at full size"
             if segmenter.max_side
+            else ""
+        )
+        + (
+            "; its epoch was chosen on the labels (on true masks: the masks) of the split that is scored, so the score "
+            "is optimistic"
+            if keeps_best(segmenter)
             else ""
         ),
         "oracle": "the best level on the scored images themselves, of all levels tried (`evaluate.levels` for class "

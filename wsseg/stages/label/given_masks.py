@@ -1,5 +1,6 @@
 """The true masks that are given for some training images and replace their pseudo-masks."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from wsseg.artifacts import read_json, write_json, write_mask
@@ -7,17 +8,21 @@ from wsseg.datasets import Dataset
 from wsseg.errors import InputError
 from wsseg.file_names import GIVEN_MASKS, MASKS
 from wsseg.progress import bar
+from wsseg.stages.label.corrected import corrected_ids
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import with_given_masks
 
 
-def write_given_masks(splits: Splits, train: Dataset, out: Path) -> tuple[set[str], dict[str, str]]:
+def write_given_masks(
+    splits: Splits, train: Dataset, out: Path, corrected: Collection[str] = ()
+) -> tuple[set[str], dict[str, str]]:
     """Write the given masks as `masks/ID.png`, and the images' ids as `given_masks.json`. No other mask is opened.
 
     Args:
         splits: Splits of the dataset, and the recipe that gives the share of images with masks.
         train: Usable training images.
         out: Folder of the label stage.
+        corrected: Ids of images whose corrected mask is used instead.
 
     Returns:
         Ids of the images with a given mask, and `id -> reason` for drawn images whose mask cannot be used. The latter
@@ -33,14 +38,14 @@ def write_given_masks(splits: Splits, train: Dataset, out: Path) -> tuple[set[st
     kept, reasons = [], {}
     with bar("given masks", len(given)) as advance:
         for record in given:
-            if record.id in known:
+            if record.id in known and record.id not in corrected:
                 try:
                     write_mask(out / MASKS / f"{record.id}.png", given.read_mask(record))
                     kept.append(record.id)
                 except InputError as error:
                     reasons[record.id] = f"drawn as an image with a given mask, but {error}"
             advance()
-    if not kept and splits.recipe.supervision.rest != "pseudo_masks":
+    if not kept and not corrected and splits.recipe.supervision.rest != "pseudo_masks":
         raise InputError(
             f"none of the {len(given)} given masks can be used: {next(iter(reasons.values()), '')}"
         )
@@ -49,6 +54,6 @@ def write_given_masks(splits: Splits, train: Dataset, out: Path) -> tuple[set[st
 
 
 def given_ids(folder: Path) -> set[str]:
-    """Return the ids of the images in a label stage's folder whose masks were given."""
+    """Return the ids of the images in a label stage's folder whose masks were given, or corrected by hand."""
     path = folder / GIVEN_MASKS
-    return set(read_json(path)) if path.exists() else set()
+    return corrected_ids(folder) | set(read_json(path) if path.exists() else ())

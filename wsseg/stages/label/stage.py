@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from wsseg.stages.crf import worker_count
 from wsseg.stages.label import pseudo_instances
 from wsseg.stages.label.annotations import annotation_of, write_annotations
 from wsseg.stages.label.background_level import choose_threshold, with_searched_crf
+from wsseg.stages.label.corrected import write_corrected_masks
 from wsseg.stages.label.given_masks import write_given_masks
 from wsseg.stages.label.pseudo_masks import foreground_share, write_pseudo_mask
 from wsseg.stages.warning_signs import foreground_out_of_range
@@ -26,22 +28,29 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
 
     The records have no masks, so no mask of the training split is read. There are two exceptions, by request of the
     section `supervision`: `given_masks` copies the given masks, and `annotations` simulates annotations from masks. An
-    image without labels becomes all background. Existing files are kept.
+    image without labels becomes all background. Masks that the user has corrected are taken as they are
+    (`wsseg.stages.label.corrected`), also where the true mask is given. Existing files are kept.
     """
     config = recipe.label
     train, set_aside = training_data(splits, inputs)
     (out / MASKS).mkdir(exist_ok=True)
-    given, reasons = write_given_masks(splits, train, out)
-    set_aside = set_aside | reasons
+    corrected = write_corrected_masks(splits, train, out)
+    given, reasons = write_given_masks(splits, train, out, corrected.ids)
+    set_aside = corrected.set_aside | set_aside | reasons
+    by_hand = f", {len(corrected.ids)} corrected masks" if corrected.ids else ""
+    counts: dict[str, Any] = {"corrected_masks": len(corrected.ids)} if corrected.ids else {}
+    true = len(given)
+    given |= corrected.ids
     if "propagate" not in inputs:
-        return Outcome(f"{len(given)} true masks, no pseudo-masks", {"given_masks": len(given)}, set_aside)
+        line = f"{true} true masks{by_hand}, no pseudo-masks"
+        return Outcome(line, {"given_masks": true} | counts, set_aside, corrected.warnings)
     maps = inputs["propagate"] / MAPS
     if not (out / THRESHOLD).exists():
         write_json(out / THRESHOLD, choose_threshold(recipe, splits, inputs["propagate"], train, out))
     threshold = read_json(out / THRESHOLD)
     config = with_searched_crf(config, threshold)
-    counts = {"images": len(train), "level": threshold["level"], "rule": threshold["rule"]}
-    counts |= {"given_masks": len(given)} if given else {}
+    counts |= {"images": len(train), "level": threshold["level"], "rule": threshold["rule"]}
+    counts |= {"given_masks": true} if true else {}
     if recipe.supervision.annotations != "labels":
         rest = train.subset(record.id for record in train if record.id not in given)
         counts["annotated"], reasons = write_annotations(splits, rest, out)
@@ -72,7 +81,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     line = f"{len(train) - len(given)} pseudo-masks, background level {threshold['level']:.2f} ({threshold['rule']})"
     if "crf" in threshold:
         line += ", CRF " + ", ".join(f"{name} {value:g}" for name, value in threshold["crf"].items())
-    line += f", {len(given)} true masks" if given else ""
+    line += (f", {true} true masks" if true else "") + by_hand
     if "annotated" in counts:
         line += f", {recipe.supervision.annotations} in {counts['annotated']} images"
-    return Outcome(line, counts, set_aside, foreground_out_of_range(labelled))
+    return Outcome(line, counts, set_aside, foreground_out_of_range(labelled) + corrected.warnings)

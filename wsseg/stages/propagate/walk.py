@@ -12,6 +12,7 @@ from wsseg.artifacts import ClassMaps, unfinished
 from wsseg.datasets import Dataset, Record
 from wsseg.interpolation import on_even_cells
 from wsseg.loading.padded_batches import padded_batches
+from wsseg.one_trace import one_trace
 from wsseg.progress import bar
 from wsseg.recipe import PropagateConfig
 from wsseg.refiners.random_walk import RandomWalk
@@ -44,10 +45,10 @@ def walk_dataset(
     if instances:
         instances.mkdir(exist_ok=True)
     left = unfinished(records, folder, ".npz")
-    grid = grid_of(model, config.method)
+    grid, network = grid_of(model, config.method), one_trace(model)
     with bar("random walks", len(records), done=len(records) - len(left)) as advance:
         for batch in padded_batches(dataset, left, batch_size):
-            seen = model.predict_on_batch(batch.images)
+            seen = network(batch.images).numpy()
             for record, size_hw, found in zip(batch.records, batch.sizes_hw, seen):
                 given = ClassMaps.load(maps / f"{record.id}.npz")
                 at_cells = on_even_cells(found, grid, size_hw)

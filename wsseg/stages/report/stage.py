@@ -29,6 +29,7 @@ from wsseg.stages import Outcome
 from wsseg.stages.evaluate.score_table import format_score
 from wsseg.stages.evaluate.scores import SCORES as TITLES
 from wsseg.stages.evaluate.scores import share_of_ceiling, shown_scores
+from wsseg.stages.label.corrected import corrected_ids
 from wsseg.stages.report.objects import object_galleries, object_scores
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import describe_supervision, training_data
@@ -83,6 +84,7 @@ def facts(
 ) -> list[tuple[str, str]]:
     """Return a few lines about the run: its dataset, supervision, networks, seed and versions."""
     segment, first = recipe.segment, next(iter(manifests.values()))
+    corrected = manifests["label"].counts.get("corrected_masks", 0) if "label" in manifests else 0
     versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
     chosen = {
         " on ": segment.backbone,
@@ -93,7 +95,7 @@ def facts(
     )
     result = [
         ("Dataset", f"{recipe.dataset.name}: {len(train)} {train.split} and {len(val)} {val.split} images"),
-        ("Supervision", describe_supervision(recipe)),
+        ("Supervision", describe_supervision(recipe, corrected)),
         ("Segmenter", f"{network}, loss {segment.loss}" if segment.network != "none" else "none"),
         ("Seed", str(recipe.seed)),
         ("Versions", versions),
@@ -191,7 +193,8 @@ def _train_row(record: Record, train: Dataset, inputs: Mapping[str, Path], score
     mask = read_mask(inputs["label"] / MASKS / f"{record.id}.png")
     score = scores.get(record.id)
     tiles = (Tile(image), Tile(maps), Tile(overlay(image, mask), score), _truth(record, train, image))
-    return Row(record.id, record.labels, tiles, score)
+    by_hand = " (corrected mask)" if record.id in corrected_ids(inputs["label"]) else ""
+    return Row(record.id + by_hand, record.labels, tiles, score)
 
 
 def _val_row(record: Record, val: Dataset, folders: Sequence[tuple[str, Path, Mapping[str, Any]]]) -> Row:
