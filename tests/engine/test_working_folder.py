@@ -8,6 +8,7 @@ from small_run.in_process import run_quietly
 
 from wsseg.commands.found_photographs import find_photographs
 from wsseg.engine import run as engine
+from wsseg.recipe.of_run import recipe_of_run
 from wsseg.recipe.reading import load_recipe
 
 pytestmark = pytest.mark.usefixtures("fakes")
@@ -39,6 +40,11 @@ def test_status_and_run_from_another_folder(project, tmp_path, monkeypatch):
     assert statuses("../home/photos/my run") == {"done"}
     status, said = run_quietly("label", "--run", "../home/photos/my run")
     assert status == 0 and "label: done already" in said
+
+
+def test_the_recipe_of_a_run_has_the_full_path_of_its_data(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert recipe_of_run(project / "photos/my run").dataset.root == str(project / "photos")
 
 
 def test_other_photographs_under_the_same_name_are_not_taken(project, tmp_path, monkeypatch):

@@ -11,10 +11,7 @@ from wsseg.artifacts import write_json
 from wsseg.errors import InputError
 from wsseg.file_names import LOCK, OWNER
 from wsseg.recipe import Recipe, built_in, to_plain
-from wsseg.recipe.of_run import read_owner
-
-NO_FILES = ("imagenet", "preset", "classifier")
-"""Values of `weights` that are no files."""
+from wsseg.recipe.of_run import folder_of_paths, read_owner
 
 Source = tuple[str | None, list[str]]
 """File or name of a recipe, or None for the defaults; and the options of the command line that override it."""
@@ -94,28 +91,9 @@ def claim(recipe: Recipe, run: Path, source: Source, planned: Mapping[str, Any] 
 
 @contextlib.contextmanager
 def working_folder(run: Path) -> Iterator[None]:
-    """Work in the folder that a run was last started in, so that relative paths of its recipe are found from anywhere.
-
-    The folder is found by its way from the run folder, else by its full path: a project may move with its runs. The
-    present folder is kept if the recipe has no relative path, or if it is in neither of the two.
-    """
-    owner = read_owner(run) if (run / OWNER).exists() else {}
-    options = owner.get("options", {})
-    values = [
-        section.get(name)
-        for section in options.values()
-        if isinstance(section, dict)
-        for name in ("root", "annotations_root", "weights")
-    ]
-    paths = [Path(value).expanduser() for value in values if isinstance(value, str)]
-    paths = [path for path in paths if not path.is_absolute() and str(path) not in NO_FILES]
-    from_run, full = owner.get("working_folder", (None, None))
-    folders = [run.resolve() / from_run, Path(full)] if from_run else []
-    with contextlib.ExitStack() as stack:
-        for folder in folders:
-            if paths and all((folder / path).exists() for path in paths):
-                stack.enter_context(contextlib.chdir(folder))
-                break
+    """Work in the folder from which a run's relative paths are found; see `wsseg.recipe.of_run.folder_of_paths`."""
+    folder = folder_of_paths(run)
+    with contextlib.nullcontext() if folder is None else contextlib.chdir(folder):
         yield
 
 
