@@ -2,6 +2,7 @@
 
 import pytest
 from PIL import Image
+from small_run.in_process import run_quietly
 
 from wsseg import datasets
 from wsseg.errors import InputError
@@ -97,6 +98,14 @@ def test_listed_classes_are_taken_as_they_are(read):
     ):
         with pytest.raises(InputError, match=message):
             read("cat", classes=wrong)
+
+
+def test_words_of_one_name_are_pointed_out(read, tmp_path):
+    read("golden retriever", "golden retriever", "cat", header="image,labels")
+    status, said = run_quietly("datasets", "check", tmp_path, "--split", "all", "--fast")
+    assert status == 0 and "always together: golden and retriever; if this is one name" in said
+    read("golden retriever;", "golden retriever", "cat")
+    assert "always together" not in run_quietly("datasets", "check", tmp_path, "--split", "all", "--fast")[1]
 
 
 def test_columns_of_0_and_1(read):

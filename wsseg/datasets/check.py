@@ -238,6 +238,7 @@ def described(found: SplitCheck, dataset: Dataset) -> str:
     lines += _table(found, dataset)
     lines += _share_table(found, dataset)
     lines += _few(found, dataset)
+    lines += _together(dataset)
     for kind, reasons in (*found.broken.items(), *found.notes.items()):
         lines += _some(f"{kind} ({len(reasons):,}):", reasons)
         if kind == CONTRADICTIONS:
@@ -280,6 +281,20 @@ def _few(found: SplitCheck, dataset: Dataset) -> list[str]:
     none = [name for name, count in counts if not count]
     lines = [f"  fewer than {FEW} images: {', '.join(few)}"] if few else []
     return lines + ([f"  no image: {', '.join(none)}"] if none else [])
+
+
+def _together(dataset: Dataset) -> list[str]:
+    """Return a line about labels that no image has alone, as the words of a name that was split at its spaces."""
+    images: dict[frozenset[str], list[str]] = {}
+    for name in dataset.classes if dataset.name in OWN_LABELS else ():
+        images.setdefault(frozenset(record.id for record in dataset if name in record.labels), []).append(
+            name
+        )
+    found = [names for ids, names in images.items() if len(ids) > 1 and len(names) > 1]
+    if not found:
+        return []
+    text = "; ".join(f"{' and '.join(names)}" for names in found[:SHOWN])
+    return [f"  always together: {text}; if this is one name, separate labels by semicolons in labels.csv"]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
