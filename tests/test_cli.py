@@ -89,7 +89,8 @@ def test_the_options_are_listed_with_type_and_default(capsys):
     assert main(["options"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert (
-        "--segment.epochs: a whole number, at least 1; default: 12 Number of passes over the training" in text
+        "--segment.epochs: a whole number or auto, at least 1; default: 12 Number of passes over the training"
+        in text
     )
     assert "--label.threshold.rule: one of fixed, otsu, calibration; default: fixed Rule for" in text
     assert "--dataset.name: text" in text and "--config" not in text

@@ -95,10 +95,10 @@ def test_draws_follow_from_seed_and_epoch():
     np.testing.assert_array_equal(first.order, again.order)
     np.testing.assert_array_equal(first.offset_yx, again.offset_yx)
     assert sorted(first.order) == list(range(50))
-    assert 100 <= first.long_side.min() < 120 and 180 < first.long_side.max() <= 200
+    assert 100 <= first.size.min() < 120 and 180 < first.size.max() <= 200
     for other in (Crops.draw(50, (100, 200), 3, 2), Crops.draw(50, (100, 200), 4, 1)):
         assert not np.array_equal(first.order, other.order)
-        assert not np.array_equal(first.long_side, other.long_side)
+        assert not np.array_equal(first.size, other.size)
 
 
 def test_flip_mirrors_images_and_masks_of_half_the_batch():

@@ -97,7 +97,7 @@ def test_a_teacher_is_held_to_the_labels_that_the_run_goes_by(recipe, tmp_path, 
 def test_given_masks_are_shown_more_often(recipe, tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr(
-        segment, "train_segmenter", lambda *args, shown: seen.update(all=args[3], shown=shown)
+        segment, "train_segmenter", lambda *args, shown, **_: seen.update(all=args[3], shown=shown)
     )
     ids = [record.id for record in Splits(recipe()).open("train")]
     given, others = ids[1:3], [ids[0], *ids[3:]]

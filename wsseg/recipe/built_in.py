@@ -16,7 +16,7 @@ def names() -> list[str]:
 
     Example:
         >>> names()[:2]
-        ['coco14_irn', 'photographs']
+        ['coco14_irn', 'magnetic_tiles']
     """
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
