@@ -1,4 +1,5 @@
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from wsseg.errors import InputError
-from wsseg.image_files import check_image, check_images, image_size_hw, read_image
+from wsseg.image_files import check_image, check_images, image_size_hw, read_image, stored_size_hw
 
 
 @dataclass
@@ -94,6 +95,88 @@ def test_exif_orientation_is_applied(tmp_path):
     path = save(tmp_path, "a.png", Image.fromarray(rgb), exif=exif)
     np.testing.assert_array_equal(read_image(path), np.rot90(rgb, -1))
     assert image_size_hw(path) == (3, 2)
+
+
+# How the stored pixels of each EXIF orientation become upright (CIPA DC-008, tag 274: where row 0 and column 0 lie).
+UPRIGHT = {
+    1: lambda x: x,
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.swapaxes(0, 1),
+    6: lambda x: np.rot90(x, -1),
+    7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
+    8: np.rot90,
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("kind", ["tif", "png", "webp"])
+def test_all_orientations_in_image_and_size(tmp_path, kind, orientation):
+    colours = photograph(10, 30)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if kind == "webp" else {}
+    kinds = (
+        (colours,) if kind == "webp" else (colours, colours[..., 0], colours[..., 0].astype(np.uint16) * 257)
+    )
+    for pixels in kinds:
+        path = save(tmp_path, f"a.{kind}", Image.fromarray(pixels), exif=exif, **options)
+        shown = colours if pixels.ndim == 3 else np.repeat(colours[..., :1], 3, axis=2)
+        wanted = UPRIGHT[orientation](shown)
+        np.testing.assert_array_equal(read_image(path), wanted)
+        assert image_size_hw(path) == wanted.shape[:2]
+        assert stored_size_hw(path) == ((10, 30), orientation)
+
+
+def ramp(most, dtype=np.uint16):
+    return np.linspace(0, most, 40 * 60).reshape(40, 60).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            ramp(588),
+            r"16-bit gray\) is nearly black: its values end at 588 of 65535, and 3 of its 589 shades",
+        ),
+        (ramp(1), "1 of its 2 shades"),  # an object that would not be seen at all
+        (ramp(4095), "nearly black: its values end at 4095"),  # a sensor of 12 bits
+        (ramp(70000, np.int32), r"values from 0 to 70000; expected 0\.\.65535"),
+        (ramp(4000, np.int32) - 1024, "values from -1024 to"),  # computed tomography
+        (ramp(0.01, np.float32), "floats\\) is nearly black"),
+        (ramp(4095, np.float32), r"expected \[0, 1\] or 0\.\.255"),
+        (np.where(ramp(1, np.float32) > 0.5, np.nan, 1).astype(np.float32), "not finite"),
+    ],
+)
+def test_deep_gray_that_would_lose_its_shades_is_refused(tmp_path, values, message):
+    with pytest.raises(InputError, match=message):
+        read_image(save(tmp_path, "a.tif", Image.fromarray(values)))
+
+
+def test_dark_images_without_more_shades_are_read(tmp_path):
+    for values in (np.zeros((20, 20), np.uint16), ramp(12, np.uint8)):
+        read_image(save(tmp_path, "a.tif", Image.fromarray(values)))
+
+
+def write_deep_colours(path, values):
+    """Write a PNG of 16 bits per channel, which Pillow cannot write (PNG specification, 11.2)."""
+    height, width, _ = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
+        content += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    path.write_bytes(content)
+    return path
+
+
+def test_deep_colours_of_small_range_are_refused(tmp_path):
+    values = np.stack([ramp(588)] * 3, axis=2)
+    with pytest.raises(InputError, match="16 bits per channel and is nearly black: its brightest value is 2"):
+        read_image(write_deep_colours(tmp_path / "a.png", values))
+    read = read_image(write_deep_colours(tmp_path / "b.png", values * 100))
+    assert read.max() == 58800 // 256 and len(np.unique(read)) > 200
 
 
 def test_size_of_an_upright_image(tmp_path):

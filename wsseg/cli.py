@@ -21,7 +21,10 @@ DESCRIPTION = """Weakly supervised semantic segmentation from image-level labels
 
 Options of a recipe can be given on the command line, such as `--segment.epochs 3`; `wsseg options` lists them all."""
 
-OWN_OPTIONS = ("--run", "--recipe", "--predictions", "--truth", "--classes", "--panoptic", "--help")
+OWN_OPTIONS = (
+    "--run", "--recipe", "--predictions", "--truth", "--classes", "--mask-values", "--mask-level",
+    "--prediction-values", "--panoptic", "--help",
+)  # fmt: skip
 """Options of the commands that take a recipe; all others belong to the recipe."""
 
 
@@ -126,6 +129,24 @@ def build_parser() -> argparse.ArgumentParser:
             )
             command.add_argument(
                 "--classes", nargs="+", help="names of the foreground classes of masks, for ids 1, 2, ..."
+            )
+            command.add_argument(
+                "--mask-values",
+                nargs="+",
+                metavar="VALUE=CLASS",
+                help="meaning of the values of true masks that are no ids: 255=cat, 0=road 1=car, 7=ignore",
+            )
+            command.add_argument(
+                "--mask-level",
+                type=int,
+                metavar="LEVEL",
+                help="of masks of one class as gray levels: pixels above this level (0 to 254) belong to it",
+            )
+            command.add_argument(
+                "--prediction-values",
+                nargs="+",
+                metavar="VALUE=CLASS",
+                help="meaning of the values of predicted masks that are no ids",
             )
     options = add("options", "list the options of a recipe: type, range, default and help", show_options)
     options.add_argument("word", nargs="?", help="list only options with this word in their name or help")

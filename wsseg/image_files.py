@@ -1,5 +1,6 @@
 """Read image files of any kind as RGB, and find the images that cannot be used. NumPy and Pillow only."""
 
+import io
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from wsseg.errors import InputError
 
@@ -18,8 +20,14 @@ IMAGE_EXTENSIONS = frozenset({
 """Extensions of the files that are taken for images where a folder is searched, in lower case."""
 
 _ORIENTATION = 0x0112
-_TRANSPOSING = (5, 6, 7, 8)
+TRANSPOSING = (5, 6, 7, 8)
 """EXIF orientations that swap width and height (CIPA DC-008, tag 274)."""
+
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+"""Tags ImageWidth and ImageLength of TIFF 6.0."""
+
+DARKEST = 16
+"""Brightest value, of 255, of an image of 16 bits that is taken for one of fewer bits."""
 
 
 class HasImage(Protocol):
@@ -34,8 +42,9 @@ class HasImage(Protocol):
 def read_image(path: str | Path) -> np.ndarray:
     """Read an image file as RGB, upright.
 
-    Gray, palette and CMYK images become RGB. 16-bit gray is scaled by 1/257, so that 65535 becomes 255. Transparent
-    pixels are composited on white. The EXIF orientation is applied. The first frame of an animation is read.
+    Gray, palette and CMYK images become RGB. 16-bit gray is scaled by 1/257, so that 65535 becomes 255; floats are in
+    [0, 1] or 0..255. Transparent pixels are composited on white. The EXIF orientation is applied. The first frame of an
+    animation is read.
 
     Args:
         path: Image file of any format that Pillow reads.
@@ -44,15 +53,23 @@ def read_image(path: str | Path) -> np.ndarray:
         `(H, W, 3) uint8` RGB.
 
     Raises:
-        InputError: The file is missing, empty, broken, truncated or not an image; the message names the file and the
-            reason.
+        InputError: The file is missing, empty, broken, truncated or not an image; or it is deeper than 8 bits and uses
+            so little of its range, or goes so far beyond it, that the shades would be lost. The message names the file
+            and the reason.
     """
     path = Path(path)
     try:
         with _open(path) as image:
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-        return np.asarray(_as_rgb(upright), np.uint8)
+            deep_colour = image.mode in ("RGB", "RGBA", "LA") and any(
+                "16" in str(tile[3]) for tile in image.tile
+            )
+            pixels = np.asarray(_as_rgb(upright(image, path), path), np.uint8)
+        if deep_colour and pixels.size and 0 < pixels.max() <= DARKEST:
+            raise InputError(
+                f"image {path} has 16 bits per channel and is nearly black: its brightest value is {pixels.max()} of "
+                "255; scale its values up to 65535, or save it with 8 bits"
+            )
+        return pixels
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error ...
@@ -65,16 +82,42 @@ def image_size_hw(path: str | Path) -> tuple[int, int]:
     Raises:
         InputError: The header cannot be read; the message names the file.
     """
+    (height, width), orientation = stored_size_hw(path)
+    return (width, height) if orientation in TRANSPOSING else (height, width)
+
+
+def stored_size_hw(path: str | Path) -> tuple[tuple[int, int], int]:
+    """Return the height and width of the stored pixels, and their EXIF orientation; 1 is upright.
+
+    Raises:
+        InputError: The header cannot be read; the message names the file.
+    """
     path = Path(path)
     try:
         with _open(path) as image:
             width, height = image.size
-            turned = image.getexif().get(_ORIENTATION) in _TRANSPOSING
+            orientation = image.getexif().get(_ORIENTATION)
+            if isinstance(image, TiffImageFile):  # versions of Pillow differ in whether `size` is upright
+                width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]
     except InputError:
         raise
     except Exception as error:
         raise _unreadable(path, error) from error
-    return (width, height) if turned else (height, width)
+    return (height, width), orientation if orientation in range(2, 9) else 1
+
+
+def upright(image: Image.Image, path: Path) -> Image.Image:
+    """Load the pixels of an open image as it is shown: turned and mirrored as its EXIF orientation says.
+
+    Args:
+        image: The open image.
+        path: Its file. A TIFF is read from memory, because Pillow 13 scrambles gray ones that are stored turned when it
+            maps the file.
+    """
+    if isinstance(image, TiffImageFile):
+        image = Image.open(io.BytesIO(path.read_bytes()))
+    image.load()
+    return ImageOps.exif_transpose(image)
 
 
 def check_image(path: str | Path, minimum_side: int = 16) -> None:
@@ -155,9 +198,9 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     )
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
+def _as_rgb(image: Image.Image, path: Path) -> Image.Image:
     if image.mode == "F" or image.mode.startswith("I"):
-        return Image.fromarray(_eight_bits(image)).convert("RGB")
+        return Image.fromarray(_eight_bits(image, path)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         opaque = image.convert("RGBA")
         white = Image.new("RGBA", opaque.size, "white")
@@ -165,11 +208,33 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _eight_bits(image: Image.Image) -> np.ndarray:
-    """Scale a deep gray image to 8 bits. Integers are 16-bit values (PNG, TIFF); floats are in [0, 1] or 0..255."""
+def _eight_bits(image: Image.Image, path: Path) -> np.ndarray:
+    """Scale a deep gray image to 8 bits. Integers are 16-bit values (PNG, TIFF); floats are in [0, 1] or 0..255.
+
+    Raises:
+        InputError: A value is outside the range, or the image uses so little of it that most shades would be lost.
+    """
     values = np.asarray(image, np.float64)
-    if image.mode == "F":
-        values = values * 255 if values.size and values.max() <= 1 else values
-    else:
-        values = values / 257
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    if not values.size:
+        return values.astype(np.uint8)
+    if not np.isfinite(values).all():
+        raise InputError(
+            f"image {path} holds values that are not finite; replace them, and save it with 8 bits"
+        )
+    least, most = float(values.min()), float(values.max())
+    integers = image.mode != "F"
+    whole = 65535 if integers else 255 if most > 1 else 1
+    if least < 0 or most > whole:
+        expected = "0..65535" if integers else "[0, 1] or 0..255"
+        raise InputError(
+            f"image {path} holds values from {least:g} to {most:g}; expected {expected}: scale its values, or save it "
+            "with 8 bits"
+        )
+    scaled = np.rint(values * (255 / whole)).astype(np.uint8)
+    if most * 255 / whole <= DARKEST and len(np.unique(values)) > len(np.unique(scaled)):
+        raise InputError(
+            f"image {path} ({'16-bit gray' if integers else 'floats'}) is nearly black: its values end at {most:g} of "
+            f"{whole}, and {len(np.unique(scaled))} of its {len(np.unique(values))} shades would be left; scale its "
+            f"values up to {whole}, or save it with 8 bits"
+        )
+    return scaled

@@ -5,7 +5,7 @@ import pytest
 from references import confusion
 
 from wsseg.errors import InputError
-from wsseg.metrics import ConfusionMatrix
+from wsseg.metrics import BoundaryScores, ConfusionMatrix
 
 # Rows of pixels, worked by hand:
 #   truth       0 0 0 0 1 1 1 2 255 255
@@ -102,11 +102,21 @@ def test_scores_have_the_agreed_keys_and_are_json(cm):
         "class_accuracy",
         "mean_class_accuracy",
         "frequency_weighted_iou",
+        "classes_without_truth",
     ]
+    assert scores["classes_without_truth"] == ["cow"]
     assert scores["iou"] == {"background": 0.4, "cat": 0.5, "dog": 0.5, "cow": None}
     assert json.loads(json.dumps(scores, allow_nan=False)) == scores
     with pytest.raises(InputError, match="4 names"):
         cm.scores(["cat"])
+
+
+def test_the_id_of_a_class_is_never_ignored():
+    with pytest.raises(InputError, match=r"`ignore` \(255\) is one of the ids 0\.\.255"):
+        ConfusionMatrix(256)
+    with pytest.raises(InputError, match="is one of the ids"):
+        BoundaryScores(256)
+    assert ConfusionMatrix(255).ignore == BoundaryScores(255).ignore == 255
 
 
 def test_wrong_input_is_named_and_not_counted():

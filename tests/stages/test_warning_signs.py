@@ -8,7 +8,14 @@ import pytest
 from wsseg.artifacts import Manifest, write_mask
 from wsseg.datasets import Dataset, Record
 from wsseg.stages.evaluate import stage as evaluate
-from wsseg.stages.warning_signs import EmptyPredictions, foreground_out_of_range, near_chance
+from wsseg.stages.warning_signs import (
+    EmptyPredictions,
+    classes_without_images,
+    contradicted_labels,
+    foreground_out_of_range,
+    near_chance,
+    unscored_classes,
+)
 
 HALF = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0]])  # the third class has no image
 
@@ -98,3 +105,36 @@ def test_a_manifest_from_before_there_were_warnings(tmp_path):
     assert old != text
     (tmp_path / "manifest.json").write_text(old)
     assert Manifest.load(tmp_path) == dataclasses.replace(manifest, warnings=[])
+
+
+def test_classes_that_the_scores_say_nothing_about():
+    scores = {
+        "pseudo_masks": {"split": "train", "classes_without_truth": ["background"]},
+        "segmenter": {"split": "val", "classes_without_truth": ["cat", "dog"]},
+        "ceiling": {"split": "val", "classes_without_truth": ["cat", "dog"]},
+        "class_maps": None,
+        "conventions": {"seed": "0"},
+    }
+    assert unscored_classes(scores) == (
+        "no true mask of split `val` has a scored pixel of cat, dog: the scores say nothing about them",
+    )
+
+
+def test_labels_that_masks_contradict(tmp_path):
+    """Of three images, the mask of one has the other class, and that of another cannot be read."""
+    records = []
+    for name, value in (("a", 1), ("b", 1), ("c", 9)):
+        image, mask = tmp_path / f"{name}.jpg", tmp_path / f"{name}.png"
+        write_mask(image.with_suffix(".image.png"), np.zeros((4, 5), np.uint8))
+        write_mask(mask, np.full((4, 5), value, np.uint8))
+        labels = ("dog",) if name == "b" else ("cat",)
+        records.append(Record(name, image.with_suffix(".image.png"), labels, mask))
+    found = contradicted_labels(Dataset("folder", "val", ("cat", "dog", "cow"), records))
+    assert len(found) == 1 and found[0].startswith(
+        "masks of 1 of 3 images of split `val` contradict their labels, such as `b`: labelled `dog`, but its mask has "
+        "`cat`;"
+    )
+    assert contradicted_labels(Dataset("voc", "val", ("cat", "dog"), records)) == ()
+    dataset = Dataset("folder", "train", ("cat", "dog", "cow"), records)
+    assert classes_without_images(dataset) == ("no training image has the label cow, so it cannot be learnt",)
+    assert classes_without_images(Dataset("folder", "train", ("cat", "dog"), records)) == ()

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from wsseg.errors import InputError, nearest
+from wsseg.image_files import IMAGE_EXTENSIONS
 from wsseg.objects.instances import Instances
 
 HEADER = ("image", "label", "left", "top", "right", "bottom")
@@ -65,21 +66,7 @@ def image_id(name: str) -> str:
         ('dog 1', '2007_000032', 'v1.5 beta')
     """
     path = PurePosixPath(name)
-    known = {
-        ".jpg",
-        ".jpeg",
-        ".png",
-        ".bmp",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".avif",
-        ".jfif",
-        ".jp2",
-        ".ppm",
-    }
-    return path.stem if path.suffix.lower() in known else path.name
+    return path.stem if path.suffix.lower() in IMAGE_EXTENSIONS else path.name
 
 
 def boxes_of(table: BoxTable, name: str, size_hw: tuple[int, int]) -> Instances | None:

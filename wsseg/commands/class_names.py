@@ -6,16 +6,22 @@ from wsseg.errors import InputError
 
 
 def read_class_names(path: Path | None) -> list[str] | None:
-    """Read one class name per line.
+    """Read one class name per line, without the spaces around it.
 
     Raises:
-        InputError: The file can't be read.
+        InputError: The file can't be read, or has an empty line between names.
     """
     if path is None:
         return None
     try:
-        return path.read_text().strip().splitlines()
+        names = [name.strip() for name in path.read_text(encoding="utf-8-sig").strip().splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"--class-names {path} cannot be read ({error}); give a text file, one name per line"
         ) from error
+    if "" in names:
+        raise InputError(
+            f"--class-names {path}: the line between `{names[names.index('') - 1]}` and the next name is empty, and "
+            "would be the name of an output; remove it"
+        )
+    return names

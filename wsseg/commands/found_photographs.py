@@ -6,6 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from wsseg.datasets.visible_files import is_written_by_wsseg
 from wsseg.errors import InputError
 
 
@@ -14,7 +15,7 @@ def find_photographs(words: Sequence[str], without: Path | None = None) -> list[
 
     Args:
         words: Image files; folders, of which the images are taken, without subfolders and hidden files; or patterns
-            that the shell has left alone, `**` for all subfolders.
+            that the shell has left alone, `**` for all subfolders, but without runs and predicted masks in them.
         without: Folder whose files no pattern takes: what the command itself writes.
 
     Raises:
@@ -30,7 +31,8 @@ def find_photographs(words: Sequence[str], without: Path | None = None) -> list[
         elif not path.exists() and glob.has_magic(word):
             matches = sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207
             inside = without and without.resolve()
-            files = _images([match for match in matches if inside not in match.resolve().parents])
+            matches = [match for match in matches if inside not in match.resolve().parents]
+            files = _images([match for match in matches if not _is_written(match, path)])
             if not files:
                 raise InputError(f"{word} fits no image; give files, a folder or another pattern")
         else:
@@ -38,6 +40,12 @@ def find_photographs(words: Sequence[str], without: Path | None = None) -> list[
         for file in files:
             found.setdefault(file.resolve(), file)
     return list(found.values())
+
+
+def _is_written(match: Path, pattern: Path) -> bool:
+    """Tell whether a file lies in a folder that wsseg has written, and that the pattern does not name itself."""
+    named = next(index for index, part in enumerate(pattern.parts) if glob.has_magic(part))
+    return any(is_written_by_wsseg(folder) for folder in match.parents if len(folder.parts) > named)
 
 
 def _images(paths: Sequence[Path]) -> list[Path]:

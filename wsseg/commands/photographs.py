@@ -277,6 +277,11 @@ def explain(
 
 
 def _class_index(name: str, names: Sequence[str]) -> int:
+    if (count := list(names).count(name)) > 1:
+        indices = [str(index) for index, other in enumerate(names) if other == name]
+        raise InputError(
+            f"{count} classes of the model are called `{name}`; give a number: {', '.join(indices)}"
+        )
     if name in names:
         return names.index(name)
     if name.isdigit() and int(name) < len(names):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from wsseg import catalogue
+from wsseg.class_names import foreground_names
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
@@ -51,6 +52,8 @@ def create(
     catalogue.check_options(f"dataset `{name}`", options, catalogue.options_of(reader))
     if isinstance(classes, str):
         raise InputError(f"`classes` must be a list of names; got the text {classes!r}; write [{classes}]")
+    if classes is not None:
+        foreground_names(tuple(classes), f"`classes` of dataset `{name}`")
     return reader(
         split=split,
         root=None if root is None else Path(root).expanduser(),

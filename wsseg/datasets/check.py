@@ -18,10 +18,11 @@ from wsseg.artifacts import IGNORE
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.layout import Layout
 from wsseg.datasets.layouts import detect, layout_of
+from wsseg.datasets.mask_agreement import OWN_LABELS, Pair, advice, contradiction
 from wsseg.datasets.record import Record
 from wsseg.datasets.shared_images import repeated_images, shared_images
 from wsseg.errors import InputError
-from wsseg.image_files import check_image
+from wsseg.image_files import check_image, stored_size_hw
 from wsseg.progress import bar
 
 SHOWN = 3
@@ -29,6 +30,9 @@ SHOWN = 3
 
 BROKEN_IMAGES = "images that cannot be used, and are set aside"
 BROKEN_MASKS = "masks that cannot be used, and are not scored"
+
+CONTRADICTIONS = "labels and masks that contradict each other"
+TURNED = "images that are stored turned; their masks must fit the images as they are shown"
 
 FEW = 20
 """A class with fewer images in a split is named: it is hard to learn, or its score rests on few images."""
@@ -50,6 +54,7 @@ class SplitCheck:
         shares: Class -> its share of the pixels of each image whose mask has it, in (0, 1].
         objects: Class -> number of objects, without crowds.
         crowds: Number of crowds.
+        pairs: Labels and classes in the mask, of each image with both.
         broken: Kind of problem -> `{what: why}`.
         notes: Findings that need not be faults, in the same form: objects left out, and images without a mask in a
             split where other images have one.
@@ -65,6 +70,7 @@ class SplitCheck:
     shares: dict[str, list[float]] = field(default_factory=dict)
     objects: Counter = field(default_factory=Counter)
     crowds: int = 0
+    pairs: list[Pair] = field(default_factory=list)
     broken: dict[str, dict[str, str]] = field(default_factory=dict)
     notes: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -206,9 +212,12 @@ def check_split(dataset: Dataset, fast: bool = False) -> SplitCheck:
                 found.shares.setdefault(name, []).extend(shares)
             found.objects.update(part.objects)
             found.crowds += part.crowds
+            found.pairs += part.pairs
             for kind, reasons in part.broken.items():
                 for what, why in reasons.items():
                     found.add_broken(kind, what, why)
+            for kind, reasons in part.notes.items():
+                found.notes.setdefault(kind, {}).update(reasons)
             advance()
     return found
 
@@ -233,6 +242,14 @@ def _check_record(dataset: Dataset, record: Record) -> SplitCheck:
                 for name, count in zip(dataset.classes, counts[1:], strict=False)
                 if count
             }
+            present = frozenset(part.shares)
+            if dataset.name in OWN_LABELS and record.mask != record.image:
+                part.pairs.append((frozenset(record.labels), present))
+                if why := contradiction(record.labels, present, unsure=bool(counts[IGNORE])):
+                    part.add_broken(CONTRADICTIONS, record.id, why)
+            orientation = stored_size_hw(record.image)[1]
+            if orientation != 1 and record.mask != record.image:
+                part.notes[TURNED] = {record.id: f"EXIF orientation {orientation}"}
         except InputError as error:
             part.add_broken(BROKEN_MASKS, record.id, str(error))
     if record.instances is not None:
@@ -256,8 +273,11 @@ def described(found: SplitCheck, dataset: Dataset) -> str:
     lines += _table(found, dataset)
     lines += _share_table(found, dataset)
     lines += _few(found, dataset)
+    lines += _together(dataset)
     for kind, reasons in (*found.broken.items(), *found.notes.items()):
         lines += _some(f"{kind} ({len(reasons):,}):", reasons)
+        if kind == CONTRADICTIONS:
+            lines.append(f"    {advice(found.pairs, dataset.classes)}")
     return "\n".join(lines)
 
 
@@ -296,6 +316,20 @@ def _few(found: SplitCheck, dataset: Dataset) -> list[str]:
     none = [name for name, count in counts if not count]
     lines = [f"  fewer than {FEW} images: {', '.join(few)}"] if few else []
     return lines + ([f"  no image: {', '.join(none)}"] if none else [])
+
+
+def _together(dataset: Dataset) -> list[str]:
+    """Return a line about labels that no image has alone, as the words of a name that was split at its spaces."""
+    images: dict[frozenset[str], list[str]] = {}
+    for name in dataset.classes if dataset.name in OWN_LABELS else ():
+        images.setdefault(frozenset(record.id for record in dataset if name in record.labels), []).append(
+            name
+        )
+    found = [names for ids, names in images.items() if len(ids) > 1 and len(names) > 1]
+    if not found:
+        return []
+    text = "; ".join(f"{' and '.join(names)}" for names in found[:SHOWN])
+    return [f"  always together: {text}; if this is one name, separate labels by semicolons in labels.csv"]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

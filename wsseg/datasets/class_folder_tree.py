@@ -1,12 +1,11 @@
 """Search a folder that has one folder per class: which files belong to which class and split."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from wsseg.datasets.visible_files import is_image, is_written_by_wsseg, visible_files
 from wsseg.errors import InputError
-from wsseg.image_files import IMAGE_EXTENSIONS
 
 SPLITS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
@@ -72,13 +71,14 @@ class ClassTree:
 
 
 def find_class_files(root: Path) -> ClassTree:
-    """Search a folder. Hidden files and folders are not seen; links are followed.
+    """Search a folder; see `wsseg.datasets.visible_files`.
 
     Raises:
         InputError: Folders of splits and classes lie side by side, two folders name one split, or the folder of a
             split holds images instead of class folders.
     """
-    paths, folders = _visible(root)
+    visible = visible_files(root)
+    paths, folders = visible.images, visible.folders
     split_folders = {
         path.parts[0] for path in paths if len(path.parts) > 2 and path.parts[0].lower() in SPLITS
     }
@@ -141,37 +141,6 @@ def _of_masks(above: tuple[str, ...], level: int, doubtful: set[tuple[str, ...]]
     return False
 
 
-def _visible(root: Path) -> tuple[list[PurePosixPath], list[PurePosixPath]]:
-    """Return the image files and the folders below `root`, relative to it and sorted, without hidden ones.
-
-    A folder that links lead to twice is searched once, at its shortest path: links back up end.
-    """
-    files, folders, seen = [], [], set()
-    level = [PurePosixPath()]
-    while level:
-        below = []
-        for folder in level:
-            real = os.path.realpath(root / folder)
-            if real in seen:
-                continue
-            seen.add(real)
-            for entry in sorted((root / folder).iterdir()):
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    below.append(folder / entry.name)
-                elif is_image(entry.name):
-                    files.append(folder / entry.name)
-        folders += below
-        level = below
-    return sorted(files), sorted(folders)
-
-
-def is_image(name: str) -> bool:
-    """Tell whether a visible file is an image, by its extension."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS  # noqa: PTH122
-
-
 def has_class_folders(root: Path) -> bool:
     """Tell whether a folder has at least two class folders, by a look at its first levels alone.
 
@@ -194,4 +163,8 @@ def _holds_images(folder: Path) -> bool:
 
 
 def _folders(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith("."))
+    return (
+        path
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and not path.name.startswith(".") and not is_written_by_wsseg(path)
+    )

@@ -3,15 +3,17 @@
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import overload
 
 import numpy as np
 
 from wsseg.artifacts import digest, read_mask
+from wsseg.class_names import foreground_names
 from wsseg.datasets.mask_ids import mask_id_table, translate
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError, nearest
-from wsseg.image_files import image_size_hw, read_image
+from wsseg.image_files import image_size_hw, read_image, stored_size_hw
 from wsseg.objects.instances import Instances, instances_of_maps
 
 
@@ -72,10 +74,7 @@ class Dataset(Sequence[Record]):
         self._instance_reader = instance_reader
         self._mask_reader = mask_reader
         self._box_reader = box_reader
-        if not self.classes:
-            raise InputError(f"dataset `{name}` has no class; give at least one in `classes`")
-        if repeated := _first_repeated(self.classes):
-            raise InputError(f"`classes` of dataset `{name}` names `{repeated}` twice; name each class once")
+        foreground_names(self.classes, f"`classes` of dataset `{name}`")
         if repeated := _first_repeated(record.id for record in self._records):
             raise InputError(
                 f"dataset `{name}`: two images have the id `{repeated}` (their file names without the "
@@ -134,6 +133,7 @@ class Dataset(Sequence[Record]):
             raise InputError(
                 f"mask {record.mask} is {stored.shape[1]} x {stored.shape[0]} pixels but its image "
                 f"{record.image} is {size_hw[1]} x {size_hw[0]} (width x height); they must be equal"
+                + _turned(record.image, stored.shape)
             )
         return translate(stored, self._mask_ids, f"mask {record.mask}")
 
@@ -240,6 +240,17 @@ class Dataset(Sequence[Record]):
         other._records = tuple(records)
         other.set_aside = dict(self.set_aside)
         return other
+
+
+def _turned(image: Path, size_hw: tuple[int, int]) -> str:
+    """Return a hint if a mask fits the stored pixels of an image that is shown turned."""
+    stored_hw, orientation = stored_size_hw(image)
+    if orientation == 1 or stored_hw != size_hw:
+        return ""
+    return (
+        f"; the mask fits the stored pixels, but the image has the EXIF orientation {orientation} and is read as it is "
+        "shown: turn the mask in the same way, or save the image upright"
+    )
 
 
 def _class_index(classes: Sequence[str]) -> Callable[[str], int]:

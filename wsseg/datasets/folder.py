@@ -7,17 +7,23 @@ ROOT/masks/STEM.png     optional: class ids, 0 = background, 255 = ignore
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from wsseg.class_names import foreground_names
 from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.folder_mask_reader import FolderMasks
+from wsseg.datasets.folder_masks import find_masks, names_of_images, pattern_of
+from wsseg.datasets.folder_options import REMARKS, proposed_options
+from wsseg.datasets.label_cells import in_order
 from wsseg.datasets.label_table import LabelTable, read_label_table
 from wsseg.datasets.layout import Layout
+from wsseg.datasets.mask_values import check_level, value_table
 from wsseg.datasets.record import Record
+from wsseg.datasets.split_column import split_name
+from wsseg.datasets.visible_files import visible_files
 from wsseg.errors import InputError, nearest
-from wsseg.image_files import IMAGE_EXTENSIONS
-
-_MASKS = "masks"
+from wsseg.file_names import PREDICTED_WITH
 
 
 def folder(
@@ -29,32 +35,49 @@ def folder(
     unknown_labels: str = "error",
     allow_unlabelled: bool = False,
     require_masks: bool = False,
+    split_column: str = "auto",
+    masks: str = "auto",
+    mask_values: Mapping | None = None,
+    mask_level: int | None = None,
 ) -> Dataset:
     """Return a split of a folder of images with a CSV of labels.
 
-    An image of the CSV that is not on disk is set aside, and so is one with an empty label cell. The split of an image
-    is the CSV's column `split`, if there is one. Otherwise it is drawn by a hash of the image's id: the same image is
-    always in the same split, even after others are added.
+    An image of the CSV that is not on disk is set aside, and so is one with an empty label cell, or a word such as none
+    in it. The split of an image is the CSV's column `split`, if there is one. Otherwise it is drawn by a hash of the
+    image's id: the same image is always in the same split, even after others are added.
+
+    A mask lies as its image is shown: the EXIF orientation is applied to the image, so a mask of the stored pixels of a
+    turned photograph does not fit.
 
     Args:
-        split: `train`, `val`, a name in the column `split`, or `all` for every image.
-        root: Folder of the images and the CSV.
-        classes: Complete list of classes, in mask-id order; None for the sorted labels of the whole CSV.
+        split: `train`, `val`, a name in the column of splits, or `all` for every image.
+        root: Folder of the images and the CSV. What `wsseg run` or `wsseg predict` has written in it is not seen.
+        classes: Complete list of classes, in mask-id order; None for the labels of the whole CSV, sorted by name,
+            numbers by size.
         labels_csv: The CSV, relative to `root`, with the header `image,labels[,split]`. An image is named
             by its file name, with or without extension, or by its path below `root` or `root/images`.
-            Labels are separated by spaces, or by semicolons if any row of the file has one among its labels.
-        val_share: Share of the images in `val` if the CSV has no column `split`, in [0, 1).
+            Labels are separated by spaces; or by semicolons, bars or commas if any row of the file has one.
+        val_share: Share of the images in `val` if the CSV has no column of splits, in [0, 1).
         unknown_labels: With `classes`, the effect of a label outside the list: error, or ignore (the label is
             dropped).
         allow_unlabelled: Whether to keep images with an empty label cell: they hold background only.
         require_masks: Whether to set aside images without a mask.
+        split_column: Column that deals the images to splits; `auto` for `split`, else one with a header such as Subset
+            or with words such as train and valid alone; `none` to draw the splits.
+        masks: `auto` (masks/NAME.png, names such as NAME_mask.png or NAME.jpg.png, and folders such as labels or
+            SegmentationClass, if there is one mask per image), `none`, or the path of an image's mask relative to
+            `root`, with {name} and {folder} for the image's: `'labels/{name}_gt.png'`.
+        mask_values: Meaning of values of masks that are no ids: value -> class, id, `background` or `ignore`, as in
+            `{255: cat}`, or `{0: road, 1: car}` for masks without a background. 0 and 255 keep their meaning where they
+            are not named; other values are illegal.
+        mask_level: Gray level in 0..254 of masks that are gray levels; pixels above it belong to the image's one label.
 
     Returns:
         The dataset.
 
     Raises:
         InputError: The folder, the CSV or the images do not exist, a label is not in `classes` (the message names the
-            line, the label and the nearest class), or an option is wrong.
+            line, the label and the nearest class), an image may have two masks, or an option is wrong.
     """
     if root is None:
         raise InputError("dataset `folder` needs `root`: a folder with images and labels.csv")
@@ -66,22 +89,36 @@ def folder(
         raise InputError(
             f"`unknown_labels` of dataset `folder` must be error or ignore; got {unknown_labels!r}"
         )
-    images = _find_images(root)
-    if not images:
+    check_level(mask_level, "`mask_level` of dataset `folder`")
+    if mask_level is not None and mask_values is not None:
+        raise InputError(
+            "dataset `folder`: `mask_level` and `mask_values` are two ways to read masks; remove one"
+        )
+    files = visible_files(root)
+    if not files.images:
         raise InputError(f"{root} holds no image; expected files such as {root / 'images' / 'photo 1.jpg'}")
-    table = read_label_table(root / labels_csv)
-    chosen = (
-        classes
-        if classes is not None
-        else tuple(sorted({label for row in table.labels.values() for label in row}))
-    )
-    if not chosen:
-        raise InputError(f"{root / labels_csv} holds no label; expected rows such as `photo 1.jpg,cat dog`")
-    finder = _Finder(root, images)
+    table = read_label_table(root / labels_csv, classes or (), split_column)
+    seen = find_masks(files, masks, {name.removeprefix("./") for name in table.labels})
+    if not seen.photographs:
+        raise InputError(
+            f"{root} holds masks alone; expected images such as {root / 'images' / 'photo 1.jpg'}"
+        )
+    chosen = classes
+    if chosen is None:
+        chosen = in_order({label for row in table.labels.values() for label in row})
+        if not chosen:
+            raise InputError(
+                f"{root / labels_csv} holds no label; expected rows such as `photo 1.jpg,cat dog`"
+            )
+    chosen = foreground_names(chosen, "`classes` of dataset `folder`")
+    finder = _Finder(root, [root / path for path in seen.photographs])
+    missing = [name for name in table.labels if finder.find(name) is None]
+    mask_of, unused = seen.assigned(seen.photographs, missing)
     splits = table.splits or _random_splits(table, finder, val_share)
     records: list[Record] = []
     set_aside: dict[str, str] = {}
     listed_as: dict[str, str] = {}
+    objects: dict[str, tuple[int, ...]] = {}
     for name in table.labels:
         labels = _known_labels(root / labels_csv, table, name, chosen, unknown_labels)
         image = finder.find(name)
@@ -92,42 +129,49 @@ def folder(
                 f"the id `{identity}`; file names without extension must be unique: rename one of the two"
             )
         listed_as[identity] = name
-        if split not in ("all", splits[name]):
+        if split not in ("all", splits[name]) and split_name(split) != splits[name]:
             continue
-        mask = root / _MASKS / f"{identity}.png"
         if image is None:
             set_aside[identity] = (
                 f"listed in {labels_csv}, line {table.lines[name]}, but no such image in {root}"
             )
-        elif not labels and not allow_unlabelled:
+            continue
+        mask = mask_of.get(PurePosixPath(image.relative_to(root).as_posix()))
+        if not labels and not allow_unlabelled:
+            cell = table.cells[name]
             why = "only labels that are not in `classes`" if table.labels[name] else "no label"
+            why += f" (`{cell}`)" if cell and not table.labels[name] else ""
             set_aside[identity] = (
                 f"{why} in {labels_csv}, line {table.lines[name]} (`allow_unlabelled` keeps it)"
             )
-        elif require_masks and not mask.exists():
-            set_aside[identity] = f"no mask {mask}, and `require_masks` is set"
+        elif require_masks and mask is None:
+            set_aside[identity] = (
+                f"no mask, such as {root / 'masks' / identity}.png, and `require_masks` is set"
+            )
         else:
-            records.append(Record(identity, image, labels, mask if mask.exists() else None))
+            objects[identity] = tuple(chosen.index(label) + 1 for label in labels)
+            records.append(Record(identity, image, labels, None if mask is None else root / mask))
     if split in ("train", "all"):
         listed = {finder.find(name) for name in table.labels}
-        for image in images:
-            if image not in listed:
-                identity = image.stem if image.stem not in listed_as else image.relative_to(root).as_posix()
-                set_aside[identity] = f"not listed in {labels_csv}, so it has no label"
+        for path in seen.photographs:
+            if root / path not in listed:
+                identity = path.stem if path.stem not in listed_as else path.as_posix()
+                set_aside[identity] = f"not listed in {labels_csv}, so it has no label" + _if_mask(
+                    path, listed, root
+                )
+        set_aside |= unused
+        set_aside |= {
+            f"{path}/": "masks that `wsseg predict` has written; they are not taken for true masks"
+            for path in files.own
+            if (root / path / PREDICTED_WITH).is_file() and masks != "none"
+        }
     if not records:
         _explain_empty(root, split, table, set_aside)
-    return Dataset("folder", split, chosen, sorted(records, key=lambda record: record.id), set_aside)
-
-
-def _find_images(root: Path) -> list[Path]:
-    """Return the image files below `root`, without hidden files and without the folder `masks`."""
-    found = []
-    for path in sorted(root.rglob("*")):
-        parts = path.relative_to(root).parts
-        hidden = any(part.startswith(".") for part in parts)
-        if path.suffix.lower() in IMAGE_EXTENSIONS and parts[0] != _MASKS and not hidden and path.is_file():
-            found.append(path)
-    return found
+    values = value_table(chosen, mask_values, "`mask_values` of dataset `folder`")
+    reader = FolderMasks(values, mask_values is not None, mask_level, objects, chosen)
+    ids = values if mask_level is None else value_table(chosen, None, "")
+    records.sort(key=lambda record: record.id)
+    return Dataset("folder", split, chosen, records, set_aside, ids, mask_reader=reader.read)
 
 
 class _Finder:
@@ -186,6 +230,16 @@ def _random_splits(table: LabelTable, finder: _Finder, val_share: float) -> dict
     return {name: "val" if name in val else "train" for name in numbers}
 
 
+def _if_mask(path: PurePosixPath, listed: set[Path | None], root: Path) -> str:
+    """Return a hint if a file has the name of a listed image, as a mask has."""
+    names = set(names_of_images(path))
+    for image in listed:
+        if image is not None and names & {image.stem, image.name}:
+            inside = PurePosixPath(image.relative_to(root).as_posix())
+            return f"; if it is the mask of {inside}, set `masks: {pattern_of(path, inside)!r}`"
+    return ""
+
+
 def _explain_empty(root: Path, split: str, table: LabelTable, set_aside: dict[str, str]) -> None:
     if set_aside:
         first = next(iter(set_aside))
@@ -194,7 +248,7 @@ def _explain_empty(root: Path, split: str, table: LabelTable, set_aside: dict[st
             f"`{first}`: {set_aside[first]}"
         )
     splits = {*table.splits.values(), "all"} if table.splits else {"train", "val", "all"}
-    if split in splits:
+    if split_name(split) in splits:
         hint = "list more images, or add a column `split` with train and val"
     else:
         hint = nearest(split, splits)
@@ -202,10 +256,18 @@ def _explain_empty(root: Path, split: str, table: LabelTable, set_aside: dict[st
 
 
 def _splits(root: Path, options: Mapping[str, Any]) -> list[str]:
-    table = read_label_table(root / options.get("labels_csv", "labels.csv"))
+    path, column = root / options.get("labels_csv", "labels.csv"), options.get("split_column", "auto")
+    table = read_label_table(path, options.get("classes") or (), column)
     if table.splits:
-        return sorted(set(table.splits.values()) - {""})
+        return sorted(set(table.splits.values()))
     return ["train", "val"] if options.get("val_share", 1) else ["train"]
 
 
-LAYOUT = Layout("folder", "labels.csv and images", lambda root: (root / "labels.csv").is_file(), _splits)
+LAYOUT = Layout(
+    "folder",
+    "labels.csv and images",
+    lambda root: (root / "labels.csv").is_file(),
+    _splits,
+    proposed_options,
+    REMARKS,
+)

@@ -25,8 +25,8 @@ def mask_id_table(
         `(256,) int16`: 0 = background, 1..K, 255 = ignore, -1 = illegal value.
 
     Raises:
-        InputError: A class is not in `stored` (the message names the nearest), or `other_objects` is neither
-            background nor ignore.
+        InputError: There are more than 254 stored classes, a class is not among them (the message names the nearest),
+            or `other_objects` is neither background nor ignore.
 
     Example:
         >>> mask_id_table(("bird", "cat", "dog"), ("dog", "bird"))[:5].tolist()
@@ -34,6 +34,8 @@ def mask_id_table(
     """
     if other_objects not in ("background", "ignore"):
         raise InputError(f"`other_objects` must be background or ignore; got {other_objects!r}")
+    if len(stored) >= IGNORE:
+        raise InputError(f"masks of 8 bits hold {IGNORE - 1} classes at most; got {len(stored)}")
     table = np.full(256, ILLEGAL, np.int16)
     table[0] = 0
     table[IGNORE] = IGNORE

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from wsseg.artifacts import write_json
 from wsseg.errors import InputError
 from wsseg.file_names import LOCK, OWNER
 from wsseg.recipe import Recipe, built_in, to_plain
-from wsseg.recipe.of_run import read_owner
+from wsseg.recipe.of_run import folder_of_paths, read_owner
 
 Source = tuple[str | None, list[str]]
 """File or name of a recipe, or None for the defaults; and the options of the command line that override it."""
@@ -62,7 +63,7 @@ def claim(recipe: Recipe, run: Path, source: Source, planned: Mapping[str, Any] 
     """Assign a run folder to a recipe, or check that it belongs to it.
 
     `recipe.json` keeps the options and their source, so that `wsseg status RUN` notices a recipe file that was edited
-    later.
+    later; and the working folder, from which relative paths in them are found again (`working_folder`).
 
     Args:
         recipe: The recipe, with values for all options.
@@ -77,8 +78,23 @@ def claim(recipe: Recipe, run: Path, source: Source, planned: Mapping[str, Any] 
     owner = run / OWNER
     named = source[0] is None or built_in.is_name(source[0])
     file = source[0] if named else str(Path(source[0]).resolve())
-    content = {"name": recipe.name, "file": file, "overrides": source[1], "options": to_plain(recipe)}
+    here = Path.cwd()
+    content = {
+        "name": recipe.name,
+        "file": file,
+        "overrides": source[1],
+        "options": to_plain(recipe),
+        "working_folder": [os.path.relpath(here, run.resolve()), str(here)],
+    }
     write_json(owner, content | ({"planned": to_plain(dict(planned))} if planned else {}))
+
+
+@contextlib.contextmanager
+def working_folder(run: Path) -> Iterator[None]:
+    """Work in the folder from which a run's relative paths are found; see `wsseg.recipe.of_run.folder_of_paths`."""
+    folder = folder_of_paths(run)
+    with contextlib.nullcontext() if folder is None else contextlib.chdir(folder):
+        yield
 
 
 def source_of(run: Path, overrides: Sequence[str] = ()) -> Source:

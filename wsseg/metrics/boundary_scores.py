@@ -21,6 +21,9 @@ class BoundaryScores:
         ratio: Width of the boundary as a share of the image's diagonal; see `boundary_iou`.
         ignore: Value that means "unknown".
 
+    Raises:
+        InputError: `ignore` is the id of a class.
+
     Example:
         >>> score = BoundaryScores(num_classes=2)
         >>> score.update(np.array([[0, 1], [1, 1]]), np.array([[0, 0], [1, 255]]))
@@ -29,6 +32,11 @@ class BoundaryScores:
     """
 
     def __init__(self, num_classes: int, ratio: float = 0.02, ignore: int = 255):
+        if 0 <= ignore < num_classes:
+            raise InputError(
+                f"`ignore` ({ignore}) is one of the ids 0..{num_classes - 1} of {num_classes} classes, which would not "
+                "be scored; give another value"
+            )
         self.ratio, self.ignore = ratio, ignore
         # Rows: intersection and union of the boundaries. Columns: classes.
         self._counts = np.zeros((2, num_classes), np.int64)

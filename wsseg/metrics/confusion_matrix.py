@@ -40,7 +40,7 @@ class ConfusionMatrix:
         ignore: Value that means "unknown" in truths and predictions; None if there is no such value.
 
     Raises:
-        InputError: `num_classes` is not a positive integer.
+        InputError: `num_classes` is not a positive integer, or `ignore` is the id of a class.
 
     Example:
         >>> cm = ConfusionMatrix(num_classes=2)
@@ -59,6 +59,11 @@ class ConfusionMatrix:
     def __init__(self, num_classes: int, ignore: int | None = 255):
         num_classes = require_whole("num_classes", num_classes, hint="VOC has 21 with background")
         self.num_classes = int(num_classes)
+        if ignore is not None and 0 <= ignore < self.num_classes:
+            raise InputError(
+                f"`ignore` ({ignore}) is one of the ids 0..{self.num_classes - 1} of {self.num_classes} classes, which "
+                "would not be scored; give another value, or None"
+            )
         self.ignore = ignore
         # Rows: truth. Columns: prediction, the last one holds predictions of `ignore`.
         self._counts = np.zeros((self.num_classes, self.num_classes + 1), np.int64)
@@ -199,7 +204,8 @@ class ConfusionMatrix:
 
         Returns:
             `miou`, `iou` (by class name), `pixel_accuracy`, `class_accuracy` (by class name),
-            `mean_class_accuracy` and `frequency_weighted_iou`, all in [0, 1] or None.
+            `mean_class_accuracy` and `frequency_weighted_iou`, all in [0, 1] or None; and `classes_without_truth`, the
+            names of the classes of which no true pixel was scored.
 
         Raises:
             InputError: The number of names is not K.
@@ -222,4 +228,7 @@ class ConfusionMatrix:
             "class_accuracy": by_name(self.class_accuracy()),
             "mean_class_accuracy": plain(self.mean_class_accuracy()),
             "frequency_weighted_iou": plain(self.frequency_weighted_iou()),
+            "classes_without_truth": [
+                name for name, true in zip(class_names, self._counts.sum(1)) if not true
+            ],
         }

@@ -1,5 +1,7 @@
 """Read the recipe that a run folder was made with."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,9 @@ from wsseg.file_names import OWNER
 from wsseg.recipe import built_in
 from wsseg.recipe.reading import load_recipe, recipe_of_options
 from wsseg.recipe.recipe import Recipe
+
+NO_FILES = ("imagenet", "preset", "classifier")
+"""Values of `weights` that are no files."""
 
 
 def read_owner(run: Path) -> dict[str, Any]:
@@ -28,13 +33,42 @@ def read_owner(run: Path) -> dict[str, Any]:
     return known
 
 
+def folder_of_paths(run: Path) -> Path | None:
+    """Return the folder that a run was last started in, so that relative paths of its recipe are found from anywhere.
+
+    It is found by its way from the run folder, else by its full path: a project may move with its runs. None if the
+    recipe has no relative path, or its paths are in neither of the two.
+    """
+    owner = read_owner(run) if (run / OWNER).exists() else {}
+    sections = [section for section in owner.get("options", {}).values() if isinstance(section, dict)]
+    data = _relative(section.get(name) for section in sections for name in ("root", "annotations_root"))
+    paths = data or _relative(section.get("weights") for section in sections)
+    if not paths or "working_folder" not in owner:
+        return None
+    from_run, full = owner["working_folder"]
+    for folder in ((run.resolve() / from_run).resolve(), Path(full)):
+        if all((folder / path).exists() for path in paths):
+            return folder
+    return None
+
+
+def _relative(values: Iterable[Any]) -> list[Path]:
+    paths = [Path(value).expanduser() for value in values if isinstance(value, str) and value not in NO_FILES]
+    return [path for path in paths if not path.is_absolute()]
+
+
 def recipe_of_run(run: Path) -> Recipe:
     """Return the recipe with all options that a run was last made with; its file need not exist any more.
+
+    The folder of the dataset is its full path if it is found; see `folder_of_paths`.
 
     Raises:
         InputError: `run` is not a run folder, or its options are not those of a recipe.
     """
     known = read_owner(run)
     if "options" in known:
-        return recipe_of_options(known["options"], str(run / OWNER))
+        recipe, folder = recipe_of_options(known["options"], str(run / OWNER)), folder_of_paths(run)
+        if folder is None or recipe.dataset.root is None:
+            return recipe
+        return replace(recipe, dataset=replace(recipe.dataset, root=str(folder / recipe.dataset.root)))
     return load_recipe(built_in.remembered(known["file"]) if known["file"] else None, known["overrides"])

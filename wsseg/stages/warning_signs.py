@@ -1,10 +1,13 @@
 """Signs that a result is wrong, as lines for the user. They stop no stage."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from wsseg.class_names import BACKGROUND
 from wsseg.datasets import Dataset, Record
+from wsseg.datasets.mask_agreement import OWN_LABELS, compare
 
 CHANCE = 0.1
 """A mean average precision below this share of the way from chance to 1 is near chance."""
@@ -62,6 +65,50 @@ def foreground_out_of_range(shares: Sequence[float]) -> tuple[str, ...]:
         f"foreground is {100 * np.mean(shares):.1f} % of the pixels of the pseudo-masks of labelled images; if their "
         "objects are not like that, try another level (`label.threshold`), and look at the class maps in the report",
     )
+
+
+def unscored_classes(scores: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a warning for each split in which a class has no scored true pixel.
+
+    Args:
+        scores: Rows of `scores.json`.
+
+    Example:
+        >>> unscored_classes({"segmenter": {"split": "val", "classes_without_truth": ["background", "dog"]}})[0][:59]
+        'no true mask of split `val` has a scored pixel of dog: the '
+    """
+    absent: dict[str, list[str]] = {}
+    for row in scores.values():
+        if isinstance(row, Mapping) and "classes_without_truth" in row:
+            absent[row["split"]] = [name for name in row["classes_without_truth"] if name != BACKGROUND]
+    return tuple(
+        f"no true mask of split `{split}` has a scored pixel of {', '.join(names)}: the scores say nothing about "
+        f"{'it' if len(names) == 1 else 'them'}"
+        for split, names in absent.items()
+        if names
+    )
+
+
+def contradicted_labels(dataset: Dataset) -> tuple[str, ...]:
+    """Return a warning if masks of the user's own contradict the labels of their images. It opens the masks."""
+    if dataset.name not in OWN_LABELS:
+        return ()
+    found = compare(dataset, (record for record in dataset if record.mask is not None)).contradictions
+    if not found:
+        return ()
+    name, why = next(iter(found.items()))
+    return (
+        f"masks of {len(found)} of {len(dataset)} images of split `{dataset.split}` contradict their labels, such as "
+        f"`{name}`: {why}; `wsseg datasets check` says more",
+    )
+
+
+def classes_without_images(dataset: Dataset) -> tuple[str, ...]:
+    """Return a warning if no training image shows a class."""
+    shown = {label for record in dataset for label in record.labels}
+    if not (absent := [name for name in dataset.classes if name not in shown]):
+        return ()
+    return (f"no training image has the label {', '.join(absent)}, so it cannot be learnt",)
 
 
 class EmptyPredictions:

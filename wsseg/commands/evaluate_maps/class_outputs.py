@@ -53,6 +53,9 @@ def class_outputs(
     missing = [name for name in classes if _plain(name) not in index_of]
     if missing:
         raise InputError(f"the model has no output for the dataset's class {', '.join(missing[:5])}; {hint}")
+    plain = [_plain(name) for name in names]
+    if repeated := [name for name in classes if plain.count(_plain(name)) > 1]:
+        raise InputError(f"several outputs of the model are called `{repeated[0]}`; {hint}")
     return {name: (index_of[_plain(name)],) for name in classes}
 
 

@@ -3,6 +3,7 @@
 import json
 
 from wsseg.engine.preflight.callbacks import check_callbacks
+from wsseg.engine.preflight.masks import check_masks
 from wsseg.engine.preflight.networks import (
     OWN_OPTIONS,
     SET_BY_STAGE,
@@ -57,6 +58,7 @@ def check_parts(splits: Splits) -> None:
     check_kept_epochs(splits)
     check_callbacks(recipe)
     check_supervision(splits)
+    check_masks(splits)
     supervised = fully_supervised(recipe)
     if supervised or recipe.ceiling:
         train = splits.train(masks=True)

@@ -14,7 +14,7 @@ from wsseg.stages import Outcome
 from wsseg.stages.classify.correct_labels import correct_labels
 from wsseg.stages.classify.train_classifier import score_images, train_classifier
 from wsseg.stages.evaluate.score_table import format_score
-from wsseg.stages.warning_signs import near_chance
+from wsseg.stages.warning_signs import classes_without_images, near_chance
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
 from wsseg.training.best_epoch import describe_course
@@ -59,7 +59,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         line += f", {int(turned)} labels corrected"
     line += words
     labels = np.stack([val.label_vector(record) for record in val])
-    return Outcome(line, counts, set_aside, near_chance(mean, labels))
+    return Outcome(line, counts, set_aside, near_chance(mean, labels) + classes_without_images(train))
 
 
 def validate(

@@ -38,7 +38,7 @@ from wsseg.stages.evaluate.scores import share_of_ceiling
 from wsseg.stages.label.background_level import choose_level, describe_level, with_searched_crf
 from wsseg.stages.label.corrected import corrected_ids
 from wsseg.stages.label.given_masks import given_ids
-from wsseg.stages.warning_signs import EmptyPredictions
+from wsseg.stages.warning_signs import EmptyPredictions, contradicted_labels, unscored_classes
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import describe_supervision, training_data
 from wsseg.training.device import prepare
@@ -98,6 +98,9 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     for name, supervision in (("segmenter", "masks" if supervised else "pseudo_masks"), ("ceiling", "masks")):
         if scores[name]:
             scores[name] = scores[name] | {"supervision": supervision}
+    warnings += (
+        unscored_classes(scores) + contradicted_labels(splits.train(masks=True)) + contradicted_labels(val)
+    )
     scores["conventions"] = conventions(
         recipe, len(corrected_ids(inputs["label"])) if "label" in inputs else 0
     )

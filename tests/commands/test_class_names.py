@@ -1,0 +1,33 @@
+"""Names of a model's outputs, in a file and on the command line."""
+
+import pytest
+
+from wsseg.annotations.box_table import image_id
+from wsseg.commands.class_names import read_class_names
+from wsseg.commands.evaluate_maps.class_outputs import class_outputs
+from wsseg.commands.photographs import _class_index
+from wsseg.errors import InputError
+
+
+def test_a_file_of_names(tmp_path):
+    path = tmp_path / "names.txt"
+    path.write_text("cat \r\nguinea pig\n\n", encoding="utf-8-sig")
+    assert read_class_names(path) == ["cat", "guinea pig"]
+    path.write_text("cat\n\ndog\n")
+    with pytest.raises(InputError, match="the line between `cat` and the next name is empty"):
+        read_class_names(path)
+
+
+def test_a_name_of_two_outputs_names_neither():
+    """ImageNet has two outputs called crane, 134 (the bird) and 517 (the machine)."""
+    names = ["cat", "crane", "dog", "crane"]
+    with pytest.raises(InputError, match="2 classes of the model are called `crane`; give a number: 1, 3"):
+        _class_index("crane", names)
+    assert (_class_index("3", names), _class_index("dog", names)) == (3, 2)
+    with pytest.raises(InputError, match="several outputs of the model are called `crane`; name the outputs"):
+        class_outputs(["cat", "crane"], 4, names)
+    assert class_outputs(["cat", "dog"], 4, names) == {"cat": (0,), "dog": (2,)}
+
+
+def test_every_image_extension_is_left_out_of_an_id():
+    assert [image_id(name) for name in ("a/b.pgm", "b.JPE", "b.v2")] == ["b", "b", "b.v2"]

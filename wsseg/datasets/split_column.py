@@ -1,0 +1,119 @@
+"""The column of a CSV that deals the images to train, val and test, whatever it is called."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from wsseg.errors import InputError, nearest
+
+SPLIT_NAMES = {
+    "train": "train", "training": "train", "trn": "train",
+    "val": "val", "valid": "val", "validation": "val",
+    "test": "test", "testing": "test", "tst": "test",
+}  # fmt: skip
+"""Words for a split, in lower case -> name of the split."""
+
+HEADERS = frozenset(
+    {"split", "splits", "subset", "set", "dataset", "datasplit", "splitname", "partition", "phase"}
+)
+"""Headers of a column of splits, in lower case and without other characters than letters."""
+
+OTHER_HEADERS = frozenset({
+    "fold", "folds", "kfold", "usage", "istrain", "istraining", "isval", "isvalid", "isvalidation", "istest", "train",
+    "training", "val", "valid", "validation", "test", "holdout",
+})  # fmt: skip
+"""Further headers of columns that divide the images in a way that is not read, in the same form."""
+
+EMPTY = ("", "nan", "none", "null", "na", "n/a")
+"""Words of an empty cell, in lower case."""
+
+
+def split_name(word: str) -> str:
+    """Return the name of a split: train, val or test for the usual words, else the word itself.
+
+    Example:
+        >>> [split_name(word) for word in ("Training", "valid", "TEST", "fold 1")]
+        ['train', 'val', 'test', 'fold 1']
+    """
+    return SPLIT_NAMES.get(word.strip().lower(), word.strip())
+
+
+def find_split_column(header: Sequence[str], rows: Sequence[Mapping[str, str]], chosen: str) -> str | None:
+    """Return the column that deals the images, or None.
+
+    It is the column `split`; else one with a usual header, such as `Subset`; else one whose cells are all words for
+    splits, such as train and valid. Empty columns do not count.
+
+    Args:
+        header: Names of the columns.
+        rows: Rows of the table: column -> cell.
+        chosen: Name of the column, `none` if there is none, or `auto` for the rule above.
+
+    Raises:
+        InputError: The column does not exist, two columns may be it, or a column divides the images in a way that is
+            not read; the message names the column.
+
+    Example:
+        >>> rows = [{"image": "a", "Usage": "training"}, {"image": "b", "Usage": "valid"}]
+        >>> find_split_column(list(rows[0]), rows, "auto")
+        'Usage'
+    """
+    others = [name for name in header if name not in ("image", "labels", None, "")]
+    if chosen == "none":
+        return None
+    if chosen != "auto":
+        if chosen not in others:
+            raise InputError(
+                f"`split_column`: there is no column `{chosen}`; {nearest(chosen, others or ['none'])}"
+            )
+        return chosen
+    cells = {name: [(row.get(name) or "").strip().lower() for row in rows] for name in others}
+    cells = {name: column for name, column in cells.items() if not set(column) <= set(EMPTY)}
+    exact = [name for name in cells if name == "split"]
+    named = [name for name in cells if re.sub("[^a-z]", "", name.lower()) in HEADERS]
+    words = [name for name, column in cells.items() if set(column) <= {*SPLIT_NAMES, *EMPTY}]
+    if found := exact or list(dict.fromkeys([*named, *words])):
+        if len(found) > 1 and len({tuple(map(split_name, cells[name])) for name in found}) > 1:
+            raise InputError(
+                f"the columns `{found[0]}` and `{found[1]}` both may deal the images to splits; choose one with "
+                f"`split_column: {found[0]}`, or `split_column: none`"
+            )
+        if found[0] not in exact and not {split_name(cell) for cell in cells[found[0]]} & {
+            "train",
+            "val",
+            "test",
+        }:
+            raise InputError(_not_read(found[0], cells[found[0]]))
+        return found[0]
+    for name, column in cells.items():
+        if re.sub("[^a-z]", "", name.lower()) in OTHER_HEADERS:
+            raise InputError(_not_read(name, column))
+    return None
+
+
+def _not_read(name: str, cells: Sequence[str]) -> str:
+    values = ", ".join(f"`{value}`" for value in sorted(set(cells))[:4])
+    return (
+        f"the column `{name}` (with {values}) seems to divide the images, and is not read; write train, val or test in "
+        f"a column `split`, choose it as it is with `split_column: {name}`, or draw the splits with "
+        "`split_column: none`"
+    )
+
+
+def splits_of_rows(column: str, rows: Mapping[str, str], where: Mapping[str, str]) -> dict[str, str]:
+    """Return the split of each image.
+
+    Args:
+        column: Name of the column.
+        rows: Image -> its cell.
+        where: Image -> file and line, for the message.
+
+    Raises:
+        InputError: A cell is empty.
+    """
+    for image, cell in rows.items():
+        if cell.strip().lower() in EMPTY:
+            raise InputError(
+                f"{where[image]}: image `{image}` has no split in the column `{column}`; write train, val, test, or "
+                "another name, such as unused, for images of no split"
+            )
+    return {image: split_name(cell) for image, cell in rows.items()}

@@ -1,0 +1,65 @@
+"""The files below a folder of photographs, without hidden ones and without what wsseg itself has written there."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from wsseg.file_names import OWNER, PREDICTED_WITH
+from wsseg.image_files import IMAGE_EXTENSIONS
+
+
+@dataclass(frozen=True)
+class VisibleFiles:
+    """The files below a folder.
+
+    Attributes:
+        images: Files with an extension of images, relative to the folder; sorted.
+        others: All other files.
+        folders: Folders.
+        own: Folders that `wsseg run` or `wsseg predict` has written; nothing in them is listed.
+    """
+
+    images: tuple[PurePosixPath, ...]
+    others: tuple[PurePosixPath, ...]
+    folders: tuple[PurePosixPath, ...]
+    own: tuple[PurePosixPath, ...]
+
+
+def visible_files(root: Path) -> VisibleFiles:
+    """Search a folder. Hidden files and folders are not seen; links are followed.
+
+    A folder that links lead to twice is searched once, at its shortest path: links back up end.
+    """
+    images, others, folders, own, seen = [], [], [], [], set()
+    level = [PurePosixPath()]
+    while level:
+        below = []
+        for folder in level:
+            real = os.path.realpath(root / folder)
+            if real in seen:
+                continue
+            seen.add(real)
+            if folder.parts and is_written_by_wsseg(root / folder):
+                own.append(folder)
+                continue
+            if folder.parts:
+                folders.append(folder)
+            for entry in sorted((root / folder).iterdir()):
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    below.append(folder / entry.name)
+                elif entry.is_file():
+                    (images if is_image(entry.name) else others).append(folder / entry.name)
+        level = below
+    return VisibleFiles(*(tuple(sorted(found)) for found in (images, others, folders, own)))
+
+
+def is_written_by_wsseg(folder: Path) -> bool:
+    """Tell whether a folder is a run, or holds the masks that `wsseg predict` has written."""
+    return (folder / OWNER).is_file() or (folder / PREDICTED_WITH).is_file()
+
+
+def is_image(name: str) -> bool:
+    """Tell whether a visible file is an image, by its extension."""
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS  # noqa: PTH122
