@@ -72,6 +72,8 @@ def test_all_images_are_broken(refused, photographs):
 def test_an_image_that_vanishes(refused, photographs):
     root, _ = photographs
     shutil.rmtree(root / "images")
+    assert "holds masks alone; expected images" in refused()
+    shutil.rmtree(root / "masks")
     assert "holds no image" in refused()
 
 

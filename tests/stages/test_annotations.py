@@ -205,7 +205,7 @@ def test_a_broken_mask_leaves_its_image_with_its_labels(recipe, photographs, inp
 def test_a_mask_of_nothing_known(recipe, photographs):
     write_mask(photographs / "masks/0.png", np.full(SIZE, 255, np.uint8))
     for kind in ("scribbles", "boxes"):
-        chosen = recipe(*simulated(kind))
+        chosen = recipe(*simulated(kind), "dataset.options={mask_values: {255: ignore}}")
         truth = Splits(chosen).open("train", masks=True)
         marks, boxes = annotations.simulate(chosen.supervision, 0, truth, truth[0])
         assert (marks is None or (marks == 255).all()) and (boxes is None or len(boxes) == 0)

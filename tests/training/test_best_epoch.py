@@ -242,6 +242,7 @@ def test_the_conventions_of_the_scores_say_that_an_epoch_was_chosen(small):
     assert "epoch was chosen on the labels" in conventions(small(segment={"keep": "best"}))["segmenter"]
 
 
+@pytest.mark.slow
 def test_a_classifier_with_its_best_epoch(small, tmp_path):
     recipe = small(classify={"keep": "best", "epochs": 2, "batch_size": 2, "statistics_batches": 1})
     (tmp_path / "out").mkdir()

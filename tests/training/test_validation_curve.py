@@ -215,7 +215,8 @@ def test_a_classifier_comes_out_the_same_with_and_without_the_curve(splits, tmp_
     assert all(0 < value <= 1 for value in histories[4]["val_map"])
 
 
-@pytest.mark.parametrize("most", [2, pytest.param(0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("most", [2, 0])
 def test_a_taught_segmenter_comes_out_the_same(splits, tmp_path, monkeypatch, most):
     """A mean teacher, whose weights the measured segmenter has for a moment."""
     monkeypatch.setattr(validation_curve, "SHARE", 0)
