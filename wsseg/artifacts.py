@@ -101,14 +101,25 @@ def read_mask(path: Path) -> np.ndarray:
     Raises:
         InputError: The file is missing or broken, or it holds colours instead of ids.
     """
+    with opened_mask(path) as image:
+        if image.mode not in ("P", "L", "1"):
+            raise InputError(
+                f"{path} holds {image.mode} pixels; a mask must be an indexed (palette) or 8-bit "
+                "grayscale PNG whose values are class ids"
+            )
+        return np.array(image, dtype=np.uint8)
+
+
+@contextlib.contextmanager
+def opened_mask(path: Path) -> Iterator[Image.Image]:
+    """Open a mask file; errors of opening and of decoding it inside the block become `InputError`.
+
+    Raises:
+        InputError: The file is missing or broken; the message names it.
+    """
     try:
         with Image.open(path) as image:
-            if image.mode not in ("P", "L", "1"):
-                raise InputError(
-                    f"{path} holds {image.mode} pixels; a mask must be an indexed (palette) or 8-bit "
-                    "grayscale PNG whose values are class ids"
-                )
-            return np.array(image, dtype=np.uint8)
+            yield image
     except FileNotFoundError:
         raise InputError(f"mask {path} does not exist") from None
     except InputError:

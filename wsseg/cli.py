@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wsseg import __version__
-from wsseg.commands import correct_options, explain_options, predict_options
+from wsseg.commands import correct_options, explain_options, predict_options, score_options
 from wsseg.commands import datasets as datasets_command
 from wsseg.commands.evaluate_maps import options as evaluate_maps_options
 from wsseg.errors import InputError
@@ -110,44 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
         command = add_run(name, f"run the stage `{name}` alone; its inputs must be done")
         if name == "evaluate":
             command.description += "; or, with --predictions, score masks or detections from any source"
-            command.add_argument(
-                "--predictions",
-                type=Path,
-                help="folder of predicted masks, ID.png; or detections: a COCO results file, or a folder with "
-                "one file per image",
-            )
-            command.add_argument(
-                "--truth",
-                type=Path,
-                help="folder of true masks, ID.png; for detections, a COCO annotation file",
-            )
-            command.add_argument(
-                "--panoptic",
-                action="store_true",
-                help="score segments: predictions and truth are files in COCO's panoptic format, each with its folder "
-                "of PNGs beside it",
-            )
-            command.add_argument(
-                "--classes", nargs="+", help="names of the foreground classes of masks, for ids 1, 2, ..."
-            )
-            command.add_argument(
-                "--mask-values",
-                nargs="+",
-                metavar="VALUE=CLASS",
-                help="meaning of the values of true masks that are no ids: 255=cat, 0=road 1=car, 7=ignore",
-            )
-            command.add_argument(
-                "--mask-level",
-                type=int,
-                metavar="LEVEL",
-                help="of masks of one class as gray levels: pixels above this level (0 to 254) belong to it",
-            )
-            command.add_argument(
-                "--prediction-values",
-                nargs="+",
-                metavar="VALUE=CLASS",
-                help="meaning of the values of predicted masks that are no ids",
-            )
+            score_options.add_arguments(command)
     options = add("options", "list the options of a recipe: type, range, default and help", show_options)
     options.add_argument("word", nargs="?", help="list only options with this word in their name or help")
     datasets_command.add_arguments(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from wsseg.artifacts import IGNORE
+from wsseg.artifacts import IGNORE, opened_mask
 from wsseg.class_names import BACKGROUND
 from wsseg.datasets.mask_ids import ILLEGAL, mask_id_table
 from wsseg.errors import InputError, is_whole, nearest
@@ -32,16 +32,9 @@ def stored_values(path: Path) -> np.ndarray:
     Raises:
         InputError: The file is missing or broken, holds colours or transparent pixels, or has a lossy format.
     """
-    try:
-        with Image.open(path) as image:
-            lossy = image.format in LOSSY
-            values = _one_channel(upright(image, path), path)
-    except FileNotFoundError:
-        raise InputError(f"mask {path} does not exist") from None
-    except InputError:
-        raise
-    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error ...
-        raise InputError(f"mask {path} cannot be read ({error}); expected an indexed PNG") from error
+    with opened_mask(path) as image:
+        lossy = image.format in LOSSY
+        values = _one_channel(upright(image, path), path)
     if lossy:
         raise InputError(
             f"mask {path} has a format that changes values, so they are no class ids; save the masks as PNG, or, if "

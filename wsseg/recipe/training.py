@@ -87,7 +87,7 @@ class PlannedTrainingConfig(ValidatedTrainingConfig):
 
     Attributes:
         crop: Side of the square training crop, in pixels; auto for 0.9 of the images' median long side (classifier) or
-            0.8 of it (segmenter), after scaling.
+            0.8 of it (segmenter), after scaling, to the nearest multiple of 32.
         long_side: Range [from, to] of the image's long side, in pixels; each image is scaled to a random size in it.
             Equal ends fix the size. auto for 0.8 to 1.5 (segmenter: 1.4) times 320 pixels.
         scale: Range [from, to] of the factor by which each image is scaled, in place of `long_side`: for images of one

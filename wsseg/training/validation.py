@@ -96,7 +96,8 @@ def validate_segmenter(
     images' own size, without a CRF.
 
     The images are whole, at one scale and not flipped. Those whose long side is above the largest of the training
-    (`long_side`) are reduced to it.
+    (`long_side`) are reduced to it. With a range of `scale` they have their own size, times `factor`; so if the
+    training enlarges by `scale`, the values are lower than those of predictions at these scales.
 
     Args:
         model: The segmenter that is trained.
