@@ -9,7 +9,7 @@ POWER = ["--label.background=power", "--label.threshold.level=4", "--evaluate.or
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("name", " ", "`name` must be a name"),
+        ("name", " ", "`name` must be a folder's name"),
         ("seed", "-1", r"`seed` must be in \[0, 2\^31\); got -1"),
         ("classify.epochs", "0", "`classify.epochs` must be at least 1; got 0"),
         ("segment.batch_size", "-3", "`segment.batch_size` must be at least 1"),

@@ -75,15 +75,12 @@ def load_recipe(path: str | Path | None = None, overrides: list[str] | None = No
     """
     import yaml
 
+    from wsseg.recipe.yaml_file import read_yaml  # here, as it imports PyYAML
+
     words: list[str] = []
     if path is not None:
         path = file_of(path)
-        try:
-            content = yaml.safe_load(path.read_text())
-        except OSError as error:
-            raise InputError(f"recipe {path} cannot be read ({error.strerror}); give a YAML file") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(f"recipe {path} is not valid YAML: {error}") from error
+        content = read_yaml(path)
         if content is not None:  # an empty file is the defaults
             todays = _todays_options(content, str(path))
             words = ["--config", str(path) if todays == content else yaml.safe_dump(todays)]

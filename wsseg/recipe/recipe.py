@@ -1,5 +1,6 @@
 """The recipe: one frozen dataclass per section."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -11,6 +12,14 @@ from wsseg.recipe.propagating import PropagateConfig
 from wsseg.recipe.ranges import Range
 from wsseg.recipe.segmenting import SegmentConfig
 from wsseg.recipe.supervising import SupervisionConfig
+
+RUN_NAME = Range(
+    "a folder's name, as the run folder is runs/NAME: at most 100 characters, none of / \\ : and no dot in front",
+    lambda name: (
+        re.fullmatch(r"[^/\\:.\s][^/\\:]{0,99}", name) and name == name.strip() and name.isprintable()
+    ),
+    "choose the folder itself by --run",
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class Recipe:
             table.
     """
 
-    name: Annotated[str, Range("a name: the run folder's too", lambda name: name.strip())] = "scenes"
+    name: Annotated[str, RUN_NAME] = "scenes"
     seed: Annotated[int, Range("in [0, 2^31)", lambda seed: 0 <= seed < 2**31)] = 0
     precision: Literal["float32", "mixed_float16"] = "float32"
     jit: bool = False
