@@ -4,6 +4,7 @@ import pytest
 
 from wsseg.errors import InputError
 from wsseg.recipe import load_recipe
+from wsseg.recipe.reading import recipe_of_options
 from wsseg.recipe.yaml_file import read_yaml
 
 LAUGHS = "dataset:\n  options:\n    a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -47,7 +48,7 @@ def test_a_few_aliases_and_a_byte_order_mark_are_read(tmp_path):
 )
 def test_a_run_stays_in_its_folder(name):
     with pytest.raises(InputError, match="`name` must be a folder's name"):
-        load_recipe(overrides=["--name", name] if name.strip() else ["--name='" + name + "'"])
+        recipe_of_options({"name": name}, "here")
 
 
 @pytest.mark.parametrize("name", ["scenes", "my run", "Katzen-1.2", "\u00e4\u732b", 100 * "n"])
