@@ -32,17 +32,17 @@ class PreActivation(keras.layers.Layer):
 @contextmanager
 def without_activation(part: keras.layers.Layer) -> Iterator[None]:
     """Take the activation of a layer away inside the context; a layer that is an activation returns its input."""
-    name = "activation" if callable(getattr(part, "activation", None)) else "call"
-    kept = part.__dict__.get(name)
+    name = "call" if isinstance(part, keras.layers.Softmax) else "activation"
+    had, kept = name in part.__dict__, part.__dict__.get(name)
     # Bypasses Keras' own __setattr__, which tracks layers and variables.
     part.__dict__[name] = _unchanged
     try:
         yield
     finally:
-        if kept is None:
-            del part.__dict__[name]
-        else:
+        if had:
             part.__dict__[name] = kept
+        else:
+            del part.__dict__[name]
 
 
 def _unchanged(values: Any, *args: Any, **kwargs: Any) -> Any:

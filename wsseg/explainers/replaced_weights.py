@@ -40,8 +40,8 @@ class Replaced:
         layers = self.model.layers
         if len(layers) != len(self._layers) or any(x is not y for x, y in zip(layers, self._layers)):
             raise InputError(
-                f"layers of model `{self.model.name}` were added or removed since the explainer was created; create "
-                "a new explainer"
+                f"layers of model `{self.model.name}` were added or removed since it was first explained; create the "
+                "explainer again"
             )
         found = self._objects()
         if len(found) == len(self._seen) and all(x is y for x, y in zip(found, self._seen)):
