@@ -109,7 +109,9 @@ def test_quantised_models(method):
     # Weights of eight bits: a 255th of the largest each, and inputs too.
     found = kept.raw(IMAGES, [[0, 2]] * 2)
     error = np.abs(found - whole).max() / np.abs(whole).max()
-    assert 0 < error < (0.5 if method == "occlusion" else 0.05)  # differences of scores are as coarse as the scores
+    assert (
+        0 < error < (0.5 if method == "occlusion" else 0.05)
+    )  # differences of scores are as coarse as the scores
 
 
 def test_adapted_statistics():

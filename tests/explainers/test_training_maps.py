@@ -22,7 +22,9 @@ def classifier(activation="softmax"):
     image = keras.Input((12, 12, 3))
     tensor = layers.Conv2D(4, 3, strides=3, activation="relu")(image)
     tensor = layers.Dropout(0.2)(layers.BatchNormalization()(tensor))
-    model = keras.Model(image, layers.Dense(3, activation=activation)(layers.GlobalAveragePooling2D()(tensor)))
+    model = keras.Model(
+        image, layers.Dense(3, activation=activation)(layers.GlobalAveragePooling2D()(tensor))
+    )
     model.compile(keras.optimizers.SGD(0.5), keras.losses.SparseCategoricalCrossentropy(activation is None))
     return model
 
@@ -62,7 +64,9 @@ def test_training_is_the_same_with_and_without_it(tmp_path):
 
 
 def test_pictures_for_tensorboard(tmp_path):
-    maps = TrainingMaps(IMAGES, tmp_path / "maps", [[0, 1], [2, -1], [0, 0], [1, 2]], tensorboard=tmp_path / "events")
+    maps = TrainingMaps(
+        IMAGES, tmp_path / "maps", [[0, 1], [2, -1], [0, 0], [1, 2]], tensorboard=tmp_path / "events"
+    )
     classifier().fit(IMAGES, LABELS, epochs=2, verbose=0, callbacks=[maps])
     (file,) = (tmp_path / "events").iterdir()
     found = {}
@@ -79,9 +83,7 @@ def test_pictures_for_tensorboard(tmp_path):
 
 def test_images_of_other_channels_and_photographs(tmp_path):
     image = keras.Input((12, 12, 4))
-    model = keras.Model(
-        image, layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(image)))
-    )
+    model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(image))))
     model.compile("sgd", "mse")
     images = np.random.default_rng(0).normal(size=(2, 12, 12, 4)).astype("float32")
     photographs = np.zeros((2, 12, 12, 3), np.uint8)
@@ -99,6 +101,8 @@ def test_images_of_other_channels_and_photographs(tmp_path):
         ({"layers": "x"}, "layer"),
     ):
         with pytest.raises(InputError, match=message):
-            model.fit(images, np.zeros((2, 2)), verbose=0, callbacks=[TrainingMaps(images, tmp_path, **wrong)])
+            model.fit(
+                images, np.zeros((2, 2)), verbose=0, callbacks=[TrainingMaps(images, tmp_path, **wrong)]
+            )
     with pytest.raises(InputError, match="`every`"):
         TrainingMaps(images, tmp_path, every=0)

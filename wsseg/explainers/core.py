@@ -174,7 +174,9 @@ class Explainer:
         if not self.in_graph:
             self._saturated = None
             if may_saturate(target, self.network, self.output):
-                self._saturated = self.compiled(("saturated", target.key), partial(self._flags, target))(*given)
+                self._saturated = self.compiled(("saturated", target.key), partial(self._flags, target))(
+                    *given
+                )
             return self.maps(inputs, Score(target, target.arrays, self.output))
         maps, self._saturated = self.compiled(target.key, partial(self._maps_and_flags, target))(*given)
         return maps

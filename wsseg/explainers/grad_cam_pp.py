@@ -16,8 +16,8 @@ class GradCAMPlusPlus(GradientCAM):
     factor $\exp(y^c)$; it is the same for the whole map, so it is omitted.
 
     **Negative features.** The paper takes features after a ReLU, for which $\sum A \geq 0$ and the denominator
-    $2 + g \sum A$ is at least 2. Features after swish, GELU or a normalisation (EfficientNet, MobileNetV3, ConvNeXt) may
-    have a negative sum; the denominator then passes through 0 at $g \sum A = -2$, where the published formula is
+    $2 + g \sum A$ is at least 2. Features after swish, GELU or a normalisation (EfficientNet, ConvNeXt) may have
+    a negative sum; the denominator then passes through 0 at $g \sum A = -2$, where the published formula is
     infinite and changes its sign. Other programs replace only a denominator of exactly 0, or add a small number to it,
     which moves the pole. Here the sum is $\max(\sum A, 0)$: the paper's formula wherever $\sum A \geq 0$, and
     $\alpha = 1/2$, its value at $\sum A = 0$, for a smaller sum. So $\alpha$ stays in (0, 1/2] and changes

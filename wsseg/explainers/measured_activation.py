@@ -160,7 +160,8 @@ def _softmax(
 def _curve(values: np.ndarray, tolerance: float) -> tuple[str, float, float, bool] | None:
     """Return the kind, the factor and the offset of a function of one logit, and whether it is a probability."""
     probability = values.min() > -1e-6 and values.max() < 1 + 1e-6
-    clear = (values > 0.05) & (values < 0.95)  # beyond, a half-precision probability is too coarse
+    least = 0.02 if tolerance < 5e-3 else 0.05  # beyond, a half-precision probability is too coarse
+    clear = (values > least) & (values < 1 - least)
     if probability and clear.sum() > 2:
         logit = _log_odds(values[clear])
         slope, offset = np.polyfit(GRID[clear], logit, 1)
@@ -214,7 +215,7 @@ def measure_average(
 def measure_axis(
     function: Callable[[np.ndarray], np.ndarray], shape: tuple[int, ...], tolerance: float = 1e-3
 ) -> tuple[str, bool] | None:
-    """Find whether a function of logits of many axes, such as a map of classes, is a softmax over one axis or a sigmoid.
+    """Find whether a function of logits of many axes, such as a map of classes, is a softmax over an axis or a sigmoid.
 
     Args:
         function: Function from `(1, *shape)` logits to outputs of the same shape.

@@ -1,7 +1,7 @@
 """Scores that are saturated probabilities: their gradient almost vanishes, so their map may be faint or empty."""
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -67,8 +67,10 @@ def saturated(outputs: Outputs, scores: tf.Tensor, output: str | int | None) -> 
         rows = tf.reshape(tf.cast(values, tf.float32), (tf.shape(values)[0], -1))
         low, high = tf.reduce_min(rows, axis=1), tf.reduce_max(rows, axis=1)
         inside = (low >= -1e-6) & (high <= 1 + 1e-6)
-        several = (tf.shape(rows)[1] > 1) & (low >= -1e-6)
-        multiple = several & tf.reduce_all(_nearness(tf.math.divide_no_nan(rows, high[:, None])) < NEAR, axis=1)
+        several = (tf.shape(rows)[1] > 1) & (low >= -1e-6) & (high > 1 + 1e-6)
+        multiple = several & tf.reduce_all(
+            _nearness(tf.math.divide_no_nan(rows, high[:, None])) < NEAR, axis=1
+        )
         sure = tf.reduce_all(_nearness(rows) < NEAR, axis=1) | multiple
         distance = tf.reduce_min(tf.abs(tf.abs(scores)[:, :, None] - rows[:, None, :]), axis=2)
         flags |= (inside | multiple)[:, None] & (near & (distance < NEAR) | sure[:, None])
@@ -105,9 +107,7 @@ def warn_of_saturation(
             "the logits before the model's last activation were not found; explain a model without that activation, "
             "or a target that gives a logit, such as log(p) - log(1 - p)"
         )
-    what = (
-        "is a probability within 0.0001 of 0 or 1" if flags[0].any() else "may be a saturated probability"
-    )
+    what = "is a probability within 0.0001 of 0 or 1" if flags[0].any() else "may be a saturated probability"
     warnings.warn(
         f"the explained score of model `{network.model.name}` {what} for {count}, so its gradient vanishes and its "
         f"map may be faint or empty; {hint}",

@@ -10,11 +10,11 @@ class XGradCAM(GradientCAM):
     r"""XGrad-CAM (Fu et al. 2020, equation 8 †), with weights that stay bounded for negative features.
 
     $\alpha_k^c = \sum_{ij} \frac{|A_{ij}^k|}{\sum_{ab} |A_{ab}^k|} \frac{\partial y^c}{\partial A_{ij}^k}$ and
-    $L^c = ReLU(\sum_k \alpha_k^c A^k)$; a channel that is 0 everywhere has weight 0. The paper has $A$ instead of $|A|$,
-    for features after a ReLU, where the two are equal. Features of other activations (swish, GELU) may be negative, and
-    the paper's fraction has a pole where a channel sums to 0. With the magnitudes, the weight is a weighted mean of the
-    channel's gradients, whatever the signs of its features, and equals the paper's for a channel of one sign or of
-    equal gradients.
+    $L^c = ReLU(\sum_k \alpha_k^c A^k)$; a channel that is 0 everywhere has weight 0. The paper has $A$ instead of
+    $|A|$, for features after a ReLU, where the two are equal. Features of other activations (swish, GELU) may be
+    negative, and the paper's fraction has a pole where a channel sums to 0. With the magnitudes, the weight is a
+    weighted mean of the channel's gradients, whatever the signs of its features, and equals the paper's for a channel
+    of one sign or of equal gradients.
 
     References:
         Fu et al., Axiom-based Grad-CAM: Towards Accurate Visualization and Explanation of CNNs, BMVC 2020. († quoted
