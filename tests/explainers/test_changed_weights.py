@@ -82,8 +82,10 @@ def test_every_way_to_change_them(tmp_path):
     model.compile("sgd", "sparse_categorical_crossentropy")
     model.fit(IMAGES, np.array([0, 1]), epochs=2, verbose=0)
     assert differs(kept, model) < 1e-5
-    model.layers[-1].activation = None  # a common way to get logits
-    assert differs(kept, model) < 1e-5
+    for activation in (None, keras.activations.softmax):  # None is a common way to get logits
+        model.layers[-1].activation = activation
+        assert differs(kept, model) < 1e-5
+        assert kept.network.logits[0].kind == ("softmax" if activation else "none")
 
 
 def test_other_variables_in_place_of_the_old_ones():

@@ -87,10 +87,10 @@ class Explainer:
     in_graph = True
 
     def __init__(self, model: keras.Model, layer: str | None = None, output: str | int | None = None):
-        if is_graph(model):
-            self.network: Network = GraphNetwork(model, layer, output, self.at_layer)
-        else:
-            self.network = SubclassedNetwork(model, layer, self.at_layer)
+        self._graph = partial(GraphNetwork, model, layer, output, self.at_layer) if is_graph(model) else None
+        self.network: Network = (
+            self._graph() if self._graph else SubclassedNetwork(model, layer, self.at_layer)
+        )
         self.output = output
         self._replaced = Replaced(model)
         self._saturated: np.ndarray | None = None
@@ -226,11 +226,12 @@ class Explainer:
         Returns:
             The inputs as a flat list; the target; and whether the caller wants one map per image, without the axis T.
         """
-        network = self.network
-        inputs = network.inputs(images)
+        inputs = self.network.inputs(images)
         self._saturated = None
         if self._replaced.check():
             self._functions.clear()
+            self.network = self._graph() if self._graph else self.network
+        network = self.network
         image, channels = inputs[network.image], network.channels or "C"
         if image.ndim != 4 or (network.channels is not None and image.shape[-1] != network.channels):
             raise InputError(

@@ -34,7 +34,8 @@ class Replaced:
         """
         if self._parts is None:
             self._layers = list(self.model.layers)
-            self._parts = [(part, _names(part)) for part in self.model._flatten_layers()]
+            parts = [(part, _names(part)) for part in self.model._flatten_layers()]
+            self._parts = [(part, names) for part, names in parts if names or part.variables]
             self._seen = self._objects()
             return False
         layers = self.model.layers

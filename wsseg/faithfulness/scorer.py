@@ -55,12 +55,8 @@ class Scorer:
         self.model = model
         self.preprocess = preprocess
         self.batch_size = int(batch_size)
-        if outputs == "auto":
-            found = output_kind(model)
-            if found.assumed:
-                warnings.warn(found.assumed, stacklevel=2)
-            outputs = found.kind if found.logits else "probabilities"
-        self.outputs = outputs
+        self._asked = outputs
+        self.outputs = self._kind()
         inputs = getattr(model, "inputs", None)
         self.size_hw = tuple(inputs[0].shape[1:3]) if inputs else (None, None)
         # Models built from a list or a dict of one tensor need their input in this form.
@@ -113,10 +109,19 @@ class Scorer:
             raise InputError(f"`target` must be from 0 to {found.shape[1] - 1}; got {target}")
         return found[:, target] if len(found) else np.zeros(0, np.float32)
 
+    def _kind(self) -> str:
+        if self._asked != "auto":
+            return self._asked
+        found = output_kind(self.model)
+        if found.assumed:
+            warnings.warn(found.assumed, stacklevel=3)
+        return found.kind if found.logits else "probabilities"
+
     def _run(self, batch: list[np.ndarray]) -> np.ndarray:
         filled = np.stack([*batch, *[batch[-1]] * (self.batch_size - len(batch))])
         given = filled if self.preprocess is None else self.preprocess(filled)
         if self._replaced.check():
+            self.outputs = self._kind()
             self._function = tf.function(self._probabilities, reduce_retracing=True)
         found = self._function(tf.constant(np.asarray(given, np.float32))).numpy()[: len(batch)]
         if not np.isfinite(found).all():
