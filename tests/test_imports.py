@@ -124,12 +124,12 @@ interpolation artifacts
 objects
 metrics annotations
 refiners
-layers losses places report datasets recipe
+layers losses report datasets recipe
 backbones loading one_trace
 classifiers affinity detectors supervision
 saved_models
 segmenters explainers
-training faithfulness
+training faithfulness places
 imported_weights
 stages
 engine inference

@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from examples.half_precision import needs_half_precision
 from examples.networks import small_classifier
+from keras import layers
 from references import gradient_cams
 from references.class_maps import convolution_relu, grad_cam
 
@@ -12,6 +14,7 @@ from wsseg import explainers
 from wsseg.explainers.cam import CAM
 from wsseg.explainers.eigen_cam import EigenCAM
 from wsseg.explainers.grad_cam_pp import GradCAMPlusPlus
+from wsseg.explainers.xgrad_cam import XGradCAM
 
 TWINS = {
     "grad_cam": grad_cam,
@@ -136,3 +139,44 @@ def test_mixed_precision(name, images):
     found = explainers.create(name, model=mixed).raw(images, [[0, 1]] * 2)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-2 * np.abs(expected).max())
+
+
+def pole(total, method="grad_cam_pp"):
+    """Explain two channels of 2 x 2 cells under weights of 1: one sums to `total`, its first three cells are 0.5."""
+    image = keras.Input((2, 2, 2))
+    cells = layers.Identity(name="cells")(image)
+    scores = layers.Dense(1, use_bias=False, kernel_initializer="ones")(layers.Flatten()(cells))
+    model = keras.Model(image, scores)
+    first = np.array([0.5, 0.5, 0.5, total - 1.5])
+    values = np.stack([first, np.ones(4)], axis=-1).reshape(1, 2, 2, 2).astype("float32")
+    return first, explainers.create(method, model, layer="cells").raw(values, [0])[0].ravel()
+
+
+def test_grad_cam_pp_by_hand_on_both_sides_of_its_pole():
+    # Every gradient is 1. The channel of ones has the sum 4, so alpha = 1 / (2 + 4) and the weight 4 / 6. The other's
+    # alpha is 1 / (2 + sum), and 1 / 2 from sums of 0 down; the published formula is infinite at -2.
+    for total, alpha in (
+        (2.0, 1 / 4),
+        (0.5, 1 / 2.5),
+        (0.0, 1 / 2),
+        (-0.1, 1 / 2),
+        (-2.0, 1 / 2),
+        (-30.0, 1 / 2),
+    ):
+        first, found = pole(total)
+        np.testing.assert_allclose(found, np.maximum(4 * alpha * first + 4 / 6, 0), rtol=1e-5)
+
+
+def test_maps_do_not_leap_where_sums_are_zero():
+    for method in ("grad_cam_pp", "xgrad_cam"):
+        for middle in (-2.0, 0.0):
+            below, above = (pole(middle + step, method)[1] for step in (-1e-3, 1e-3))
+            assert np.abs(above - below).max() < 1e-2 and above.max() < 5
+
+
+def test_xgrad_cam_by_hand_of_features_of_both_signs():
+    features = tf.constant([[[[1.0], [-3.0]]]])
+    gradients = tf.constant([[[[[2.0], [1.0]]]]])
+    # Weights |1| / 4 and |-3| / 4: 2 / 4 + 3 / 4. The published weights, 1 / -2 and -3 / -2, give 0.5.
+    found = XGradCAM.combine(None, features, gradients)
+    np.testing.assert_allclose(found[0, 0], [[1.25, 0]], rtol=1e-6)

@@ -40,6 +40,7 @@ def test_preprocessing_sees_rgb_and_may_change_it_in_place():
     np.testing.assert_array_equal(image, before)
 
 
+@pytest.mark.filterwarnings("ignore:model .* gives logits of 2 classes")
 @pytest.mark.parametrize(
     ("end", "expected"),
     [

@@ -28,6 +28,15 @@ EXPLAINERS = {
 }
 
 
+def __getattr__(name: str) -> Any:
+    """Import the callback `TrainingMaps` when it is used: it needs this module, and Matplotlib."""
+    if name != "TrainingMaps":
+        raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
+    from wsseg.explainers.training_maps import TrainingMaps
+
+    return TrainingMaps
+
+
 def create(name: str, model: keras.Model, **options: Any):
     """Build an explainer of `model` by name.
 

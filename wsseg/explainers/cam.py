@@ -10,6 +10,7 @@ import tensorflow as tf
 from wsseg.classifiers.classifier import Classifier
 from wsseg.errors import InputError
 from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.gradients import differentiate
 from wsseg.explainers.targets import ClassScores
 
 
@@ -18,8 +19,9 @@ class CAM(Explainer):
 
     The weights are those of the linear map from the pooled features to the logits. The head must be
     global average pooling followed by layers that are linear at inference (dense, 1x1 convolution, reshape,
-    dropout); its weights are measured by feeding it one unit feature at a time. A CAM needs no
-    gradient, and one pass gives every class. A bias of the head is not part of the map.
+    dropout), which is tested by feeding it one unit feature at a time. A class's weights are then the gradient of
+    its logit, the same at any features; they are read at each call, so they follow the model's training. A bias of the
+    head is not part of the map.
 
     Args:
         model: A Keras classifier with such a head.
@@ -51,17 +53,17 @@ class CAM(Explainer):
             raise InputError(
                 f"CAM explains class scores (B, K), but this output is {head.output_shape}; use `grad_cam`"
             )
-        self.weights = tf.constant(linear_weights(head))
+        linear_weights(head)
+        self._size_hw = tuple(side or 2 for side in head.input_shape[1:3])
 
     def maps(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
         """Apply the wanted classes' weights to every cell."""
         if not isinstance(score.target, ClassScores):
             raise InputError("CAM explains class indices only; use `grad_cam`, which explains any score")
-        (classes,) = score.arrays
         features = tf.cast(self.network.features(inputs), tf.float32)
-        classes = tf.broadcast_to(tf.maximum(classes, 0), [tf.shape(features)[0], classes.shape[1]])
-        weights = tf.gather(self.weights, classes, axis=1)  # (C, B, T)
-        return tf.einsum("bhwc,cbt->bthw", features, weights)
+        anywhere = tf.zeros((tf.shape(features)[0], *self._size_hw, features.shape[-1]))
+        gradients = differentiate(lambda x: score(self.network.head(x, inputs)), anywhere, self.network)
+        return tf.einsum("bhwc,btc->bthw", features, tf.reduce_sum(gradients, axis=(2, 3)))
 
 
 def linear_weights(head: keras.Model) -> np.ndarray:

@@ -16,6 +16,8 @@ from wsseg.errors import InputError
 from wsseg.explainers.flattening import is_graph
 from wsseg.explainers.graph_network import GraphNetwork
 from wsseg.explainers.network import Network, Outputs
+from wsseg.explainers.replaced_weights import Replaced
+from wsseg.explainers.saturation import may_saturate, saturated, warn_of_saturation
 from wsseg.explainers.subclassed_network import SubclassedNetwork
 from wsseg.explainers.targets import Target, as_target
 from wsseg.interpolation import placed
@@ -32,6 +34,7 @@ class Score:
 
     def __init__(self, target: Target, arrays: Sequence[Any], output: str | int | None = None):
         self.target, self.arrays, self.output = target, tuple(arrays), output
+        self.first: tuple[Outputs, tf.Tensor] | None = None
 
     def __call__(self, outputs: Outputs, own: bool = False) -> tf.Tensor:
         """Score the outputs of a batch.
@@ -41,7 +44,19 @@ class Score:
                 one per version of that image.
             own: Use the model's own outputs (probabilities) even if the target asks for logits.
         """
-        return self.target.evaluate(outputs, self.arrays, own, self.output)
+        scores = self.target.evaluate(outputs, self.arrays, own, self.output)
+        self.first = self.first or (outputs, scores)
+        return scores
+
+    def saturated(self, network: Network) -> tf.Tensor:
+        """Return which of the scores first asked for are saturated probabilities, `(B, T)`; `(0,)` if none can be."""
+        outputs, scores = self.first or (None, None)
+        inside = tf.compat.v1.get_default_graph()  # a loop of the method has a graph of its own
+        if scores is None or getattr(scores, "graph", None) is not inside:
+            return tf.zeros(0, bool)
+        if not may_saturate(self.target, network, self.output):
+            return tf.zeros(0, bool)
+        return saturated(outputs, scores, self.output if self.target.output is None else self.target.output)
 
     def of_image(self, index: int) -> "Score":
         """Return the score of one image of the batch."""
@@ -72,11 +87,13 @@ class Explainer:
     in_graph = True
 
     def __init__(self, model: keras.Model, layer: str | None = None, output: str | int | None = None):
-        if is_graph(model):
-            self.network: Network = GraphNetwork(model, layer, output, self.at_layer)
-        else:
-            self.network = SubclassedNetwork(model, layer, self.at_layer)
+        self._graph = partial(GraphNetwork, model, layer, output, self.at_layer) if is_graph(model) else None
+        self.network: Network = (
+            self._graph() if self._graph else SubclassedNetwork(model, layer, self.at_layer)
+        )
         self.output = output
+        self._replaced = Replaced(model)
+        self._saturated: np.ndarray | None = None
         self._functions: OrderedDict[Any, Callable] = OrderedDict()
 
     @property
@@ -153,12 +170,25 @@ class Explainer:
 
     def computed(self, inputs: Sequence[np.ndarray], target: Target) -> tf.Tensor:
         """Compute the raw maps `(B, T, h, w)` with the compiled function for this kind of target."""
+        given = [tf.constant(x) for x in inputs], [tf.constant(x) for x in target.arrays]
         if not self.in_graph:
+            self._saturated = None
+            if may_saturate(target, self.network, self.output):
+                self._saturated = self.compiled(("saturated", target.key), partial(self._flags, target))(
+                    *given
+                )
             return self.maps(inputs, Score(target, target.arrays, self.output))
-        function = self.compiled(
-            target.key, lambda inputs, arrays: self.maps(inputs, Score(target, arrays, self.output))
-        )
-        return function([tf.constant(x) for x in inputs], [tf.constant(x) for x in target.arrays])
+        maps, self._saturated = self.compiled(target.key, partial(self._maps_and_flags, target))(*given)
+        return maps
+
+    def _maps_and_flags(self, target: Target, inputs: Any, arrays: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        score = Score(target, arrays, self.output)
+        return self.maps(inputs, score), score.saturated(self.network)
+
+    def _flags(self, target: Target, inputs: Any, arrays: Any) -> tf.Tensor:
+        score = Score(target, arrays, self.output)
+        score(self.network.outputs(inputs))
+        return score.saturated(self.network)
 
     def compiled(self, key: Any, function: Callable) -> Callable:
         """Return the compiled form of a function, built once per key; the `KEPT` most recently used stay cached."""
@@ -196,8 +226,12 @@ class Explainer:
         Returns:
             The inputs as a flat list; the target; and whether the caller wants one map per image, without the axis T.
         """
+        inputs = self.network.inputs(images)
+        self._saturated = None
+        if self._replaced.check():
+            self._functions.clear()
+            self.network = self._graph() if self._graph else self.network
         network = self.network
-        inputs = network.inputs(images)
         image, channels = inputs[network.image], network.channels or "C"
         if image.ndim != 4 or (network.channels is not None and image.shape[-1] != network.channels):
             raise InputError(
@@ -231,6 +265,10 @@ class Explainer:
         absent = target.absent(len(maps))
         if absent is not None and absent.any():
             maps[absent] = 0
+        flags, self._saturated = self._saturated, None
+        if flags is not None and len(flags):
+            present = True if absent is None else ~absent
+            warn_of_saturation(np.asarray(flags), maps, present, self.network, not target.logits)
         wrong = ~np.isfinite(maps).all(axis=(1, 2, 3))
         if wrong.any():
             raise InputError(

@@ -1,5 +1,6 @@
 """Functional and sequential models, nested ones included, split at the layer to explain."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,8 +55,10 @@ class GraphNetwork(Network):
         names = sorted(self._structure) if isinstance(self._structure, dict) else flat.output_names
         self.names = tuple(names)
         self.spec = Outputs(self._structure, self._structure, self.names)
-        logits = [logits_of(x) for x in flat.outputs]
-        self._ends = [*flat.outputs, *logits]
+        self.logits = tuple(logits_of(x) for x in flat.outputs)
+        for note in {x.note for x in self.logits if x.note}:
+            warnings.warn(f"model `{model.name}`: {note}", stacklevel=4)
+        self._ends = [*flat.outputs, *(x.tensor for x in self.logits)]
         self._whole = keras.Model(flat.inputs, self._ends, name="whole")
         if at_layer:
             wanted = flat.outputs

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from wsseg.errors import InputError, nearest
+from wsseg.explainers.logits import Logits
 from wsseg.grid import IMAGE, Grid
 
 
@@ -59,6 +60,9 @@ class Network:
         input_size: `(H, W)` of the image; None for a side of any length.
         channels: Number of channels of the image; None for any.
         spec: Shapes of the model's outputs, as symbolic tensors.
+        names: Names of the outputs, in the order of `keras.tree.flatten`.
+        logits: What was found before each output's final activation, in the order of `names`; None if a model's
+            operations are unknown.
     """
 
     model: keras.Model
@@ -68,6 +72,8 @@ class Network:
     input_size: tuple[int | None, int | None] = (None, None)
     channels: int | None = None
     spec: Outputs
+    names: tuple[str, ...] = ()
+    logits: tuple[Logits, ...] | None = None
 
     def inputs(self, given: Any) -> list[Any]:
         """Return the user's inputs as a flat list in the order of the model's inputs.

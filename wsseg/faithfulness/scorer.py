@@ -1,18 +1,17 @@
 """A classifier as a function from images to probabilities, in batches of one fixed size."""
 
+import warnings
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from wsseg.errors import InputError, require_whole
+from wsseg.explainers.output_kind import output_kind
+from wsseg.explainers.replaced_weights import Replaced
 
 OUTPUTS = ("auto", "probabilities", "softmax", "sigmoid")
-_PROBABILITIES = ("softmax", "sigmoid")
-_PASSED = ("activation", "reshape", "flatten", "dropout", "identity")
-"""Layer types that do not change the kind of output (probabilities or logits) if their activation is linear."""
 
 
 class Scorer:
@@ -24,16 +23,16 @@ class Scorer:
             may modify its argument, which is a new array.
         batch_size: Images per forward pass; the last batch is padded, so that no new trace is needed.
         outputs: Kind of the model's output: `probabilities`, or logits for which `softmax` (one class per image) or
-            `sigmoid` (several classes per image) gives the probabilities. `auto` looks for a final softmax or sigmoid.
-            If there is none, it chooses `sigmoid` for the classifiers of this package, which are trained on several
-            labels per image, and `softmax` for others.
+            `sigmoid` (several classes per image, or one) gives the probabilities. `auto` finds it as the explainers
+            do (`wsseg.explainers.output_kind`). Of logits whose kind nothing tells, it assumes `softmax` and warns.
 
     Attributes:
         size_hw: Height and width that the model takes; None for any.
         outputs: The kind of output that is used, never `auto`.
 
     Raises:
-        InputError: The model has another kind of input or output, or `auto` cannot find the kind of output.
+        InputError: The model has another kind of input or output, or `auto` cannot find the kind of output. In a
+            call: outputs that are said to be probabilities are not in [0, 1].
 
     Example:
         >>> model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")])
@@ -56,13 +55,15 @@ class Scorer:
         self.model = model
         self.preprocess = preprocess
         self.batch_size = int(batch_size)
-        self.outputs = _outputs_of(model) if outputs == "auto" else outputs
+        self._asked = outputs
+        self.outputs = self._kind()
         inputs = getattr(model, "inputs", None)
         self.size_hw = tuple(inputs[0].shape[1:3]) if inputs else (None, None)
         # Models built from a list or a dict of one tensor need their input in this form.
         structure = None if isinstance(model, keras.Sequential) or not inputs else model.input
         self._listed = isinstance(structure, (list, dict))
         self._function = tf.function(self._probabilities, reduce_retracing=True)
+        self._replaced = Replaced(model)
 
     def __call__(self, images: Iterable[np.ndarray]) -> np.ndarray:
         """Return the probabilities of images.
@@ -108,13 +109,29 @@ class Scorer:
             raise InputError(f"`target` must be from 0 to {found.shape[1] - 1}; got {target}")
         return found[:, target] if len(found) else np.zeros(0, np.float32)
 
+    def _kind(self) -> str:
+        if self._asked != "auto":
+            return self._asked
+        found = output_kind(self.model)
+        if found.assumed:
+            warnings.warn(found.assumed, stacklevel=3)
+        return found.kind if found.logits else "probabilities"
+
     def _run(self, batch: list[np.ndarray]) -> np.ndarray:
         filled = np.stack([*batch, *[batch[-1]] * (self.batch_size - len(batch))])
         given = filled if self.preprocess is None else self.preprocess(filled)
+        if self._replaced.check():
+            self.outputs = self._kind()
+            self._function = tf.function(self._probabilities, reduce_retracing=True)
         found = self._function(tf.constant(np.asarray(given, np.float32))).numpy()[: len(batch)]
         if not np.isfinite(found).all():
             raise InputError(
                 f"model `{self.model.name}` gives nan or infinity; check its weights and --preprocess"
+            )
+        if found.min() < -1e-3 or found.max() > 1 + 1e-3:
+            raise InputError(
+                f"the outputs of model `{self.model.name}` are not probabilities: they reach from {found.min():.4g} to "
+                f"{found.max():.4g}; set `outputs` (--outputs) to softmax or sigmoid if they are logits"
             )
         return found
 
@@ -145,30 +162,3 @@ def _check(model: keras.Model) -> None:
             f"model `{model.name}` must take one image (batch, height, width, 3) and give (batch, classes); "
             f"it takes {given} and gives {made}"
         )
-
-
-def _outputs_of(model: keras.Model) -> str:
-    """Find the kind of a model's output from its last layers: "probabilities", "softmax" or "sigmoid"."""
-    if not getattr(model, "outputs", None):
-        raise InputError(
-            f"model `{model.name}` is subclassed, so its kind of output is unknown; set `outputs` (--outputs) to "
-            "probabilities, softmax or sigmoid"
-        )
-    if _last_activation(model.outputs[0]) in _PROBABILITIES:
-        return "probabilities"
-    return "sigmoid" if type(model).__module__.startswith("wsseg.") else "softmax"
-
-
-def _last_activation(tensor: Any) -> str:
-    """Return the activation, or else the type name, of the last operation that is not listed in `_PASSED`."""
-    while True:
-        operation, node_index, _ = tensor._keras_history
-        if isinstance(operation, keras.Model) and getattr(operation, "outputs", None):
-            tensor = operation.outputs[0]
-            continue
-        kind = type(operation).__name__.lower()
-        activation = getattr(getattr(operation, "activation", None), "__name__", None)
-        before = operation._inbound_nodes[node_index].input_tensors
-        if kind not in _PASSED or activation not in (None, "linear") or not before:
-            return activation or kind
-        tensor = before[0]

@@ -7,26 +7,25 @@ import numpy as np
 import tensorflow as tf
 
 from wsseg.errors import InputError, is_whole, nearest
+from wsseg.explainers.output_kind import output_kind
 
 OUTPUTS = ("softmax", "sigmoid", "softmax_logits", "sigmoid_logits")
 
 
 def outputs_of(model: keras.Model) -> str:
-    """Find from its last layer whether a model gives "softmax" or "sigmoid" probabilities.
+    """Find from its last operations what a model's outputs are; see `wsseg.explainers.output_kind`.
 
     Raises:
-        InputError: The last layer has neither, so the kind of scores is unknown.
+        InputError: The outputs are logits of several classes, which do not tell whether an image has one class or
+            several, or their kind is unknown.
     """
-    last = model
-    while isinstance(last, keras.Model) and getattr(last, "layers", None):
-        last = last.layers[-1]
-    kind = getattr(getattr(last, "activation", None), "__name__", type(last).__name__.lower())
-    if kind in ("softmax", "sigmoid"):
-        return kind
-    raise InputError(
-        f"model `{model.name}` ends in `{last.name}`, not in a softmax or sigmoid; say what its outputs are: "
-        "`outputs='softmax_logits'` (one class per image) or `outputs='sigmoid_logits'` (several)"
-    )
+    found = output_kind(model)
+    if found.assumed:
+        raise InputError(
+            f"model `{model.name}` ends not in a softmax or sigmoid; say what its outputs are: "
+            "`outputs='softmax_logits'` (one class per image) or `outputs='sigmoid_logits'` (several)"
+        )
+    return f"{found.kind}_logits" if found.logits else found.kind
 
 
 def checked_outputs(outputs: str | None, model: keras.Model) -> str:

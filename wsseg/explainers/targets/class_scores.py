@@ -28,6 +28,8 @@ class ClassScores(Target):
         [[False, False], [False, True]]
     """
 
+    saturates = True
+
     def __init__(self, classes: Any, output: str | int | None = None, logits: bool = True):
         classes = np.asarray(classes)
         if classes.dtype.kind not in "iu" and classes.size:

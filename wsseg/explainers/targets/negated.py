@@ -31,7 +31,7 @@ class Negated(Target):
             raise InputError(f"`target` must be a target or a function of the model's output; got {target!r}")
         self.target = target if isinstance(target, Target) else Function(target)
         self.logits, self.output, self.arrays = self.target.logits, self.target.output, self.target.arrays
-        self.width = self.target.width
+        self.width, self.saturates = self.target.width, self.target.saturates
 
     @property
     def key(self) -> Hashable:

@@ -42,6 +42,8 @@ class SegmentationPixels(Target):
         [9.0]
     """
 
+    saturates = True
+
     def __init__(
         self,
         class_id: Any,

@@ -23,9 +23,11 @@ class Target:
         arrays: Further arguments of `scores`, each `(B, ...)` with one row per image, or `(1, ...)` for all images.
             If an explainer runs many versions of an image, rows are repeated.
         width: Number of scores per image.
+        saturates: Whether the scores are probabilities if they are computed from probabilities.
     """
 
     logits: bool = True
+    saturates: bool = False
     output: str | int | None = None
     arrays: tuple[np.ndarray, ...] = ()
     width: int = 1
@@ -75,6 +77,9 @@ class Function(Target):
     The function is traced once per batch shape. Reuse the same function, since a new one is traced again.
     """
 
+    logits = False
+    saturates = True
+
     def __init__(self, function: Callable[[Any], Any]):
         self.function = function
 
@@ -95,6 +100,8 @@ class Several(Target):
         self.targets = tuple(targets)
         self.width = sum(target.width for target in targets)
         self.arrays = tuple(x for target in targets for x in target.arrays)
+        self.logits = all(target.logits for target in targets)
+        self.saturates = any(target.saturates for target in targets)
 
     @property
     def key(self) -> Hashable:
