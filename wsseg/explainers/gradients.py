@@ -57,7 +57,8 @@ def differentiate(function: Any, position: tf.Tensor, network: Network) -> tf.Te
     if any(gradient is None for gradient in gradients):
         raise InputError(
             f"the score to explain does not depend on `{network.layer}` of model `{network.model.name}`; choose a "
-            "layer that the output is computed from, or another output"
+            "layer that the output is computed from, or another output; a rounding or a cast to whole numbers on the "
+            "way has no gradient either (`occlusion` and `rise` need none)"
         )
     return tf.stack(gradients, axis=1) / SCALE
 
