@@ -142,7 +142,7 @@ class Explainer:
             InputError: Shapes or class indices do not fit the model, or a map holds NaN or infinity.
         """
         inputs, target, single = self.prepared(images, targets)
-        maps = self._checked(self.computed(inputs, target).numpy(), target)
+        maps = self._checked(self.computed(inputs, target).numpy(), target, len(inputs[self.network.image]))
         return maps[:, 0] if single and maps.shape[1] == 1 else maps
 
     def __call__(self, images: Any, targets: Any = None) -> np.ndarray:
@@ -156,7 +156,9 @@ class Explainer:
             `(B, H, W)` or `(B, T, H, W)` float32 in [0, 1]; a map is all 0 if nothing supports the score.
         """
         inputs, target, single = self.prepared(images, targets)
-        maps = np.maximum(self._checked(self.computed(inputs, target).numpy(), target), 0)
+        maps = np.maximum(
+            self._checked(self.computed(inputs, target).numpy(), target, len(inputs[self.network.image])), 0
+        )
         maps = scaled(self.enlarged(maps, inputs[self.network.image].shape[1:3]))
         return maps[:, 0] if single and maps.shape[1] == 1 else maps
 
@@ -276,8 +278,14 @@ class Explainer:
                 raise InputError(f"input {index} has {len(array)} rows and there are {len(image)} images")
         return inputs
 
-    def _checked(self, maps: np.ndarray, target: Target) -> np.ndarray:
+    def _checked(self, maps: np.ndarray, target: Target, batch: int) -> np.ndarray:
         """Refuse maps with NaN or infinity; set maps of absent scores to 0."""
+        if len(maps) != batch:
+            raise InputError(
+                f"layer `{self.layer}` gives {len(maps)} maps for {batch} images: the model cuts images into parts "
+                "before it; choose another `layer`, or a method that explains the image itself, such as "
+                "`integrated_gradients`"
+            )
         absent = target.absent(len(maps))
         if absent is not None and absent.any():
             maps[absent] = 0

@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -19,7 +18,7 @@ class Call:
         operation: The user's own operation.
         path: Names of the nested models that it lies in, from the outside, then its own name.
         name: Its name in the flat model; a nested model, which is no layer of the flat model, has its path.
-        number: Number of this call among all calls of the operation, from 0, in the order in which they run.
+        number: Number of this call among all calls of the operation, from 0, in the order in which the model was built.
         output: Symbolic output of the call; a structure of several if the operation makes several.
     """
 
@@ -90,7 +89,7 @@ def flattened(model: keras.Model, in_floats: Sequence[int] = ()) -> Flat:
     ]
     inliner = _Inliner(model, keep_floats=bool(in_floats))
     outputs = inliner.run_model(model, inputs)
-    return Flat(keras.Model(inputs, outputs, name=f"{model.name}_flat"), tuple(inliner.calls))
+    return Flat(keras.Model(inputs, outputs, name=f"{model.name}_flat"), inliner.numbered())
 
 
 class _Renamed(keras.layers.Layer):
@@ -115,7 +114,8 @@ class _Inliner:
         self.counts = Counter(path[-1] for path in self.paths.values())
         self.calls: list[Call] = []
         self.inside: list[str] = []  # names of the nested models that are running
-        self._numbers: Counter = Counter()
+        self.order: list[int] = []  # position of each running call among the calls of its operation
+        self._orders: list[tuple[int, ...]] = []
 
     def _collect(self, operation: Any, path: tuple[str, ...]) -> None:
         for part in getattr(operation, "operations", None) or operation.layers:
@@ -149,12 +149,32 @@ class _Inliner:
             if one is not None:
                 tensor._keras_mask = one  # as Keras does with a mask given to a model
         if not isinstance(model, keras.Sequential):
-            found = model._run_through_graph(given, operation_fn=lambda part: partial(self.run, part))
-            return found[0] if isinstance(found, (list, tuple)) and len(found) == 1 else found
+            return self._run_graph(model, given)
         (tensor,) = given
-        for layer in model.layers:
-            tensor = self.run(layer, tensor)
+        for position, layer in enumerate(model.layers):
+            tensor = self._at(position, layer, tensor)
         return tensor
+
+    def _run_graph(self, model: keras.Model, inputs: Sequence[Any]) -> Any:
+        known = {id(symbol): given for symbol, given in zip(model.inputs, inputs)}
+        for depth in sorted(model._nodes_by_depth, reverse=True):
+            for node in model._nodes_by_depth[depth]:
+                if node.is_input:
+                    continue
+                args, kwargs = node.arguments.fill_in(known)
+                position = node.operation._inbound_nodes.index(node)
+                outputs = self._at(position, node.operation, *args, **kwargs)
+                known |= {id(x): y for x, y in zip(node.outputs, keras.tree.flatten(outputs))}
+        found = [known[id(x)] for x in model.outputs]
+        packed = keras.tree.pack_sequence_as(model._outputs_struct, found)
+        return found[0] if isinstance(packed, (list, tuple)) and len(packed) == len(found) == 1 else packed
+
+    def _at(self, position: int, operation: Callable, *args: Any, **kwargs: Any) -> Any:
+        """Run an operation, at a position among its calls by which they are numbered."""
+        self.order.append(position)
+        output = self.run(operation, *args, **kwargs)
+        self.order.pop()
+        return output
 
     def _fitting(self, model: keras.Model, inputs: Any) -> list[Any]:
         """Return a model's inputs in its own order, dtype and rank, as Keras makes them when the model is called."""
@@ -182,11 +202,20 @@ class _Inliner:
         return given
 
     def _note(self, operation: Any, output: Any, name: str) -> None:
-        number = self._numbers[id(operation)]
-        self._numbers[id(operation)] += 1
         tensors = keras.tree.flatten(output)
         only = tensors[0] if len(tensors) == 1 else output
-        self.calls.append(Call(operation, (*self.inside, operation.name), name, number, only))
+        self.calls.append(Call(operation, (*self.inside, operation.name), name, 0, only))
+        self._orders.append(tuple(self.order))
+
+    def numbered(self) -> tuple[Call, ...]:
+        """Return the calls in the order in which they run, each with its number."""
+        numbers: Counter = Counter()
+        found = list(self.calls)
+        for index in sorted(range(len(found)), key=self._orders.__getitem__):
+            operation = id(found[index].operation)
+            found[index] = replace(found[index], number=numbers[operation])
+            numbers[operation] += 1
+        return tuple(found)
 
 
 def is_graph(operation: Any) -> bool:

@@ -7,11 +7,11 @@ import keras
 import numpy as np
 
 from wsseg.backbones.alignment import grids
-from wsseg.errors import InputError, nearest
+from wsseg.errors import InputError, is_whole, nearest
 from wsseg.explainers.flattening import Call, Flat, flattened
 from wsseg.explainers.given_inputs import GivenInputs
 from wsseg.explainers.graph_part import Part, node_of
-from wsseg.explainers.layer_choice import choose
+from wsseg.explainers.layer_choice import choose, hidden_layers
 from wsseg.explainers.logits import logits_of
 from wsseg.explainers.network import Network, Outputs
 from wsseg.explainers.output_names import names_of, position
@@ -94,12 +94,23 @@ class GraphNetwork(Network):
             return None, Tap(inner, inner.name, -1 if number is None else number)
         if not calls:
             choices = list(spatial_layers(flat.model, self._inputs[self.given.images[0]]))
+            self._refuse_an_input(layer)
             name = layer if isinstance(layer, str) else getattr(layer, "name", str(layer))
             raise InputError(
                 f"`layer`: model `{self.model.name}` has no spatial layer `{name}`; {nearest(name, choices)} The last "
                 f"ones are {', '.join(choices[-5:])}"
             )
         return calls, None
+
+    def _refuse_an_input(self, layer: Any) -> None:
+        """Refuse the input layer, the first of `model.layers`, by a name or a position."""
+        inputs = [x for x in self.model.layers if isinstance(x, keras.layers.InputLayer)]
+        chosen = self.model.layers[layer] if is_whole(layer) else layer
+        if any(chosen is x or chosen == x.name for x in inputs):
+            raise InputError(
+                f"`layer`: `{getattr(chosen, 'name', chosen)}` is an input of model `{self.model.name}`; choose a "
+                "layer after it, or a method that explains the image itself, such as `integrated_gradients`"
+            )
 
     def _choose(
         self, flat: Flat, layer: Any, given: Sequence[Call] | None, outputs: Sequence[Any]
@@ -112,7 +123,11 @@ class GraphNetwork(Network):
             shown = f"{call.name}#{call.number}" if flat.times(call.operation) > 1 else call.name
             return shown, call.output
         if not choices:
-            raise InputError(f"model `{name}` has no layer with a (batch, height, width, channels) output")
+            inside = hidden_layers(flat.calls)
+            hint = f"; name a layer inside another with `layer=`: {', '.join(inside[-5:])}" if inside else ""
+            raise InputError(
+                f"model `{name}` has no layer with a (batch, height, width, channels) output{hint}"
+            )
         if all(len(x.shape) == 4 for x in outputs):
             scores = {x.shape[-1] for x in outputs}  # class scores are not features
             return _coarsest(
@@ -127,7 +142,7 @@ class GraphNetwork(Network):
         )
 
     def _dependent(self, calls: Sequence[Call], hint: str | None) -> Call:
-        """Return the last of the calls that depends on the image and has a height and a width."""
+        """Return the call with the highest number that depends on the image and has a height and a width."""
         image = self._inputs[self.image]
         behind = [call for call in calls if id(image) in inputs_behind([call.output], None)]
         name = calls[-1].name
@@ -149,7 +164,7 @@ class GraphNetwork(Network):
                 f"layer `{name}` of model `{self.model.name}` gives {gives}, which has no height and width; "
                 f"choose a spatial layer, such as `{hint}`"
             )
-        return spatial[-1]
+        return max(spatial, key=lambda call: call.number)
 
     def logits_of_features(self, output: Any) -> Part | None:
         """Return the head to one output's logits, as a function of the features; None if it reads other inputs."""

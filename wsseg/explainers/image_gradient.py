@@ -100,7 +100,7 @@ class ImageGradient(Explainer):
         )
         found = function([tf.constant(x) for x in inputs], [tf.constant(x) for x in target.arrays]).numpy()
         flat = found.reshape(*found.shape[:3], -1)  # the same check as for maps, channels side by side
-        found = self._checked(flat, target).reshape(found.shape)
+        found = self._checked(flat, target, len(flat)).reshape(found.shape)
         return found[:, 0] if single else found
 
     def gradients(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:

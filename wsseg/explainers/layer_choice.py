@@ -9,6 +9,9 @@ import keras
 from wsseg.errors import InputError, nearest
 from wsseg.explainers.flattening import Call, is_graph
 
+SLICING = (keras.layers.TimeDistributed, keras.layers.Bidirectional, keras.layers.RNN)
+"""Layers that run the layer inside them on one slice of the input after the other."""
+
 FORMS = "a name, a path such as `base/conv`, an index of `model.layers`, a layer, or one call, (name, number)"
 
 
@@ -39,6 +42,9 @@ def choose(model: keras.Model, layer: Any, calls: Sequence[Call]) -> tuple[list[
     else:
         found = [call for call in calls if call.operation is wanted]
         inner = next((x for path, x in _inside(calls) if x is wanted), None) if not found else None
+    found.sort(key=lambda call: call.number)
+    if inner is not None:
+        _refuse_slices(inner, calls)
     if found and number is not None:
         found = [_numbered(found, number)]
     return found, inner, number
@@ -150,6 +156,23 @@ def _inside(calls: Sequence[Call]) -> Iterator[tuple[tuple[str, ...], Any]]:
         seen.add(id(call.operation))
         if isinstance(call.operation, keras.layers.Layer):
             yield from _parts(call.operation, call.path)
+
+
+def hidden_layers(calls: Sequence[Call]) -> list[str]:
+    """Return the paths of the layers inside custom layers, which a graph does not show."""
+    return ["/".join(path) for path, _ in _inside(calls)]
+
+
+def _refuse_slices(layer: Any, calls: Sequence[Call]) -> None:
+    """Refuse a layer that a wrapper runs on one slice after the other: its cells have no place in the image."""
+    every = [x for call in calls for x in (call.operation, *(x for _, x in _inside([call])))]
+    for one in every:
+        if isinstance(one, SLICING) and any(x is layer for x in one._flatten_layers(include_self=False)):
+            raise InputError(
+                f"`layer`: layer `{layer.name}` runs inside `{one.name}` ({type(one).__name__}) on slices of its "
+                "input, so its cells have no place in the image; choose a layer before or after it, or a method that "
+                "explains the image itself, such as `integrated_gradients`"
+            )
 
 
 def _hidden(name: str, calls: Sequence[Call]) -> Any:

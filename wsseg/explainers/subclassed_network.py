@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from wsseg.errors import InputError, is_whole
 from wsseg.explainers.given_inputs import as_array
@@ -59,7 +60,8 @@ class SubclassedNetwork(Network):
         ]
         if not self.names:  # the first batch builds the model and shows its outputs
             one = [x[:1] for x in flat]
-            values = self._tap.measure(lambda: self._run(one)) if self.at_layer else self._run(one)
+            values = self._first(one)
+            self.channels = one[self.image].shape[-1]  # its layers are built for these
             self.names = names_of(values)
             spec = keras.tree.map_structure(
                 lambda x: keras.KerasTensor((None, *x.shape[1:]), x.dtype), values
@@ -83,6 +85,19 @@ class SubclassedNetwork(Network):
 
     def _run(self, inputs: Sequence[Any]) -> Any:
         return self.model(self._packed(inputs), training=False)
+
+    def _first(self, inputs: Sequence[Any]) -> Any:
+        """Run the model for the first time."""
+        try:
+            return self._tap.measure(lambda: self._run(inputs)) if self.at_layer else self._run(inputs)
+        except InputError:
+            raise
+        except (TypeError, ValueError, KeyError, IndexError, tf.errors.OpError) as error:
+            shapes = [x.shape for x in inputs]
+            raise InputError(
+                f"`images`: model `{self.model.name}` fails on inputs {shapes}: {type(error).__name__}: "
+                f"{str(error)[:500]}; check their order, size and number of channels with `model(images)`"
+            ) from error
 
     def _packed(self, inputs: Sequence[Any]) -> Any:
         return (

@@ -25,11 +25,12 @@ class Tap:
     def __init__(self, layer: keras.layers.Layer, name: str, number: int = -1):
         self._layer, self.name, self._number, self.count = layer, name, number, None
 
-    def measure(self, run: Callable[[], Any]) -> Any:
+    def measure(self, run: Callable[[], Any], rows: int = 1) -> Any:
         """Run the model once on numbers, and count the layer's calls.
 
         Args:
             run: Function that calls the model.
+            rows: Number of images in this run.
 
         Returns:
             What `run` returns.
@@ -37,6 +38,8 @@ class Tap:
         Raises:
             InputError: The layer is not called, has no such call, or its output is no map of features.
         """
+        if not self._layer.built:
+            run()  # building a model calls its layers too, which is no run
         taken, result = self._taken(run)
         self.count = len(taken)
         if not taken:
@@ -49,6 +52,11 @@ class Tap:
                 f"{len(taken) - 1}; got {self._number}"
             )
         shape = getattr(taken[self._number], "shape", None)
+        if shape is not None and len(shape) == 4 and shape[0] != rows:
+            raise InputError(
+                f"`layer`: layer `{self.name}` gives {shape[0]} rows for {rows} image, so it runs on parts of the "
+                "image and its cells have no known place; choose another layer"
+            )
         if shape is None or len(shape) != 4:
             raise InputError(
                 f"layer `{self.name}` gives {type(taken[0]).__name__ if shape is None else tuple(shape)}, which has "

@@ -48,6 +48,8 @@ def as_target(targets: Any, batch: int, class_names: Sequence[str] | None = None
         for_all = classes.ndim == 0
         target = ClassScores(classes[None] if for_all else classes)
         single = target.single
+        if not target.width:
+            raise InputError("`targets` holds no class; give -1 for an image without a class")
         if len(target.classes) != batch and not for_all:
             raise InputError(
                 f"`targets` must have one row for each of the {batch} images; got {target.classes.shape}; for the same "
@@ -73,6 +75,8 @@ def class_indices(targets: Any, class_names: Sequence[str] | None = None) -> np.
         raise InputError(
             f"`targets` must be in the order of the images; got a {type(targets).__name__}; try a list"
         )
+    if hasattr(targets, "to_list"):  # a ragged tensor of TensorFlow
+        targets = targets.to_list()
     if not isinstance(targets, (list, tuple)):
         try:
             targets = np.asarray(targets)
