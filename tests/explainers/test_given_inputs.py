@@ -162,6 +162,9 @@ def test_whole_numbers_without_a_gradient(convert, message):
     ids=["scaled", "negative", "too large", "nan", "whole and negative"],
 )  # fmt: skip
 def test_numbers_that_bytes_cannot_hold(given):
+    switches = explainers.create("grad_cam", model=of_bytes(lambda x: ops.cast(x, "float32"), "bool"))
+    with pytest.raises(InputError, match="values other than 0 and 1"):
+        switches.raw(given, 1)
     explainer = explainers.create("grad_cam", model=of_bytes(layers.Rescaling(1 / 255)))
     with pytest.raises(InputError, match=r"takes whole numbers, uint8 from 0 to 255; got .*not scaled ones"):
         explainer.raw(given, 1)
