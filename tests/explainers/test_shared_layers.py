@@ -129,6 +129,25 @@ def test_calls_that_there_are_not(triplet):
         explainers.create("grad_cam", model=triplet[0], layer=("tower", 1))
 
 
+def test_the_outputs_own_image_is_the_explained_one():
+    first, second = keras.Input((16, 16, 3)), keras.Input((8, 8, 3))
+    head = lambda x: layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(x)))  # noqa: E731
+    model = keras.Model([first, second], {"a": head(first), "b": head(second)})
+    for method in ("grad_cam", "occlusion"):
+        maps = explainers.create(method, model=model, output="b")([A, P[:, ::2, ::2]], 0)
+        assert maps.shape == (2, 8, 8)
+
+
+def test_name_of_the_default_layer_stands_for_its_call():
+    step = layers.Conv2D(3, 3, padding="same", activation="relu", name="step")
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(step(step(image)))))
+    explainer = explainers.create("grad_cam", model=model)
+    assert explainer.layer == "step#1"
+    again = explainers.create("grad_cam", model=model, layer=explainer.layer)
+    np.testing.assert_array_equal(again.raw(A, 0), explainer.raw(A, 0))
+
+
 def test_part_keeps_the_other_calls_of_a_layer():
     double = layers.Dense(1, use_bias=False, kernel_initializer=keras.initializers.Constant(2.0))
     start = keras.Input((1,))
