@@ -133,7 +133,7 @@ def test_lists_of_scores(explainer, every):
         (lambda o: None, "one score per image.*it gave None"),
         (lambda o: tf.reduce_sum(o), r"one score per image.*it gave \(\)"),
         (lambda o: 3.0, r"one score per image.*it gave \(\)"),
-        (lambda o: o[0], r"it gave 3 rows for 2 images"),
+        (lambda o: o[0], r"it gave 3 rows for 2 rows of the output"),
         (lambda o: o[:, :, None], r"it gave \(2, 3, 1\)"),
         (lambda o: [], r"it gave \[\]"),
         (lambda o: {"a": o[:, 0]}, "it gave {'a'"),
