@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from wsseg.explainers.graph_part import Part, node_of
 from wsseg.explainers.pre_activation import PreActivation, without_activation
 
 VALUES = 2**24
@@ -39,7 +40,7 @@ def runner(
     """Return the function from logits to the output: the activations, and the operations after them."""
     tail = None
     if sources[0].tensor is not output:
-        tail = keras.Model([s.tensor for s in sources], output)
+        tail = Part([s.tensor for s in sources], [output])
     fixed = [s.tensor.shape[0] for s in sources if s.tensor.shape[0] is not None]
 
     def run(given: Sequence[np.ndarray]) -> np.ndarray:
@@ -50,7 +51,7 @@ def runner(
             part = np.minimum(np.arange(start, start + step), rows - 1)
             values = [keras.ops.convert_to_tensor(x[part], s.tensor.dtype) for x, s in zip(given, sources)]
             values = [x if s.activate is None else s.activate(x) for x, s in zip(values, sources)]
-            found = values[0] if tail is None else tail(values, training=False)
+            found = values[0] if tail is None else tail(values)[0]
             results.append(np.asarray(keras.ops.cast(found, "float32"), np.float64)[: rows - start])
         return np.concatenate(results)
 
@@ -135,9 +136,3 @@ def without_weights(output: Any) -> dict[int, int]:
             stack.append((tensor, True))
             stack.extend((x, False) for x in node.input_tensors)
     return order
-
-
-def node_of(tensor: Any) -> Any:
-    """Return the call of an operation that gives a symbolic tensor."""
-    operation, index, _ = tensor._keras_history
-    return operation._inbound_nodes[index]

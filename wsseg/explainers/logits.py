@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from wsseg.explainers.final_operations import DIRECT, FREE, VALUES, Source, node_of, runner, without_weights
+from wsseg.explainers.final_operations import DIRECT, FREE, VALUES, Source, runner, without_weights
+from wsseg.explainers.graph_part import Part, node_of
 from wsseg.explainers.measured_activation import Activation, measure, measure_average, measure_axis
 from wsseg.explainers.pre_activation import ArrangedLogits, AveragedLogits
 
@@ -171,19 +172,19 @@ def _resized(sources: Sequence[Source], output: Any) -> Logits | None:
     rows = source.tensor.shape[0] or 2
     if rows * np.prod(shape) > VALUES:
         return None
-    tail = keras.Model(source.tensor, output)
+    tail = Part([source.tensor], [output])
     one, other = np.random.default_rng(0).normal(size=(2, rows, *shape)).astype(np.float32)
 
     def run(values: np.ndarray) -> np.ndarray:
         given = keras.ops.convert_to_tensor(values, source.tensor.dtype)
-        return np.asarray(keras.ops.cast(tail(given, training=False), "float32"))
+        return np.asarray(keras.ops.cast(tail([given])[0], "float32"))
 
     try:
         linear = np.allclose(run(one - 2 * other), run(one) - 2 * run(other), atol=1e-2)
         if not linear or not np.allclose(run(np.ones_like(one)), 1, atol=1e-2):
             return None
         mixes = not np.allclose(run(one**2), run(one) ** 2, atol=1e-2)
-        tensor = tail(before.tensor)
+        (tensor,) = tail([before.tensor])
     except Exception:  # an operation refuses values of our making
         return None
     note = None
@@ -212,7 +213,7 @@ def _exceeds_one(sources: Sequence[Source], output: Any) -> bool:
         ]
         if sources[0].tensor is not output:
             values = [x if s.activate is None else s.activate(x) for x, s in zip(values, sources)]
-        found = np.asarray(keras.Model(given, output)(values, training=False), np.float32)
+        found = np.asarray(keras.ops.cast(Part(given, [output])(values)[0], "float32"))
     except Exception:  # the operations refuse values of our making: what they give is unknown
         return False
     return bool((found < -0.01).any() or (found > 1.01).any())
