@@ -119,7 +119,7 @@ ORDER = """
 keras_classes
 errors file_names progress
 palette image_files catalogue processes quiet_start class_names
-grid
+grid channel_images
 interpolation artifacts
 objects
 metrics annotations

@@ -14,7 +14,8 @@ from small_run import network
 
 from wsseg import affinity, classifiers, explainers, segmenters
 from wsseg.artifacts import ClassMaps, read_mask
-from wsseg.commands.photographs import LoadedModel, look, maps_of
+from wsseg.commands.classifiers import LoadedModel
+from wsseg.commands.photographs import look, maps_of
 from wsseg.commands.predict import predicted
 from wsseg.datasets import Dataset, Record
 from wsseg.detectors.inference import detect

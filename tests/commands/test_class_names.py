@@ -5,7 +5,7 @@ import pytest
 from wsseg.annotations.box_table import image_id
 from wsseg.commands.class_names import read_class_names
 from wsseg.commands.evaluate_maps.class_outputs import class_outputs
-from wsseg.commands.photographs import _class_index
+from wsseg.commands.photographs import class_index
 from wsseg.errors import InputError
 
 
@@ -22,8 +22,8 @@ def test_a_name_of_two_outputs_names_neither():
     """ImageNet has two outputs called crane, 134 (the bird) and 517 (the machine)."""
     names = ["cat", "crane", "dog", "crane"]
     with pytest.raises(InputError, match="2 classes of the model are called `crane`; give a number: 1, 3"):
-        _class_index("crane", names)
-    assert (_class_index("3", names), _class_index("dog", names)) == (3, 2)
+        class_index("crane", names)
+    assert (class_index("3", names), class_index("dog", names)) == (3, 2)
     with pytest.raises(InputError, match="several outputs of the model are called `crane`; name the outputs"):
         class_outputs(["cat", "crane"], 4, names)
     assert class_outputs(["cat", "dog"], 4, names) == {"cat": (0,), "dog": (2,)}

@@ -9,11 +9,13 @@ import numpy as np
 
 from wsseg import explainers
 from wsseg.artifacts import digest, read_json, write_json
+from wsseg.commands.classifiers import LoadedModel
 from wsseg.commands.evaluate_maps.class_outputs import class_outputs
 from wsseg.commands.evaluate_maps.measures import COLUMNS, Measures
 from wsseg.commands.evaluate_maps.options import LOCALISATION, Options, chosen
 from wsseg.commands.evaluate_maps.samples import Samples, draw, gather, photographs
-from wsseg.commands.photographs import ANY_SIZE, LoadedModel, load_classifier
+from wsseg.commands.load_classifier import load_classifier
+from wsseg.commands.photographs import ANY_SIZE
 from wsseg.engine.definitions import weights_fingerprint
 from wsseg.engine.run import versions
 from wsseg.errors import InputError, nearest
