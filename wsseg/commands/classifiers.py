@@ -57,12 +57,7 @@ class LoadedModel:
             InputError: There is none, or it needs a layer of a SavedModel, which has none that can be reached.
         """
         if method not in self._made:
-            name = as_text.read(method)[0]
-            if name in explainers.EXPLAINERS and name not in WITHOUT_LAYERS and is_saved_model(self.model):
-                raise InputError(
-                    f"method `{method}` needs the output of a layer, and a SavedModel can only be called as a whole; "
-                    f"choose --method {', '.join(WITHOUT_LAYERS)}, or give a .keras file"
-                )
+            check_method(self.model, method)
             self._made[method] = as_text.create(method, self.model, self.preprocess)
         return self._made[method]
 
@@ -170,3 +165,13 @@ def check_classifier(model: keras.Model) -> None:
 def is_saved_model(model: keras.Model) -> bool:
     """Tell whether a model is a SavedModel, whose layers cannot be reached."""
     return any(isinstance(layer, keras.layers.TFSMLayer) for layer in model.layers)
+
+
+def check_method(model: keras.Model, method: str) -> None:
+    """Raise an error for an explainer that needs a layer of a SavedModel; of other models, the explainer tells."""
+    name = as_text.read(method)[0]
+    if name in explainers.EXPLAINERS and name not in WITHOUT_LAYERS and is_saved_model(model):
+        raise InputError(
+            f"method `{method}` needs the output of a layer, and a SavedModel can only be called as a whole; choose "
+            f"--method {', '.join(WITHOUT_LAYERS)}, or give a .keras file"
+        )

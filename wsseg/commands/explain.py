@@ -4,19 +4,19 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from wsseg.artifacts import write_json
-from wsseg.channel_images import deep_peak, depth_of
 from wsseg.commands.class_names import read_class_names
 from wsseg.commands.classifiers import LoadedModel, is_saved_model
 from wsseg.commands.empty_maps import why_empty
 from wsseg.commands.explanation_files import ExplanationFiles
 from wsseg.commands.found_photographs import find_photographs, name_photographs
-from wsseg.commands.load_classifier import InputOptions, load_classifier
+from wsseg.commands.gray_depth import with_depth
+from wsseg.commands.load_classifier import InputOptions, load_classifier, warn
 from wsseg.commands.photographs import Sight, class_index, look, maps_with_raw
 from wsseg.commands.protected_files import ProtectedFiles
 from wsseg.commands.sheets import OVERLAYS_SHEET, caption, check_sheets, painted, write_sheets
@@ -98,7 +98,8 @@ def run(arguments: argparse.Namespace) -> None:
             ["it is not known how the model's outputs become probabilities: captions and scores.csv have the outputs "
              "themselves; --outputs softmax or sigmoid states it"]
         )  # fmt: skip
-    classifier, said = with_depth(classifier, photographs)
+    classifier, deep, text = with_depth(classifier, photographs.values())
+    said = Said({text: [str(path) for path in deep]} if deep else {})
     write_json(out / EXPLAINED_WITH, {"model": str(arguments.model), "methods": methods})
     work = Work(classifier, methods, kinds, files, said, tuple(arguments.save or ()), len(given) > 1)
     failed: list[str] = []
@@ -217,12 +218,6 @@ def listed(files: Sequence[Path]) -> str:
     return ", ".join(parts) or "no picture"
 
 
-def warn(texts: Sequence[str]) -> None:
-    """Print warnings to stderr."""
-    for text in texts:
-        print(f"warning: {text}", file=sys.stderr)
-
-
 def wanted_classes(wanted: Sequence[str], names: Sequence[str]) -> list[int]:
     """Return the classes that the user names or numbers; `all` is every class.
 
@@ -232,26 +227,6 @@ def wanted_classes(wanted: Sequence[str], names: Sequence[str]) -> list[int]:
     if list(wanted) == ["all"] and "all" not in names:
         return list(range(len(names)))
     return [class_index(name, names) for name in wanted]
-
-
-def with_depth(classifier: LoadedModel, photographs: Mapping[str, Path]) -> tuple[LoadedModel, Said]:
-    """Find how many bits the gray files of 16 bits use: as many as the brightest of all needs."""
-    said = Said()
-    if classifier.reader.scale is not None or classifier.reader.as_trained_here:
-        return classifier, said
-    peaks = {path: peak for path in photographs.values() if (peak := deep_peak(path)) is not None}
-    if not peaks:
-        return classifier, said
-    most = max(peaks.values())
-    bits = depth_of(most)
-    if bits < 16:
-        for path in peaks:
-            said.add(
-                str(path),
-                f"gray files of 16 bits whose values end at {most} are taken for {bits} bits: {2**bits - 1} becomes "
-                "255 for the preprocessing; --scale states it otherwise",
-            )
-    return replace(classifier, reader=replace(classifier.reader, bits=bits)), said
 
 
 def check_folder(out: Path, words: Sequence[str]) -> None:

@@ -29,14 +29,14 @@ def find_photographs(words: Sequence[str], without: Path | None = None, arrays: 
     for word in words:
         path = Path(word).expanduser()
         if path.is_dir():
-            files = _images(sorted(path.iterdir()), arrays)
+            files = images_in(sorted(path.iterdir()), arrays)
             if not files:
                 raise InputError(f"{path} holds no image; expected files such as {path / 'photo.jpg'}")
         elif not path.exists() and glob.has_magic(word):
             matches = sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207
             inside = without and without.resolve()
             matches = [match for match in matches if inside not in match.resolve().parents]
-            files = _images([match for match in matches if not _is_written(match, path)], arrays)
+            files = images_in([match for match in matches if not _is_written(match, path)], arrays)
             if not files:
                 raise InputError(f"{word} fits no image; give files, a folder or another pattern")
         else:
@@ -52,7 +52,8 @@ def _is_written(match: Path, pattern: Path) -> bool:
     return any(is_written_by_wsseg(folder) for folder in match.parents if len(folder.parts) > named)
 
 
-def _images(paths: Sequence[Path], arrays: bool) -> list[Path]:
+def images_in(paths: Sequence[Path], arrays: bool) -> list[Path]:
+    """Return the image files among paths, without hidden ones; if there is none and `arrays`, the `.npy` files."""
     visible = [path for path in paths if path.is_file() and not path.name.startswith(".")]
     known = Image.registered_extensions()
     images = [path for path in visible if path.suffix.lower() in known]

@@ -11,8 +11,13 @@ PREPROCESS = (
 )
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add the options to a command."""
+def add_arguments(command: argparse.ArgumentParser, pictures: bool = True) -> None:
+    """Add the options to a command.
+
+    Args:
+        command: The command.
+        pictures: Whether it makes pictures of the images.
+    """
     command.add_argument(
         "--mean", type=numbers, help="means to subtract, one or one per channel: 0.485,0.456,0.406"
     )
@@ -23,11 +28,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="number that stored values are multiplied by, before --preprocess or --mean: 1/255, 1/4095; default: "
         "pictures become [0, 255] (gray PNG or TIFF of 16 bits by the bits that they use), arrays stay as they are",
     )
-    command.add_argument(
-        "--bands",
-        type=channel_numbers,
-        help="three channels, counted from 0, that pictures show as red, green and blue: 3,2,1; default: 0,1,2",
-    )
+    if pictures:
+        command.add_argument(
+            "--bands",
+            type=channel_numbers,
+            help="three channels, counted from 0, that pictures show as red, green and blue: 3,2,1; default: 0,1,2",
+        )
     command.add_argument(
         "--custom-objects",
         action="append",

@@ -1,6 +1,7 @@
 """Load the classifiers that `wsseg explain` and `wsseg evaluate-maps` take: files, folders, runs and names."""
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,12 @@ def load_classifier(
     return LoadedModel(
         network, preprocessing(name), class_names, ChannelReader(scale=options.scale), options.outputs
     )
+
+
+def warn(texts: Sequence[str]) -> None:
+    """Print warnings to stderr, such as a classifier's `remarks`."""
+    for text in texts:
+        print(f"warning: {text}", file=sys.stderr)
 
 
 def _with_input(
