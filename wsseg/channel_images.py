@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from wsseg.errors import InputError
+from wsseg.image_arrays import check_values, read_npy, read_tiff_stack
 from wsseg.image_files import (
     ORIENTATION,
     is_deep_colour,
@@ -26,6 +27,9 @@ DEPTHS = (8, 10, 12, 14, 16)
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in gray (ITU-R BT.601), as in Pillow's mode L."""
+
+FIRST_BANDS = (0, 1, 2)
+"""Channels that pictures show as red, green and blue, if nobody chooses others."""
 
 SHOWN_PERCENTILES = (2, 98)
 """Percentiles of a band that a picture shows as black and white, if its values are not those of a photograph."""
@@ -112,11 +116,11 @@ class ChannelReader:
         """
         path = Path(path)
         if path.suffix.lower() == ".npy":
-            return self._of_array(_npy(path), path)
+            return self._of_array(read_npy(path), path)
         if self.as_trained_here and self.channels == 3 and self.scale is None:
             pixels = read_image(path)
             return ChannelImage(pixels, 1.0, pixels)
-        stack = _tiff_stack(path)
+        stack = read_tiff_stack(path)
         if stack is not None:
             return self._of_array(stack, path)
         return self._of_picture(path)
@@ -167,7 +171,7 @@ class ChannelReader:
     def _deep(self, picture: Image.Image, path: Path) -> tuple[np.ndarray, float]:
         """Return the values `(H, W, 1)` of a deep gray picture, and their factor to [0, 255]."""
         values = np.asarray(picture, np.float32)[..., None]
-        _check_values(values, path)
+        check_values(values, path)
         if self.scale is not None:
             return values, self.scale
         least, most = float(values.min()), float(values.max())
@@ -181,7 +185,7 @@ class ChannelReader:
         return values, 255 / whole
 
     def _of_array(self, values: np.ndarray, path: Path) -> ChannelImage:
-        _check_values(values, path)
+        check_values(values, path)
         count, remarks = values.shape[-1], [] if values.dtype == np.uint8 or self.scale else [AS_STORED]
         if values.dtype != np.uint8:
             values = values.astype(np.float32)
@@ -195,6 +199,12 @@ class ChannelReader:
         factor = 1.0 if self.scale is None else self.scale
         like_photograph = values.dtype == np.uint8 and self.channels <= 4
         shown = _shown(values, self.bands, 1.0 if like_photograph else None)
+        if self.channels > 4:
+            red, green, blue = self.bands or FIRST_BANDS
+            remarks.append(
+                f"pictures show its channels {red}, {green} and {blue} (counted from 0) as red, green and blue; "
+                "--bands chooses others"
+            )
         return ChannelImage(values, factor, shown, True, tuple(remarks))
 
     def _channels(self, values: np.ndarray) -> np.ndarray:
@@ -213,7 +223,7 @@ def deep_peak(path: str | Path) -> int | None:
     """Return the highest value of a gray picture of 16 bits; None for all other files, and for one that is broken."""
     path = Path(path)
     try:
-        if path.suffix.lower() == ".npy" or _tiff_stack(path, only_tell=True) is not None:
+        if path.suffix.lower() == ".npy" or read_tiff_stack(path, only_tell=True) is not None:
             return None
         with open_image(path) as image:
             return int(np.asarray(image).max(initial=0)) if image.mode.startswith("I") else None
@@ -231,77 +241,10 @@ def depth_of(peak: int) -> int:
     return next((bits for bits in DEPTHS if peak < 2**bits), DEPTHS[-1])
 
 
-def _npy(path: Path) -> np.ndarray:
-    if not path.exists():
-        raise InputError(f"image {path} does not exist")
-    try:
-        values = np.load(path, allow_pickle=False)
-    except Exception as error:  # ValueError, EOFError, OSError: it depends on where the file is broken
-        raise InputError(f"image {path} is no array of numbers that NumPy can read ({error})") from error
-    if not isinstance(values, np.ndarray):  # an .npz file with another name
-        raise InputError(f"image {path} holds several arrays; give a .npy file with one")
-    if values.ndim == 4 and len(values) == 1:
-        values = values[0]
-    if values.ndim == 2:
-        values = values[..., None]
-    if values.ndim != 3:
-        raise InputError(
-            f"image {path} is an array of shape {values.shape}; expected (height, width) or (height, width, channels)"
-        )
-    return values
-
-
-def _tiff_stack(path: Path, only_tell: bool = False) -> np.ndarray | None:
-    """Return the bands of a TIFF that is more than one picture, `(H, W, C)`; None if Pillow reads it.
-
-    Args:
-        path: Any file.
-        only_tell: Return an empty array instead of the bands.
-
-    Raises:
-        InputError: It is a stack and cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            if file.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-                return None
-    except OSError:
-        return None
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            axes, shape = series.axes, series.shape
-            colours = shape[axes.index("S")] if "S" in axes else 1
-            pages = int(np.prod(shape)) // (series.sizes["height"] * series.sizes["width"] * colours)
-            picture = colours == 1 or colours == 3 or (colours <= 4 and series.dtype.itemsize == 1)
-            if picture and (
-                pages == 1 or colours > 1
-            ):  # of an animation in colour, Pillow reads the first page
-                return None
-            if only_tell:
-                return np.zeros(0)
-            values = np.moveaxis(series.asarray(), [axes.index("Y"), axes.index("X")], [0, 1])
-    except Exception as error:  # it depends on where the file is broken, and on the codecs that are installed
-        raise InputError(
-            f"image {path} cannot be read as a TIFF stack ({error}); save it without compression, or as a .npy array "
-            "(height, width, channels)"
-        ) from error
-    return values.reshape(*values.shape[:2], -1)
-
-
-def _check_values(values: np.ndarray, path: Path) -> None:
-    if values.dtype.kind not in "buif" or not values.size:
-        raise InputError(f"image {path} holds no real numbers: {values.shape} {values.dtype}")
-    if not np.isfinite(values).all():
-        raise InputError(f"image {path} holds values that are not finite; replace them")
-
-
 def _shown(values: np.ndarray, bands: tuple[int, int, int] | None, factor: float | None = None) -> np.ndarray:
     """Return the picture `(H, W, 3)` uint8 of an image, given the factor to [0, 255]; None stretches each band."""
     count = values.shape[-1]
-    chosen = values[..., list(bands or ((0, 1, 2) if count >= 3 else (0, 0, 0)))]
+    chosen = values[..., list(bands or (FIRST_BANDS if count >= 3 else (0, 0, 0)))]
     if factor is not None and chosen.dtype == np.uint8:
         return np.ascontiguousarray(chosen)
     chosen = chosen.astype(np.float32)

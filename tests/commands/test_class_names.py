@@ -31,3 +31,36 @@ def test_a_name_of_two_outputs_names_neither():
 
 def test_every_image_extension_is_left_out_of_an_id():
     assert [image_id(name) for name in ("a/b.pgm", "b.JPE", "b.v2")] == ["b", "b", "b.v2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("cat\nguinea pig\n", ["cat", "guinea pig"]),
+        ("name\ncat\ndog\n", ["cat", "dog"]),
+        ("cat,dog,guinea pig\n", ["cat", "dog", "guinea pig"]),
+        ("index,name\n1,dog\n0,cat\n", ["cat", "dog"]),
+        ("cat;1\ndog;2\n", ["cat", "dog"]),
+        ('"Mass, large"\n"Nodule"\n', ["Mass, large", "Nodule"]),
+    ],
+)
+def test_a_table_of_names(tmp_path, text, names):
+    path = tmp_path / "names.csv"
+    path.write_text(text, encoding="utf-8-sig")
+    assert read_class_names(path) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0,cat\n2,dog\n", "the numbers must be 0 to 1, or 1 to 2, each once"),
+        ("a,cat\nb,dog\n", "none of which has whole numbers"),
+        ("a,b,c\nd,e\n", "rows have 2, 3 cells"),
+        ("cat\n\ndog\n", "the line between `cat` and the next name is empty"),
+    ],
+)
+def test_a_table_that_does_not_name_the_outputs(tmp_path, text, message):
+    path = tmp_path / "names.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_class_names(path)

@@ -1,5 +1,6 @@
 """A loaded classifier with all that belongs to its input: how images are read and preprocessed, and what it gives."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -115,11 +116,15 @@ class LoadedModel:
         return self._made["kind"]
 
     def _probe(self) -> np.ndarray:
-        """Return the outputs of noise, of a gray image and of a black one."""
+        """Return the outputs of noise and of a gray image, and of the same far out of range, where a score is large."""
         size_hw = [side or 64 for side in self.model.inputs[0].shape[1:3]]
         noise = np.random.default_rng(0).uniform(0, 255, (*size_hw, self.channels)).astype(np.float32)
-        images = [noise, np.full_like(noise, 127), np.zeros_like(noise), noise[::-1] * 0.3]
-        return np.concatenate([self.scores(self.batch(image[None])) for image in images])
+        batches = [self.batch(image[None]) for image in (noise, np.full_like(noise, 127))]
+        found = [self.scores(batch) for batch in batches]
+        for factor in (100, -100) if batches[0].dtype.kind == "f" else ():
+            with contextlib.suppress(InputError):  # it may well overflow there
+                found.append(self.scores(batches[0] * factor))
+        return np.concatenate(found)
 
     def names(self) -> list[str]:
         """Return a name for each output.

@@ -42,7 +42,7 @@ def why_empty(sight: Sight, classifier: LoadedModel, method: str, class_index: i
     score = float(sight.scores[class_index])
     if classifier.kind.name == "probability" and min(score, 1 - score) < SATURATED:
         return (
-            f"the score does not change with {place}: the probability is {score:.5f}, where a softmax or sigmoid is "
-            "flat; check --preprocess, or try --method occlusion"
+            f"the score does not change with {place}: the probability is 0 or 1 to four digits, where a softmax or "
+            "sigmoid is flat; check --preprocess, or try --method occlusion"
         )
     return f"the score does not change with {place}: it is 0, or the class ignores it; try --method occlusion"

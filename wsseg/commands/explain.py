@@ -26,6 +26,9 @@ from wsseg.progress import bar
 from wsseg.report.contact_sheet import ContactSheet
 from wsseg.report.grid import Cell
 
+NAMED = 3
+"""Number of images that a note names."""
+
 
 @dataclass
 class Said:
@@ -39,10 +42,10 @@ class Said:
             self.images.setdefault(text, []).append(image)
 
     def tell(self) -> None:
-        """Print a line for each text, to stderr."""
+        """Print a line for each text, to stderr; of many images, the first ones are named."""
         for text, images in self.images.items():
-            more = f" (and {len(images) - 1} more images)" if len(images) > 1 else ""
-            print(f"note: {images[0]}{more}: {text}", file=sys.stderr)
+            more = f" and {len(images) - NAMED} more" if len(images) > NAMED else ""
+            print(f"note: {', '.join(images[:NAMED])}{more}: {text}", file=sys.stderr)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -175,7 +178,7 @@ class Work:
                 empty = not shown.any()
                 if empty:
                     why = why_empty(sight, self.classifier, method, one[0])
-                    self.said.add(str(photograph), f"the map of `{one[1]}` by {method} is empty: {why}")
+                    self.said.add(f"{photograph} ({one[1]})", f"empty map by {method}: {why}")
                 title = caption(self.classifier, one) + (", empty" if empty else "")
                 picture = self.files.overlay(sight.image, shown)
                 cells.append(Cell(picture, title if len(self.methods) == 1 else f"{method}: {title}"))

@@ -66,7 +66,7 @@ def score_kind(
 
     In this order: what the user states; a final softmax or sigmoid of the model; that this package's classifiers give
     logits for a sigmoid; the loss in the model's file, if it was compiled with `from_logits=True`; and the outputs
-    themselves: of each image they add up to 1 (softmax), or they are in [0, 1] and not those of a linear layer.
+    themselves: of each image they add up to 1 (softmax), or they stay in [0, 1], also for values far out of range.
 
     Args:
         model: A classifier with outputs `(B, K)`.
