@@ -115,6 +115,21 @@ class LoadedModel:
             self._made["kind"] = score_kind(self.model, self.path, self.outputs, self._probe)
         return self._made["kind"]
 
+    @property
+    def scorer_outputs(self) -> str:
+        """The kind of the outputs for `wsseg.faithfulness.Scorer`, which cannot look into a SavedModel.
+
+        Raises:
+            InputError: It is a SavedModel, and its answers do not show the kind either.
+        """
+        if self.outputs != "auto" or not is_saved_model(self.model):
+            return self.outputs
+        if self.kind.name == "score":
+            raise InputError(
+                "it is not known what this SavedModel's outputs are; state --outputs probabilities, softmax or sigmoid"
+            )
+        return "probabilities"
+
     def _probe(self) -> np.ndarray:
         """Return the outputs of noise and of a gray image, and of the same far out of range, where a score is large."""
         size_hw = [side or 64 for side in self.model.inputs[0].shape[1:3]]
@@ -158,6 +173,11 @@ def check_classifier(model: keras.Model) -> None:
     given, made = (
         [tuple(tensor.shape) for tensor in getattr(model, side, None) or ()] for side in ("inputs", "outputs")
     )
+    if not given:
+        raise InputError(
+            f"model `{model.name}` is a subclassed {type(model).__name__}, whose input is not known; explain it in "
+            "Python: `wsseg.explainers.create(name, model, layer=...)`"
+        )
     takes = len(given) == 1 and len(given[0]) == 4
     gives = len(made) == 1 and len(made[0]) == 2 and made[0][-1] is not None
     if not takes or not gives:

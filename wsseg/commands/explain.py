@@ -158,7 +158,7 @@ class Work:
 
     def __post_init__(self) -> None:
         if self.many:
-            self.sheet = ContactSheet(self.files.out / CONTACT_SHEET)
+            self.sheet = ContactSheet(self.files.out / CONTACT_SHEET, self.files.protected.check)
 
     def explain(self, id: str, photograph: Path, sight: Sight) -> list[Path]:
         """Make the maps of a photograph, and write all that is made of them; return the pictures."""

@@ -1,6 +1,6 @@
 """A contact sheet: small pictures of many images in one file of readable width, row after row."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +28,11 @@ class ContactSheet:
 
     Args:
         path: File of the first page, a JPEG; later pages are `NAME_2.jpg`, ...
+        check: Function that is called with each file before it is written, and fails where it must not be.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, check: Callable[[Path], None] = lambda path: None):
+        self.path, self._check = path, check
         self.pages: list[Path] = []
         self._cells: list[tuple[Image.Image, str, bool]] = []
         self._font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 14)
@@ -62,6 +63,7 @@ class ContactSheet:
             if first:
                 draw.line([(left - 5, top), (left - 5, top + CELL + CAPTION)], fill="black", width=2)
         path = self.path.with_name(page_name(self.path.name, len(self.pages) + 1))
+        self._check(path)
         write_atomically(path, lambda file: page.save(file, format="JPEG", quality=90))
         self.pages.append(path)
         self._cells = []

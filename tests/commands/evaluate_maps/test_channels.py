@@ -59,3 +59,35 @@ def test_images_of_other_channels_are_set_aside(tmp_path, capsys):
     words = ["evaluate-maps", "--model", tmp_path / "model.keras", "--photographs", tmp_path / "photos"]
     assert main([*map(str, words), "--out", str(tmp_path / "maps.json")]) == 2
     assert "is a picture of 1, 3 or 4 channels, and the model takes 13" in capsys.readouterr().err
+
+
+def test_a_saved_model(tmp_path, capsys):
+    """Its answers show that they are probabilities; a softmax of them would be nearly even."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((16, 16, 3))
+    pooled = layers.GlobalAveragePooling2D()(
+        layers.Conv2D(4, 3, activation="relu")(layers.Rescaling(1 / 25)(image))
+    )
+    keras.Model(image, layers.Dense(2, "softmax")(pooled)).export(tmp_path / "saved", verbose=False)
+    (tmp_path / "photos").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photos" / "a.png")
+    words = [
+        "evaluate-maps",
+        "--model",
+        tmp_path / "saved",
+        "--photographs",
+        tmp_path / "photos",
+        "--steps",
+        2,
+    ]
+    words += ["--measure", "insertion_deletion", "--out", tmp_path / "maps.json"]
+    assert main([*map(str, words)]) == 2
+    assert "needs the output of a layer, and a SavedModel can only be called" in capsys.readouterr().err
+    assert main([*map(str, words), "--method", "occlusion"]) == 0, capsys.readouterr().err
+    content = json.loads((tmp_path / "maps.json").read_text())
+    expected = float(
+        np.max(keras.layers.TFSMLayer(tmp_path / "saved", "serving_default")(pixels[None] * 1.0)["output_0"])
+    )
+    assert content["settings"]["outputs"] == "probabilities"
+    assert content["images"]["mean_probability"] == pytest.approx(expected, abs=1e-4)

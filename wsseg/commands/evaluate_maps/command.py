@@ -49,10 +49,12 @@ def run(options: Options, recipe: Recipe, class_names: list[str] | None = None) 
     _check_out(options.out)
     inputs = [options.model, options.weights, options.class_names, options.class_map]
     ProtectedFiles(inputs, options.out).check(options.out)
-    more = InputOptions(options.mean, options.std, options.scale, custom_objects=options.custom_objects)
+    more = InputOptions(
+        options.mean, options.std, options.scale, None, options.outputs, options.custom_objects
+    )
     classifier = load_classifier(options.model, options.weights, class_names, options.preprocess, more)
     warn(classifier.remarks)
-    scorer = Scorer(classifier.model, classifier.preprocess, options.batch_size, options.outputs)
+    scorer = Scorer(classifier.model, classifier.preprocess, options.batch_size, classifier.scorer_outputs)
     for name in options.methods:
         _method(name, classifier, options.layer)  # an error here would occur for every image
     dataset = records = outputs = None
