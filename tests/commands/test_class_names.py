@@ -50,6 +50,21 @@ def test_a_table_of_names(tmp_path, text, names):
     assert read_class_names(path) == names
 
 
+@pytest.mark.parametrize("text", ['["cat", "dog"]', '{"dog": 1, "cat": 0}', '{"0": "cat", "1": "dog"}'])
+def test_names_in_json(tmp_path, text):
+    path = tmp_path / "names.json"
+    path.write_text(text)
+    assert read_class_names(path) == ["cat", "dog"]
+    for wrong, message in (
+        ("{", "is no JSON"),
+        ("[1]", "must hold a list of names"),
+        ('{"a": 5}', "the numbers must be"),
+    ):
+        path.write_text(wrong)
+        with pytest.raises(InputError, match=message):
+            read_class_names(path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -1,6 +1,7 @@
-"""Class names from a text or CSV file, for commands that take a model without its own."""
+"""Class names from a text, CSV or JSON file, for commands that take a model without its own."""
 
 import csv
+import json
 from pathlib import Path
 
 from wsseg.errors import InputError
@@ -15,7 +16,8 @@ def read_class_names(path: Path | None) -> list[str] | None:
     """Read the names of a model's outputs, without the spaces around them.
 
     A text file has one name per line. A CSV file has one column of names, or one row of them, or a column of the
-    outputs' numbers and one of names; the numbers decide the order, from 0 or 1. A row of headings is left out.
+    outputs' numbers and one of names; the numbers decide the order, from 0 or 1. A row of headings is left out. A JSON
+    file has a list of names, or names and numbers as the `class_indices` of Keras' generators.
 
     Raises:
         InputError: The file can't be read, or has an empty line between names, or a table of another form.
@@ -30,6 +32,8 @@ def read_class_names(path: Path | None) -> list[str] | None:
         ) from error
     if path.suffix.lower() == ".csv":
         return _of_table(text, path)
+    if path.suffix.lower() == ".json":
+        return _of_json(text, path)
     names = [name.strip() for name in text.splitlines()]
     _refuse_empty(names, path)
     return names
@@ -52,6 +56,18 @@ def _of_table(text: str, path: Path) -> list[str]:
         )
     _refuse_empty(names, path)
     return names
+
+
+def _of_json(text: str, path: Path) -> list[str]:
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"--class-names {path} is no JSON ({error})") from error
+    if isinstance(content, dict):
+        return _in_order([[str(key), str(value)] for key, value in content.items()], path)
+    if not isinstance(content, list) or not all(isinstance(name, str) and name.strip() for name in content):
+        raise InputError(f"--class-names {path} must hold a list of names, or names and numbers")
+    return [name.strip() for name in content]
 
 
 def _in_order(rows: list[list[str]], path: Path) -> list[str]:

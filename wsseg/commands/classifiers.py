@@ -152,7 +152,8 @@ class LoadedModel:
         count = self.model.outputs[0].shape[-1]
         names = list(self.class_names or [f"class {index}" for index in range(count)])
         if len(names) != count:
-            raise InputError(f"{len(names)} class names were given for a model with {count} classes")
+            one = "; its one output is the class that it says yes to: give one name" if count == 1 else ""
+            raise InputError(f"{len(names)} class names were given for a model with {count} classes{one}")
         return names
 
 

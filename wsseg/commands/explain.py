@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
         )  # fmt: skip
     classifier, deep, text = with_depth(classifier, photographs.values())
     said = Said({text: [str(path) for path in deep]} if deep else {})
-    write_json(out / EXPLAINED_WITH, {"model": str(arguments.model), "methods": methods})
+    write_json(out / EXPLAINED_WITH, made_with(arguments, classifier, methods))
     work = Work(classifier, methods, kinds, files, said, tuple(arguments.save or ()), len(given) > 1)
     failed: list[str] = []
     lines: list[str] = []
@@ -230,6 +231,20 @@ def wanted_classes(wanted: Sequence[str], names: Sequence[str]) -> list[int]:
     if list(wanted) == ["all"] and "all" not in names:
         return list(range(len(names)))
     return [class_index(name, names) for name in wanted]
+
+
+def made_with(
+    arguments: argparse.Namespace, classifier: LoadedModel, methods: Sequence[str]
+) -> dict[str, Any]:
+    """Return what decides the maps and scores beside the images, for `explain.json`."""
+    names = ("preprocess", "mean", "std", "scale", "size", "top", "threshold", "wanted")
+    return {
+        "model": str(arguments.model),
+        "methods": list(methods),
+        "scores": classifier.kind.described,
+        "bits_of_deep_gray": classifier.reader.bits,
+        **{name: getattr(arguments, name) for name in names},
+    }
 
 
 def check_folder(out: Path, words: Sequence[str]) -> None:

@@ -57,8 +57,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--class-names",
         type=Path,
-        help="text file with one class name per line, or CSV file with a row or column of names, or with numbers and "
-        "names",
+        help="text file with one class name per line, or CSV or JSON file with names, or with numbers and names",
     )
     command.add_argument(
         "--outputs",

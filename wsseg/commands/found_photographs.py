@@ -4,9 +4,7 @@ import glob
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PIL import Image
-
-from wsseg.datasets.visible_files import is_written_by_wsseg
+from wsseg.datasets.visible_files import is_image, is_written_by_wsseg
 from wsseg.errors import InputError
 
 ARRAYS = frozenset({".npy"})
@@ -55,8 +53,7 @@ def _is_written(match: Path, pattern: Path) -> bool:
 def images_in(paths: Sequence[Path], arrays: bool) -> list[Path]:
     """Return the image files among paths, without hidden ones; if there is none and `arrays`, the `.npy` files."""
     visible = [path for path in paths if path.is_file() and not path.name.startswith(".")]
-    known = Image.registered_extensions()
-    images = [path for path in visible if path.suffix.lower() in known]
+    images = [path for path in visible if is_image(path.name)]
     return images or [path for path in visible if arrays and path.suffix.lower() in ARRAYS]
 
 

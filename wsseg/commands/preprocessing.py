@@ -144,7 +144,7 @@ def _families() -> dict[str, str]:
             network[0].isupper() and _plain(network) not in found
         ):  # not exported by its module, as MobileNetV3Small
             begins = [family for family in FAMILIES if _plain(network).startswith(_plain(family))]
-            found[_plain(network)] = max(begins, key=len)
+            found |= {_plain(network): max(begins, key=len)} if begins else {}
     return found
 
 

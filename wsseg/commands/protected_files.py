@@ -21,7 +21,7 @@ class ProtectedFiles:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     photo = Path(folder) / "photo.jpg"
         ...     photo.touch()
-        ...     ProtectedFiles([photo], Path(folder)).check(Path(folder) / "x" / ".." / "photo.jpg")
+        ...     ProtectedFiles([photo], Path(folder)).check(photo)
         Traceback (most recent call last):
         wsseg.errors.InputError: --out ...photo.jpg is an input of the command and would be overwritten; ...
     """
