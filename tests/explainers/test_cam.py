@@ -10,6 +10,7 @@ from references.class_maps import cam, convolution_relu, placed
 from wsseg import explainers
 from wsseg.errors import InputError
 from wsseg.explainers.cam import CAM, linear_weights
+from wsseg.explainers.graph_part import Part
 
 
 @pytest.fixture
@@ -124,5 +125,5 @@ def test_more_than_one_block_of_unit_features():
     keras.utils.set_random_seed(0)
     features = keras.Input((2, 2, 300))
     dense = layers.Dense(4, bias_initializer="ones")
-    head = keras.Model(features, dense(layers.GlobalAveragePooling2D()(features)))
+    head = Part([features], [dense(layers.GlobalAveragePooling2D()(features))])
     np.testing.assert_allclose(linear_weights(head), dense.kernel.numpy(), atol=1e-5)

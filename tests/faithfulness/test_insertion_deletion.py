@@ -92,8 +92,8 @@ def test_fills():
     [
         ({"steps": 0}, "`steps` must be a whole number from 1; got 0"),
         ({"fill": "blak"}, "unknown fill `blak`; did you mean `black`"),
-        ({"start": (1, 2)}, "three numbers"),
-        ({"start": (1, 2, 256)}, "three numbers"),
+        ({"start": (1, 2)}, r"one number in \[0, 255\] for each channel \(3\)"),
+        ({"start": (1, 2, 256)}, r"one number in \[0, 255\] for each channel \(3\)"),
         ({"sigma": 0}, "`sigma`"),
     ],
 )

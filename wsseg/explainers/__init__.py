@@ -44,8 +44,9 @@ def create(name: str, model: keras.Model, **options: Any):
         name: A key of `EXPLAINERS`.
         model: Any Keras model with an image among its inputs. It may be functional or sequential, with nested models,
             or subclassed with a named layer; then its own outputs are explained, including a final softmax.
-        options: Options of the explainer. All explainers take `layer`, the name of the layer to explain, and `output`,
-            the name or position of the output to explain.
+        options: Options of the explainer. All explainers take `layer`, the layer to explain, and `output`, the name or
+            position of the output to explain; nearly all take `image`, the explained image of a model with several
+            (see `wsseg.explainers.core.Explainer`).
 
     Returns:
         An explainer (`wsseg.explainers.core.Explainer`); call it with images and targets.

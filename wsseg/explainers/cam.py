@@ -11,6 +11,7 @@ from wsseg.classifiers.classifier import Classifier
 from wsseg.errors import InputError
 from wsseg.explainers.core import Explainer, Score
 from wsseg.explainers.gradients import differentiate
+from wsseg.explainers.graph_part import Part
 from wsseg.explainers.targets import ClassScores
 
 
@@ -27,6 +28,7 @@ class CAM(Explainer):
         model: A Keras classifier with such a head.
         layer: Name of the layer whose output is pooled; None to find it.
         output: Name or position of the output, for a model with several outputs.
+        image: Name or position of the explained image, for a model with several images.
 
     Raises:
         InputError: The head is not global average pooling and a linear map (`grad_cam` explains any head), or the
@@ -38,23 +40,29 @@ class CAM(Explainer):
 
     relative = False
 
-    def __init__(self, model: keras.Model, layer: str | None = None, output: str | int | None = None):
+    def __init__(
+        self,
+        model: keras.Model,
+        layer: Any = None,
+        output: str | int | None = None,
+        *,
+        image: str | int | None = None,
+    ):
         if isinstance(model, Classifier) and "cam" not in model.explainers:
             raise InputError(
                 f"CAM would show only one branch of `{model.name}`; use `{model.explainers[0]}`, which fuses both"
             )
-        super().__init__(model, layer, output)
+        super().__init__(model, layer, output, image=image)
         head = getattr(self.network, "logits_of_features", lambda output: None)(output)
         if head is None:
             raise InputError(
                 f"CAM needs a head that reads only the features of `{self.layer}`; use `grad_cam`, which takes any head"
             )
-        if len(head.output_shape) != 2:
-            raise InputError(
-                f"CAM explains class scores (B, K), but this output is {head.output_shape}; use `grad_cam`"
-            )
+        shape = tuple(head.ends[0].shape)
+        if len(shape) != 2:
+            raise InputError(f"CAM explains class scores (B, K), but this output is {shape}; use `grad_cam`")
         linear_weights(head)
-        self._size_hw = tuple(side or 2 for side in head.input_shape[1:3])
+        self._size_hw = tuple(side or 2 for side in head.starts[0].shape[1:3])
 
     def maps(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
         """Apply the wanted classes' weights to every cell."""
@@ -66,11 +74,11 @@ class CAM(Explainer):
         return tf.einsum("bhwc,btc->bthw", features, tf.reduce_sum(gradients, axis=(2, 3)))
 
 
-def linear_weights(head: keras.Model) -> np.ndarray:
+def linear_weights(head: Part) -> np.ndarray:
     """Measure the weights of a head that pools globally and is linear after that.
 
     Args:
-        head: Model from `(B, h, w, C)` to `(B, K)`.
+        head: Part of a model from `(B, h, w, C)` to `(B, K)`.
 
     Returns:
         `(C, K)` float32: weight of each pooled channel in each logit.
@@ -78,12 +86,12 @@ def linear_weights(head: keras.Model) -> np.ndarray:
     Raises:
         InputError: The head does not have that form.
     """
-    channels = head.input_shape[-1]
-    size_hw = tuple(side or 2 for side in head.input_shape[1:3])
+    channels = head.starts[0].shape[-1]
+    size_hw = tuple(side or 2 for side in head.starts[0].shape[1:3])
 
     def logits(pooled: np.ndarray) -> np.ndarray:
         spread = np.broadcast_to(pooled[:, None, None, :], (len(pooled), *size_hw, channels))
-        return np.asarray(head(spread.astype(np.float32), training=False), dtype=np.float32)
+        return np.asarray(head([spread.astype(np.float32)])[0], dtype=np.float32)
 
     bias = logits(np.zeros((1, channels)))
     weights = (
@@ -94,7 +102,7 @@ def linear_weights(head: keras.Model) -> np.ndarray:
     # A random, uneven map must give the logits that its mean predicts; only then is the head pooling and a linear map.
     probe = np.random.default_rng(0).uniform(0, 2, (2, *size_hw, channels)).astype(np.float32)
     expected = probe.mean(axis=(1, 2)) @ weights + bias
-    found = np.asarray(head(probe, training=False), dtype=np.float32)
+    found = np.asarray(head([probe])[0], dtype=np.float32)
     if found.shape != expected.shape or not np.allclose(
         found, expected, rtol=1e-2, atol=1e-2 * np.abs(expected).max()
     ):

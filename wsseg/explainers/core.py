@@ -70,11 +70,20 @@ class Explainer:
     Args:
         model: Any Keras model with an image among its inputs. It may be functional or sequential, with nested models,
             or subclassed with a named layer; then its own outputs are explained, including a final softmax.
-        layer: The layer to explain, or None for the last spatial features that the head reads.
-        output: Name or position of the output to explain, for a model with several outputs.
+        layer: The layer to explain, or None for the last spatial features that the head reads. A name; if it is the
+            name of several layers, a path, `base/conv`; a nested model's name for its output; a position in
+            `model.layers`; or the layer itself. A layer that is called several times (a shared tower, as in siamese
+            networks) is explained at its last call that depends on the image; `("conv", 0)` or the text `conv#0`
+            stands for its first call. Its other calls stay as they are. A layer inside a custom layer is found too;
+            its cells are then assumed to be spread evenly over the image.
+        output: Name or position of the output to explain, for a model with several outputs; `heads.age` for a nested
+            one.
+        image: Name or position of the explained image among the model's inputs, for a model with several images.
+            None for the first image that the given layer depends on, or else the first image. Other inputs stay as
+            they are.
 
     Attributes:
-        layer: Name of the explained layer.
+        layer: Name of the explained layer, with the number of its call if there are several: `conv#0`.
         grid: Where in the image the layer's cells look, or None if unknown.
         relative: True if a map's scale depends on the size of its image. Maps of several image sizes must then be
             scaled before they are summed.
@@ -86,10 +95,19 @@ class Explainer:
     at_layer = True
     in_graph = True
 
-    def __init__(self, model: keras.Model, layer: str | None = None, output: str | int | None = None):
-        self._graph = partial(GraphNetwork, model, layer, output, self.at_layer) if is_graph(model) else None
+    def __init__(
+        self,
+        model: keras.Model,
+        layer: Any = None,
+        output: str | int | None = None,
+        *,
+        image: str | int | None = None,
+    ):
+        self._graph = (
+            partial(GraphNetwork, model, layer, output, self.at_layer, image) if is_graph(model) else None
+        )
         self.network: Network = (
-            self._graph() if self._graph else SubclassedNetwork(model, layer, self.at_layer)
+            self._graph() if self._graph else SubclassedNetwork(model, layer, self.at_layer, image)
         )
         self.output = output
         self._replaced = Replaced(model)
@@ -123,15 +141,18 @@ class Explainer:
         """
         raise TypeError(f"{type(self).__name__} must define `maps`")
 
-    def raw(self, images: Any, targets: Any) -> np.ndarray:
+    def raw(self, images: Any, targets: Any = None) -> np.ndarray:
         """Return the unscaled maps at the layer's own size, after the method's ReLU if it has one.
 
         Args:
             images: `(B, H, W, C)` of any real dtype, in the model's input range: RGB in [0, 255] if the model contains
-                its preprocessing. For a model with several inputs: a list in their order, or a dict by their names.
-            targets: `(B,)` class indices, or `(B, T)` for several classes per image. An image with fewer than T
-                classes is filled up with -1, which gives a map of 0. Or a function of the model's output, or a
-                `Target` of `wsseg.explainers.targets`, that returns `(B,)` scores; or a list of T of these.
+                its preprocessing. An array, a tensor of any framework, or a list of equally large images. For a
+                model with several inputs: a list in their order, or a dict by their names.
+            targets: `(B,)` class indices, or `(B, T)` for several classes per image; one index for all images; class
+                names, if the model has an attribute `class_names`. An image with fewer than T classes is filled up
+                with -1, which gives a map of 0; lists of different lengths are filled up so. Or a function of the
+                model's output, or a `Target` of `wsseg.explainers.targets`, that returns `(B,)` scores; or a list of
+                T of these. None for the class with the highest score of each image; `targets_of` returns it.
 
         Returns:
             `(B, h, w)`, or `(B, T, h, w)` for several scores per image, float32.
@@ -140,10 +161,10 @@ class Explainer:
             InputError: Shapes or class indices do not fit the model, or a map holds NaN or infinity.
         """
         inputs, target, single = self.prepared(images, targets)
-        maps = self._checked(self.computed(inputs, target).numpy(), target)
+        maps = self._checked(self.computed(inputs, target).numpy(), target, len(inputs[self.network.image]))
         return maps[:, 0] if single and maps.shape[1] == 1 else maps
 
-    def __call__(self, images: Any, targets: Any) -> np.ndarray:
+    def __call__(self, images: Any, targets: Any = None) -> np.ndarray:
         """Return the maps at the image's size, each divided by its maximum.
 
         Args:
@@ -154,9 +175,37 @@ class Explainer:
             `(B, H, W)` or `(B, T, H, W)` float32 in [0, 1]; a map is all 0 if nothing supports the score.
         """
         inputs, target, single = self.prepared(images, targets)
-        maps = np.maximum(self._checked(self.computed(inputs, target).numpy(), target), 0)
+        maps = np.maximum(
+            self._checked(self.computed(inputs, target).numpy(), target, len(inputs[self.network.image])), 0
+        )
         maps = scaled(self.enlarged(maps, inputs[self.network.image].shape[1:3]))
         return maps[:, 0] if single and maps.shape[1] == 1 else maps
+
+    def targets_of(self, images: Any) -> np.ndarray:
+        """Return the class with the highest score of each image, which is explained if no target is given.
+
+        Args:
+            images: See `raw`.
+
+        Returns:
+            `(B,)` int32 class indices.
+
+        Raises:
+            InputError: The output is not `(B, K)` scores of classes, or the images do not fit the model.
+        """
+        return self._top_classes(self._checked_inputs(images))
+
+    def _top_classes(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        shape = self.network.spec.one(self.output, logits=False).shape
+        if len(shape) != 2:
+            raise InputError(
+                f"`targets` is None, which stands for the top class of an output (batch, classes), but this output is "
+                f"{tuple(shape)}; give `targets`, such as one of `wsseg.explainers.targets`"
+            )
+        function = self.compiled(
+            "outputs", lambda inputs: self.network.outputs(inputs).one(self.output, logits=False)
+        )
+        return function([tf.constant(x) for x in inputs]).numpy().argmax(axis=1).astype(np.int32)
 
     def enlarged(self, maps: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
         """Resize maps `(B, T, h, w)` to the image: `(B, T, H, W)`; maps that have its size are returned unchanged."""
@@ -226,6 +275,15 @@ class Explainer:
         Returns:
             The inputs as a flat list; the target; and whether the caller wants one map per image, without the axis T.
         """
+        inputs = self._checked_inputs(images)
+        targets = self._top_classes(inputs) if targets is None else targets
+        class_names = getattr(self.network.model, "class_names", None)
+        target, single = as_target(targets, len(inputs[self.network.image]), class_names)
+        target.check(self.network.spec, self.output)
+        return inputs, target, single
+
+    def _checked_inputs(self, images: Any) -> list[np.ndarray]:
+        """Return the inputs as a flat list after all checks that need no target."""
         inputs = self.network.inputs(images)
         self._saturated = None
         if self._replaced.check():
@@ -235,7 +293,7 @@ class Explainer:
         image, channels = inputs[network.image], network.channels or "C"
         if image.ndim != 4 or (network.channels is not None and image.shape[-1] != network.channels):
             raise InputError(
-                f"`images` must be (B, H, W, {channels}); got {image.shape}; add a batch axis with images[None]"
+                f"`images` must be (B, H, W, {channels}); got {image.shape}; {_remedy(image.shape, network.channels)}"
             )
         if not len(image):
             raise InputError(f"`images` must hold at least one image; got {image.shape}")
@@ -254,14 +312,16 @@ class Explainer:
         for index, array in enumerate(inputs):
             if len(array) != len(image):
                 raise InputError(f"input {index} has {len(array)} rows and there are {len(image)} images")
-        if isinstance(targets, np.ndarray) and targets.ndim == 0:
-            targets = targets[None]
-        target, single = as_target(targets, len(image))
-        target.check(network.spec, self.output)
-        return inputs, target, single
+        return inputs
 
-    def _checked(self, maps: np.ndarray, target: Target) -> np.ndarray:
+    def _checked(self, maps: np.ndarray, target: Target, batch: int) -> np.ndarray:
         """Refuse maps with NaN or infinity; set maps of absent scores to 0."""
+        if len(maps) != batch:
+            raise InputError(
+                f"layer `{self.layer}` gives {len(maps)} maps for {batch} images: the model cuts images into parts "
+                "before it; choose another `layer`, or a method that explains the image itself, such as "
+                "`integrated_gradients`"
+            )
         absent = target.absent(len(maps))
         if absent is not None and absent.any():
             maps[absent] = 0
@@ -289,6 +349,16 @@ def scaled(maps: np.ndarray) -> np.ndarray:
         if peak > 0:
             np.divide(map_, peak, out=map_)
     return maps
+
+
+def _remedy(shape: Sequence[int], channels: int | None) -> str:
+    if len(shape) == 3:
+        return "add a batch axis with images[None]"
+    if len(shape) == 4 and channels in (shape[1], None) and shape[-1] != channels:
+        return "move the channels to the end with np.moveaxis(images, 1, -1)"
+    return (
+        f"give images of {channels} channels, the last axis" if channels else "the channels are the last axis"
+    )
 
 
 def _broken(images: np.ndarray) -> int | None:

@@ -55,11 +55,17 @@ def differentiate(function: Any, position: tf.Tensor, network: Network) -> tf.Te
         scores = tf.unstack(function(position) * SCALE, axis=1)
     gradients = [tape.gradient(score, position) for score in scores]
     if any(gradient is None for gradient in gradients):
-        raise InputError(
-            f"the score to explain does not depend on `{network.layer}` of model `{network.model.name}`; choose a "
-            "layer that the output is computed from, or another output"
-        )
+        raise without_gradient(network)
     return tf.stack(gradients, axis=1) / SCALE
+
+
+def without_gradient(network: Network) -> InputError:
+    """Return the error for a score that has no gradient with respect to the explained layer or image."""
+    return InputError(
+        f"the score to explain does not depend on `{network.layer}` of model `{network.model.name}`; choose a "
+        "layer that the output is computed from, or another output; a rounding or a cast to whole numbers on the way "
+        "has no gradient either (`occlusion` and `rise` need none)"
+    )
 
 
 def positive(values: tf.Tensor) -> tf.Tensor:

@@ -8,10 +8,15 @@ import keras
 import numpy as np
 
 from wsseg.backbones.alignment import grids
-from wsseg.errors import InputError, nearest
-from wsseg.explainers.flattening import flatten
+from wsseg.errors import InputError, is_whole, nearest
+from wsseg.explainers.flattening import Call, Flat, flattened
+from wsseg.explainers.given_inputs import GivenInputs
+from wsseg.explainers.graph_part import Part, node_of
+from wsseg.explainers.layer_choice import choose, hidden_layers
 from wsseg.explainers.logits import logits_of
 from wsseg.explainers.network import Network, Outputs
+from wsseg.explainers.output_names import names_of, position
+from wsseg.explainers.tapping import Tap
 from wsseg.grid import Grid
 
 
@@ -23,81 +28,114 @@ class GraphNetwork(Network):
         layer: The layer to explain, or None for the last spatial features that the head reads. That is the last layer
             with an output `(B, h, w, C)` that every path from the image to the output passes through (in ResNet50
             the ReLU after the last addition, not a convolution before it). If the output itself is a map (a
-            segmenter), it is the last layer of those with the largest stride.
+            segmenter), it is the last layer of those with the largest stride. For the forms of a given layer see
+            `wsseg.explainers.core.Explainer`.
         output: Name or position of the output that the default layer is chosen for; None for all outputs.
         at_layer: False to explain the image itself; then no layer is chosen.
+        image: Name or position of the explained image among the model's inputs; None for the first image that the
+            layer, if it is given, depends on.
 
     Raises:
-        InputError: The model takes no image, has no layer of that name, or has no spatial layer.
+        InputError: The model takes no such image, has no such layer, or has no spatial layer.
     """
 
     def __init__(
         self,
         model: keras.Model,
-        layer: str | None = None,
-        output: str | int | None = None,
+        layer: Any = None,
+        output: Any = None,
         at_layer: bool = True,
+        image: str | int | None = None,
     ):
         self.model = model
-        flat = flatten(model)
-        self.input_names = [x.name for x in model.inputs]
-        images = [i for i, x in enumerate(flat.inputs) if len(x.shape) == 4]
+        flat = flattened(model)
+        self._inputs = flat.model.inputs
+        self.given = GivenInputs(model)
+        images = self.given.images
         if not images:
-            shapes = [tuple(x.shape) for x in flat.inputs]
+            shapes = [tuple(x.shape) for x in self._inputs]
             raise InputError(
                 f"model `{model.name}` takes no image (batch, height, width, channels); its inputs are {shapes}"
             )
-        self.image = images[0]
-        self.input_size = tuple(flat.inputs[self.image].shape[1:3])
-        self.channels = flat.inputs[self.image].shape[-1]
-        self.dtypes = [x.dtype for x in flat.inputs]
-        self._structure = getattr(flat, "_outputs_struct", flat.outputs[0])
-        names = sorted(self._structure) if isinstance(self._structure, dict) else flat.output_names
-        self.names = tuple(names)
-        self.spec = Outputs(self._structure, self._structure, self.names)
-        self.logits = tuple(logits_of(x) for x in flat.outputs)
+        chosen, self._tap = (None, None) if layer is None or not at_layer else self._given_layer(layer, flat)
+        self.image = images[0] if image is None else self.given.position(image)
+        if chosen and image is None:
+            behind = inputs_behind([call.output for call in chosen], None)
+            self.image = next((i for i in images if id(self._inputs[i]) in behind), self.image)
+        self.input_size = tuple(self._inputs[self.image].shape[1:3])
+        self.channels = self._inputs[self.image].shape[-1]
+        self.dtypes = [x.dtype for x in self._inputs]
+        self._structure = getattr(flat.model, "_outputs_struct", flat.model.outputs[0])
+        self.layers = tuple(flat.model.output_names)
+        self.names = names_of(self._structure, self.layers)
+        self.spec = Outputs(self._structure, self._structure, self.names, self.layers)
+        self.logits = tuple(logits_of(x) for x in flat.model.outputs)
         for note in {x.note for x in self.logits if x.note}:
             warnings.warn(f"model `{model.name}`: {note}", stacklevel=4)
-        self._ends = [*flat.outputs, *(x.tensor for x in self.logits)]
-        self._whole = keras.Model(flat.inputs, self._ends, name="whole")
-        if at_layer:
-            wanted = flat.outputs
-            if output is not None:
-                wanted = [self.spec.one(output, logits=False)]
-            self.layer, tensor = self._choose(flat, layer, wanted)
-            self.grid: Grid | None = grids(flat).get(id(tensor))
-            self.feature_channels = tensor.shape[-1]
-            self._features = keras.Model(flat.inputs, tensor, name="features")
-            reached = inputs_behind(self._ends, tensor)
-            self._needed = [i for i, x in enumerate(flat.inputs) if id(x) in reached]
-            # Keras accepts each output only once, and no output that is also an input.
-            self._apart = list({id(x): x for x in self._ends if x is not tensor}.values())
-            self._tensor, self._behind = tensor, [flat.inputs[i] for i in self._needed]
-            self._head = keras.Model([tensor, *self._behind], self._apart, name="head")
+        self._ends = [*flat.model.outputs, *(x.tensor for x in self.logits)]
+        self._whole, self._in_floats = Part(self._inputs, self._ends), None
+        if not at_layer:
+            return
+        if self._tap:
+            self.layer, self.grid = self._tap.name, None
+            return
+        wanted = flat.model.outputs
+        if output is not None:
+            wanted = [self.spec.one(output, logits=False)]
+        self.layer, tensor = self._choose(flat, layer, chosen, wanted)
+        self.grid: Grid | None = grids(flat.model).get(id(tensor))
+        self.feature_channels = tensor.shape[-1]
+        self._features = Part(self._inputs, [tensor])
+        reached = inputs_behind(self._ends, tensor)
+        self._needed = [i for i, x in enumerate(self._inputs) if id(x) in reached]
+        self._tensor, self._behind = tensor, [self._inputs[i] for i in self._needed]
+        self._head = Part([tensor, *self._behind], self._ends)
 
-    def _choose(self, flat: keras.Model, layer: str | None, outputs: Sequence[Any]) -> tuple[str, Any]:
-        image = flat.inputs[self.image]
-        choices = spatial_layers(flat, image)
-        name = self.model.name
-        if layer is not None and layer not in choices:
-            shapes = {x.name: x.output.shape for x in flat.layers if not isinstance(x.output, list)}
-            if layer in shapes:
-                raise InputError(
-                    f"layer `{layer}` of model `{name}` gives {tuple(shapes[layer])}, which has no height and width; "
-                    f"choose a spatial layer, such as `{next(reversed(choices), None)}`"
-                )
+    def _given_layer(self, layer: Any, flat: Flat) -> tuple[list[Call] | None, Tap | None]:
+        """Return the calls that the user means, or the tap of a layer that the graph does not show."""
+        calls, inner, number = choose(self.model, layer, flat.calls)
+        if inner is not None:
+            return None, Tap(inner, inner.name, -1 if number is None else number)
+        if not calls:
+            choices = list(spatial_layers(flat.model, self._inputs[self.given.images[0]]))
+            self._refuse_an_input(layer)
+            name = layer if isinstance(layer, str) else getattr(layer, "name", str(layer))
             raise InputError(
-                f"model `{name}` has no spatial layer `{layer}`; {nearest(layer, choices)} The last ones are "
-                f"{', '.join(list(choices)[-5:])}"
+                f"`layer`: model `{self.model.name}` has no spatial layer `{name}`; {nearest(name, choices)} The last "
+                f"ones are {', '.join(choices[-5:])}"
             )
+        return calls, None
+
+    def _refuse_an_input(self, layer: Any) -> None:
+        """Refuse the input layer, the first of `model.layers`, by a name or a position."""
+        inputs = [x for x in self.model.layers if isinstance(x, keras.layers.InputLayer)]
+        chosen = self.model.layers[layer] if is_whole(layer) else layer
+        if any(chosen is x or chosen == x.name for x in inputs):
+            raise InputError(
+                f"`layer`: `{getattr(chosen, 'name', chosen)}` is an input of model `{self.model.name}`; choose a "
+                "layer after it, or a method that explains the image itself, such as `integrated_gradients`"
+            )
+
+    def _choose(
+        self, flat: Flat, layer: Any, given: Sequence[Call] | None, outputs: Sequence[Any]
+    ) -> tuple[str, Any]:
+        image = self._inputs[self.image]
+        choices = spatial_layers(flat.model, image)
+        name = self.model.name
+        if given is not None:
+            call = self._dependent(given, next(reversed(choices), None))
+            shown = f"{call.name}#{call.number}" if flat.times(call.operation) > 1 else call.name
+            return shown, call.output
         if not choices:
-            raise InputError(f"model `{name}` has no layer with a (batch, height, width, channels) output")
-        if layer is not None:
-            return layer, choices[layer]
+            inside = hidden_layers(flat.calls)
+            hint = f"; name a layer inside another with `layer=`: {', '.join(inside[-5:])}" if inside else ""
+            raise InputError(
+                f"model `{name}` has no layer with a (batch, height, width, channels) output{hint}"
+            )
         if all(len(x.shape) == 4 for x in outputs):
             scores = {x.shape[-1] for x in outputs}  # class scores are not features
             return _coarsest(
-                {k: x for k, x in choices.items() if x.shape[-1] not in scores} or choices, grids(flat)
+                {k: x for k, x in choices.items() if x.shape[-1] not in scores} or choices, grids(flat.model)
             )
         for found, tensor in reversed(choices.items()):
             if id(image) not in inputs_behind(outputs, tensor):
@@ -107,58 +145,93 @@ class GraphNetwork(Network):
             f"the layer to explain with `layer=`, such as `{next(reversed(choices))}`"
         )
 
-    def logits_of_features(self, output: str | int | None) -> keras.Model | None:
-        """Return the head to one output's logits, as a model of the features; None if the head reads other inputs."""
-        if self._needed:
+    def _dependent(self, calls: Sequence[Call], hint: str | None) -> Call:
+        """Return the call with the highest number that depends on the image and has a height and a width."""
+        image = self._inputs[self.image]
+        behind = [call for call in calls if id(image) in inputs_behind([call.output], None)]
+        name = calls[-1].name
+        if not behind:
+            several = (
+                f"; call it by number, ({name!r}, 0), or choose the image"
+                if len(self.given.images) > 1
+                else ""
+            )
+            raise InputError(
+                f"`layer`: layer `{name}` of model `{self.model.name}` does not depend on the image "
+                f"`{self.given.names[self.image]}`{several}; choose a layer that does, such as `{hint}`"
+            )
+        spatial = [call for call in behind if _is_spatial(call.output)]
+        if not spatial:
+            outputs = keras.tree.flatten(behind[-1].output)
+            gives = tuple(outputs[0].shape) if len(outputs) == 1 else f"{len(outputs)} tensors"
+            raise InputError(
+                f"layer `{name}` of model `{self.model.name}` gives {gives}, which has no height and width; "
+                f"choose a spatial layer, such as `{hint}`"
+            )
+        return max(spatial, key=lambda call: call.number)
+
+    def logits_of_features(self, output: Any) -> Part | None:
+        """Return the head to one output's logits, as a function of the features; None if it reads other inputs."""
+        if self._tap or self._needed:
             return None
-        ends = keras.tree.pack_sequence_as(self._structure, self._ends[len(self.names) :])
-        return keras.Model(self._tensor, Outputs(ends, ends, self.names).one(output, logits=True))
+        logits = self._ends[len(self.names) :]
+        return Part([self._tensor], [logits[position(output, self.names, self.layers)]])
 
     def inputs(self, given: Any) -> list[Any]:
         """Return the inputs in the model's order, from an array, a list, or a dict by the inputs' names."""
-        if isinstance(given, dict):
-            missing = [name for name in self.input_names if name not in given]
-            if missing or len(given) != len(self.input_names):
+        found = self.given.arrays(given, self.dtypes)
+        if self._tap and self._tap.count is None:
+            self._tap.measure(lambda: self._whole([x[:1] for x in found]))
+        return found
+
+    def prepare_image_gradient(self, inputs: Sequence[Any]) -> None:
+        """Copy the graph of a model that takes whole numbers, with the image as floats; compare the two."""
+        if "float" in self.dtypes[self.image] or self._in_floats is not None:
+            return
+        flat = flattened(self.model, in_floats=[self.image]).model
+        ends = [*flat.outputs, *(logits_of(x) for x in flat.outputs)]
+        in_floats = Part(flat.inputs, ends)
+        for whole, copy in zip(self._whole(inputs), in_floats(inputs)):
+            size = np.abs(whole).max(initial=0) + 1e-6
+            if not np.allclose(whole, copy, rtol=1e-3, atol=1e-3 * size):
                 raise InputError(
-                    f"model `{self.model.name}` takes the inputs {', '.join(self.input_names)}; got "
-                    f"{', '.join(map(str, given))}"
+                    f"model `{self.model.name}` computes with the whole numbers ({self.dtypes[self.image]}) of its "
+                    "image in a way that floats do not follow, so there is no gradient to the image; use `occlusion` "
+                    "or `rise`, a method at a layer such as `grad_cam`, or build the model on a float input"
                 )
-            given = [given[name] for name in self.input_names]
-        elif len(self.input_names) == 1 and not isinstance(given, tuple):
-            given = [given]
-        if not isinstance(given, (list, tuple)) or len(given) != len(self.input_names):
-            raise InputError(
-                f"model `{self.model.name}` takes {len(self.input_names)} inputs ({', '.join(self.input_names)}); "
-                "give a list in that order, or a dict"
-            )
-        return [np.asarray(x, dtype=dtype) for x, dtype in zip(given, self.dtypes)]
+        self._in_floats = in_floats
 
     def features(self, inputs: Sequence[Any]) -> Any:
         """Run the model up to the layer."""
-        return self._features(_tensors(inputs), training=False)
+        if self._tap:
+            return self._tap.read(lambda: self._whole(inputs))
+        return self._features(inputs)[0]
 
     def head(self, features: Any, inputs: Sequence[Any]) -> Outputs:
         """Run the model from the layer on."""
-        found = self._head(_tensors([features, *(inputs[i] for i in self._needed)]), training=False)
-        values = {id(x): value for x, value in zip(self._apart, keras.tree.flatten(found))} | {
-            id(self._tensor): features
-        }
-        return self._named([values[id(x)] for x in self._ends])
+        if self._tap:
+            with self._tap.replaced(features):
+                return self.outputs(inputs)
+        return self._named(self._head([features, *(inputs[i] for i in self._needed)]))
 
     def outputs(self, inputs: Sequence[Any]) -> Outputs:
-        """Run the whole model."""
-        return self._named(self._whole(_tensors(inputs), training=False))
+        """Run the whole model; an image of floats through the float copy of a model that takes whole numbers."""
+        floats = (
+            self._in_floats is not None and keras.ops.convert_to_tensor(inputs[self.image]).dtype.is_floating
+        )
+        return self._named((self._in_floats if floats else self._whole)(inputs))
 
     def _named(self, flat: Sequence[Any]) -> Outputs:
         count = len(self.names)
         values, logits = (
             keras.tree.pack_sequence_as(self._structure, x) for x in (flat[:count], flat[count:])
         )
-        return Outputs(values, logits, self.names)
+        return Outputs(values, logits, self.names, self.layers)
 
 
-def _tensors(arrays: Sequence[Any]) -> list[Any]:
-    return [keras.ops.convert_to_tensor(x) for x in arrays]
+def _is_spatial(output: Any) -> bool:
+    shape = getattr(output, "shape", ())
+    return len(shape) == 4 and tuple(shape[1:3]) != (1, 1)
 
 
 def spatial_layers(flat: keras.Model, image: Any) -> dict[str, Any]:
@@ -181,8 +254,7 @@ def spatial_layers(flat: keras.Model, image: Any) -> dict[str, Any]:
             if node.is_input or not behind & {id(x) for x in node.input_tensors}:
                 continue
             behind |= {id(x) for x in node.outputs}
-            shape = tuple(node.outputs[0].shape)
-            if len(node.outputs) == 1 and len(shape) == 4 and shape[1:3] != (1, 1):
+            if len(node.outputs) == 1 and _is_spatial(node.outputs[0]):
                 result.pop(node.operation.name, None)  # called twice: keep the later call
                 result[node.operation.name] = node.outputs[0]
     return result
@@ -190,14 +262,13 @@ def spatial_layers(flat: keras.Model, image: Any) -> dict[str, Any]:
 
 def inputs_behind(outputs: Sequence[Any], stop: Any) -> set[int]:
     """Return the ids of the inputs that the outputs depend on by paths that do not contain the tensor `stop`."""
-    reached, seen, left = set(), {id(stop)}, list(outputs)
+    reached, seen, left = set(), {id(stop)}, keras.tree.flatten(outputs)
     while left:
         tensor = left.pop()
         if id(tensor) in seen:
             continue
         seen.add(id(tensor))
-        operation, index, _ = tensor._keras_history
-        node = operation._inbound_nodes[index]
+        node = node_of(tensor)
         if node.is_input:
             reached.add(id(tensor))
         left.extend(node.input_tensors)

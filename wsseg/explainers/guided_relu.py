@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from wsseg.errors import InputError
-from wsseg.explainers.gradients import SCALE, positive
+from wsseg.explainers.gradients import SCALE, positive, without_gradient
 from wsseg.explainers.network import Network
 
 RELUS = {"Relu": "WssegGuidedRelu", "Relu6": "WssegGuidedRelu6", "LeakyRelu": "WssegGuidedLeakyRelu"}
@@ -70,6 +70,8 @@ def differentiate_guided(
     count = _guided_between(graph, images, scores, network.model)
     # A tape would ignore the gradient names stored with the operations.
     gradients = [tf.gradients(score, images)[0] for score in tf.unstack(scores, axis=1)]
+    if any(gradient is None for gradient in gradients):
+        raise without_gradient(network)
     return tf.stack(gradients, axis=1) / SCALE, count
 
 

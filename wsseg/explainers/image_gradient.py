@@ -10,6 +10,7 @@ import tensorflow as tf
 from wsseg.errors import InputError, nearest
 from wsseg.explainers.core import Explainer, Score
 from wsseg.explainers.gradients import differentiate
+from wsseg.explainers.targets import Target
 
 REDUCTIONS = {
     "absolute": lambda x: tf.reduce_sum(tf.abs(x), axis=-1),
@@ -30,6 +31,7 @@ class ImageGradient(Explainer):
         layer: Must be None: the image itself is explained.
         output: Name or position of the output to explain, for a model with several outputs.
         reduction: A key of `REDUCTIONS`: how the maps reduce the channels.
+        image: Name or position of the explained image, for a model with several images.
 
     References:
         Simonyan et al., Deep Inside Convolutional Networks: Visualising Image Classification Models and Saliency
@@ -41,9 +43,11 @@ class ImageGradient(Explainer):
     def __init__(
         self,
         model: keras.Model,
-        layer: str | None = None,
+        layer: Any = None,
         output: str | int | None = None,
         reduction: str = "largest",
+        *,
+        image: str | int | None = None,
     ):
         if layer is not None and not self.at_layer:
             raise InputError(
@@ -51,7 +55,7 @@ class ImageGradient(Explainer):
             )
         if reduction not in REDUCTIONS:
             raise InputError(f"unknown `reduction` {reduction!r}; {nearest(str(reduction), REDUCTIONS)}")
-        super().__init__(model, layer, output)
+        super().__init__(model, layer, output, image=image)
         self.reduction = reduction
 
     def signed(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
@@ -66,11 +70,17 @@ class ImageGradient(Explainer):
         """
         return self.gradients(inputs, score)
 
+    def prepared(self, images: Any, targets: Any) -> tuple[list[np.ndarray], Target, bool]:
+        """Check the user's images and targets, and that the model has a gradient to the image."""
+        found = super().prepared(images, targets)
+        self.network.prepare_image_gradient(found[0])
+        return found
+
     def maps(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
         """Reduce the channels of the signed attributions: `(B, T, H, W)`."""
         return REDUCTIONS[self.reduction](self.signed(inputs, score))
 
-    def attributions(self, images: Any, targets: Any) -> np.ndarray:
+    def attributions(self, images: Any, targets: Any = None) -> np.ndarray:
         """Return the signed attribution of every value of the image, before the reduction of the channels.
 
         Args:
@@ -90,7 +100,7 @@ class ImageGradient(Explainer):
         )
         found = function([tf.constant(x) for x in inputs], [tf.constant(x) for x in target.arrays]).numpy()
         flat = found.reshape(*found.shape[:3], -1)  # the same check as for maps, channels side by side
-        found = self._checked(flat, target).reshape(found.shape)
+        found = self._checked(flat, target, len(flat)).reshape(found.shape)
         return found[:, 0] if single else found
 
     def gradients(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:

@@ -38,6 +38,7 @@ class IntegratedGradients(ImageGradient):
             difference 22.1) the error of the sum is 3.4 with 50 steps, 1.1 with 100, and 0.03 with 300.
         rule: Integration rule: "midpoint" or "trapezoid".
         at_once: Steps of each image in one pass; more steps need more memory.
+        image: Name or position of the explained image, for a model with several images.
 
     Raises:
         InputError: An option has an invalid value; when called: `baseline` does not fit the images.
@@ -57,6 +58,8 @@ class IntegratedGradients(ImageGradient):
         steps: int = 100,
         rule: str = "midpoint",
         at_once: int = 8,
+        *,
+        image: str | int | None = None,
     ):
         require_whole("steps", steps, hint="try 100")
         require_whole("at_once", at_once, hint="try 8")
@@ -85,7 +88,7 @@ class IntegratedGradients(ImageGradient):
                 raise InputError(
                     f"`baseline` must be a number, a colour (C,) or an image (H, W, C), finite; got {baseline.shape}"
                 )
-        super().__init__(model, layer, output, reduction)
+        super().__init__(model, layer, output, reduction, image=image)
         self.baseline, self.value_range = baseline, tuple(value_range)
         self.steps, self.rule, self.at_once = steps, rule, at_once
 
@@ -117,7 +120,7 @@ class IntegratedGradients(ImageGradient):
             return tf.zeros_like(images) + tf.reduce_mean(images, axis=(1, 2), keepdims=True)
         return tf.fill(tf.shape(images), tf.constant(self.value_range[self.baseline == "white"], tf.float32))
 
-    def completeness_gap(self, images: Any, targets: Any) -> np.ndarray:
+    def completeness_gap(self, images: Any, targets: Any = None) -> np.ndarray:
         """Return the error of completeness: the sum of the attributions minus the score's difference from the baseline.
 
         More `steps` make it smaller. The paper increases the steps until the error is within 5 % of the difference.

@@ -29,6 +29,7 @@ class Masking(Perturbation):
             "mean" for the image's own mean colour.
         batch_size: See `Perturbation`.
         progress: See `Perturbation`.
+        image: See `Perturbation`.
 
     Raises:
         InputError: `fill` is none of these; when an image is explained: its length is not the number of channels.
@@ -37,14 +38,15 @@ class Masking(Perturbation):
     def __init__(
         self,
         model: keras.Model,
-        layer: str | None = None,
+        layer: Any = None,
         output: str | int | None = None,
         *,
         fill: float | Sequence[float] | str = 0.0,
         batch_size: int | None = None,
         progress: bool = False,
+        image: str | int | None = None,
     ):
-        super().__init__(model, layer, output, batch_size=batch_size, progress=progress)
+        super().__init__(model, layer, output, batch_size=batch_size, progress=progress, image=image)
         self.fill = _checked_fill(fill)
 
     def masks(

@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
-from wsseg.errors import InputError, nearest
 from wsseg.explainers.logits import Logits
+from wsseg.explainers.output_names import position
 from wsseg.grid import IMAGE, Grid
 
 
@@ -16,37 +16,29 @@ class Outputs:
     """Outputs of a model.
 
     Attributes:
-        values: The outputs in the model's own structure: a tensor, a list, or a dict.
+        values: The outputs in the model's own structure: a tensor, or lists and dicts of tensors.
         logits: The outputs before a final softmax or sigmoid, if there is one and it can be found; else as `values`.
-        names: Names of the outputs, in the order of `keras.tree.flatten`.
+        names: Names of the outputs, in the order of `keras.tree.flatten`; see `wsseg.explainers.output_names`.
+        layers: Names of the layers that make the outputs, in the same order; empty if unknown.
     """
 
     values: Any
     logits: Any
     names: tuple[str, ...]
+    layers: tuple[str, ...] = ()
 
-    def one(self, name: str | int | None, logits: bool) -> Any:
+    def one(self, name: Any, logits: bool) -> Any:
         """Return one output.
 
         Args:
-            name: Name or position of the output; None for the only output.
+            name: Name, path or position of the output; None for the only output.
             logits: Whether to return it from `logits` instead of `values`.
 
         Raises:
             InputError: There is no such output, or there are several outputs and none is named.
         """
         flat = keras.tree.flatten(self.logits if logits else self.values)
-        if name is None:
-            if len(flat) == 1:
-                return flat[0]
-            raise InputError(
-                f"the model has {len(flat)} outputs ({', '.join(self.names)}); choose one with `output=`"
-            )
-        if isinstance(name, int) and -len(flat) <= name < len(flat):
-            return flat[name]
-        if name not in self.names:
-            raise InputError(f"the model has no output `{name}`; {nearest(str(name), self.names)}")
-        return flat[self.names.index(name)]
+        return flat[position(name, self.names, self.layers)]
 
 
 class Network:
@@ -56,7 +48,7 @@ class Network:
         model: The user's model.
         layer: Name of the explained layer; "image" if the image itself is explained.
         grid: Where in the image the layer's cells look, or None if unknown.
-        image: Index of the image among the model's inputs, in the order of `keras.tree.flatten`.
+        image: Index of the explained image among the model's inputs, in the order of `keras.tree.flatten`.
         input_size: `(H, W)` of the image; None for a side of any length.
         channels: Number of channels of the image; None for any.
         spec: Shapes of the model's outputs, as symbolic tensors.
@@ -82,6 +74,16 @@ class Network:
             InputError: Their number or names do not match the model's inputs.
         """
         raise TypeError(f"{type(self).__name__} must define `inputs`")
+
+    def prepare_image_gradient(self, inputs: Sequence[Any]) -> None:
+        """Make ready to differentiate with respect to the image, given as float32 to `outputs`.
+
+        Args:
+            inputs: The model's inputs as a flat list of arrays, from `inputs`.
+
+        Raises:
+            InputError: The model computes with whole numbers, so that there is no such gradient.
+        """
 
     def features(self, inputs: Sequence[Any]) -> Any:
         """Return the explained layer's output `(B, h, w, C)`, of the layer's dtype."""

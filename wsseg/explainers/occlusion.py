@@ -31,6 +31,7 @@ class Occlusion(Masking):
             image's own mean colour, which suits every input space.
         batch_size: Covered images per forward pass; None for as many pixels as 16 images of 224 x 224 have.
         progress: Show a progress bar for each image.
+        image: Name or position of the explained image, for a model with several images.
 
     Raises:
         InputError: An option has an invalid value, or the window is larger than the image.
@@ -57,8 +58,11 @@ class Occlusion(Masking):
         fill: float | Sequence[float] | str = "mean",
         batch_size: int | None = None,
         progress: bool = False,
+        image: str | int | None = None,
     ):
-        super().__init__(model, layer, output, fill=fill, batch_size=batch_size, progress=progress)
+        super().__init__(
+            model, layer, output, fill=fill, batch_size=batch_size, progress=progress, image=image
+        )
         self.window = None if window is None else pair("window", window, "try 32 for an image of 224 pixels")
         self.stride = None if stride is None else pair("stride", stride, "try half the window")
         if self.window and self.stride:

@@ -45,6 +45,7 @@ class RISE(Masking):
         fill: Values where a mask is 0, in the model's input space: a number, one number per channel, or "mean".
         batch_size: Masked images per forward pass; None for as many pixels as 16 images of 224 x 224 have.
         progress: Show a progress bar for each image.
+        image: Name or position of the explained image, for a model with several images.
 
     Raises:
         InputError: An option has an invalid value, or there are more cells than pixels.
@@ -75,8 +76,11 @@ class RISE(Masking):
         fill: float | Sequence[float] | str = 0.0,
         batch_size: int | None = None,
         progress: bool = False,
+        image: str | int | None = None,
     ):
-        super().__init__(model, layer, output, fill=fill, batch_size=batch_size, progress=progress)
+        super().__init__(
+            model, layer, output, fill=fill, batch_size=batch_size, progress=progress, image=image
+        )
         self.samples = require_whole("samples", samples, hint="try 4000")
         self.cells = pair("cells", cells, "try 7")
         if (
@@ -88,7 +92,7 @@ class RISE(Masking):
         seed = require_whole("seed", seed, least=0)
         self.probability, self.centred, self.seed = float(probability), centred, seed
 
-    def __call__(self, images: Any, targets: Any) -> np.ndarray:
+    def __call__(self, images: Any, targets: Any = None) -> np.ndarray:
         """Return the maps at the image's size, stretched to [0, 1]; if centred, each divided by its maximum.
 
         Args:

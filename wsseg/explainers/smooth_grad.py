@@ -29,6 +29,7 @@ class SmoothGrad(ImageGradient):
             predictions change under such noise (often small networks on clean images): its maps show nothing then.
         seed: Random seed of the noise.
         at_once: Copies of each image in one pass; more copies need more memory.
+        image: Name or position of the explained image, for a model with several images.
 
     Raises:
         InputError: An option has an invalid value.
@@ -47,12 +48,14 @@ class SmoothGrad(ImageGradient):
         noise: float = 0.15,
         seed: int = 0,
         at_once: int = 8,
+        *,
+        image: str | int | None = None,
     ):
         require_whole("copies", copies, hint="try 50")
         require("noise", noise, lambda x: 0 <= x < 10, "a share of the image's range, 0 or more; try 0.15")
         require("seed", seed, lambda n: 0 <= n == int(n) < 2**31, "a whole number in [0, 2^31)")
         require_whole("at_once", at_once, hint="try 8")
-        super().__init__(model, layer, output, reduction)
+        super().__init__(model, layer, output, reduction, image=image)
         self.copies, self.noise, self.seed, self.at_once = copies, noise, seed, at_once
 
     def signed(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:

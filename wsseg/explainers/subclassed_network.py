@@ -1,14 +1,18 @@
 """Subclassed models: the order of their layers is unknown, but a named layer's output can be read and replaced."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from wsseg.errors import InputError, nearest
+from wsseg.errors import InputError, is_whole
+from wsseg.explainers.given_inputs import as_array
+from wsseg.explainers.layer_choice import layer_of
 from wsseg.explainers.network import Network, Outputs
+from wsseg.explainers.output_names import names_of
+from wsseg.explainers.tapping import Tap
 
 
 class SubclassedNetwork(Network):
@@ -20,47 +24,45 @@ class SubclassedNetwork(Network):
 
     Args:
         model: Any `keras.Model`.
-        layer: Name of a layer of the model, at any depth; if it is called several times, its last call is explained.
+        layer: A layer of the model, at any depth, in any of the forms of `wsseg.explainers.core.Explainer`; if it is
+            called several times and no call is chosen, its last call is explained.
         at_layer: False to explain the image itself.
+        image: Position of the explained image among the inputs, or its key if they are a dict; None for the first.
 
     Raises:
         InputError: `layer` is missing, or the model has no such layer.
     """
 
-    def __init__(self, model: keras.Model, layer: str | None = None, at_layer: bool = True):
-        self.model, self._structure = model, None
+    def __init__(
+        self, model: keras.Model, layer: Any = None, at_layer: bool = True, image: str | int | None = None
+    ):
+        self.model, self._structure, self._image = model, None, image
         self.names: tuple[str, ...] = ()
         if at_layer:
             self.grid = None
-            found = {part.name: part for part in model._flatten_layers(include_self=False)}
-            if layer is None or layer not in found:
-                hint = f"choose one of: {', '.join(found)}" if layer is None else nearest(layer, found)
-                wrong = "name the layer to explain with `layer=`" if layer is None else f"no layer `{layer}`"
-                raise InputError(
-                    f"model `{model.name}` is a subclassed {type(model).__name__}: {wrong}; {hint}"
-                )
-            self.layer, self._layer = layer, found[layer]
+            found, self.layer, number = layer_of(model, layer)
+            self._tap = Tap(found, self.layer, -1 if number is None else number)
+        self.at_layer = at_layer
 
     def inputs(self, given: Any) -> list[Any]:
         """Return the inputs as a flat list; their structure is stored for the model's call."""
-        flat = [np.asarray(x) for x in keras.tree.flatten(given)] if _nested(given) else [np.asarray(given)]
+        nested = _nested(given)
+        names = list(names_of(given)) if nested else ["image"]
+        parts = keras.tree.flatten(given) if nested else [given]
+        flat = [as_array(x, None, name, image=not nested) for x, name in zip(parts, names)]
         images = [i for i, x in enumerate(flat) if x.ndim == 4]
         if not images:
             raise InputError(f"there is no image (B, H, W, C) among the inputs {[x.shape for x in flat]}")
-        self._structure, self.image = given if _nested(given) else None, images[0]
+        self._structure, self.image = given if nested else None, self._chosen(images, names)
         flat = [
-            x if x.dtype.kind in "iub" and i != self.image else x.astype(np.float32)
+            x if x.dtype.kind in "iubOSU" and i != self.image else x.astype(np.float32)
             for i, x in enumerate(flat)
         ]
         if not self.names:  # the first batch builds the model and shows its outputs
-            values = self.model(self._packed(flat), training=False)
-            flat_values = keras.tree.flatten(values)
-            names = (
-                sorted(values)
-                if isinstance(values, dict)
-                else [f"output_{i}" for i in range(len(flat_values))]
-            )
-            self.names = tuple(names)
+            one = [x[:1] for x in flat]
+            values = self._first(one)
+            self.channels = one[self.image].shape[-1]  # its layers are built for these
+            self.names = names_of(values)
             spec = keras.tree.map_structure(
                 lambda x: keras.KerasTensor((None, *x.shape[1:]), x.dtype), values
             )
@@ -69,32 +71,33 @@ class SubclassedNetwork(Network):
 
     def features(self, inputs: Sequence[Any]) -> Any:
         """Run the model and read the layer's output."""
-        taken: list[Any] = []
-
-        def take(output: Any) -> Any:
-            taken.append(output)
-            return output
-
-        with _tapped(self._layer, take):
-            self.model(self._packed(inputs), training=False)
-        if not taken:
-            raise InputError(f"layer `{self.layer}` is not used when model `{self.model.name}` is called")
-        if len(getattr(taken[-1], "shape", ())) != 4:
-            raise InputError(
-                f"layer `{self.layer}` gives {getattr(taken[-1], 'shape', type(taken[-1]))}, which has no height and "
-                "width; choose a layer with an output (batch, height, width, channels)"
-            )
-        return taken[-1]
+        return self._tap.read(lambda: self._run(inputs))
 
     def head(self, features: Any, inputs: Sequence[Any]) -> Outputs:
         """Run the model with the layer's output replaced."""
-        with _tapped(self._layer, lambda output: keras.ops.cast(features, output.dtype)):
+        with self._tap.replaced(features):
             return self.outputs(inputs)
 
     def outputs(self, inputs: Sequence[Any]) -> Outputs:
         """Run the model."""
-        values = self.model(self._packed(inputs), training=False)
+        values = self._run(inputs)
         return Outputs(values, values, self.names)
+
+    def _run(self, inputs: Sequence[Any]) -> Any:
+        return self.model(self._packed(inputs), training=False)
+
+    def _first(self, inputs: Sequence[Any]) -> Any:
+        """Run the model for the first time."""
+        try:
+            return self._tap.measure(lambda: self._run(inputs)) if self.at_layer else self._run(inputs)
+        except InputError:
+            raise
+        except (TypeError, ValueError, KeyError, IndexError, tf.errors.OpError) as error:
+            shapes = [x.shape for x in inputs]
+            raise InputError(
+                f"`images`: model `{self.model.name}` fails on inputs {shapes}: {type(error).__name__}: "
+                f"{str(error)[:500]}; check their order, size and number of channels with `model(images)`"
+            ) from error
 
     def _packed(self, inputs: Sequence[Any]) -> Any:
         return (
@@ -103,18 +106,20 @@ class SubclassedNetwork(Network):
             else keras.tree.pack_sequence_as(self._structure, list(inputs))
         )
 
+    def _chosen(self, images: Sequence[int], names: Sequence[str]) -> int:
+        if self._image is None:
+            return images[0]
+        index = names.index(self._image) if self._image in names else self._image
+        if not is_whole(index) or index not in images:
+            listed = ", ".join(f"{names[i]} ({i})" for i in images)
+            raise InputError(
+                f"`image` must be the name or the position of an image among the inputs, {listed}; got {self._image!r}"
+            )
+        return int(index)
+
 
 def _nested(given: Any) -> bool:
-    return isinstance(given, (dict, tuple)) or (isinstance(given, list) and hasattr(given[0], "shape"))
-
-
-@contextmanager
-def _tapped(layer: keras.layers.Layer, tap: Callable[[Any], Any]) -> Iterator[None]:
-    """Pass the layer's output through `tap` inside the context."""
-    call = layer.call
-    # Bypasses Keras' own __setattr__, which only tracks layers and variables.
-    layer.__dict__["call"] = lambda *args, **kwargs: tap(call(*args, **kwargs))
-    try:
-        yield
-    finally:
-        del layer.__dict__["call"]
+    """Tell whether several inputs are given, and not one array or a list of images."""
+    if isinstance(given, list):
+        return bool(given) and hasattr(given[0], "shape") and any(np.ndim(x) != 3 for x in given)
+    return isinstance(given, (dict, tuple))

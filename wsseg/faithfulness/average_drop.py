@@ -36,7 +36,7 @@ class AverageDrop:
         """Add one map.
 
         Args:
-            image: `(H, W, 3)` RGB in [0, 255], of a size that the model takes.
+            image: `(H, W, C)`, RGB in [0, 255], of a size that the model takes.
             map_hw: `(H, W)` in [0, 1].
             target: Index of the class whose probability is measured.
 

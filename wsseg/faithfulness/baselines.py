@@ -13,7 +13,7 @@ def centre(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
     it; few were better.
 
     Args:
-        images: `(B, H, W, 3)` images.
+        images: `(B, H, W, C)` images.
         targets: `(B,)` or `(B, T)`; only their shape is used.
 
     Returns:

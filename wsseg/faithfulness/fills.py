@@ -14,24 +14,24 @@ def filled(image: np.ndarray, fill: str | Sequence[float], sigma: float = 5.0) -
     """Return the image with all its pixels replaced by the fill.
 
     Args:
-        image: `(H, W, 3)` float32 RGB in [0, 255].
-        fill: `blur` (the blurred image), `mean` (the image's mean colour), `black`, `grey` (127.5), or a colour of
-            three numbers in [0, 255].
+        image: `(H, W, C)` float32, RGB in [0, 255].
+        fill: `blur` (the blurred image), `mean` (the image's mean colour), `black`, `grey` (127.5), or a colour: one
+            number in [0, 255] per channel.
         sigma: Standard deviation of the blur in pixels; it is also the kernel's radius, so sigma 5 gives 11 pixels
             as in Petsiuk et al.'s code. The border is mirrored.
 
     Returns:
-        `(H, W, 3)` float32.
+        `(H, W, C)` float32.
 
     Raises:
-        InputError: There is no such fill, or `sigma` is not positive.
+        InputError: There is no such fill, `sigma` is not positive, or the colour has another number of channels.
 
     Example:
         >>> filled(np.array([[[0, 0, 0], [10, 20, 30]]]), "mean").tolist()
         [[[5.0, 10.0, 15.0], [5.0, 10.0, 15.0]]]
     """
-    check_fill(fill, sigma)
     image = np.asarray(image, np.float32)
+    check_fill(fill, sigma, image.shape[-1])
     if fill == "blur":
         radius = (max(round(sigma), 1),) * 2 + (0,)
         return ndimage.gaussian_filter(image, (sigma, sigma, 0), mode="mirror", radius=radius)
@@ -42,8 +42,13 @@ def filled(image: np.ndarray, fill: str | Sequence[float], sigma: float = 5.0) -
     return np.broadcast_to(np.asarray(colour, np.float32), image.shape).copy()
 
 
-def check_fill(fill: str | Sequence[float], sigma: float = 5.0) -> None:
+def check_fill(fill: str | Sequence[float], sigma: float = 5.0, channels: int | None = None) -> None:
     """Raise an error for an unknown fill or a wrong `sigma`.
+
+    Args:
+        fill: See `filled`.
+        sigma: See `filled`.
+        channels: Number of channels of the images; None if unknown.
 
     Raises:
         InputError: See `filled`.
@@ -55,5 +60,9 @@ def check_fill(fill: str | Sequence[float], sigma: float = 5.0) -> None:
             raise InputError(f"unknown fill `{fill}`; {nearest(fill, FILLS)}, or give a colour, R,G,B")
         return
     colour = np.asarray(fill)
-    if colour.shape != (3,) or colour.dtype.kind not in "fiu" or not ((colour >= 0) & (colour <= 255)).all():
-        raise InputError(f"a fill's colour must be three numbers in [0, 255]; got {fill!r}")
+    numbers = colour.ndim == 1 and colour.size > 0 and colour.dtype.kind in "fiu"
+    if not numbers or not ((colour >= 0) & (colour <= 255)).all() or channels not in (None, colour.size):
+        raise InputError(
+            "a fill's colour must be one number in [0, 255] for each channel"
+            f"{f' ({channels})' if channels else ''}; got {fill!r}"
+        )

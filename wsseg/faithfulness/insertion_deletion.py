@@ -72,7 +72,7 @@ class InsertionDeletion:
     ):
         steps = require_whole("steps", steps, hint="try 50")
         for kind in (fill, start):
-            check_fill(kind, sigma)
+            check_fill(kind, sigma, scorer.channels)
         self.scorer, self.steps, self.fill, self.start = scorer, int(steps), fill, start
         self.sigma, self.seed = float(sigma), seed
         self._sums = np.zeros((2, self.steps + 1))
@@ -83,7 +83,7 @@ class InsertionDeletion:
         """Measure one map.
 
         Args:
-            image: `(H, W, 3)` RGB in [0, 255], of a size that the model takes.
+            image: `(H, W, C)`, RGB in [0, 255], of a size that the model takes.
             map_hw: `(H, W)` real map; only the order of its values matters.
             target: Index of the class whose probability is measured.
 
@@ -135,9 +135,9 @@ def _replaced(
     base: np.ndarray, source: np.ndarray, order: np.ndarray, ends: np.ndarray
 ) -> Iterator[np.ndarray]:
     """Yield one image per step: `base` with a growing share of its pixels replaced by those of `source`."""
-    current = base.reshape(-1, 3).copy()
+    current, pixels = base.reshape(-1, base.shape[-1]).copy(), source.reshape(-1, base.shape[-1])
     for start, end in zip([0, *ends], ends):
-        current[order[start:end]] = source.reshape(-1, 3)[order[start:end]]
+        current[order[start:end]] = pixels[order[start:end]]
         yield current.reshape(base.shape).copy()
 
 

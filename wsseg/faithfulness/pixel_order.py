@@ -31,11 +31,11 @@ def image_and_map(image: np.ndarray, map_hw: np.ndarray) -> tuple[np.ndarray, np
     """Return an image as float32 and its map as float64, after a check of their sizes.
 
     Raises:
-        InputError: The image is not `(H, W, 3)`, or the map has another size.
+        InputError: The image is not `(H, W, C)`, or the map has another size.
     """
     image, values = np.asarray(image, np.float32), checked(map_hw)
-    if image.ndim != 3 or image.shape[-1] != 3 or image.shape[:2] != values.shape:
+    if image.ndim != 3 or image.shape[:2] != values.shape:
         raise InputError(
-            f"`image` {image.shape} must be (H, W, 3) and `map_hw` {values.shape} its (H, W); resize the map"
+            f"`image` {image.shape} must be (H, W, channels) and `map_hw` {values.shape} its (H, W); resize the map"
         )
     return image, values

@@ -54,7 +54,7 @@ class Road:
         """Measure one map.
 
         Args:
-            image: `(H, W, 3)` RGB in [0, 255], of a size that the model takes.
+            image: `(H, W, C)`, RGB in [0, 255], of a size that the model takes.
             map_hw: `(H, W)` real map; only the order of its values matters.
             target: Index of the class whose probability is measured.
 

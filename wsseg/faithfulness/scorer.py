@@ -18,8 +18,8 @@ class Scorer:
     """Class probabilities of many images, computed by one traced function of fixed batch size.
 
     Args:
-        model: Any Keras classifier of one image, from `(B, H, W, 3)` to `(B, K)`.
-        preprocess: Function from `(B, H, W, 3)` float32 RGB in [0, 255] to the model's input; None for no change. It
+        model: Any Keras classifier of one image, from `(B, H, W, C)` to `(B, K)`.
+        preprocess: Function from `(B, H, W, C)` float32, RGB in [0, 255], to the model's input; None for no change. It
             may modify its argument, which is a new array.
         batch_size: Images per forward pass; the last batch is padded, so that no new trace is needed.
         outputs: Kind of the model's output: `probabilities`, or logits for which `softmax` (one class per image) or
@@ -28,6 +28,7 @@ class Scorer:
 
     Attributes:
         size_hw: Height and width that the model takes; None for any.
+        channels: Number of channels C that the model takes; None for any.
         outputs: The kind of output that is used, never `auto`.
 
     Raises:
@@ -59,6 +60,7 @@ class Scorer:
         self.outputs = self._kind()
         inputs = getattr(model, "inputs", None)
         self.size_hw = tuple(inputs[0].shape[1:3]) if inputs else (None, None)
+        self.channels = inputs[0].shape[-1] if inputs else None
         # Models built from a list or a dict of one tensor need their input in this form.
         structure = None if isinstance(model, keras.Sequential) or not inputs else model.input
         self._listed = isinstance(structure, (list, dict))
@@ -69,7 +71,7 @@ class Scorer:
         """Return the probabilities of images.
 
         Args:
-            images: Images `(H, W, 3)`, RGB in [0, 255], in an array, a list or a generator (only one batch of it is
+            images: Images `(H, W, C)`, RGB in [0, 255], in an array, a list or a generator (only one batch of it is
                 held in memory at once). Sizes may differ if the model allows it.
 
         Returns:
@@ -143,11 +145,12 @@ class Scorer:
         return tf.sigmoid(scores) if self.outputs == "sigmoid" else scores
 
     def _check_image(self, image: np.ndarray) -> None:
-        fits = image.ndim == 3 and image.shape[-1] == 3
-        if not fits or any(side not in (None, got) for side, got in zip(self.size_hw, image.shape)):
+        wanted = (*self.size_hw, self.channels)
+        if image.ndim != 3 or any(side not in (None, got) for side, got in zip(wanted, image.shape)):
+            colours = image.ndim != 3 or self.channels not in (None, image.shape[-1])
             raise InputError(
-                f"an image must be {(*self.size_hw, 3)} (height, width, RGB; None: any) for model "
-                f"`{self.model.name}`; got {image.shape}; resize it"
+                f"an image must be {wanted} (height, width, channels; None: any) for model `{self.model.name}`; got "
+                f"{image.shape}; {'give it that number of channels, the last axis' if colours else 'resize it'}"
             )
 
 
@@ -155,10 +158,10 @@ def _check(model: keras.Model) -> None:
     """Raise an error if the model is known not to be a classifier of one image."""
     inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
     given, made = ([tuple(tensor.shape) for tensor in side or ()] for side in (inputs, outputs))
-    takes = not given or (len(given) == 1 and len(given[0]) == 4 and given[0][-1] in (3, None))
+    takes = not given or (len(given) == 1 and len(given[0]) == 4)
     gives = not made or (len(made) == 1 and len(made[0]) == 2)
     if not takes or not gives:
         raise InputError(
-            f"model `{model.name}` must take one image (batch, height, width, 3) and give (batch, classes); "
+            f"model `{model.name}` must take one image (batch, height, width, channels) and give (batch, classes); "
             f"it takes {given} and gives {made}"
         )

@@ -67,10 +67,10 @@ class CounterfactualLocaliser:
     place. If a classifier needs only one of several instances, it can miss the others.
 
     Args:
-        model: Any Keras classifier of images, from `(B, H, W, 3)` to `(B, K)`, of one or several labels per image.
+        model: Any Keras classifier of images, from `(B, H, W, C)` to `(B, K)`, of one or several labels per image.
         outputs: Kind of the model's outputs: "softmax" or "sigmoid" probabilities, "softmax_logits" or
             "sigmoid_logits"; None to find it from the last layer.
-        preprocess: Function from `(B, H, W, 3)` float32 RGB in [0, 255] to the model's input, which must treat each
+        preprocess: Function from `(B, H, W, C)` float32, RGB in [0, 255], to the model's input, which must treat each
             pixel separately; None for a model that takes [0, 255].
         score: "log_odds", log(p / (1 - p)), which still changes if the model is confident, or "probability".
         fill: "blur", "mean" or "inpaint"; see `wsseg.places.fills`. The blur keeps the lighting and adds no edge
@@ -140,14 +140,15 @@ class CounterfactualLocaliser:
         self.min_fall, self.min_left = min_fall, min_left
         inputs = getattr(model, "inputs", None)
         self.input_size = tuple(inputs[0].shape[1:3]) if inputs else (None, None)
+        self.channels = inputs[0].shape[-1] if inputs else None
 
     def predicted(self, image: np.ndarray) -> list[int]:
         """Return the classes that the model predicts: the most likely one, or all with p >= 0.5, most likely first.
 
         Args:
-            image: `(H, W, 3)` uint8 RGB, as in a call.
+            image: `(H, W, C)` uint8, as in a call.
         """
-        found = self.removal.probabilities(self._small(_checked(image)))
+        found = self.removal.probabilities(self._small(_checked(image, self.channels)))
         order = np.argsort(-found, kind="stable").tolist()
         return (
             order[:1] if self.removal.outputs.startswith("softmax") else [i for i in order if found[i] >= 0.5]
@@ -157,7 +158,7 @@ class CounterfactualLocaliser:
         """Find the places of a class.
 
         Args:
-            image: `(H, W, 3)` uint8 RGB of any size; it is resized if the model has a fixed input size.
+            image: `(H, W, C)` uint8 of any size, RGB if C is 3; it is resized if the model has a fixed input size.
             class_ids: Class index, or several that count as one class (such as all dog breeds of ImageNet). Use
                 `predicted` to find the predicted classes.
 
@@ -168,7 +169,7 @@ class CounterfactualLocaliser:
         Raises:
             InputError: The image has a wrong shape or dtype, or a class index is invalid.
         """
-        image = _checked(image)
+        image = _checked(image, self.channels)
         small = self._small(image)
         num_classes = len(self.removal.probabilities(small))
         ids = checked_class_ids(class_ids, num_classes, self.removal.outputs)
@@ -180,7 +181,10 @@ class CounterfactualLocaliser:
         height, width = (wanted or got for wanted, got in zip(self.input_size, image.shape[:2]))
         if (height, width) == image.shape[:2]:
             return image
-        return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+        size = (width, height)
+        # Channel by channel: Pillow knows no image of 13 channels, and takes a fourth one for transparency.
+        planes = (Image.fromarray(np.ascontiguousarray(plane)) for plane in np.moveaxis(image, -1, 0))
+        return np.stack([np.asarray(x.resize(size, Image.Resampling.BILINEAR)) for x in planes], axis=-1)
 
 
 class _Search:
@@ -307,11 +311,12 @@ def _enlarged(mask: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     return np.asarray(Image.fromarray(mask).resize(size_hw[::-1], Image.Resampling.NEAREST))
 
 
-def _checked(image: np.ndarray) -> np.ndarray:
+def _checked(image: np.ndarray, channels: int | None) -> np.ndarray:
     found = np.asarray(image)
-    if found.ndim != 3 or found.shape[-1] != 3 or found.dtype != np.uint8 or not found.size:
+    fits = found.ndim == 3 and channels in (None, found.shape[-1])
+    if not fits or found.dtype != np.uint8 or not found.size:
         raise InputError(
-            f"`image` must be (H, W, 3) uint8 RGB; got {found.shape} {found.dtype}; give one image in 0..255, "
-            "before preprocessing"
+            f"`image` must be (H, W, {channels or 'channels'}) uint8; got {found.shape} {found.dtype}; give one image "
+            "in 0..255, before preprocessing; scale other numbers to 0..255, and undo that in `preprocess`"
         )
     return found

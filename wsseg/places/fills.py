@@ -20,13 +20,13 @@ def fills_of(image: np.ndarray, masks: np.ndarray, kind: str) -> np.ndarray:
     """Return the values that replace the image in removed regions.
 
     Args:
-        image: `(H, W, 3)` uint8 RGB.
+        image: `(H, W, C)` uint8, such as RGB.
         masks: `(R, H, W)` bool, True in each removed region.
         kind: "mean" (the image's mean colour), "blur" (the blurred image), or "inpaint" (a biharmonic surface
             from the region's surroundings for regions of up to a tenth of the image, else the blur).
 
     Returns:
-        Float32 in [0, 255]: `(1, H, W, 3)` if all regions share one fill image (mean, blur), else `(R, H, W, 3)`.
+        Float32 in [0, 255]: `(1, H, W, C)` if all regions share one fill image (mean, blur), else `(R, H, W, C)`.
 
     Raises:
         InputError: `kind` is unknown.
@@ -67,7 +67,7 @@ def _inpainted(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
     known = np.pad(~mask, padding)
     blocks = known.reshape(height, shrink, width, shrink)
     sums = np.pad(values * ~mask[..., None], (*padding, (0, 0)))
-    sums = sums.reshape(height, shrink, width, shrink, 3).sum(axis=(1, 3))
+    sums = sums.reshape(height, shrink, width, shrink, values.shape[-1]).sum(axis=(1, 3))
     counts = blocks.sum(axis=(1, 3))
     small = sums / np.maximum(counts, 1)[..., None]
     # A cell with known pixels is the mean of only these, so nothing of the region leaks into its surroundings.
@@ -78,6 +78,6 @@ def _inpainted(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
                 (width * shrink, height * shrink), Image.Resampling.BILINEAR
             )
         )
-        for c in range(3)
+        for c in range(values.shape[-1])
     ]
     return np.clip(np.stack(large, axis=-1)[: mask.shape[0], : mask.shape[1]], 0, 255)

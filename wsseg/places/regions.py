@@ -84,7 +84,7 @@ def regions_of(
     """Divide an image into regions.
 
     Args:
-        image: `(H, W, 3)` uint8 RGB.
+        image: `(H, W, C)` uint8; 3 channels are RGB, compared as colours; others are compared channel by channel.
         kind: "superpixels" (SLIC, one set per value of `segments`), "windows" (sliding windows that overlap by half),
             or "both".
         segments: Approximate number of superpixels at each scale.
@@ -164,7 +164,10 @@ def grow(strengths: np.ndarray, neighbours: Sequence[np.ndarray], level: float) 
 
 def _superpixels(image: np.ndarray, number: int) -> np.ndarray:
     """Return SLIC's labels, `(H, W)` int32, numbered from 0 without gaps."""
-    labels = slic(image, n_segments=number, compactness=COMPACTNESS, start_label=0, channel_axis=-1)
+    channels = image.shape[-1]
+    # Lab colours reach 100, other channels 1 each: with this weight C equal channels count as one gray one.
+    compactness = COMPACTNESS if channels == 3 else COMPACTNESS / 100 * math.sqrt(channels)
+    labels = slic(image, n_segments=number, compactness=compactness, start_label=0, channel_axis=-1)
     return np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int32)
 
 

@@ -17,12 +17,12 @@ class RemovalScores:
     """Score a class on one image with parts of it removed.
 
     Args:
-        model: A Keras classifier, from `(B, H, W, 3)` to `(B, K)`.
+        model: A Keras classifier, from `(B, H, W, C)` to `(B, K)`.
         outputs: Kind of the model's outputs: "softmax" or "sigmoid" probabilities, "softmax_logits" or
             "sigmoid_logits"; None to find it from the last layer.
         score: "log_odds", log(p / (1 - p)), or "probability", p.
         fill: Fill of removed parts: "mean", "blur" or "inpaint"; see `wsseg.places.fills`.
-        preprocess: Function from `(B, H, W, 3)` float32 RGB in [0, 255] to the model's input, which must treat each
+        preprocess: Function from `(B, H, W, C)` float32, RGB in [0, 255] to the model's input, which must treat each
             pixel separately; None for a model that takes [0, 255].
         batch_size: Images per forward pass. The last batch is padded, so that it needs no kernels of its own.
 
@@ -86,7 +86,7 @@ class RemovalScores:
         """Score the image R times, each time with the pixels of one mask removed.
 
         Args:
-            image: `(H, W, 3)` uint8 RGB, of the model's input size.
+            image: `(H, W, C)` uint8, such as RGB, of the model's input size.
             masks: `(R, H, W)` bool, True at removed pixels.
             class_ids: Class index, or several that count as one class.
             num_classes: Number K of classes of the model.

@@ -240,7 +240,7 @@ def test_an_image_whose_map_or_mask_is_broken_is_set_aside(place, capsys, tmp_pa
         (["--steps", "0"], "`steps` must be"),
         (["--stages", "0", "--measure", "parameter_randomisation"], "`stages` must be"),
         (["--fill", "blak"], "unknown fill `blak`; did you mean `black`"),
-        (["--fill", "1,2,999"], "three numbers in"),
+        (["--fill", "1,2,999"], "one number in"),
         (["--shares", "0.5,1", "--measure", "road"], "`shares` must be in"),
         (["--tolerance", "-1"], "`tolerance`"),
         (["--outputs", "logits"], "`outputs` must be one of"),

@@ -33,10 +33,17 @@ class ClassScores(Target):
     def __init__(self, classes: Any, output: str | int | None = None, logits: bool = True):
         classes = np.asarray(classes)
         if classes.dtype.kind not in "iu" and classes.size:
+            labels = classes.ndim == 2 and classes.shape[1] > 1
             raise InputError(
                 f"`targets` must be class indices (integers) or callables on the model's output; got {classes.dtype}; "
-                f"try {classes.shape} of int"
+                + (
+                    "for 0/1 labels (B, K) give `present_classes(labels)` of `wsseg.explainers.targets`"
+                    if labels
+                    else f"try {classes.shape} of int"
+                )
             )
+        if classes.size and max(classes.max(), -int(classes.min())) > np.iinfo(np.int32).max:
+            raise InputError(f"`targets` must be class indices; got {classes.min()} to {classes.max()}")
         self.single = classes.ndim == 1
         if classes.ndim not in (1, 2):
             raise InputError(f"`targets` must be (B,) or (B, T), B the number of images; got {classes.shape}")
@@ -64,9 +71,19 @@ class ClassScores(Target):
         num_classes = outputs.one(default if self.output is None else self.output, logits=False).shape[-1]
         low, high = self.classes.min(initial=0), self.classes.max(initial=0)
         if high >= num_classes or low < -1:
+            hint = (
+                "; the output has one score only: explain class 0, or Negated(ClassScores([0])) for the other class"
+                if num_classes == 1
+                else ""
+            )
             raise InputError(
                 f"`targets` must be class indices from 0 to {num_classes - 1}; "
-                f"got {self.classes.min()} to {self.classes.max()}"
+                f"got {self.classes.min()} to {self.classes.max()}{hint}"
+            )
+        if self.classes.shape[1] == num_classes > 2 and np.isin(self.classes, (0, 1)).all():
+            raise InputError(
+                f"`targets` {self.classes.shape} holds only 0 and 1 and has a column for each class, so it seems to "
+                "be labels; give `present_classes(labels)` of `wsseg.explainers.targets`, or labels.argmax(axis=1)"
             )
 
     def absent(self, batch: int) -> np.ndarray:

@@ -67,8 +67,7 @@ class Target:
         read = outputs.one(output, self.logits and not own)
         batch = ops.shape(read)[0]
         rows = [ops.repeat(x, batch // ops.shape(x)[0], axis=0) for x in arrays]
-        scores = ops.cast(self.scores(ops.cast(read, "float32"), *rows), "float32")
-        return _one_column(scores)
+        return _columns(self.scores(ops.cast(read, "float32"), *rows), read.shape[0])
 
 
 class Function(Target):
@@ -90,7 +89,19 @@ class Function(Target):
 
     def evaluate(self, outputs: Outputs, arrays: Sequence[Any], own: bool, default: str | int | None) -> Any:
         """Call the function on the model's own outputs."""
-        return _one_column(keras.ops.cast(self.function(outputs.values), "float32"))
+        try:
+            scores = self.function(outputs.values)
+        except InputError:
+            raise
+        except Exception as error:
+            shapes = keras.tree.map_structure(
+                lambda x: f"(batch, {', '.join(map(str, x.shape[1:]))})", outputs.values
+            )
+            raise InputError(
+                f"the function given as `targets` failed on the model's outputs, {shapes}, with "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        return _columns(scores, keras.tree.flatten(outputs.values)[0].shape[0])
 
 
 class Several(Target):
@@ -134,9 +145,35 @@ class Several(Target):
             target.check(outputs, default)
 
 
-def _one_column(scores: Any) -> Any:
+def _columns(scores: Any, batch: int | None) -> Any:
+    """Return the scores of a target as `(B, T)` float32.
+
+    Args:
+        scores: `(B,)` or `(B, T)`; a list of B single scores, or of T tensors `(B,)`.
+        batch: Number B of rows of the output; None if unknown.
+
+    Raises:
+        InputError: `scores` have another form, or another number of rows.
+    """
+    wanted = "a target must give one score per image, (B,), or several, (B, T); it gave"
+    try:
+        if isinstance(scores, (list, tuple)):
+            parts = [keras.ops.cast(x, "float32") for x in scores]
+            scores = keras.ops.stack(parts, axis=min(len(parts[0].shape), 1))
+        scores = keras.ops.cast(scores, "float32")
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
+        shown = (
+            [getattr(x, "shape", x) for x in scores] if isinstance(scores, (list, tuple)) else repr(scores)
+        )
+        raise InputError(f"{wanted} {shown}; see the function or class given as `targets`") from error
     if len(scores.shape) not in (1, 2):
         raise InputError(
-            f"a target must give one score per image, (B,), or several, (B, T); it gave {scores.shape}"
+            f"{wanted} {scores.shape}; for several outputs or pixels take a mean or a sum per image"
+        )
+    rows = scores.shape[0]
+    if rows is not None and rows != batch:
+        raise InputError(
+            f"{wanted} {rows} rows for {'any number of' if batch is None else batch} images, {scores.shape}; see the "
+            "function or class given as `targets`"
         )
     return scores if len(scores.shape) == 2 else scores[:, None]
