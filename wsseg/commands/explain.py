@@ -94,7 +94,13 @@ def run(arguments: argparse.Namespace) -> None:
         files = ExplanationFiles(out, methods, files.protected)
     wanted = wanted_classes(arguments.wanted or (), classifier.names())
     for method in methods:
-        classifier.explainer(method)  # what is wrong with it is wrong for every photograph
+        explainer = classifier.explainer(method)  # what is wrong with it is wrong for every photograph
+        if explainer.at_layer and explainer.grid is None:
+            said.add(
+                method,
+                f"it is not known where in the image layer `{explainer.layer}` looks; its maps are spread evenly over "
+                "the image",
+            )
     check_scores(classifier, arguments.threshold)
     write_json(out / EXPLAINED_WITH, made_with(arguments, classifier, methods))
     work = Work(classifier, methods, kinds, files, said, tuple(arguments.save or ()), len(given) > 1)
