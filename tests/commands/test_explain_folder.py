@@ -245,6 +245,22 @@ def test_empty_maps_are_said_and_why(room, tmp_path, capsys):
     assert "p0.png (class 2)" in lines[1] and "the score does not change with layer" in lines[1]
 
 
+def test_an_unknown_place_is_said(room, tmp_path, capsys, monkeypatch):
+    words = [
+        room / "photos" / "p0.png",
+        "--model",
+        room / "m.keras",
+        "--preprocess",
+        "torch",
+        "--sheet",
+        "overlays",
+    ]
+    assert "not known where" not in command(capsys, *words, "--out", tmp_path)[2]
+    monkeypatch.setattr(explainers.core.Explainer, "grid", None)
+    _, _, err = command(capsys, *words, "--out", tmp_path)
+    assert "note: grad_cam: it is not known where in the image layer `conv2d" in err
+
+
 def test_a_saved_model_is_explained_without_layers(room, tmp_path, capsys):
     classifier().export(tmp_path / "saved", verbose=False)
     words = [room / "photos" / "p0.png", "--model", tmp_path / "saved", "--preprocess", "torch"]

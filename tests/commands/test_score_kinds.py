@@ -63,7 +63,9 @@ def test_the_loss_in_the_file_says_what_logits_become(tmp_path, suffix):
         model, path = ending(), tmp_path / f"{loss}.{suffix}"
         model.compile("sgd", getattr(keras.losses, loss)(from_logits=True))
         model.save(path)
-        assert kind(keras.saving.load_model(path, compile=False), path=path) == expected
+        loaded = LoadedModel(keras.saving.load_model(path, compile=False), lambda x: x, path=path)
+        assert loaded.kind == expected
+        assert loaded.scorer_outputs == ("sigmoid" if expected.several else "softmax")
     model.compile("sgd", "mse")
     model.save(path)
     assert kind(model, path=path) == SCORE

@@ -45,9 +45,7 @@ def test_full_pages_are_written_and_checked(tmp_path, monkeypatch):
     assert ContactSheet(tmp_path / "none.jpg").close() == []
 
 
-@pytest.mark.parametrize(
-    "text", ["short 0.91", "a very long name of a finding in the left lower lobe 0.91"]
-)
+@pytest.mark.parametrize("text", ["short 0.91", "a very long name of a finding in the left lower lobe 0.91"])
 def test_captions_keep_their_score(tmp_path, text):
     sheet = ContactSheet(tmp_path / "sheet.jpg")
     fitted = sheet._fitted(text)

@@ -117,11 +117,15 @@ class LoadedModel:
 
     @property
     def scorer_outputs(self) -> str:
-        """The kind of the outputs for `wsseg.faithfulness.Scorer`, which cannot look into a SavedModel.
+        """The kind of the outputs for `wsseg.faithfulness.Scorer`, as far as it is known here.
+
+        The scorer cannot look into a SavedModel, and knows no loss of a model that is not compiled.
 
         Raises:
             InputError: It is a SavedModel, and its answers do not show the kind either.
         """
+        if self.outputs == "auto" and self.kind.logits:
+            return "sigmoid" if self.kind.several else "softmax"
         if self.outputs != "auto" or not is_saved_model(self.model):
             return self.outputs
         if self.kind.name == "score":

@@ -83,27 +83,25 @@ def run(arguments: argparse.Namespace) -> None:
         ),
     )
     warn(classifier.remarks)
-    methods = arguments.method or ["occlusion" if is_saved_model(classifier.model) else "grad_cam"]
-    if methods == ["occlusion"] and not arguments.method:
-        print(
-            "note: a SavedModel has no layers that can be reached: the method is occlusion", file=sys.stderr
+    classifier, deep, text = with_depth(classifier, photographs.values())
+    said = Said({text: [str(path) for path in deep]} if deep else {})
+    methods = arguments.method or ["grad_cam"]
+    if is_saved_model(classifier.model) and not arguments.method:
+        said.add(
+            str(arguments.model), "a SavedModel has no layers that can be reached: the method is occlusion"
         )
+        methods = ["occlusion"]
         files = ExplanationFiles(out, methods, files.protected)
     wanted = wanted_classes(arguments.wanted or (), classifier.names())
     for method in methods:
-        classifier.explainer(method)  # what is wrong with it is wrong for every photograph
-    if arguments.threshold is not None and classifier.kind.name == "score":
-        raise InputError(
-            "--threshold is a probability, and it is not known how the model's outputs become probabilities; state "
-            "--outputs softmax (one class per image), sigmoid (several) or probabilities"
-        )
-    if classifier.kind.name == "score":
-        warn(
-            ["it is not known how the model's outputs become probabilities: captions and scores.csv have the outputs "
-             "themselves; --outputs softmax or sigmoid states it"]
-        )  # fmt: skip
-    classifier, deep, text = with_depth(classifier, photographs.values())
-    said = Said({text: [str(path) for path in deep]} if deep else {})
+        explainer = classifier.explainer(method)  # what is wrong with it is wrong for every photograph
+        if explainer.at_layer and explainer.grid is None:
+            said.add(
+                method,
+                f"it is not known where in the image layer `{explainer.layer}` looks; its maps are spread evenly over "
+                "the image",
+            )
+    check_scores(classifier, arguments.threshold)
     write_json(out / EXPLAINED_WITH, made_with(arguments, classifier, methods))
     work = Work(classifier, methods, kinds, files, said, tuple(arguments.save or ()), len(given) > 1)
     failed: list[str] = []
@@ -231,6 +229,21 @@ def wanted_classes(wanted: Sequence[str], names: Sequence[str]) -> list[int]:
     if list(wanted) == ["all"] and "all" not in names:
         return list(range(len(names)))
     return [class_index(name, names) for name in wanted]
+
+
+def check_scores(classifier: LoadedModel, threshold: float | None) -> None:
+    """Warn if a classifier's outputs are not known to be probabilities, or become such.
+
+    Raises:
+        InputError: There is a threshold, which is a probability.
+    """
+    if classifier.kind.name != "score":
+        return
+    ways = "--outputs softmax (one class per image), sigmoid (several) or probabilities"
+    unknown = "it is not known how the model's outputs become probabilities"
+    if threshold is not None:
+        raise InputError(f"--threshold is a probability, and {unknown}; state {ways}")
+    warn([f"{unknown}: captions and scores.csv have the outputs themselves; state {ways}"])
 
 
 def made_with(

@@ -58,6 +58,14 @@ class ScoreKind:
 SOFTMAX, SIGMOID, SCORE = ScoreKind(False), ScoreKind(True), ScoreKind(False, "score")
 SOFTMAX_LOGITS, SIGMOID_LOGITS = ScoreKind(False, logits=True), ScoreKind(True, logits=True)
 
+KINDS = {
+    "softmax": SOFTMAX,
+    "sigmoid": SIGMOID,
+    "softmax_logits": SOFTMAX_LOGITS,
+    "sigmoid_logits": SIGMOID_LOGITS,
+}
+"""The kinds by their names in `wsseg.places.class_odds`."""
+
 
 def score_kind(
     model: keras.Model, path: Path | None, stated: str, measure: Callable[[], np.ndarray]
@@ -66,7 +74,8 @@ def score_kind(
 
     In this order: what the user states; a final softmax or sigmoid of the model; that this package's classifiers give
     logits for a sigmoid; the loss in the model's file, if it was compiled with `from_logits=True`; and the outputs
-    themselves: of each image they add up to 1 (softmax), or they stay in [0, 1], also for values far out of range.
+    themselves: of each image they add up to 1 (softmax), or they stay in [0, 1], also for values far out of range. One
+    number of a linear layer stays a score: it may be a logit, or what a regression gives.
 
     Args:
         model: A classifier with outputs `(B, K)`.
@@ -84,18 +93,22 @@ def score_kind(
     if stated != "auto":
         return SIGMOID_LOGITS if stated == "sigmoid" else SOFTMAX_LOGITS
     try:
-        return SIGMOID if outputs_of(model) == "sigmoid" else SOFTMAX
+        found = KINDS[outputs_of(model)]
     except InputError:  # it ends in neither
-        pass
+        found = SCORE
+    if not found.logits and found is not SCORE:
+        return found
     if type(model).__module__.startswith("wsseg."):
         return SIGMOID_LOGITS
     loss = _loss_of(path)
     if loss.get("config", {}).get("from_logits") is True:
         return SIGMOID_LOGITS if loss["class_name"].startswith("Binary") else SOFTMAX_LOGITS
-    found = measure()
-    if _sum_to_one(found):
+    if found.logits and model.outputs[0].shape[-1] > 1:
+        return found
+    measured = measure()
+    if _sum_to_one(measured):
         return SOFTMAX
-    if found.min() >= 0 and found.max() <= 1 and not _ends_in_weights(model):
+    if measured.min() >= 0 and measured.max() <= 1 and not _ends_in_weights(model):
         return SIGMOID
     return SCORE
 
