@@ -189,7 +189,7 @@ class GraphNetwork(Network):
         if "float" in self.dtypes[self.image] or self._in_floats is not None:
             return
         flat = flattened(self.model, in_floats=[self.image]).model
-        ends = [*flat.outputs, *(logits_of(x) for x in flat.outputs)]
+        ends = [*flat.outputs, *(logits_of(x).tensor for x in flat.outputs)]
         in_floats = Part(flat.inputs, ends)
         for whole, copy in zip(self._whole(inputs), in_floats(inputs)):
             size = np.abs(whole).max(initial=0) + 1e-6
