@@ -79,8 +79,8 @@ class Explainer:
         output: Name or position of the output to explain, for a model with several outputs; `heads.age` for a nested
             one.
         image: Name or position of the explained image among the model's inputs, for a model with several images.
-            None for the first image that the given layer depends on, or else the first image. Other inputs stay as
-            they are.
+            None for the first image that the given layer, or else the explained output, depends on. Other inputs stay
+            as they are.
 
     Attributes:
         layer: Name of the explained layer, with the number of its call if there are several: `conv#0`.

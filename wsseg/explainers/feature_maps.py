@@ -34,16 +34,20 @@ class FeatureMaps:
 class _Channels(Explainer):
     """The features themselves, placed in the image by the core."""
 
-    def features(self, images: Any) -> tf.Tensor:
-        inputs = self.prepared(images, lambda outputs: outputs)[0]
+    def features(self, images: Any) -> tuple[tf.Tensor, tuple[int, int]]:
+        """Return the features and the image's size."""
+        inputs = self._checked_inputs(images)
         compiled = self.compiled("features", lambda given: tf.cast(self.network.features(given), tf.float32))
-        return compiled([tf.constant(x) for x in inputs])
+        size_hw = inputs[self.network.image].shape[1:3]
+        return compiled([tf.constant(x) for x in inputs]), size_hw
 
     def maps(self, inputs: Any, score: Score) -> tf.Tensor:
         raise TypeError("features have no target")
 
 
-def feature_maps(model: keras.Model, images: Any, layer: str | None = None, top: int = 12) -> FeatureMaps:
+def feature_maps(
+    model: keras.Model, images: Any, layer: Any = None, top: int = 12, image: str | int | None = None
+) -> FeatureMaps:
     """Find the channels of a layer that respond most to some images.
 
     A channel's strength is the mean of its positive part over the cells, in the image with the highest mean. The
@@ -52,8 +56,9 @@ def feature_maps(model: keras.Model, images: Any, layer: str | None = None, top:
     Args:
         model: Any model that the explainers take.
         images: Images as the explainers take them (see `Explainer.raw`).
-        layer: Name of the layer, or None for the layer that is explained by default.
+        layer: The layer, as explainers take it, or None for the layer that is explained by default.
         top: Number of channels to return.
+        image: Name or position of the image, for a model with several images.
 
     Returns:
         The channels, strongest first.
@@ -61,12 +66,12 @@ def feature_maps(model: keras.Model, images: Any, layer: str | None = None, top:
     Raises:
         InputError: The model has no such layer, or the images do not fit the model.
     """
-    network = _Channels(model, layer)
-    features = network.features(images).numpy()
+    network = _Channels(model, layer, image=image)
+    features, (height, width) = network.features(images)
+    features = features.numpy()
     responses = np.maximum(features, 0).mean(axis=(1, 2))  # (B, channels)
     chosen = np.argsort(-responses.max(axis=0), kind="stable")[:top]
     positive = np.maximum(np.moveaxis(features[..., chosen], -1, 0), 0)  # (C, B, h, w)
-    height, width = np.shape(images if not isinstance(images, (list, tuple, dict)) else images[0])[1:3]
     rows = network.placement(np.arange(height), 0, positive.shape[2], height)
     columns = network.placement(np.arange(width), 1, positive.shape[3], width)
     large = rows @ positive @ columns.T

@@ -177,7 +177,7 @@ class _Inliner:
         return output
 
     def _fitting(self, model: keras.Model, inputs: Any) -> list[Any]:
-        """Return a model's inputs in its own order, dtype and rank, as Keras makes them when the model is called."""
+        """Return a model's inputs in its own order and dtype, as Keras makes them when the model is called."""
         wanted = model.inputs
         names = [x.name for x in wanted]
         if isinstance(inputs, dict) and set(names) <= set(inputs):
@@ -193,13 +193,7 @@ class _Inliner:
     def _fitted(self, given: Any, expected: Any) -> Any:
         as_floats = self.keep_floats and "int" in expected.dtype and "float" in given.dtype
         # Casts as the model itself does, but without its warning about a list of one tensor.
-        if given.dtype != expected.dtype and not as_floats:
-            given = keras.ops.cast(given, expected.dtype)
-        if len(given.shape) == len(expected.shape) + 1 and given.shape[-1] == 1:
-            return keras.ops.squeeze(given, axis=-1)
-        if len(given.shape) == len(expected.shape) - 1 and expected.shape[-1] == 1:
-            return keras.ops.expand_dims(given, axis=-1)
-        return given
+        return given if given.dtype == expected.dtype or as_floats else keras.ops.cast(given, expected.dtype)
 
     def _note(self, operation: Any, output: Any, name: str) -> None:
         tensors = keras.tree.flatten(output)

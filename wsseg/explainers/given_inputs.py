@@ -77,7 +77,14 @@ def _refuse_what_does_not_fit(found: np.ndarray, dtype: str | None, name: str) -
     kind = None if dtype in (None, "bfloat16") else np.dtype(dtype)
     if found.dtype.kind not in "fiub" and found.dtype.name != "bfloat16":
         raise InputError(f"`images`: input `{name}` must be numbers; got {found.dtype} {found.shape}")
-    if kind is None or kind.kind not in "iu" or found.dtype == kind or not found.size:
+    if kind is None or found.dtype == kind or not found.size:
+        return
+    if kind.kind == "b" and not np.isin(found, (0, 1)).all():
+        raise InputError(
+            f"`images`: input `{name}` of this model is {dtype}; got {found.dtype} values other than 0 and 1; "
+            "give the comparison that is meant, such as `images > 127`"
+        )
+    if kind.kind not in "iu":
         return
     limits = np.iinfo(kind)
     low, high = found.min(), found.max()

@@ -52,7 +52,13 @@ def differentiate(function: Any, position: tf.Tensor, network: Network) -> tf.Te
     """
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(position)
-        scores = tf.unstack(function(position) * SCALE, axis=1)
+        scores = function(position)
+        if None not in (scores.shape[0], position.shape[0]) and scores.shape[0] != position.shape[0]:
+            raise InputError(
+                f"model `{network.model.name}` gives {scores.shape[0]} rows of output for {position.shape[0]} rows at "
+                f"`{network.layer}`, so no row belongs to one image; explain a model with one row for each image"
+            )
+        scores = tf.unstack(scores * SCALE, axis=1)
     gradients = [tape.gradient(score, position) for score in scores]
     if any(gradient is None for gradient in gradients):
         raise without_gradient(network)

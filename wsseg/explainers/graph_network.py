@@ -33,7 +33,7 @@ class GraphNetwork(Network):
         output: Name or position of the output that the default layer is chosen for; None for all outputs.
         at_layer: False to explain the image itself; then no layer is chosen.
         image: Name or position of the explained image among the model's inputs; None for the first image that the
-            layer, if it is given, depends on.
+            given layer, or else the output, depends on.
 
     Raises:
         InputError: The model takes no such image, has no such layer, or has no spatial layer.
@@ -57,18 +57,20 @@ class GraphNetwork(Network):
             raise InputError(
                 f"model `{model.name}` takes no image (batch, height, width, channels); its inputs are {shapes}"
             )
-        chosen, self._tap = (None, None) if layer is None or not at_layer else self._given_layer(layer, flat)
-        self.image = images[0] if image is None else self.given.position(image)
-        if chosen and image is None:
-            behind = inputs_behind([call.output for call in chosen], None)
-            self.image = next((i for i in images if id(self._inputs[i]) in behind), self.image)
-        self.input_size = tuple(self._inputs[self.image].shape[1:3])
-        self.channels = self._inputs[self.image].shape[-1]
-        self.dtypes = [x.dtype for x in self._inputs]
         self._structure = getattr(flat.model, "_outputs_struct", flat.model.outputs[0])
         self.layers = tuple(flat.model.output_names)
         self.names = names_of(self._structure, self.layers)
         self.spec = Outputs(self._structure, self._structure, self.names, self.layers)
+        wanted = flat.model.outputs if output is None else [self.spec.one(output, logits=False)]
+        chosen, self._tap = (None, None) if layer is None or not at_layer else self._given_layer(layer, flat)
+        if image is None:
+            behind = inputs_behind([call.output for call in chosen] if chosen else wanted, None)
+            self.image = next((i for i in images if id(self._inputs[i]) in behind), images[0])
+        else:
+            self.image = self.given.position(image)
+        self.input_size = tuple(self._inputs[self.image].shape[1:3])
+        self.channels = self._inputs[self.image].shape[-1]
+        self.dtypes = [x.dtype for x in self._inputs]
         self.logits = tuple(logits_of(x) for x in flat.model.outputs)
         for note in {x.note for x in self.logits if x.note}:
             warnings.warn(f"model `{model.name}`: {note}", stacklevel=4)
@@ -79,10 +81,9 @@ class GraphNetwork(Network):
         if self._tap:
             self.layer, self.grid = self._tap.name, None
             return
-        wanted = flat.model.outputs
-        if output is not None:
-            wanted = [self.spec.one(output, logits=False)]
-        self.layer, tensor = self._choose(flat, layer, chosen, wanted)
+        name, tensor = self._choose(flat, chosen, wanted)
+        call = next((call for call in flat.calls if call.output is tensor and call.name == name), None)
+        self.layer = f"{name}#{call.number}" if call and flat.times(call.operation) > 1 else name
         self.grid: Grid | None = grids(flat.model).get(id(tensor))
         self.feature_channels = tensor.shape[-1]
         self._features = Part(self._inputs, [tensor])
@@ -116,16 +117,13 @@ class GraphNetwork(Network):
                 "layer after it, or a method that explains the image itself, such as `integrated_gradients`"
             )
 
-    def _choose(
-        self, flat: Flat, layer: Any, given: Sequence[Call] | None, outputs: Sequence[Any]
-    ) -> tuple[str, Any]:
+    def _choose(self, flat: Flat, given: Sequence[Call] | None, outputs: Sequence[Any]) -> tuple[str, Any]:
         image = self._inputs[self.image]
         choices = spatial_layers(flat.model, image)
         name = self.model.name
         if given is not None:
             call = self._dependent(given, next(reversed(choices), None))
-            shown = f"{call.name}#{call.number}" if flat.times(call.operation) > 1 else call.name
-            return shown, call.output
+            return call.name, call.output
         if not choices:
             inside = hidden_layers(flat.calls)
             hint = f"; name a layer inside another with `layer=`: {', '.join(inside[-5:])}" if inside else ""

@@ -63,7 +63,9 @@ class MultiScale:
         margins = self._margins()
         padded = view[:, :, ::-1] if mirror else view
         if np.any(margins):
-            padded = tf.pad(padded - FILL_RGB, [(0, 0), *margins, (0, 0)]) + FILL_RGB
+            colours = padded.shape[-1] == len(FILL_RGB)
+            fill = FILL_RGB if colours else tf.reduce_mean(padded, axis=(1, 2), keepdims=True)
+            padded = tf.pad(padded - fill, [(0, 0), *margins, (0, 0)]) + fill
         maps = tf.nn.relu(self.explainer.computed([padded], target))
         if self.explainer.relative:
             maps = tf.math.divide_no_nan(maps, tf.reduce_max(maps, axis=(2, 3), keepdims=True))
@@ -96,13 +98,17 @@ class MultiScale:
         """Return the summed maps, unscaled.
 
         Args:
-            images: `(B, H, W, 3)` RGB in [0, 255].
+            images: `(B, H, W, C)`, RGB in [0, 255]; images that are not RGB are padded with their own mean.
             targets: `(B, T)` class indices; -1, whose map is 0, fills up images with fewer than T classes.
 
         Returns:
             `(B, T, ceil(H / map_stride), ceil(W / map_stride))` float32, not negative.
         """
-        (images,), target, _ = self.explainer.prepared(images, targets)
-        sums = self._sum(tf.constant(images), target).numpy()
-        sums[target.classes < 0] = 0
+        inputs, target, _ = self.explainer.prepared(images, targets)
+        if len(inputs) != 1:
+            raise InputError(f"several scales need a model of one input; this one takes {len(inputs)}")
+        sums = self._sum(tf.constant(inputs[0]), target).numpy()
+        absent = target.absent(len(sums))
+        if absent is not None:
+            sums[absent] = 0
         return sums

@@ -1,5 +1,6 @@
 """Subclassed models: the order of their layers is unknown, but a named layer's output can be read and replaced."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,9 +95,10 @@ class SubclassedNetwork(Network):
             raise
         except (TypeError, ValueError, KeyError, IndexError, tf.errors.OpError) as error:
             shapes = [x.shape for x in inputs]
+            said = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())  # Keras prints in bold
             raise InputError(
                 f"`images`: model `{self.model.name}` fails on inputs {shapes}: {type(error).__name__}: "
-                f"{str(error)[:500]}; check their order, size and number of channels with `model(images)`"
+                f"{said[:500]}; check their order, size and number of channels with `model(images)`"
             ) from error
 
     def _packed(self, inputs: Sequence[Any]) -> Any:

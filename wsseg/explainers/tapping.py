@@ -38,8 +38,7 @@ class Tap:
         Raises:
             InputError: The layer is not called, has no such call, or its output is no map of features.
         """
-        if not self._layer.built:
-            run()  # building a model calls its layers too, which is no run
+        run()  # the first call of a model builds it, which calls its layers too
         taken, result = self._taken(run)
         self.count = len(taken)
         if not taken:

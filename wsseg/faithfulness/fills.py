@@ -32,10 +32,10 @@ def filled(image: np.ndarray, fill: str | Sequence[float], sigma: float = 5.0) -
     """
     image = np.asarray(image, np.float32)
     check_fill(fill, sigma, image.shape[-1])
-    if fill == "blur":
+    if isinstance(fill, str) and fill == "blur":
         radius = (max(round(sigma), 1),) * 2 + (0,)
         return ndimage.gaussian_filter(image, (sigma, sigma, 0), mode="mirror", radius=radius)
-    if fill == "mean":
+    if isinstance(fill, str) and fill == "mean":
         colour = image.mean(axis=(0, 1))
     else:
         colour = {"black": 0.0, "grey": 127.5}.get(fill) if isinstance(fill, str) else fill

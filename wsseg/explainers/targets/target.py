@@ -173,7 +173,7 @@ def _columns(scores: Any, batch: int | None) -> Any:
     rows = scores.shape[0]
     if rows is not None and rows != batch:
         raise InputError(
-            f"{wanted} {rows} rows for {'any number of' if batch is None else batch} images, {scores.shape}; see the "
-            "function or class given as `targets`"
+            f"{wanted} {rows} rows for {'any number of' if batch is None else batch} rows of the output, "
+            f"{scores.shape}; see the function or class given as `targets`"
         )
     return scores if len(scores.shape) == 2 else scores[:, None]
