@@ -118,8 +118,8 @@ def test_a_circle_is_found_where_there_is_one():
 ORDER = """
 keras_classes
 errors file_names progress
-palette image_files catalogue processes quiet_start class_names
-grid
+palette image_files image_arrays catalogue processes quiet_start class_names
+grid channel_images
 interpolation artifacts
 objects
 metrics annotations

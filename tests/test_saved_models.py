@@ -1,12 +1,15 @@
 """Loading `.keras` files: anybody's, this package's layers, and files that are none."""
 
+import sys
+import warnings
+
 import keras
 import numpy as np
 import pytest
 
 from wsseg.errors import InputError
 from wsseg.layers.masked_pooling import MaskedGlobalAveragePooling2D
-from wsseg.saved_models import load_model
+from wsseg.saved_models import import_custom_objects, load_model, load_saved_model
 
 
 def test_loads_anybodys_model_without_compiling(tmp_path):
@@ -67,5 +70,85 @@ def test_layers_of_unknown_code(tmp_path):
 
     image = keras.Input((4,))
     keras.Model(image, Own()(image)).save(tmp_path / "model.keras")
-    with pytest.raises(InputError, match="Own"):
+    with pytest.raises(
+        InputError, match=r"it needs `Own`, which Keras does not know; .* --custom-objects module:Own$"
+    ):
         load_model(tmp_path / "model.keras")
+
+
+def small(layer=None):
+    image = keras.Input((8, 8, 3))
+    tensor = keras.layers.Conv2D(2, 3)(image)
+    tensor = tensor if layer is None else layer(tensor)
+    return keras.Model(image, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(tensor)))
+
+
+def test_h5_of_a_whole_model_and_of_weights_alone(tmp_path):
+    model = small()
+    model.save(tmp_path / "model.h5")
+    model.save_weights(tmp_path / "only.weights.h5")
+    images = np.ones((1, 8, 8, 3))
+    np.testing.assert_allclose(load_model(tmp_path / "model.h5")(images), model(images), rtol=1e-5)
+    (tmp_path / "renamed.keras").write_bytes((tmp_path / "only.weights.h5").read_bytes())
+    for name in ("only.weights.h5", "renamed.keras"):
+        with pytest.raises(InputError, match="it holds weights alone, and not the layers"):
+            load_model(tmp_path / name)
+    (tmp_path / "model.keras").write_bytes((tmp_path / "model.h5").read_bytes())
+    with pytest.raises(InputError, match=r"it is an HDF5 file; rename it to end in .h5"):
+        load_model(tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_custom_objects_from_the_working_folder(tmp_path, monkeypatch, suffix):
+    (tmp_path / "layers_of_mine.py").write_text(
+        "import keras\n\n\nclass Twice(keras.layers.Layer):\n    def call(self, inputs):\n        return inputs * 2\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [path for path in sys.path if path])
+    monkeypatch.delitem(sys.modules, "layers_of_mine", raising=False)
+    found = import_custom_objects(["layers_of_mine:Twice"])
+    small(found["Twice"]()).save(f"model.{suffix}")
+    assert any(type(layer).__name__ == "Twice" for layer in load_model(f"model.{suffix}", found).layers)
+    with pytest.raises(InputError, match="it needs `Twice`"):
+        load_model(f"model.{suffix}")
+    for word, message in (
+        ("Twice", "expected module:Class"),
+        ("layers_of_mine:Twic", "has no `Twic`; did you mean `Twice`"),
+        ("absent_module:Twice", "module `absent_module` cannot be imported .* PYTHONPATH"),
+    ):
+        with pytest.raises(InputError, match=message):
+            import_custom_objects([word])
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_a_lambda_is_not_run(tmp_path, suffix):
+    small(keras.layers.Lambda(lambda x: x * 2)).save(tmp_path / f"model.{suffix}")
+    with pytest.raises(
+        InputError, match=r"it has a `Lambda` layer, which may run any code .* safe_mode=False"
+    ):
+        load_model(tmp_path / f"model.{suffix}")
+
+
+def test_a_quantised_model(tmp_path):
+    model = small()
+    with warnings.catch_warnings(action="ignore"):  # that pooling has nothing to quantise
+        model.quantize("int8")
+    model.save(tmp_path / "model.keras")
+    images = np.random.default_rng(0).random((2, 8, 8, 3))
+    np.testing.assert_allclose(
+        load_model(tmp_path / "model.keras")(images), model(images), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_a_saved_model(tmp_path):
+    model = small()
+    model.export(tmp_path / "saved", verbose=False)
+    images = np.random.default_rng(0).random((2, 8, 8, 3)).astype(np.float32)
+    loaded = load_saved_model(tmp_path / "saved")
+    np.testing.assert_allclose(loaded(images), model(images), rtol=1e-5)
+    assert loaded.input_shape == (None, 8, 8, 3)
+    with pytest.raises(InputError, match=r"is a folder; give a .keras file"):
+        load_model(tmp_path / "saved")
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"broken")
+    with pytest.raises(InputError, match="cannot be loaded as a SavedModel"):
+        load_saved_model(tmp_path / "saved")

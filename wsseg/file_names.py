@@ -30,3 +30,6 @@ PAGE = "report.html"
 
 # The folder of `wsseg predict`; corrected masks have `classes.txt` too.
 CLASS_NAMES, SHARES, OVERLAYS, PREDICTED_WITH = "classes.txt", "shares.csv", "overlays", "predict.json"
+
+# The folder of `wsseg explain`, which has overlays and maps too.
+CLASS_SCORES, CONTACT_SHEET, EXPLAINED_WITH = "scores.csv", "contact_sheet.jpg", "explain.json"

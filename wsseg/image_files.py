@@ -24,7 +24,8 @@ FORMATS = frozenset({
 })  # fmt: skip
 """Pillow's names of the formats that are read. Others may start programs: EPS runs Ghostscript."""
 
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
+"""EXIF's tag of the orientation."""
 TRANSPOSING = (5, 6, 7, 8)
 """EXIF orientations that swap width and height (CIPA DC-008, tag 274)."""
 
@@ -64,21 +65,16 @@ def read_image(path: str | Path) -> np.ndarray:
     """
     path = Path(path)
     try:
-        with _open(path) as image:
-            deep_colour = image.mode in ("RGB", "RGBA", "LA") and any(
-                "16" in str(tile[3]) for tile in image.tile
-            )
+        with open_image(path) as image:
+            deep_colour = is_deep_colour(image)
             pixels = np.asarray(_as_rgb(upright(image, path), path), np.uint8)
-        if deep_colour and pixels.size and 0 < pixels.max() <= DARKEST:
-            raise InputError(
-                f"image {path} has 16 bits per channel and is nearly black: its brightest value is {pixels.max()} of "
-                "255; scale its values up to 65535, or save it with 8 bits"
-            )
+        if deep_colour:
+            refuse_nearly_black(pixels, path)
         return pixels
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error ...
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def image_size_hw(path: str | Path) -> tuple[int, int]:
@@ -99,15 +95,15 @@ def stored_size_hw(path: str | Path) -> tuple[tuple[int, int], int]:
     """
     path = Path(path)
     try:
-        with _open(path) as image:
+        with open_image(path) as image:
             width, height = image.size
-            orientation = image.getexif().get(_ORIENTATION)
+            orientation = image.getexif().get(ORIENTATION)
             if isinstance(image, TiffImageFile):  # versions of Pillow differ in whether `size` is upright
                 width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]
     except InputError:
         raise
     except Exception as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     return (height, width), orientation if orientation in range(2, 9) else 1
 
 
@@ -123,6 +119,20 @@ def upright(image: Image.Image, path: Path) -> Image.Image:
         image = Image.open(io.BytesIO(path.read_bytes()))
     image.load()
     return ImageOps.exif_transpose(image)
+
+
+def is_deep_colour(image: Image.Image) -> bool:
+    """Tell whether an open image has 16 bits per channel of colour, of which Pillow keeps 8."""
+    return image.mode in ("RGB", "RGBA", "LA") and any("16" in str(tile[3]) for tile in image.tile)
+
+
+def refuse_nearly_black(pixels: np.ndarray, path: Path) -> None:
+    """Raise an error if 8 of an image's 16 bits per channel leave next to nothing of it."""
+    if pixels.size and 0 < pixels.max() <= DARKEST:
+        raise InputError(
+            f"image {path} has 16 bits per channel and is nearly black: its brightest value is {pixels.max()} of "
+            "255; scale its values up to 65535, or save it with 8 bits"
+        )
 
 
 def check_image(path: str | Path, minimum_side: int = 16) -> None:
@@ -182,7 +192,12 @@ def check_images(
     return kept, set_aside
 
 
-def _open(path: Path) -> Image.Image:
+def open_image(path: Path) -> Image.Image:
+    """Open an image file; its pixels are not loaded yet.
+
+    Raises:
+        InputError: It is missing, a folder, empty, or of no format that Pillow knows.
+    """
     if path.is_dir():
         raise InputError(f"image {path} is a folder; expected an image file")
     try:
@@ -213,7 +228,8 @@ def check_format(image: Image.Image, path: Path) -> None:
         )
 
 
-def _unreadable(path: Path, error: Exception) -> InputError:
+def unreadable(path: Path, error: Exception) -> InputError:
+    """Return the error for a file whose reading has failed."""
     return InputError(
         f"image {path} cannot be read ({error}); it is broken or truncated: copy it again or remove it"
     )

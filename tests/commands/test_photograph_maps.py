@@ -7,7 +7,9 @@ from keras import layers
 from PIL import Image
 
 from wsseg.commands import photographs
-from wsseg.commands.photographs import LoadedModel, explain, imagenet_names, load_classifier
+from wsseg.commands.classifiers import LoadedModel
+from wsseg.commands.load_classifier import imagenet_names, load_classifier
+from wsseg.commands.photographs import explain
 
 NAMES = ("red", "green", "blue")
 

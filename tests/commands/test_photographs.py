@@ -7,7 +7,9 @@ from PIL import Image
 from wsseg.artifacts import Manifest
 from wsseg.cli import main
 from wsseg.commands import photographs
-from wsseg.commands.photographs import LoadedModel, explain, load_classifier
+from wsseg.commands.classifiers import LoadedModel
+from wsseg.commands.load_classifier import load_classifier
+from wsseg.commands.photographs import explain
 from wsseg.errors import InputError
 
 
@@ -66,14 +68,18 @@ def test_several_photographs_one_of_them_broken(models, photos, capsys, model):
         photos / "out",
     ]
     more = ["--class-names", photos / "names.txt", "--method", "cam", "--method", "grad_cam", "--top", 2]
+    more += ["--sheet", "methods"]
     status, out, err = command(capsys, *words, *more)
     assert status == 2
     assert "1 of 4 photographs left out" in err and "broken.jpg" in err and "Traceback" not in err
     lines = out.splitlines()
-    assert len(lines) == 3 and lines[0].startswith(f"{photos / 'a.png'}: ")
+    assert len(lines) == 5 and lines[0].startswith(f"{photos / 'a.png'}: ")
     assert sum(name in lines[0] for name in ("cat", "dog", "sheep")) == 2
-    assert sorted(path.name for path in (photos / "out").iterdir()) == ["a.png", "a_.png", "b.png"]
-    for path in (photos / "out").iterdir():
+    pictures = sorted((photos / "out").glob("*.png"))
+    assert [path.name for path in pictures] == ["a.png", "b.png", "more_a.png"]
+    others = {path.name for path in (photos / "out").iterdir()} - {path.name for path in pictures}
+    assert others == {"scores.csv", "contact_sheet.jpg", "explain.json"}
+    for path in pictures:
         with Image.open(path) as image:
             # Two rows of three pictures of 2.6 inches at 150 dots.
             assert image.format == "PNG" and 1000 < image.width < 1400 and 300 < image.height < 1600
@@ -205,9 +211,8 @@ def test_a_runs_classifier_knows_its_classes(models, photos):
 
 def test_models_that_do_not_take_a_photograph(photos):
     vector = keras.Sequential([keras.Input((4,)), layers.Dense(2)])
-    gray = keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(2)])
     dense = features()
-    for model in (vector, gray, dense):
+    for model in (vector, dense):
         with pytest.raises(InputError, match="must take one image"):
             explain(photos / "a.png", LoadedModel(model, lambda batch: batch), ["grad_cam"])
 
@@ -217,7 +222,7 @@ def test_a_model_of_any_size_gets_the_photographs_shape(photos, monkeypatch):
     seen = []
     image = keras.Input((None, None, 3))
     pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3, padding="same")(image))
-    model = keras.Model(image, pooled)
+    model = keras.Model(image, layers.Softmax()(pooled))
 
     def preprocess(batch):
         seen.append(batch.shape)
@@ -237,7 +242,7 @@ def test_a_photograph_is_never_overwritten(tmp_path, capsys):
         (tmp_path / "other").mkdir(exist_ok=True)
         assert main(["explain", str(photograph), "--model", "none.keras", "--out", str(out)]) == 2
         assert (
-            "photo.png, which a picture of that name would overwrite; choose another"
+            "photo.png is an input of the command and would be overwritten; choose another"
             in capsys.readouterr().err
         )
     assert photograph.read_bytes() == before

@@ -197,7 +197,7 @@ def test_photographs_are_never_overwritten(model, photos, tmp_path):
     status, output = run_quietly("predict", model[0], photos, "--out", photos)
     assert status == 2 and "is the folder of the photographs" in output and f"{photos / 'masks'}" in output
     status, output = run_quietly("predict", model[0], photos / "a.png", "--out", photos)
-    assert status == 2 and "is one of the photographs and would be overwritten; choose another" in output
+    assert status == 2 and "is an input of the command and would be overwritten; choose another" in output
     (tmp_path / "linked").symlink_to(photos, target_is_directory=True)
     status, output = run_quietly("predict", model[0], photos / "a.png", "--out", tmp_path / "linked")
     assert status == 2 and "would be overwritten" in output

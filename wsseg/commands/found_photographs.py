@@ -4,19 +4,21 @@ import glob
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PIL import Image
-
-from wsseg.datasets.visible_files import is_written_by_wsseg
+from wsseg.datasets.visible_files import is_image, is_written_by_wsseg
 from wsseg.errors import InputError
 
+ARRAYS = frozenset({".npy"})
+"""Extensions of arrays, which some commands take for images."""
 
-def find_photographs(words: Sequence[str], without: Path | None = None) -> list[Path]:
+
+def find_photographs(words: Sequence[str], without: Path | None = None, arrays: bool = False) -> list[Path]:
     """Return the image files of a command line, each once, in its order.
 
     Args:
         words: Image files; folders, of which the images are taken, without subfolders and hidden files; or patterns
             that the shell has left alone, `**` for all subfolders, but without runs and predicted masks in them.
         without: Folder whose files no pattern takes: what the command itself writes.
+        arrays: Whether to take `.npy` files too; of a folder or a pattern only if there is no image.
 
     Raises:
         InputError: A folder holds no image, or a pattern fits none. A missing file is no error here.
@@ -25,14 +27,14 @@ def find_photographs(words: Sequence[str], without: Path | None = None) -> list[
     for word in words:
         path = Path(word).expanduser()
         if path.is_dir():
-            files = _images(sorted(path.iterdir()))
+            files = images_in(sorted(path.iterdir()), arrays)
             if not files:
                 raise InputError(f"{path} holds no image; expected files such as {path / 'photo.jpg'}")
         elif not path.exists() and glob.has_magic(word):
             matches = sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207
             inside = without and without.resolve()
             matches = [match for match in matches if inside not in match.resolve().parents]
-            files = _images([match for match in matches if not _is_written(match, path)])
+            files = images_in([match for match in matches if not _is_written(match, path)], arrays)
             if not files:
                 raise InputError(f"{word} fits no image; give files, a folder or another pattern")
         else:
@@ -48,13 +50,11 @@ def _is_written(match: Path, pattern: Path) -> bool:
     return any(is_written_by_wsseg(folder) for folder in match.parents if len(folder.parts) > named)
 
 
-def _images(paths: Sequence[Path]) -> list[Path]:
-    known = Image.registered_extensions()
-    return [
-        path
-        for path in paths
-        if path.suffix.lower() in known and path.is_file() and not path.name.startswith(".")
-    ]
+def images_in(paths: Sequence[Path], arrays: bool) -> list[Path]:
+    """Return the image files among paths, without hidden ones; if there is none and `arrays`, the `.npy` files."""
+    visible = [path for path in paths if path.is_file() and not path.name.startswith(".")]
+    images = [path for path in visible if is_image(path.name)]
+    return images or [path for path in visible if arrays and path.suffix.lower() in ARRAYS]
 
 
 def name_photographs(photographs: Sequence[Path], known: Mapping[str, str] | None = None) -> dict[str, Path]:

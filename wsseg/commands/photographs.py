@@ -1,163 +1,28 @@
-"""`wsseg explain`: the top classes of a photograph, and maps of where a classifier sees them."""
+"""`wsseg explain`: the classes of a photograph, and maps of where a classifier sees them."""
 
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 from PIL import Image
 
-from wsseg.artifacts import Manifest
+from wsseg.channel_images import ChannelImage
+from wsseg.commands.classifiers import LoadedModel
 from wsseg.errors import InputError, nearest
-from wsseg.explainers import as_text
-from wsseg.explainers.core import Explainer
-from wsseg.file_names import CLASSIFIER, OWNER
-from wsseg.image_files import read_image
-from wsseg.saved_models import load_model
-from wsseg.stages import STAGES
+from wsseg.explainers.core import Explainer, scaled
 
 ANY_SIZE = 448
 """Long side of a photograph for a model that takes any size, pixels."""
 
-APPLICATIONS = {
-    "mobilenet": ("MobileNet", "mobilenet"),
-    "mobilenet_v2": ("MobileNetV2", "mobilenet_v2"),
-    "resnet50": ("ResNet50", "resnet"),
-    "resnet101": ("ResNet101", "resnet"),
-    "vgg16": ("VGG16", "vgg16"),
-    "efficientnet_b0": ("EfficientNetB0", "efficientnet"),
-    "convnext_tiny": ("ConvNeXtTiny", "convnext"),
-}
-"""Name -> (class in `keras.applications`, module with its preprocessing)."""
+TOP = 3
+"""Number of classes that are explained where an image has one class of several."""
 
+THRESHOLD = 0.5
+"""Probability from which a class is explained where an image may have several."""
 
-@dataclass(frozen=True)
-class LoadedModel:
-    """A classifier with its preprocessing.
-
-    Attributes:
-        model: Model that maps preprocessed images to class scores.
-        preprocess: Function that maps `(B, H, W, 3)` float32 RGB in [0, 255] to the model's input.
-        class_names: Names of the model's outputs, or None for numbers.
-    """
-
-    model: keras.Model
-    preprocess: Callable[[np.ndarray], np.ndarray]
-    class_names: Sequence[str] | None = None
-    _explainers: dict[str, Explainer] = field(default_factory=dict, repr=False, compare=False)
-
-    def explainer(self, method: str) -> Explainer:
-        """Return the explainer of this name. It is created and traced once for all photographs."""
-        if method not in self._explainers:
-            self._explainers[method] = as_text.create(method, self.model, self.preprocess)
-        return self._explainers[method]
-
-
-def load_classifier(
-    model: str,
-    weights: str | None = None,
-    class_names: Sequence[str] | None = None,
-    preprocess: str | None = None,
-) -> LoadedModel:
-    """Load a classifier to explain.
-
-    Args:
-        model: Run folder, whose classifier is taken; `.keras` file of a functional or sequential classifier; or a
-            name in `APPLICATIONS`, which has its own preprocessing.
-        weights: Weights for a name in `APPLICATIONS`: "imagenet", or a weights file with the 1000-class top.
-        class_names: Names of the outputs.
-        preprocess: Preprocessing for a `.keras` file that has none inside: none (the model takes [0, 255]; the
-            default), unit (to [0, 1]), tf (to [-1, 1]), or a name in `APPLICATIONS`.
-
-    Raises:
-        InputError: The file or name does not exist, or the weights belong to another network.
-    """
-    path = Path(model).expanduser()
-    if (path / OWNER).exists():
-        path = classifier_of_run(path)
-    if path.suffix == ".keras" or path.is_file():
-        if weights is not None:
-            raise InputError(f"--weights {weights}: {path} has its own weights; remove --weights")
-        loaded = load_model(path)
-        names = class_names or getattr(loaded, "class_names", None) or names_of_run(path)
-        return LoadedModel(loaded, _preprocessing(preprocess or "none"), names)
-    name, width = (model, "") if model in APPLICATIONS else _mobilenet_width(model)
-    if name not in APPLICATIONS:
-        raise InputError(
-            f"--model {model} is no run folder, and neither a .keras file nor a network; {nearest(model, APPLICATIONS)}"
-        )
-    if preprocess is not None:
-        raise InputError(
-            f"--preprocess {preprocess} is for .keras files; --model {model} has its own; remove --preprocess"
-        )
-    options = {"alpha": float(width)} if width else {}
-    if name == "mobilenet" and not width and weights and weights != "imagenet":
-        from wsseg.backbones.weights import mobilenet_alpha
-
-        options = {"alpha": mobilenet_alpha(None, weights)}
-    build = getattr(keras.applications, APPLICATIONS[name][0])
-    if weights is None:
-        raise InputError(
-            f"--model {model} needs --weights: `imagenet`, or a weights file with the 1000-class top"
-        )
-    if weights != "imagenet" and not Path(weights).expanduser().is_file():
-        raise InputError(f"weights file {weights} does not exist; give a file, or `imagenet` to download")
-    try:
-        network = build(
-            weights="imagenet" if weights == "imagenet" else str(Path(weights).expanduser()), **options
-        )
-    except Exception as error:  # from Keras: ValueError, or a bare Exception if a download fails
-        raise InputError(f"weights {weights} do not fit {model} with its 1000-class top: {error}") from error
-    if class_names is None and weights == "imagenet":
-        class_names = imagenet_names()
-    return LoadedModel(network, _preprocessing(name), class_names)
-
-
-def classifier_of_run(run: Path) -> Path:
-    """Return the file of a run's classifier.
-
-    Raises:
-        InputError: The run has trained none yet.
-    """
-    path = run / STAGES["classify"].folder / CLASSIFIER
-    if not path.exists():
-        raise InputError(
-            f"run {run} has no trained classifier yet (no {path.relative_to(run)}); train it with "
-            f"`wsseg classify --run {run}`, or give a .keras file"
-        )
-    return path
-
-
-def names_of_run(path: Path) -> list[str] | None:
-    """Return the class names of a run's classifier, from the manifest in its folder; None for other models."""
-    manifest = Manifest.load(path.parent)
-    return None if manifest is None else manifest.counts.get("classes")
-
-
-def _mobilenet_width(model: str) -> tuple[str, str]:
-    """Split `mobilenet_0.75` into the name and the width; other names have no width."""
-    found = re.fullmatch(r"(mobilenet(?:_v2)?)_(\d+(?:\.\d+)?)", model)
-    return (found[1], found[2]) if found else (model, "")
-
-
-def imagenet_names() -> list[str]:
-    """Return the 1,000 class names of ImageNet, from the index that Keras downloads and caches."""
-    from keras.applications.imagenet_utils import decode_predictions
-
-    rows = decode_predictions(np.arange(1000, 0, -1, dtype=np.float32)[None], top=1000)[0]
-    return [name for _, name, _ in rows]
-
-
-def _preprocessing(name: str):
-    simple = {"none": lambda x: x, "unit": lambda x: x / 255.0, "tf": lambda x: x / 127.5 - 1.0}
-    if name in simple:
-        return simple[name]
-    if name not in APPLICATIONS:
-        raise InputError(f"unknown preprocessing `{name}`; {nearest(name, [*simple, *APPLICATIONS])}")
-    module = getattr(keras.applications, APPLICATIONS[name][1])
-    return lambda x: module.preprocess_input(np.array(x))
+Size = int | tuple[int, int] | None
+"""Input size for a model that takes any: the long side, height and width, or None for `ANY_SIZE`."""
 
 
 @dataclass(frozen=True)
@@ -165,58 +30,123 @@ class Sight:
     """A photograph, the model's input made from it, and the classes to explain.
 
     Attributes:
-        image: `(H, W, 3)` uint8 RGB: The photograph.
-        batch: `(1, h, w, 3)`: The model's input, resized and preprocessed.
-        resized: `(h, w, 3)` float32 in [0, 255]: The resized photograph before preprocessing.
-        classes: `(index, name, score)` of the classes to explain; the score is the model's output.
+        image: `(H, W, 3)` uint8 RGB: The photograph, as pictures show it.
+        batch: `(1, h, w, C)`: The model's input, resized and preprocessed.
+        resized: `(h, w, 3)` uint8: The photograph at the model's size.
+        classes: `(index, name, score)` of the classes to explain. The score is the probability, or the model's output
+            if it is not known how it becomes one.
+        read: The photograph with the model's channels.
+        scores: `(K,)` float32: The scores of all classes.
     """
 
     image: np.ndarray
     batch: np.ndarray
     resized: np.ndarray
     classes: list[tuple[int, str, float]]
+    read: ChannelImage
+    scores: np.ndarray
 
 
-def look(photograph: Path, classifier: LoadedModel, top: int = 3, wanted: Sequence[str] = ()) -> Sight:
+@dataclass(frozen=True)
+class Maps:
+    """The maps of a photograph by one method.
+
+    Attributes:
+        maps: `(T, H, W)` float32 in [0, 1], at the photograph's size.
+        raw: `(T, h, w)` float32, the method's own values at the layer's size, not scaled; None for a method whose maps
+            at the image's size are not made from them.
+    """
+
+    maps: np.ndarray
+    raw: np.ndarray | None
+
+
+def look(
+    photograph: Path,
+    classifier: LoadedModel,
+    top: int | None = TOP,
+    wanted: Sequence[str | int] = (),
+    threshold: float | None = None,
+    size: Size = None,
+) -> Sight:
     """Classify a photograph.
+
+    The photograph is resized to the model's input size, whatever its shape; for a model of any size it keeps its shape
+    nearly.
 
     Args:
         photograph: Image file.
         classifier: Classifier from `load_classifier`.
-        top: Number of classes to explain, the most likely first.
-        wanted: Names or numbers of classes to explain instead of the top classes.
+        top: Largest number of classes to explain, the most likely first; None for all above the threshold.
+        wanted: Names of classes to explain instead, or their numbers, also as text.
+        threshold: Lowest score of a class to explain; if none has it, the most likely one is explained. None for no
+            threshold; if `top` is None too, the classes are as `chosen` says.
+        size: See `input_size`.
 
     Raises:
         InputError: The photograph cannot be read, the model is not an image classifier, or a class does not exist.
     """
-    image = read_image(photograph)
-    model = classifier.model
-    given = [
-        [tuple(tensor.shape) for tensor in getattr(model, side, None) or ()] for side in ("inputs", "outputs")
-    ]
-    fits = [len(shapes) == 1 for shapes in given]
-    if not all(fits) or len(given[0][0]) != 4 or given[0][0][-1] not in (3, None) or len(given[1][0]) != 2:
+    names = classifier.names()
+    read = classifier.read(photograph)
+    size_hw = input_size(classifier, read.values.shape[:2], size)
+    batch = classifier.batch(read.resized(size_hw)[None])
+    kind = classifier.kind
+    scores = kind(classifier.scores(batch)[0])
+    indices = [one if isinstance(one, int) else class_index(one, names) for one in wanted]
+    indices = indices or chosen(scores, kind.several, top, threshold)
+    shown = Image.fromarray(read.shown).resize(size_hw[::-1], Image.Resampling.BILINEAR)
+    classes = [(index, names[index], float(scores[index])) for index in indices]
+    return Sight(read.shown, batch, np.asarray(shown), classes, read, scores)
+
+
+def chosen(scores: np.ndarray, several: bool, top: int | None, threshold: float | None) -> list[int]:
+    """Return the classes to explain, the most likely first, at least one.
+
+    Args:
+        scores: `(K,)` scores.
+        several: Whether an image may have several classes. Then, if nothing else is given, all with a probability of
+            `THRESHOLD` or more are explained; otherwise the `TOP` most likely ones.
+        top: Largest number of classes, or None.
+        threshold: Lowest score, or None.
+
+    Example:
+        >>> scores = np.array([0.1, 0.6, 0.9, 0.2])
+        >>> chosen(scores, True, None, None), chosen(scores, False, None, None), chosen(scores, True, None, 0.95)
+        ([2, 1], [2, 1, 3], [2])
+    """
+    if top is None and threshold is None:
+        top, threshold = (None, THRESHOLD) if several else (TOP, None)
+    order = np.argsort(-scores, kind="stable").tolist()
+    return [i for i in order if threshold is None or scores[i] >= threshold][:top] or order[:1]
+
+
+def input_size(classifier: LoadedModel, size_hw: tuple[int, int], size: Size = None) -> tuple[int, int]:
+    """Return the height and width at which a model gets an image.
+
+    Args:
+        classifier: The classifier.
+        size_hw: Height and width of the image.
+        size: For a model that takes any size: its long side, where both sides are rounded to multiples of 32; or
+            exactly height and width; None for `ANY_SIZE`.
+
+    Raises:
+        InputError: The model takes another size.
+    """
+    own = tuple(classifier.model.inputs[0].shape[1:3])
+    if isinstance(size, tuple):
+        wanted = size
+    elif None in own:
+        scale = (size or ANY_SIZE) / max(size_hw)
+        rounded = (max(round(side * scale / 32), 1) * 32 for side in size_hw)
+        wanted = tuple(side or other for side, other in zip(own, rounded))
+    else:
+        wanted = own if size is None else (size, size)
+    if any(side is not None and side != other for side, other in zip(own, wanted)):
         raise InputError(
-            f"model `{model.name}` must take one image (batch, height, width, 3) and give (batch, classes); "
-            f"it takes {given[0]} and gives {given[1]}"
+            f"--size {'x'.join(map(str, wanted))}: the model takes images of {own[0]} x {own[1]} (height x width) and "
+            "others are resized to it; remove --size"
         )
-    height, width = model.inputs[0].shape[1:3]
-    if height is None or width is None:
-        scale = ANY_SIZE / max(image.shape[:2])
-        height, width = (max(round(side * scale / 32), 1) * 32 for side in image.shape[:2])
-    resized = np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR), np.float32)
-    batch = classifier.preprocess(resized[None])
-    inputs = keras.tree.map_structure(
-        lambda _: batch, model.input
-    )  # a list of one, if the model was built from a list
-    scores = keras.ops.convert_to_numpy(keras.tree.flatten(model(inputs, training=False))[0])[0]
-    names = list(classifier.class_names or [f"class {i}" for i in range(len(scores))])
-    if len(names) != len(scores):
-        raise InputError(f"{len(names)} class names were given for a model with {len(scores)} classes")
-    indices = [_class_index(name, names) for name in wanted] or np.argsort(-scores, kind="stable")[
-        :top
-    ].tolist()
-    return Sight(image, batch, resized, [(i, names[i], float(scores[i])) for i in indices])
+    return wanted
 
 
 def maps_of(sight: Sight, classifier: LoadedModel, method: str, scale: float = 1.0) -> np.ndarray:
@@ -234,26 +164,38 @@ def maps_of(sight: Sight, classifier: LoadedModel, method: str, scale: float = 1
     Raises:
         InputError: The explainer does not exist or does not fit the model, or the model takes only one size.
     """
-    batch = sight.batch
+    return maps_with_raw(sight, classifier, method, scale).maps
+
+
+def maps_with_raw(sight: Sight, classifier: LoadedModel, method: str, scale: float = 1.0) -> Maps:
+    """Explain the classes of a photograph; see `maps_of`."""
+    batch, explainer = sight.batch, classifier.explainer(method)
     if scale != 1:
-        explainer = classifier.explainer(method)
         if explainer.input_size != (None, None):
             raise InputError(
                 f"several scales need a model that takes any input size; this one takes only {explainer.input_size}"
             )
-        size = tuple(max(round(side * scale / 32), 1) * 32 for side in sight.resized.shape[1::-1])
-        scaled = Image.fromarray(sight.image).resize(size, Image.Resampling.BILINEAR)
-        batch = classifier.preprocess(np.asarray(scaled, np.float32)[None])
-    found = classifier.explainer(method)(batch, np.array([[index for index, _, _ in sight.classes]]))[0]
+        size_hw = tuple(max(round(side * scale / 32), 1) * 32 for side in sight.resized.shape[:2])
+        batch = classifier.batch(sight.read.resized(size_hw)[None])
+    targets = np.array([[index for index, _, _ in sight.classes]])
+    raw = None
+    if (
+        type(explainer).__call__ is Explainer.__call__
+    ):  # the map is made from the raw one, which is worth keeping
+        raw = explainer.raw(batch, targets)
+        found = scaled(explainer.enlarged(np.maximum(raw, 0), batch.shape[1:3]))[0]
+    else:
+        found = explainer(batch, targets)[0]
     size = sight.image.shape[1::-1]
-    return np.stack([np.array(Image.fromarray(one).resize(size, Image.Resampling.BILINEAR)) for one in found])
+    resized = [np.array(Image.fromarray(one).resize(size, Image.Resampling.BILINEAR)) for one in found]
+    return Maps(np.clip(np.stack(resized), 0, 1), None if raw is None else raw[0])
 
 
 def explain(
     photograph: Path,
     classifier: LoadedModel,
     methods: Sequence[str],
-    top: int = 3,
+    top: int = TOP,
     wanted: Sequence[str] = (),
 ) -> tuple[list[tuple[int, str, float]], dict[str, np.ndarray], np.ndarray]:
     """Classify a photograph and explain its top classes.
@@ -266,8 +208,8 @@ def explain(
         wanted: Names or numbers of classes to explain instead of the top classes.
 
     Returns:
-        `(index, name, score)` of each explained class (the score is the model's output); method -> maps,
-        `(T, H, W)` float32 in [0, 1] at the photograph's size; the photograph, `(H, W, 3)` uint8.
+        `(index, name, score)` of each explained class; method -> maps, `(T, H, W)` float32 in [0, 1] at the
+        photograph's size; the photograph, `(H, W, 3)` uint8.
 
     Raises:
         InputError: The photograph cannot be read, or a class or method does not exist.
@@ -276,7 +218,12 @@ def explain(
     return sight.classes, {method: maps_of(sight, classifier, method) for method in methods}, sight.image
 
 
-def _class_index(name: str, names: Sequence[str]) -> int:
+def class_index(name: str, names: Sequence[str]) -> int:
+    """Return the index of a class that is given by its name or number.
+
+    Raises:
+        InputError: There is none, or several have this name.
+    """
     if (count := list(names).count(name)) > 1:
         indices = [str(index) for index, other in enumerate(names) if other == name]
         raise InputError(

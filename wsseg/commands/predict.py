@@ -12,6 +12,7 @@ from PIL import Image
 from wsseg.artifacts import read_json, read_mask, write_atomically, write_json, write_mask
 from wsseg.commands.class_shares import read_sources, write_shares
 from wsseg.commands.found_photographs import find_photographs, name_photographs
+from wsseg.commands.protected_files import ProtectedFiles
 from wsseg.errors import InputError
 from wsseg.file_names import CLASS_NAMES, OVERLAYS, PREDICTED_WITH, SHARES
 from wsseg.image_files import check_images, read_image
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
     files = Files(out, arguments.overlay, arguments.probabilities)
     known = read_sources(out)
     photographs = name_photographs(given, known)
-    check_overwriting(files, photographs, arguments.photographs)
+    check_overwriting(files, photographs, arguments.photographs, arguments.model)
     model = load(arguments.model, arguments.crf)
     if not isinstance(model, LoadedSegmenter):
         raise InputError(
@@ -94,8 +95,10 @@ def note(text: str) -> None:
     print(f"note: {text}", file=sys.stderr)
 
 
-def check_overwriting(files: Files, photographs: Mapping[str, Path], words: Sequence[str]) -> None:
-    """Fail where a photograph would be overwritten, or masks would lie among the photographs of a folder.
+def check_overwriting(
+    files: Files, photographs: Mapping[str, Path], words: Sequence[str], model: str
+) -> None:
+    """Fail where an input would be overwritten, or masks would lie among the photographs of a folder.
 
     Raises:
         InputError: The message names the photograph, and another folder.
@@ -107,20 +110,9 @@ def check_overwriting(files: Files, photographs: Mapping[str, Path], words: Sequ
                 f"--out {files.out} is the folder of the photographs, where masks would be taken for photographs the "
                 f"next time; choose another folder, such as {files.out / 'masks'}"
             )
-    inputs = {}
-    for path in photographs.values():
-        if path.exists():
-            status = path.stat()
-            inputs[status.st_dev, status.st_ino] = path
-    own = [files.out / name for name in (CLASS_NAMES, SHARES, PREDICTED_WITH)]
-    for target in (*own, *(file for id in photographs for file in files.of(id))):
-        if target.exists():
-            status = target.stat()
-            if (status.st_dev, status.st_ino) in inputs:
-                raise InputError(
-                    f"--out {files.out}: {target} is one of the photographs and would be overwritten; choose another "
-                    f"folder, such as {files.out / 'masks'}"
-                )
+    protected = ProtectedFiles([*photographs.values(), model], files.out)
+    protected.check(*(files.out / name for name in (CLASS_NAMES, SHARES, PREDICTED_WITH)))
+    protected.check(*(file for id in photographs for file in files.of(id)))
 
 
 def prepare_folder(

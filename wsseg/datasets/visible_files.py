@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from wsseg.file_names import OWNER, PREDICTED_WITH
+from wsseg.file_names import EXPLAINED_WITH, OWNER, PREDICTED_WITH
 from wsseg.image_files import IMAGE_EXTENSIONS
 
 
@@ -16,7 +16,7 @@ class VisibleFiles:
         images: Files with an extension of images, relative to the folder; sorted.
         others: All other files.
         folders: Folders.
-        own: Folders that `wsseg run` or `wsseg predict` has written; nothing in them is listed.
+        own: Folders that `wsseg run`, `wsseg predict` or `wsseg explain` has written; nothing in them is listed.
     """
 
     images: tuple[PurePosixPath, ...]
@@ -56,8 +56,8 @@ def visible_files(root: Path) -> VisibleFiles:
 
 
 def is_written_by_wsseg(folder: Path) -> bool:
-    """Tell whether a folder is a run, or holds the masks that `wsseg predict` has written."""
-    return (folder / OWNER).is_file() or (folder / PREDICTED_WITH).is_file()
+    """Tell whether a folder is a run, or holds what `wsseg predict` or `wsseg explain` has written."""
+    return any((folder / name).is_file() for name in (OWNER, PREDICTED_WITH, EXPLAINED_WITH))
 
 
 def is_image(name: str) -> bool:

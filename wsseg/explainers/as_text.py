@@ -53,9 +53,9 @@ def create(
     Args:
         text: See `read`.
         model: See `wsseg.explainers.create`.
-        preprocess: Function from `(B, H, W, 3)` float32 RGB in [0, 255] to the model's input. If the explainer takes a
-            `baseline` and `text` sets neither it nor `value_range`, the baseline becomes preprocessed black. None
-            keeps the explainer's own default.
+        preprocess: Function from `(B, H, W, C)` float32, of a picture in [0, 255], to the model's input. If the
+            explainer takes a `baseline` and `text` sets neither it nor `value_range`, the baseline becomes preprocessed
+            black. None keeps the explainer's own default.
         more: Further options, in addition to those in `text`.
 
     Raises:
@@ -66,5 +66,7 @@ def create(
         "baseline" in inspect.signature(load(explainers.EXPLAINERS, name, "explainer")).parameters
     )
     if preprocess is not None and takes_baseline and not {"baseline", "value_range"} & set(options):
-        options["baseline"] = preprocess(np.zeros((1, 8, 8, 3), np.float32))[0, 0, 0]
+        shapes = [x.shape for x in getattr(model, "inputs", None) or () if len(x.shape) == 4]
+        channels = (shapes[0][-1] if shapes else None) or 3
+        options["baseline"] = preprocess(np.zeros((1, 8, 8, channels), np.float32))[0, 0, 0]
     return explainers.create(name, model, **more, **options)

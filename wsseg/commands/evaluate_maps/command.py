@@ -9,11 +9,15 @@ import numpy as np
 
 from wsseg import explainers
 from wsseg.artifacts import digest, read_json, write_json
+from wsseg.commands.classifiers import LoadedModel, check_method
 from wsseg.commands.evaluate_maps.class_outputs import class_outputs
 from wsseg.commands.evaluate_maps.measures import COLUMNS, Measures
 from wsseg.commands.evaluate_maps.options import LOCALISATION, Options, chosen
 from wsseg.commands.evaluate_maps.samples import Samples, draw, gather, photographs
-from wsseg.commands.photographs import ANY_SIZE, LoadedModel, load_classifier
+from wsseg.commands.gray_depth import with_depth
+from wsseg.commands.load_classifier import InputOptions, load_classifier, warn
+from wsseg.commands.photographs import ANY_SIZE
+from wsseg.commands.protected_files import ProtectedFiles
 from wsseg.engine.definitions import weights_fingerprint
 from wsseg.engine.run import versions
 from wsseg.errors import InputError, nearest
@@ -43,8 +47,14 @@ def run(options: Options, recipe: Recipe, class_names: list[str] | None = None) 
         InputError: An option is wrong, no image can be used, or the file has results of other settings.
     """
     _check_out(options.out)
-    classifier = load_classifier(options.model, options.weights, class_names, options.preprocess)
-    scorer = Scorer(classifier.model, classifier.preprocess, options.batch_size, options.outputs)
+    inputs = [options.model, options.weights, options.class_names, options.class_map]
+    ProtectedFiles(inputs, options.out).check(options.out)
+    more = InputOptions(
+        options.mean, options.std, options.scale, None, options.outputs, options.custom_objects
+    )
+    classifier = load_classifier(options.model, options.weights, class_names, options.preprocess, more)
+    warn(classifier.remarks)
+    scorer = Scorer(classifier.model, classifier.preprocess, options.batch_size, classifier.scorer_outputs)
     for name in options.methods:
         _method(name, classifier, options.layer)  # an error here would occur for every image
     dataset = records = outputs = None
@@ -63,10 +73,12 @@ def run(options: Options, recipe: Recipe, class_names: list[str] | None = None) 
         ParameterRandomisation(classifier.model, lambda model: None, options.stages, options.seed)
     if options.targets == "labels":
         side_hw = [side or ANY_SIZE for side in scorer.size_hw]
-        count = scorer([np.full((*side_hw, 3), 127, np.float32)]).shape[1]
+        count = scorer([np.full((*side_hw, classifier.channels), 127, np.float32)]).shape[1]
         outputs = class_outputs(dataset.classes, count, classifier.class_names, options.class_map)
     drawn = draw(masked if localised else records, options.images, options.seed)
-    samples = gather(drawn, scorer, outputs, dataset if localised else None)
+    classifier, deep, text = with_depth(classifier, (record.image for record in drawn))
+    warn([f"{deep[0]}: {text}"] if deep else [])
+    samples = gather(drawn, scorer, outputs, classifier, dataset if localised else None)
     settings = _settings(options, recipe, scorer, names, samples)
     content = _earlier(options.out, settings) or {
         "settings": settings,
@@ -149,6 +161,7 @@ def _method(name: str, classifier: LoadedModel, layer: str | None) -> Method:
     if as_text.read(name)[0] not in explainers.EXPLAINERS:
         hint = nearest(name, [*explainers.EXPLAINERS, *BASELINES])
         raise InputError(f"--method {name}: there is no such explainer or baseline; {hint}")
+    check_method(classifier.model, name)
     try:
         more = {} if layer is None else {"layer": layer}
         return as_text.create(name, classifier.model, classifier.preprocess, **more)
@@ -171,7 +184,8 @@ def _settings(
             "options": dict(config.options),
         }
     rows = [[s.record.id, s.targets, s.record.image.stat().st_size] for s in samples.items]
-    identity = weights_fingerprint(options.model if _is_file(options.model) else options.weights)
+    path = samples.classifier.path
+    identity = weights_fingerprint(str(path) if path is not None and path.is_file() else options.weights)
     settings = {
         "model": options.model,
         "weights": options.weights,
@@ -186,6 +200,10 @@ def _settings(
         "seed": options.seed,
         "batch_size": options.batch_size,
     }
+    further = {"mean": options.mean, "std": options.std, "scale": options.scale}
+    settings |= {name: _plain(value) for name, value in further.items() if value is not None}
+    if samples.classifier.reader.bits != 16:
+        settings["bits"] = samples.classifier.reader.bits
     if "parameter_randomisation" in names:
         settings |= {"stages": options.stages, "randomised_images": options.randomised_images}
     if "insertion_deletion" in names:
@@ -259,9 +277,5 @@ def print_table(content: dict[str, Any]) -> None:
     print("+ higher is better, - lower is better")
 
 
-def _is_file(model: str) -> bool:
-    return Path(model).expanduser().is_file()
-
-
 def _plain(fill: Any) -> Any:
-    return fill if isinstance(fill, str) else list(fill)
+    return list(fill) if isinstance(fill, tuple) else fill

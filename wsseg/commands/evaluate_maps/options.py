@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from wsseg.commands import input_options
 from wsseg.errors import InputError, nearest
 
 LOCALISATION = ("max_box_acc", "pxap", "pointing_game", "energy_pointing_game")
@@ -30,6 +31,10 @@ class Options:
         weights: Weights of the model, see `wsseg explain`.
         class_names: Text file with the names of the model's outputs, see `wsseg explain`.
         preprocess: Preprocessing of the model's input, see `wsseg explain`.
+        mean: Means to subtract, see `wsseg explain`.
+        std: Deviations to divide by, see `wsseg explain`.
+        scale: Number that stored values are multiplied by, see `wsseg explain`.
+        custom_objects: Classes and functions that the model file needs, see `wsseg explain`.
         methods: Names of explainers, or of baselines: centre, edges, random.
         layer: Layer that all explainers explain, or None for each explainer's default.
         measures: Names from `MEASURES`, or None for all that the data allow, except the slow ones.
@@ -55,6 +60,10 @@ class Options:
     weights: str | None = None
     class_names: Path | None = None
     preprocess: str | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    scale: float | None = None
+    custom_objects: tuple[str, ...] = ()
     methods: tuple[str, ...] = ("grad_cam",)
     layer: str | None = None
     measures: tuple[str, ...] | None = None
@@ -105,14 +114,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "recipe", nargs="?", help="recipe that names the dataset: a YAML file, or a name of `wsseg recipes`"
     )
     command.add_argument(
-        "--model", required=True, help="a run folder, a .keras classifier, or a keras.applications name"
+        "--model",
+        required=True,
+        help="a run folder, .keras or .h5 classifier, SavedModel folder, or keras.applications name",
     )
     add("weights", "weights for a keras.applications name: `imagenet`, or a file with the 1000-class top")
     add("class-names", "text file with one class name per line", type=Path)
-    add(
-        "preprocess",
-        "preprocessing for a .keras file: none (the default), unit, tf, or a keras.applications name",
-    )
+    add("preprocess", input_options.PREPROCESS)
+    input_options.add_arguments(command, pictures=False)
     command.add_argument(
         "--method",
         action="append",
@@ -160,6 +169,7 @@ def from_arguments(arguments: argparse.Namespace) -> Options:
     """
     given = {f.name: getattr(arguments, f.name) for f in fields(Options) if hasattr(arguments, f.name)}
     given["methods"] = tuple(arguments.method or Options.methods)
+    given["custom_objects"] = tuple(arguments.custom_objects or ())
     given["measures"] = tuple(arguments.measure) if arguments.measure else None
     return Options(**given)
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from wsseg.artifacts import IGNORE
-from wsseg.commands.photographs import ANY_SIZE
+from wsseg.commands.classifiers import LoadedModel
+from wsseg.commands.found_photographs import images_in
+from wsseg.commands.photographs import input_size
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.faithfulness import Scorer
-from wsseg.image_files import read_image
 from wsseg.places import boxes_at_levels
 from wsseg.progress import bar
 
@@ -57,20 +57,29 @@ class Samples:
     """The images of an evaluation.
 
     Attributes:
-        size_hw: Height and width of the model's input, pixels; None for any.
+        classifier: Model, which says how images are read.
         dataset: Dataset that reads the masks; None without masks.
         items: Samples to explain.
         set_aside: Images that cannot be used, `id -> reason`.
     """
 
-    size_hw: tuple[int | None, int | None]
+    classifier: LoadedModel
     dataset: Dataset | None = None
     items: list[Sample] = field(default_factory=list)
     set_aside: dict[str, str] = field(default_factory=dict)
 
     def image(self, sample: Sample) -> np.ndarray:
-        """Return the image at the model's input size, before preprocessing: `(H, W, 3)` float32 in [0, 255]."""
-        return model_image(sample.record.image, self.size_hw)
+        """Return the image as `wsseg explain` reads it, at the model's input size, before preprocessing.
+
+        Returns:
+            `(H, W, C)` float32; of a picture in [0, 255].
+        """
+        return self.read(sample.record)
+
+    def read(self, record: Record) -> np.ndarray:
+        """Return the image of a record; see `image`."""
+        found = self.classifier.read(record.image)
+        return found.resized(input_size(self.classifier, found.values.shape[:2]))
 
     def places(self, sample: Sample) -> list[Place | None]:
         """Return the location of each target; None for a target that the mask does not show.
@@ -94,29 +103,6 @@ class Samples:
         return result
 
 
-def model_image(path: Path, size_hw: tuple[int | None, int | None]) -> np.ndarray:
-    """Read an image at a model's input size, as `wsseg explain` does.
-
-    Args:
-        path: Image file.
-        size_hw: Input size of the model, pixels. If a side is None, the long side becomes `ANY_SIZE`, and both sides
-            are rounded to multiples of 32.
-
-    Returns:
-        `(H, W, 3)` float32 RGB in [0, 255].
-
-    Raises:
-        InputError: The file cannot be read.
-    """
-    image = read_image(path)
-    height, width = size_hw
-    if height is None or width is None:
-        scale = ANY_SIZE / max(image.shape[:2])
-        height, width = (max(round(side * scale / 32), 1) * 32 for side in image.shape[:2])
-    small = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(small, np.float32)
-
-
 def photographs(folder: Path) -> list[Record]:
     """Return the images of a folder as records without labels.
 
@@ -125,9 +111,7 @@ def photographs(folder: Path) -> list[Record]:
     """
     if not folder.is_dir():
         raise InputError(f"--photographs {folder} is not a folder; give a folder of images")
-    known = Image.registered_extensions()
-    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in known and path.is_file()]
-    paths = [path for path in paths if not path.name.startswith(".")]
+    paths = images_in(sorted(folder.iterdir()), arrays=True)
     if not paths:
         raise InputError(f"--photographs {folder} has no image; expected files such as photo.jpg")
     return [Record(path.name, path, ()) for path in paths]
@@ -145,6 +129,7 @@ def gather(
     records: list[Record],
     scorer: Scorer,
     outputs: Mapping[str, tuple[int, ...]] | None,
+    classifier: LoadedModel,
     dataset: Dataset | None = None,
 ) -> Samples:
     """Read every image once, and choose the classes to explain.
@@ -154,12 +139,13 @@ def gather(
         scorer: Scorer of the model.
         outputs: Class -> the model's outputs, the most likely of which is explained. If None, the model's most likely
             output of all is explained.
+        classifier: Model of the scorer, which says how images are read.
         dataset: Dataset that reads the masks; None without masks.
 
     Raises:
         InputError: No image can be used.
     """
-    samples, kept = Samples(scorer.size_hw, dataset), []
+    samples, kept = Samples(classifier, dataset), []
 
     def readable() -> Iterator[np.ndarray]:
         with bar("reading", len(records)) as advance:
@@ -170,7 +156,7 @@ def gather(
                         raise InputError(
                             f"none of its labels ({', '.join(record.labels) or 'none'}) has an output of the model"
                         )
-                    image = model_image(record.image, scorer.size_hw)
+                    image = samples.read(record)
                     if dataset is not None:
                         dataset.read_mask(record)
                 except InputError as error:
