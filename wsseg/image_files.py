@@ -50,7 +50,8 @@ def read_image(path: str | Path) -> np.ndarray:
 
     Gray, palette and CMYK images become RGB. 16-bit gray is scaled by 1/257, so that 65535 becomes 255; floats are in
     [0, 1] or 0..255. Transparent pixels are composited on white. The EXIF orientation is applied. The first frame of an
-    animation is read.
+    animation is read. `keras.utils.load_img` differs in two things: it drops the alpha channel, which shows the colours
+    below transparent pixels, and leaves an image as it is stored (`wsseg.channel_images` reads with its alpha).
 
     Args:
         path: Image file of any format that Pillow reads.

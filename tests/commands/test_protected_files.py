@@ -75,7 +75,7 @@ def test_explain_into_the_folder_of_the_photographs(tmp_path, capsys):
 
 def test_evaluate_maps_writes_over_no_input(tmp_path, capsys):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg")
-    for name, option in (("names.json", "--class-names"), ("map.json", "--class-map"), ("m.json", "--model")):
+    for name, option in (("names.txt", "--class-names"), ("map.json", "--class-map"), ("m.json", "--model")):
         (tmp_path / name).write_text("cat\n")
         words = [
             "evaluate-maps",

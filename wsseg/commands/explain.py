@@ -1,10 +1,9 @@
 """`wsseg explain`: what a classifier sees in photographs, as pictures, maps and a table of scores."""
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +19,13 @@ from wsseg.commands.gray_depth import with_depth
 from wsseg.commands.load_classifier import InputOptions, load_classifier, warn
 from wsseg.commands.photographs import Sight, class_index, look, maps_with_raw
 from wsseg.commands.protected_files import ProtectedFiles
+from wsseg.commands.said import Said
 from wsseg.commands.sheets import OVERLAYS_SHEET, caption, check_sheets, painted, write_sheets
 from wsseg.errors import InputError
 from wsseg.file_names import CONTACT_SHEET, EXPLAINED_WITH
 from wsseg.progress import bar
 from wsseg.report.contact_sheet import ContactSheet
 from wsseg.report.grid import Cell
-
-NAMED = 3
-"""Number of images that a note names."""
-
-
-@dataclass
-class Said:
-    """What is to be said about images, each once: text -> the images that it is about."""
-
-    images: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, image: str, *texts: str) -> None:
-        """Note texts about an image."""
-        for text in texts:
-            self.images.setdefault(text, []).append(image)
-
-    def tell(self) -> None:
-        """Print a line for each text, to stderr; of many images, the first ones are named."""
-        for text, images in self.images.items():
-            more = f" and {len(images) - NAMED} more" if len(images) > NAMED else ""
-            print(f"note: {', '.join(images[:NAMED])}{more}: {text}", file=sys.stderr)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -84,7 +63,9 @@ def run(arguments: argparse.Namespace) -> None:
     )
     warn(classifier.remarks)
     classifier, deep, text = with_depth(classifier, photographs.values())
-    said = Said({text: [str(path) for path in deep]} if deep else {})
+    said = Said()
+    for path in deep:
+        said.add(str(path), text)
     methods = arguments.method or ["grad_cam"]
     if is_saved_model(classifier.model) and not arguments.method:
         said.add(

@@ -61,6 +61,21 @@ def test_images_of_other_channels_are_set_aside(tmp_path, capsys):
     assert "is a picture of 1, 3 or 4 channels, and the model takes 13" in capsys.readouterr().err
 
 
+def test_what_is_done_to_images_is_said_once(tmp_path, capsys):
+    image = keras.Input((8, 8, 1))
+    pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(layers.Rescaling(1 / 255)(image)))
+    keras.Model(image, layers.Dense(2, "softmax")(pooled)).save(tmp_path / "model.keras")
+    (tmp_path / "photos").mkdir()
+    for index in range(5):
+        pixels = np.random.default_rng(index).integers(0, 256, (9, 9, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{index}.png")
+    words = ["evaluate-maps", "--model", tmp_path / "model.keras", "--photographs", tmp_path / "photos"]
+    words += ["--measure", "sparseness", "--out", tmp_path / "maps.json"]
+    assert main(list(map(str, words))) == 0
+    err = capsys.readouterr().err
+    assert err.count("converted to gray") == 1 and "0.png, 1.png, 2.png and 2 more: is in colour" in err
+
+
 def test_a_saved_model(tmp_path, capsys):
     """Its answers show that they are probabilities; a softmax of them would be nearly even."""
     keras.utils.set_random_seed(0)

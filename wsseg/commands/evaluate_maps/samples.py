@@ -10,6 +10,7 @@ from wsseg.artifacts import IGNORE
 from wsseg.commands.classifiers import LoadedModel
 from wsseg.commands.found_photographs import images_in
 from wsseg.commands.photographs import input_size
+from wsseg.commands.said import Said
 from wsseg.datasets import Dataset, Record
 from wsseg.errors import InputError
 from wsseg.faithfulness import Scorer
@@ -61,12 +62,14 @@ class Samples:
         dataset: Dataset that reads the masks; None without masks.
         items: Samples to explain.
         set_aside: Images that cannot be used, `id -> reason`.
+        said: What has been done to images when they were read.
     """
 
     classifier: LoadedModel
     dataset: Dataset | None = None
     items: list[Sample] = field(default_factory=list)
     set_aside: dict[str, str] = field(default_factory=dict)
+    said: Said = field(default_factory=Said)
 
     def image(self, sample: Sample) -> np.ndarray:
         """Return the image as `wsseg explain` reads it, at the model's input size, before preprocessing.
@@ -79,6 +82,7 @@ class Samples:
     def read(self, record: Record) -> np.ndarray:
         """Return the image of a record; see `image`."""
         found = self.classifier.read(record.image)
+        self.said.add(record.id, *found.remarks)
         return found.resized(input_size(self.classifier, found.values.shape[:2]))
 
     def places(self, sample: Sample) -> list[Place | None]:
@@ -177,6 +181,7 @@ def gather(
             }
         targets = tuple(chosen.values())
         samples.items.append(Sample(record, tuple(chosen), targets, tuple(float(row[t]) for t in targets)))
+    samples.said.tell()
     if not samples.items:
         first, reason = next(iter(samples.set_aside.items()))
         raise InputError(f"none of {len(records)} images can be used; the first, `{first}`: {reason}")
