@@ -17,6 +17,8 @@ EXPLAINERS = {
     "counterfactual": "wsseg.explainers.counterfactual:CounterfactualGradCAM",
     "score_cam": "wsseg.explainers.score_cam:ScoreCAM",
     "ablation_cam": "wsseg.explainers.ablation_cam:AblationCAM",
+    "attention_rollout": "wsseg.explainers.attention_rollout:AttentionRollout",
+    "attention_relevance": "wsseg.explainers.attention_relevance:AttentionRelevance",
     "acol": "wsseg.explainers.acol:ACoL",
     "seam": "wsseg.explainers.seam:SEAM",
     "guided_backprop": "wsseg.explainers.guided_backprop:GuidedBackprop",

@@ -13,10 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from wsseg.errors import InputError
-from wsseg.explainers.flattening import is_graph
-from wsseg.explainers.graph_network import GraphNetwork
 from wsseg.explainers.network import Network, Outputs
-from wsseg.explainers.subclassed_network import SubclassedNetwork
+from wsseg.explainers.networks import network_for
 from wsseg.explainers.targets import Target, as_target
 from wsseg.interpolation import placed
 
@@ -55,8 +53,11 @@ class Explainer:
     Args:
         model: Any Keras model with an image among its inputs. It may be functional or sequential, with nested models,
             or subclassed with a named layer; then its own outputs are explained, including a final softmax.
-        layer: The layer to explain, or None for the last spatial features that the head reads.
+        layer: The layer to explain, or None for the last spatial features that the head reads; of a vision transformer, the
+            tokens that its last attention block reads.
         output: Name or position of the output to explain, for a model with several outputs.
+        reshape: Grid of a vision transformer's tokens, `(h, w)`, or a function that lays them out; None to find it
+            (`wsseg.explainers.token_network`).
 
     Attributes:
         layer: Name of the explained layer.
@@ -71,11 +72,14 @@ class Explainer:
     at_layer = True
     in_graph = True
 
-    def __init__(self, model: keras.Model, layer: str | None = None, output: str | int | None = None):
-        if is_graph(model):
-            self.network: Network = GraphNetwork(model, layer, output, self.at_layer)
-        else:
-            self.network = SubclassedNetwork(model, layer, self.at_layer)
+    def __init__(
+        self,
+        model: keras.Model,
+        layer: str | None = None,
+        output: str | int | None = None,
+        reshape: Any = None,
+    ):
+        self.network: Network = network_for(model, layer, output, self.at_layer, reshape)
         self.output = output
         self._functions: OrderedDict[Any, Callable] = OrderedDict()
 

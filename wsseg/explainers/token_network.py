@@ -1,0 +1,259 @@
+"""Vision transformers, split at tokens: those of the patches are laid out as the cells of a feature map."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wsseg.errors import InputError
+from wsseg.explainers.attention_scores import FEWEST, Attention, mixed_values, softmaxes
+from wsseg.explainers.call_record import parts_of, recorded
+from wsseg.explainers.network import Network, Outputs
+from wsseg.explainers.token_layout import Layout, given_layout
+from wsseg.explainers.token_places import measured_layout
+from wsseg.explainers.token_site import Trace, last_attention_site, last_tokens_site, named_site
+from wsseg.grid import Grid
+
+BATCH = 2
+"""Number of images of the run that shows the layers."""
+
+ROWS = 4
+"""Number of gradients that are taken at once when the tokens' places are measured."""
+
+ANY_MODEL = "`occlusion`, `rise`, `integrated_gradients` and `smooth_grad` explain any model"
+
+
+class TokenNetwork(Network):
+    """A model of tokens `(B, N, C)`, split at one tensor of tokens, at any depth of nested or custom layers.
+
+    Without a name, the tokens that the last attention block reads are explained, before its first normalisation: behind
+    that block, a head that reads only the class token gives the patches a gradient of 0. Without attention, the last
+    tokens that all paths to the output pass through.
+
+    Which token sees which patch is measured by gradients (`wsseg.explainers.token_places`), with the attention's mixing
+    held fixed: tokens without a place (class, distillation, register) are found by it, and any order. Where this finds
+    no grid at the explained tokens, it is measured at the first tokens of the same number, and the layers between them
+    are taken to keep the order. Tokens without a place keep their values when features are replaced.
+
+    Args:
+        base: The model as a network that explains the image itself.
+        layer: Name of the layer whose output is explained; or the end of its path, such as `block_3.norm_1`.
+        reshape: `(h, w)`: the last h * w tokens are the patches, row by row, unless another order is measured. Or a
+            function from tokens `(B, N, C)` to `(B, h, w, C)`. None to find the grid.
+        after: Name of a layer before which no tokens are taken.
+
+    Raises:
+        InputError: There are no tokens, no layer of that name, or their grid is neither found nor given. If the sizes
+            of the inputs are unknown, this is raised for the first images.
+    """
+
+    def __init__(
+        self, base: Network, layer: str | None = None, reshape: Any = None, after: str | None = None
+    ):
+        self.base, self.model = base, base.model
+        self.image, self.input_size, self.channels = base.image, base.input_size, base.channels
+        self._wanted, self._reshape, self._after = layer, reshape, after
+        self.layer = layer or "the last attention block's input"
+        self._parts = parts_of(getattr(base, "_whole", base.model))
+        self._site: Any = None
+        self._layouts: dict[tuple[int, int], Layout] = {}
+        self._stored: Any = None
+        self.attention = Attention()
+        shapes = [x.shape for x in base._whole.inputs] if hasattr(base, "_whole") else [(None, None)]
+        if all(None not in shape[1:] for shape in shapes):
+            dtypes = [keras.backend.standardize_dtype(x.dtype) for x in base._whole.inputs]
+            self._measure([_example(shape[1:], dtype) for shape, dtype in zip(shapes, dtypes)])
+
+    @property
+    def analysed(self) -> bool:
+        """True once the tokens are chosen: at once, or with the first images if the sizes of the inputs are unknown."""
+        return self._site is not None
+
+    @property
+    def spec(self) -> Outputs:
+        """Shapes of the model's outputs."""
+        return self.base.spec
+
+    @property
+    def grid(self) -> Grid | None:
+        """Where in the image the cells look, of the images seen last; None if unknown."""
+        return next(reversed(self._layouts.values())).grid if self._layouts else None
+
+    def inputs(self, given: Any) -> list[Any]:
+        """Return the inputs as a flat list; the first images of a size show where the tokens see."""
+        flat = self.base.inputs(given)
+        self.image = self.base.image
+        size_hw = tuple(flat[self.image].shape[1:3])
+        fits = all(wanted in (None, got) for wanted, got in zip(self.input_size, size_hw))
+        if size_hw not in self._layouts and fits and all(len(x) for x in flat):
+            self._measure([np.asarray(x[:1]) for x in flat])
+        elif size_hw in self._layouts:
+            self._layouts[size_hw] = self._layouts.pop(size_hw)
+        return flat
+
+    def layout(self, image: Any) -> Layout:
+        """Return the layout of an image's tokens.
+
+        Raises:
+            InputError: Images of this size have not been seen.
+        """
+        known = image.shape[1:3]
+        if None in tuple(known):
+            sizes = list(self._layouts)
+            if len(sizes) == 1:
+                return self._layouts[sizes[0]]
+            raise InputError("tokens of images of several sizes: create an explainer for each size")
+        if tuple(known) not in self._layouts:
+            self._measure([np.asarray(_example((*known, image.shape[-1]), "float32"))])
+        return self._layouts[tuple(known)]
+
+    def features(self, inputs: Sequence[Any]) -> Any:
+        """Run the model up to the tokens; return those with a place, `(B, h, w, C)`."""
+        taken: list[Any] = []
+
+        def take(tokens: Any) -> Any:
+            taken.append(tokens)
+            return tokens
+
+        with self._site.through(take):
+            self.base.outputs(inputs)
+        # While the same function is traced, the head needs no second run for the tokens without a place.
+        self._stored = (list(inputs), taken[-1])
+        return self.layout(inputs[self.image]).cells(taken[-1])
+
+    def head(self, features: Any, inputs: Sequence[Any]) -> Outputs:
+        """Run the model with the tokens of the cells replaced."""
+        layout, before = self.layout(inputs[self.image]), self._stored
+        known = (
+            before is not None
+            and not tf.executing_eagerly()
+            and len(before[0]) == len(inputs)
+            and all(x is y for x, y in zip(before[0], inputs))
+        )
+        with self._site.through(lambda old: layout.replaced(before[1] if known else old, features)):
+            return self.base.outputs(inputs)
+
+    def outputs(self, inputs: Sequence[Any]) -> Outputs:
+        """Run the whole model."""
+        return self.base.outputs(inputs)
+
+    def _measure(self, row: Sequence[np.ndarray]) -> None:
+        """Find the tokens and their layout for images of one size.
+
+        Args:
+            row: The inputs, one row each.
+        """
+        if self._site is None:
+            self._choose(row)
+        count, channels, sources = self._tokens
+        found = None
+        for source in sources:
+            found = measured_layout(_Energy(self, source, row), count)
+            if found is not None and found.order.size >= FEWEST:
+                break
+            found = None
+        if self._reshape is not None:
+            found = given_layout(self._reshape, count, channels, found)
+        if found is None:
+            raise InputError(
+                f"the {count} tokens of `{self.layer}` of model `{self.model.name}` don't show by their gradients where "
+                "they see the image; give `reshape=(h, w)`, their grid (class and register tokens stand before it), or "
+                f"a function from tokens (B, {count}, {channels}) to (B, h, w, {channels}); {ANY_MODEL}"
+            )
+        self._layouts[tuple(row[self.image].shape[1:3])] = found
+
+    def _choose(self, row: Sequence[np.ndarray]) -> None:
+        def run(*inputs: Any) -> None:
+            with recorded(self._parts) as calls:
+                outputs = self.base.outputs(inputs)
+            flat = [x for x in keras.tree.flatten(outputs.logits) if hasattr(x, "graph")]
+            trace = Trace(calls, tf.compat.v1.get_default_graph(), inputs[self.image], flat, BATCH)
+            self._site, tensor = self._found(trace)
+            self.attention = trace.attention()
+            self.layer = self._site.name
+            first = next(
+                (
+                    (one, i)
+                    for one in sorted(calls, key=lambda one: one.last)
+                    for i, x in enumerate(one.outputs)
+                    if trace.tokens(x) and x.shape[1] == tensor.shape[1]
+                ),
+                None,
+            )
+            sources = [self._site]
+            if first is not None and first[0].outputs[first[1]] is not tensor:
+                call, position = first
+                sources.append(type(self._site)(call.operation, call.number, True, (position,), ""))
+            self._tokens = tensor.shape[1], tensor.shape[2], sources
+
+        _traced(run, [np.repeat(x, BATCH, axis=0) for x in row])
+
+    def _found(self, trace: Trace) -> tuple[Any, Any]:
+        if self._wanted is not None:
+            return named_site(trace, self._wanted)
+        site = last_attention_site(trace)
+        if site is None and self._after is None:
+            site = last_tokens_site(trace)
+        if site is None:
+            raise InputError(f"model `{self.model.name}` has no tokens (batch, tokens, channels) to explain")
+        before = [one for one in trace.calls if one.path[-1] == self._after]
+        if before and site[1].op.name in {
+            x.name for x in trace.graph.get_operations()[: before[-1].last]
+        }:
+            raise InputError(f"the last attention comes before `{self._after}`")
+        return site
+
+
+class _Energy:
+    """Size of the gradients of weighted sums of tokens at each pixel, with the attention's mixing held fixed."""
+
+    def __init__(self, network: TokenNetwork, site: Any, row: Sequence[np.ndarray]):
+        self.network, self.site = network, site
+        self.inputs = [tf.constant(np.repeat(x, ROWS, axis=0)) for x in row]
+        self.function = tf.function(self._gradient, autograph=False)
+        self.signs = np.random.default_rng(1)
+
+    def __call__(self, weights: np.ndarray) -> np.ndarray:
+        """Return `(n, H, W)` for weights `(n, N)`."""
+        results = []
+        for start in range(0, len(weights), ROWS):
+            part = weights[np.minimum(np.arange(start, start + ROWS), len(weights) - 1)]
+            results.append(self.function(tf.constant(part), self.inputs).numpy())
+        return np.concatenate(results)[: len(weights)]
+
+    def _gradient(self, weights: Any, inputs: Sequence[Any]) -> Any:
+        network, taken = self.network, []
+        with ExitStack() as stack:
+            stack.enter_context(self.site.through(lambda x: taken.append(x) or x))
+            network.base.outputs(inputs)
+        tokens, image = taken[-1], inputs[network.image]
+        graph = tf.compat.v1.get_default_graph()
+        directions = self.signs.normal(size=tokens.shape[1:]).astype(np.float32)
+        total = tf.reduce_sum(tf.cast(tokens, tf.float32) * weights[..., None] * directions)
+        # Whole numbers have no gradient; what they are cast to has.
+        starts = [image] if image.dtype.is_floating else _casts(image)
+        found = tf.gradients(total, starts, stop_gradients=mixed_values(softmaxes(graph))) if starts else []
+        found = [tf.cast(x, tf.float32) for x in found if x is not None]
+        if not found:
+            return tf.zeros(image.shape[:3])
+        return tf.reduce_sum(tf.abs(tf.add_n(found)), axis=-1)
+
+
+def _casts(image: Any) -> list[Any]:
+    users = [x for user in image.consumers() if user.type == "Cast" for x in user.outputs]
+    return [x for x in users if x.dtype.is_floating]
+
+
+def _traced(function: Any, arrays: Sequence[np.ndarray]) -> None:
+    """Run a function once in a graph with the arrays' shapes, without computing it."""
+    specs = [tf.TensorSpec(x.shape, x.dtype) for x in arrays]
+    tf.function(function, autograph=False).get_concrete_function(*specs)
+
+
+def _example(shape: Sequence[int], dtype: str) -> np.ndarray:
+    """Return one row of an input: noise, of whole numbers 0 and 1 for integers."""
+    noise = np.random.default_rng(0).uniform(0, 1, (1, *shape))
+    return np.round(noise).astype(dtype) if "int" in dtype or dtype == "bool" else noise.astype(dtype)

@@ -1,0 +1,126 @@
+"""Where to explain a vision transformer: the tokens that the last attention block reads, or those of a named layer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wsseg.errors import InputError, nearest
+from wsseg.explainers.attention_scores import FEWEST, Attention, attention_of, depends, softmaxes
+from wsseg.explainers.call_record import Call, Site
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A run of a model in a graph with known sizes.
+
+    Attributes:
+        calls: The calls of its layers and operations.
+        graph: The graph.
+        image: The image's tensor.
+        outputs: The model's outputs, flattened.
+        batch: Number of images.
+    """
+
+    calls: Sequence[Call]
+    graph: Any
+    image: Any
+    outputs: Sequence[Any]
+    batch: int
+
+    def tokens(self, value: Any) -> bool:
+        """Return whether a value is tokens `(B, N, C)` that depend on the image."""
+        shape = getattr(value, "shape", None)
+        if shape is None or len(shape) != 3 or shape[0] != self.batch or (shape[1] or 0) < FEWEST:
+            return False
+        return getattr(value, "graph", None) is self.graph and depends([value], self.image)
+
+    def attention(self) -> Attention:
+        """Return the attention over the image's tokens."""
+        return attention_of(softmaxes(self.graph), self.image, self.batch)
+
+
+def named_site(trace: Trace, layer: str) -> tuple[Site, Any]:
+    """Return a named layer's output, of its last call, and its tensor.
+
+    Args:
+        trace: A run of the model.
+        layer: Name of the layer; or the end of its path, such as `block_3.norm_1`, where names occur twice.
+
+    Raises:
+        InputError: No layer, or several ones, have that name; or its output is no tokens that depend on the image.
+    """
+    parts = tuple(layer.split("."))
+    found = [one for one in trace.calls if layer == one.path[-1] or one.path[-len(parts) :] == parts]
+    if not found:
+        raise InputError(f"no layer `{layer}` is called; {nearest(layer, {x.path[-1] for x in trace.calls})}")
+    paths = {".".join(one.path) for one in found}
+    if len({id(one.operation) for one in found}) > 1 and len(paths) > 1:
+        raise InputError(f"{len(paths)} layers are named `{layer}`; choose one of {', '.join(sorted(paths))}")
+    call = found[-1]
+    positions = tuple(i for i, x in enumerate(call.outputs) if trace.tokens(x))[:1]
+    if not positions:
+        shapes = [tuple(x.shape) for x in call.outputs if hasattr(x, "shape")]
+        raise InputError(
+            f"layer `{layer}` gives {', '.join(map(str, shapes))} for {trace.batch} images, which are no tokens "
+            "(batch, tokens, channels) of the image"
+        )
+    return Site(call.operation, call.number, True, positions, layer), call.outputs[positions[0]]
+
+
+def last_attention_site(trace: Trace) -> tuple[Site, Any] | None:
+    """Return the tokens that the last attention block reads, and their tensor; None without attention over tokens.
+
+    The block is the outermost call around the last attention that holds no other one. If that is the attention layer
+    itself, the tokens are those before the normalisation in front of it.
+    """
+    found = softmaxes(trace.graph)
+    positions = {one.name: number for number, one in enumerate(trace.graph.get_operations())}
+    attention = [positions[found[number].name] for number in trace.attention().blocks]
+    for operation in reversed(attention):
+        around = [one for one in trace.calls if one.contains(operation)]
+        block = next(
+            (
+                one
+                for one in around  # outermost first
+                if any(trace.tokens(x) for x in one.inputs)
+                and any(trace.tokens(x) for x in one.outputs)
+                and sum(one.contains(other) for other in attention) == 1
+            ),
+            None,
+        )
+        if block is None:
+            continue
+        tensor = next(x for x in block.inputs if trace.tokens(x))
+        maker = _maker(trace, tensor)
+        if maker is not None and "norm" in type(_unwrapped(maker.operation)).__name__.lower():
+            before = [x for x in maker.inputs if trace.tokens(x)]
+            if len(before) == 1 and _maker(trace, before[0]) is not None:
+                tensor = before[0]
+                maker = _maker(trace, tensor)
+        return _site(maker, block, tensor), tensor
+    return None
+
+
+def last_tokens_site(trace: Trace) -> tuple[Site, Any] | None:
+    """Return the last tokens that all paths from the image to the outputs pass through, and their tensor, or None."""
+    for call in sorted(trace.calls, key=lambda one: -one.last):
+        for tensor in call.outputs:
+            if trace.tokens(tensor) and not depends(trace.outputs, trace.image, without=tensor):
+                return _site(_maker(trace, tensor), call, tensor), tensor
+    return None
+
+
+def _maker(trace: Trace, tensor: Any) -> Call | None:
+    """Return the outermost call that gives a tensor."""
+    return next((one for one in trace.calls if any(x is tensor for x in one.outputs)), None)
+
+
+def _site(maker: Call | None, reader: Call, tensor: Any) -> Site:
+    call, values = (reader, reader.inputs) if maker is None else (maker, maker.outputs)
+    positions = tuple(i for i, x in enumerate(values) if x is tensor)
+    name = call.path[-1] if maker is not None else f"input of {call.path[-1]}"
+    return Site(call.operation, call.number, maker is not None, positions, name)
+
+
+def _unwrapped(operation: Any) -> Any:
+    return getattr(operation, "wrapped", operation)
