@@ -13,6 +13,7 @@ from wsseg.explainers.core import Explainer, Score
 from wsseg.explainers.gradients import SCALE
 from wsseg.explainers.networks import network_for
 from wsseg.explainers.token_network import ANY_MODEL, TokenNetwork
+from wsseg.explainers.token_site import NoTokens
 
 CAMS = "`grad_cam` explains spatial layers and tokens"
 
@@ -59,10 +60,8 @@ class AttentionMaps(Explainer):
             )
         try:
             self.network = TokenNetwork(network_for(model, at_layer=False, output=output), reshape=reshape)
-        except InputError as error:
-            if "has no tokens" in str(error):
-                raise self._refusal(f"model `{model.name}` has no attention") from error
-            raise
+        except NoTokens as error:
+            raise self._refusal(f"model `{model.name}` has no attention over tokens") from error
         self.output = output
         self._functions = OrderedDict()
         if self.network.analysed:
@@ -101,13 +100,13 @@ class AttentionMaps(Explainer):
         numbers = [*attention.blocks, *attention.pooling]
         scores = [found[number].outputs[0] for number in numbers]
         rows = [
-            self._row(scores, one, inputs) for one in tf.unstack(score(outputs) * SCALE, axis=1)
+            self._row(scores, one) for one in tf.unstack(score(outputs) * SCALE, axis=1)
         ]
-        return self.network.layout(inputs[self.network.image]).cells_of_rows(tf.stack(rows, axis=1))
+        return self.network.layout.cells_of_rows(tf.stack(rows, axis=1))
 
-    def _row(self, scores: Sequence[Any], score: tf.Tensor, inputs: Sequence[Any]) -> tf.Tensor:
+    def _row(self, scores: Sequence[Any], score: tf.Tensor) -> tf.Tensor:
         gradients = tf.gradients(score, list(scores), unconnected_gradients="zero")
-        count = self.network.layout(inputs[self.network.image]).count
+        count = self.network.layout.count
         pairs = [
             (self._by_head(a, count), self._by_head(g, count) / SCALE) for a, g in zip(scores, gradients)
         ]

@@ -157,6 +157,7 @@ class Explainer:
 
     def computed(self, inputs: Sequence[np.ndarray], target: Target) -> tf.Tensor:
         """Compute the raw maps `(B, T, h, w)` with the compiled function for this kind of target."""
+        self.network.prepare(inputs)
         if not self.in_graph:
             return self.maps(inputs, Score(target, target.arrays, self.output))
         function = self.compiled(
@@ -166,6 +167,7 @@ class Explainer:
 
     def compiled(self, key: Any, function: Callable) -> Callable:
         """Return the compiled form of a function, built once per key; the `KEPT` most recently used stay cached."""
+        key = (key, self.network.variant)
         if key not in self._functions:
             # A partial, since TensorFlow counts the traces of all functions with the same code together, and warns.
             self._functions[key] = tf.function(partial(function), reduce_retracing=True, autograph=False)

@@ -59,6 +59,7 @@ class Network:
         input_size: `(H, W)` of the image; None for a side of any length.
         channels: Number of channels of the image; None for any.
         spec: Shapes of the model's outputs, as symbolic tensors.
+        variant: What of the images a compiled function depends on beside their number; None for nothing.
     """
 
     model: keras.Model
@@ -68,6 +69,7 @@ class Network:
     input_size: tuple[int | None, int | None] = (None, None)
     channels: int | None = None
     spec: Outputs
+    variant: Any = None
 
     def inputs(self, given: Any) -> list[Any]:
         """Return the user's inputs as a flat list in the order of the model's inputs.
@@ -76,6 +78,9 @@ class Network:
             InputError: Their number or names do not match the model's inputs.
         """
         raise TypeError(f"{type(self).__name__} must define `inputs`")
+
+    def prepare(self, inputs: Sequence[Any]) -> None:
+        """Look at inputs before they are explained, outside a compiled function."""
 
     def features(self, inputs: Sequence[Any]) -> Any:
         """Return the explained layer's output `(B, h, w, C)`, of the layer's dtype."""

@@ -10,6 +10,7 @@ from wsseg.explainers.graph_network import GraphNetwork
 from wsseg.explainers.network import Network
 from wsseg.explainers.subclassed_network import SubclassedNetwork
 from wsseg.explainers.token_network import ANY_MODEL, TokenNetwork
+from wsseg.explainers.token_site import NoTokens
 
 
 def network_for(
@@ -59,10 +60,8 @@ def _tokens_instead(model: Any, layer: str | None, output: Any, refusal: InputEr
     base = GraphNetwork(model, None, output, False)  # refuses a model without an image
     try:
         return TokenNetwork(base, layer)
-    except InputError as error:
-        reason = f"{error}; " if "reshape" in str(error) else f"{refusal}; "
-        hint = "" if ANY_MODEL in reason else ANY_MODEL
-        raise InputError(f"{reason}{hint}".rstrip("; ")) from refusal
+    except NoTokens:
+        raise InputError(f"{refusal}; {ANY_MODEL}") from refusal
 
 
 def tokens_follow(network: GraphNetwork) -> bool:

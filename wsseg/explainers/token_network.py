@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import keras
@@ -10,11 +11,11 @@ import tensorflow as tf
 
 from wsseg.errors import InputError
 from wsseg.explainers.attention_scores import FEWEST, Attention, mixed_values, softmaxes
-from wsseg.explainers.call_record import parts_of, recorded
+from wsseg.explainers.call_record import Site, parts_of, recorded
 from wsseg.explainers.network import Network, Outputs
 from wsseg.explainers.token_layout import Layout, given_layout
-from wsseg.explainers.token_places import measured_layout
-from wsseg.explainers.token_site import Trace, last_attention_site, last_tokens_site, named_site
+from wsseg.explainers.token_places import binary_masks, measured_layout
+from wsseg.explainers.token_site import NoTokens, Trace, last_attention_site, last_tokens_site, named_site
 from wsseg.grid import Grid
 
 BATCH = 2
@@ -65,7 +66,7 @@ class TokenNetwork(Network):
         shapes = [x.shape for x in base._whole.inputs] if hasattr(base, "_whole") else [(None, None)]
         if all(None not in shape[1:] for shape in shapes):
             dtypes = [keras.backend.standardize_dtype(x.dtype) for x in base._whole.inputs]
-            self._measure([_example(shape[1:], dtype) for shape, dtype in zip(shapes, dtypes)])
+            self.prepare([_example(shape[1:], dtype) for shape, dtype in zip(shapes, dtypes)])
 
     @property
     def analysed(self) -> bool:
@@ -80,35 +81,27 @@ class TokenNetwork(Network):
     @property
     def grid(self) -> Grid | None:
         """Where in the image the cells look, of the images seen last; None if unknown."""
-        return next(reversed(self._layouts.values())).grid if self._layouts else None
+        return self._layouts[self.variant].grid if self.variant in self._layouts else None
 
     def inputs(self, given: Any) -> list[Any]:
         """Return the inputs as a flat list; the first images of a size show where the tokens see."""
         flat = self.base.inputs(given)
         self.image = self.base.image
         size_hw = tuple(flat[self.image].shape[1:3])
-        fits = all(wanted in (None, got) for wanted, got in zip(self.input_size, size_hw))
-        if size_hw not in self._layouts and fits and all(len(x) for x in flat):
-            self._measure([np.asarray(x[:1]) for x in flat])
-        elif size_hw in self._layouts:
-            self._layouts[size_hw] = self._layouts.pop(size_hw)
+        if all(wanted in (None, got) for wanted, got in zip(self.input_size, size_hw)) and all(map(len, flat)):
+            self.prepare(flat)
         return flat
 
-    def layout(self, image: Any) -> Layout:
-        """Return the layout of an image's tokens.
+    def prepare(self, inputs: Sequence[Any]) -> None:
+        """Measure the layout of images of a new size, and take it from now on."""
+        self.variant = tuple(inputs[self.image].shape[1:3])
+        if self.variant not in self._layouts:
+            self._measure([np.asarray(x[:1]) for x in inputs])
 
-        Raises:
-            InputError: Images of this size have not been seen.
-        """
-        known = image.shape[1:3]
-        if None in tuple(known):
-            sizes = list(self._layouts)
-            if len(sizes) == 1:
-                return self._layouts[sizes[0]]
-            raise InputError("tokens of images of several sizes: create an explainer for each size")
-        if tuple(known) not in self._layouts:
-            self._measure([np.asarray(_example((*known, image.shape[-1]), "float32"))])
-        return self._layouts[tuple(known)]
+    @property
+    def layout(self) -> Layout:
+        """Layout of the tokens of the images seen last."""
+        return self._layouts[self.variant]
 
     def features(self, inputs: Sequence[Any]) -> Any:
         """Run the model up to the tokens; return those with a place, `(B, h, w, C)`."""
@@ -122,11 +115,11 @@ class TokenNetwork(Network):
             self.base.outputs(inputs)
         # While the same function is traced, the head needs no second run for the tokens without a place.
         self._stored = (list(inputs), taken[-1])
-        return self.layout(inputs[self.image]).cells(taken[-1])
+        return self.layout.cells(taken[-1])
 
     def head(self, features: Any, inputs: Sequence[Any]) -> Outputs:
         """Run the model with the tokens of the cells replaced."""
-        layout, before = self.layout(inputs[self.image]), self._stored
+        layout, before = self.layout, self._stored
         known = (
             before is not None
             and not tf.executing_eagerly()
@@ -146,12 +139,16 @@ class TokenNetwork(Network):
         Args:
             row: The inputs, one row each.
         """
-        if self._site is None:
-            self._choose(row)
-        count, channels, sources = self._tokens
+        count, channels, sources = self._choose(row)
         found = None
         for source in sources:
-            found = measured_layout(_Energy(self, source, row), count)
+            energy = _Energy(self, source, row)
+            if not energy.same_twice(count):
+                raise InputError(
+                    f"the tokens of `{self.layer}` of model `{self.model.name}` stand in another order, or are others, "
+                    f"at each call (a random mask?), so they have no place; remove what draws them; {ANY_MODEL}"
+                )
+            found = measured_layout(energy, count)
             if found is not None and found.order.size >= FEWEST:
                 break
             found = None
@@ -163,9 +160,12 @@ class TokenNetwork(Network):
                 "they see the image; give `reshape=(h, w)`, their grid (class and register tokens stand before it), or "
                 f"a function from tokens (B, {count}, {channels}) to (B, h, w, {channels}); {ANY_MODEL}"
             )
-        self._layouts[tuple(row[self.image].shape[1:3])] = found
+        self._layouts[self.variant] = found
 
-    def _choose(self, row: Sequence[np.ndarray]) -> None:
+    def _choose(self, row: Sequence[np.ndarray]) -> tuple[int, int, list[Site]]:
+        """Choose the tokens; return their number, their channels, and where to measure their places."""
+        result: list[Any] = []
+
         def run(*inputs: Any) -> None:
             with recorded(self._parts) as calls:
                 outputs = self.base.outputs(inputs)
@@ -186,10 +186,11 @@ class TokenNetwork(Network):
             sources = [self._site]
             if first is not None and first[0].outputs[first[1]] is not tensor:
                 call, position = first
-                sources.append(type(self._site)(call.operation, call.number, True, (position,), ""))
-            self._tokens = tensor.shape[1], tensor.shape[2], sources
+                sources.append(Site(call.operation, call.number, True, (position,), ""))
+            result.extend((tensor.shape[1], tensor.shape[2], sources))
 
         _traced(run, [np.repeat(x, BATCH, axis=0) for x in row])
+        return tuple(result)
 
     def _found(self, trace: Trace) -> tuple[Any, Any]:
         if self._wanted is not None:
@@ -198,12 +199,12 @@ class TokenNetwork(Network):
         if site is None and self._after is None:
             site = last_tokens_site(trace)
         if site is None:
-            raise InputError(f"model `{self.model.name}` has no tokens (batch, tokens, channels) to explain")
+            raise NoTokens(f"model `{self.model.name}` has no tokens (batch, tokens, channels) to explain")
         before = [one for one in trace.calls if one.path[-1] == self._after]
         if before and site[1].op.name in {
             x.name for x in trace.graph.get_operations()[: before[-1].last]
         }:
-            raise InputError(f"the last attention comes before `{self._after}`")
+            raise NoTokens(f"the last attention comes before `{self._after}`")
         return site
 
 
@@ -213,7 +214,8 @@ class _Energy:
     def __init__(self, network: TokenNetwork, site: Any, row: Sequence[np.ndarray]):
         self.network, self.site = network, site
         self.inputs = [tf.constant(np.repeat(x, ROWS, axis=0)) for x in row]
-        self.function = tf.function(self._gradient, autograph=False)
+        # A partial, since TensorFlow counts the traces of all functions with the same code together, and warns.
+        self.function = tf.function(partial(self._gradient), autograph=False)
         self.signs = np.random.default_rng(1)
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
@@ -223,6 +225,12 @@ class _Energy:
             part = weights[np.minimum(np.arange(start, start + ROWS), len(weights) - 1)]
             results.append(self.function(tf.constant(part), self.inputs).numpy())
         return np.concatenate(results)[: len(weights)]
+
+    def same_twice(self, count: int) -> bool:
+        """Return whether the gradients of two runs are the same."""
+        weights = binary_masks(count)[:1]
+        first, second = self(weights), self(weights)
+        return bool(np.allclose(first, second, rtol=1e-2, atol=1e-3 * max(np.abs(first).max(), 1e-30)))
 
     def _gradient(self, weights: Any, inputs: Sequence[Any]) -> Any:
         network, taken = self.network, []
@@ -250,7 +258,7 @@ def _casts(image: Any) -> list[Any]:
 def _traced(function: Any, arrays: Sequence[np.ndarray]) -> None:
     """Run a function once in a graph with the arrays' shapes, without computing it."""
     specs = [tf.TensorSpec(x.shape, x.dtype) for x in arrays]
-    tf.function(function, autograph=False).get_concrete_function(*specs)
+    tf.function(partial(function), autograph=False).get_concrete_function(*specs)
 
 
 def _example(shape: Sequence[int], dtype: str) -> np.ndarray:

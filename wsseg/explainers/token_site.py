@@ -9,6 +9,10 @@ from wsseg.explainers.attention_scores import FEWEST, Attention, attention_of, d
 from wsseg.explainers.call_record import Call, Site
 
 
+class NoTokens(InputError):
+    """There are no tokens at the place to explain."""
+
+
 @dataclass(frozen=True)
 class Trace:
     """A run of a model in a graph with known sizes.
@@ -47,12 +51,12 @@ def named_site(trace: Trace, layer: str) -> tuple[Site, Any]:
         layer: Name of the layer; or the end of its path, such as `block_3.norm_1`, where names occur twice.
 
     Raises:
-        InputError: No layer, or several ones, have that name; or its output is no tokens that depend on the image.
+        NoTokens: No layer, or several ones, have that name; or its output is no tokens that depend on the image.
     """
     parts = tuple(layer.split("."))
     found = [one for one in trace.calls if layer == one.path[-1] or one.path[-len(parts) :] == parts]
     if not found:
-        raise InputError(f"no layer `{layer}` is called; {nearest(layer, {x.path[-1] for x in trace.calls})}")
+        raise NoTokens(f"no layer `{layer}` is called; {nearest(layer, {x.path[-1] for x in trace.calls})}")
     paths = {".".join(one.path) for one in found}
     if len({id(one.operation) for one in found}) > 1 and len(paths) > 1:
         raise InputError(f"{len(paths)} layers are named `{layer}`; choose one of {', '.join(sorted(paths))}")
@@ -60,7 +64,7 @@ def named_site(trace: Trace, layer: str) -> tuple[Site, Any]:
     positions = tuple(i for i, x in enumerate(call.outputs) if trace.tokens(x))[:1]
     if not positions:
         shapes = [tuple(x.shape) for x in call.outputs if hasattr(x, "shape")]
-        raise InputError(
+        raise NoTokens(
             f"layer `{layer}` gives {', '.join(map(str, shapes))} for {trace.batch} images, which are no tokens "
             "(batch, tokens, channels) of the image"
         )
@@ -73,30 +77,31 @@ def last_attention_site(trace: Trace) -> tuple[Site, Any] | None:
     The block is the outermost call around the last attention that holds no other one. If that is the attention layer
     itself, the tokens are those before the normalisation in front of it.
     """
-    found = softmaxes(trace.graph)
     positions = {one.name: number for number, one in enumerate(trace.graph.get_operations())}
-    attention = [positions[found[number].name] for number in trace.attention().blocks]
+    attention = [
+        positions[one.name]
+        for one in softmaxes(trace.graph)
+        if len(one.outputs[0].shape) >= 3 and depends([one.outputs[0]], trace.image)
+    ]
     for operation in reversed(attention):
         around = [one for one in trace.calls if one.contains(operation)]
         block = next(
             (
                 one
                 for one in around  # outermost first
-                if any(trace.tokens(x) for x in one.inputs)
-                and any(trace.tokens(x) for x in one.outputs)
+                if _tokens_kept(trace, one) is not None
                 and sum(one.contains(other) for other in attention) == 1
             ),
             None,
         )
         if block is None:
             continue
-        tensor = next(x for x in block.inputs if trace.tokens(x))
-        maker = _maker(trace, tensor)
+        tensor = _tokens_kept(trace, block)
+        maker = _maker(trace, tensor, block)
         if maker is not None and "norm" in type(_unwrapped(maker.operation)).__name__.lower():
             before = [x for x in maker.inputs if trace.tokens(x)]
-            if len(before) == 1 and _maker(trace, before[0]) is not None:
-                tensor = before[0]
-                maker = _maker(trace, tensor)
+            if len(before) == 1 and _maker(trace, before[0], maker) is not None:
+                tensor, maker = before[0], _maker(trace, before[0], maker)
         return _site(maker, block, tensor), tensor
     return None
 
@@ -106,13 +111,21 @@ def last_tokens_site(trace: Trace) -> tuple[Site, Any] | None:
     for call in sorted(trace.calls, key=lambda one: -one.last):
         for tensor in call.outputs:
             if trace.tokens(tensor) and not depends(trace.outputs, trace.image, without=tensor):
-                return _site(_maker(trace, tensor), call, tensor), tensor
+                return _site(call, call, tensor), tensor
     return None
 
 
-def _maker(trace: Trace, tensor: Any) -> Call | None:
-    """Return the outermost call that gives a tensor."""
-    return next((one for one in trace.calls if any(x is tensor for x in one.outputs)), None)
+def _tokens_kept(trace: Trace, call: Call) -> Any:
+    """Return the first tokens that a call reads if it gives as many tokens; else None."""
+    given = next((x for x in call.inputs if trace.tokens(x)), None)
+    counts = [x.shape[1] for x in call.outputs if trace.tokens(x)]
+    return given if given is not None and given.shape[1] in counts else None
+
+
+def _maker(trace: Trace, tensor: Any, reader: Call) -> Call | None:
+    """Return the outermost call that gives a tensor and has ended before it is read."""
+    ended = (one for one in trace.calls if one.last <= reader.first)
+    return next((one for one in ended if any(x is tensor for x in one.outputs)), None)
 
 
 def _site(maker: Call | None, reader: Call, tensor: Any) -> Site:
