@@ -141,42 +141,53 @@ def patches(image, kind="convolution"):
         tensor = layers.Conv2D(WIDTH, 3, padding="same", activation="relu")(tensor)
         tensor = layers.AveragePooling2D(4)(tensor)
     else:
-        tensor = layers.Conv2D(WIDTH, 8, strides=8)(image)
+        tensor = layers.Conv2D(WIDTH, 8, strides=8, name="embedding")(image)
     return layers.Reshape((tensor.shape[1] * tensor.shape[2], WIDTH))(tensor)
 
 
 def plain_block(x, number=0, norm="before"):
     """Return a block made of Keras' layers."""
-    y = layers.LayerNormalization(name=f"norm_{number}")(x) if norm == "before" else x
-    x = layers.Add(name=f"sum_{number}")([x, layers.MultiHeadAttention(2, 8, name=f"attention_{number}")(y, y)])
-    x = layers.LayerNormalization()(x) if norm == "after" else x
-    y = layers.LayerNormalization()(x) if norm == "before" else x
-    y = layers.Dense(WIDTH)(layers.Dense(32, activation="gelu")(y))
-    x = layers.Add(name=f"end_{number}")([x, y])
-    return layers.LayerNormalization()(x) if norm == "after" else x
+    normed = layers.LayerNormalization(name=f"norm_{number}")
+    y = normed(x) if norm == "before" else x
+    attention = layers.MultiHeadAttention(2, 8, name=f"attention_{number}")
+    x = layers.Add(name=f"sum_{number}")([x, attention(y, y)])
+    x = normed(x) if norm == "after" else x
+    second = layers.LayerNormalization(name=f"second_norm_{number}")
+    y = second(x) if norm == "before" else x
+    y = layers.Dense(32, activation="gelu", name=f"wide_{number}")(y)
+    x = layers.Add(name=f"end_{number}")([x, layers.Dense(WIDTH, name=f"narrow_{number}")(y)])
+    return second(x) if norm == "after" else x
 
 
 def transformer(
-    cut="convolution", first=1, last=0, order=None, body="plain", head="class", size_hw=SIZE_HW, dtype="float32"
+    cut="convolution",
+    first=1,
+    last=0,
+    order=None,
+    body="plain",
+    head="class",
+    size_hw=SIZE_HW,
+    dtype="float32",
+    blocks=2,
 ):
-    """Return images -> patch tokens -> two blocks -> head -> three logits."""
+    """Return images -> patch tokens -> blocks -> head -> three logits."""
     image = keras.Input((*size_hw, 3), dtype=dtype)
     x = layers.Rescaling(1 / 255)(image) if dtype == "uint8" else image
     x = patches(x, cut)
     if order:
         x = Reordered(order)(x)
     if first:
-        x = FirstTokens(first)(x)
+        x = FirstTokens(first, name="first")(x)
     if last:
         x = FirstTokens(last, last=True)(x)
-    x = Positions()(x)
+    x = Positions(name="positions")(x)
     if body == "encoder":
         x = Encoder(name="encoder")(x)
     elif body == "nested":
         inner = keras.Input(x.shape[1:])
         x = keras.Model(inner, plain_block(plain_block(inner), 1), name="inner")(x)
     else:
-        for number in range(2):
+        for number in range(blocks):
             if body in ("plain", "after"):
                 x = plain_block(x, number, "before" if body == "plain" else "after")
             elif body == "mixer":
@@ -184,7 +195,7 @@ def transformer(
                 y = layers.Dense(x.shape[1])(layers.Dense(20, activation="gelu")(y))
                 x = layers.Add()([x, layers.Permute((2, 1))(y)])
             else:
-                own = {"block": None}.get(body, "") if body == "block" else OwnAttention(body)
+                own = None if body == "block" else OwnAttention(body)
                 x = Block(own, name=f"block_{number}")(x)
     x = layers.LayerNormalization(name="final")(x)
     if head == "class":
@@ -195,5 +206,27 @@ def transformer(
         x = layers.Flatten()(x)
     elif head == "pooling":
         probe = FirstTokens(1, name="probe")(x)[:, :1]
-        x = layers.MultiHeadAttention(2, 8)(probe, x)[:, 0]
+        x = layers.MultiHeadAttention(2, 8, name="pooling")(probe, x)[:, 0]
     return keras.Model(image, layers.Dense(3, name="logits")(x))
+
+
+class WindowBlock(layers.Layer):
+    """Attention within windows of 2 x 2 tokens, as in Swin."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.attention = layers.MultiHeadAttention(2, 8)
+
+    def call(self, x):
+        count = ops.shape(x)[0]
+        y = ops.transpose(ops.reshape(x, (count, 2, 2, 3, 2, WIDTH)), (0, 1, 3, 2, 4, 5))
+        y = ops.reshape(y, (-1, 4, WIDTH))
+        y = ops.reshape(self.attention(y, y), (count, 2, 3, 2, 2, WIDTH))
+        return x + ops.reshape(ops.transpose(y, (0, 1, 3, 2, 4, 5)), (count, 24, WIDTH))
+
+
+def windows():
+    """Return images -> two blocks of attention within windows -> three logits."""
+    image = keras.Input((*SIZE_HW, 3))
+    x = WindowBlock(name="window_1")(WindowBlock(name="window_0")(patches(image)))
+    return keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))

@@ -12,8 +12,9 @@ from wsseg.explainers.attention_scores import softmaxes
 from wsseg.explainers.core import Explainer, Score
 from wsseg.explainers.gradients import SCALE
 from wsseg.explainers.networks import network_for
+from wsseg.explainers.targets import Target
 from wsseg.explainers.token_network import ANY_MODEL, TokenNetwork
-from wsseg.explainers.token_site import NoTokens
+from wsseg.explainers.token_site import NoTokensError
 
 CAMS = "`grad_cam` explains spatial layers and tokens"
 
@@ -60,7 +61,7 @@ class AttentionMaps(Explainer):
             )
         try:
             self.network = TokenNetwork(network_for(model, at_layer=False, output=output), reshape=reshape)
-        except NoTokens as error:
+        except NoTokensError as error:
             raise self._refusal(f"model `{model.name}` has no attention over tokens") from error
         self.output = output
         self._functions = OrderedDict()
@@ -87,21 +88,29 @@ class AttentionMaps(Explainer):
         """Turn the scores of a pooling head, and their gradients, both `(B, heads, 1, N)`, into a row `(B, N)`."""
         raise TypeError(f"{type(self).__name__} must define `pooled`")
 
+    def prepared(self, images: Any, targets: Any) -> tuple[list[Any], Target, bool]:
+        """Check the user's images and targets; the first images show the attention, if their size was unknown."""
+        try:
+            found = super().prepared(images, targets)
+        except NoTokensError as error:
+            raise self._refusal(f"model `{self.network.model.name}` has no attention over tokens") from error
+        self._check()
+        return found
+
     def maps(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
         """Read the attention scores, differentiate, and go through the blocks: `(B, T, h, w)`."""
-        self._check()
         graph = tf.compat.v1.get_default_graph()
         before = len(softmaxes(graph))
         outputs = self.network.outputs(inputs)
         found = softmaxes(graph)[before:]
         attention = self.network.attention
         if len(found) != attention.softmaxes:
-            raise self._refusal(f"model `{self.network.model.name}` calls its attention differently each time")
+            raise self._refusal(
+                f"model `{self.network.model.name}` calls its attention differently each time"
+            )
         numbers = [*attention.blocks, *attention.pooling]
         scores = [found[number].outputs[0] for number in numbers]
-        rows = [
-            self._row(scores, one) for one in tf.unstack(score(outputs) * SCALE, axis=1)
-        ]
+        rows = [self._row(scores, one) for one in tf.unstack(score(outputs) * SCALE, axis=1)]
         return self.network.layout.cells_of_rows(tf.stack(rows, axis=1))
 
     def _row(self, scores: Sequence[Any], score: tf.Tensor) -> tf.Tensor:

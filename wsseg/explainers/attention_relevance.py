@@ -7,7 +7,7 @@ from wsseg.explainers.gradients import positive
 
 
 class AttentionRelevance(AttentionMaps):
-    r"""Class-specific relevance of tokens by attention and its gradients (Chefer, Gur and Wolf 2021, equations 5 and 6).
+    r"""Class-specific relevance of tokens, by attention and its gradients (Chefer et al. 2021, equations 5 and 6).
 
     $\bar{A}_l = E_h[(\nabla A_l \odot A_l)^+]$, with $\nabla A_l = \partial y / \partial A_l$ for the score y and the
     mean over the heads; $R \leftarrow R + \bar{A}_l R$ from the first block to the last, starting with $R = I$. The map

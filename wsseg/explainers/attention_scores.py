@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import tensorflow as tf
-
 MIXING = ("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "MatMul")
 """TensorFlow operations that multiply the scores with the values."""
 
@@ -49,7 +47,9 @@ def attention_of(found: Sequence[Any], image: Any, batch: int) -> Attention:
         for number, one in enumerate(found)
         if len(one.outputs[0].shape) >= 3 and depends([one.outputs[0]], image)
     }
-    squares = {number: shape for number, shape in shapes.items() if shape[-1] == shape[-2] and (shape[-1] or 0) > 1}
+    squares = {
+        number: shape for number, shape in shapes.items() if shape[-1] == shape[-2] and (shape[-1] or 0) > 1
+    }
     blocks = [number for number, shape in squares.items() if _of_images(shape, batch) and shape[-1] >= FEWEST]
     if not blocks:
         inside = any(shape[0] != batch for shape in squares.values())

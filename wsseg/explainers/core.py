@@ -53,8 +53,8 @@ class Explainer:
     Args:
         model: Any Keras model with an image among its inputs. It may be functional or sequential, with nested models,
             or subclassed with a named layer; then its own outputs are explained, including a final softmax.
-        layer: The layer to explain, or None for the last spatial features that the head reads; of a vision transformer, the
-            tokens that its last attention block reads.
+        layer: The layer to explain, or None for the last spatial features that the head reads; of a vision transformer,
+            the tokens that its last attention reads.
         output: Name or position of the output to explain, for a model with several outputs.
         reshape: Grid of a vision transformer's tokens, `(h, w)`, or a function that lays them out; None to find it
             (`wsseg.explainers.token_network`).

@@ -10,7 +10,7 @@ from wsseg.explainers.graph_network import GraphNetwork
 from wsseg.explainers.network import Network
 from wsseg.explainers.subclassed_network import SubclassedNetwork
 from wsseg.explainers.token_network import ANY_MODEL, TokenNetwork
-from wsseg.explainers.token_site import NoTokens
+from wsseg.explainers.token_site import NoTokensError
 
 
 def network_for(
@@ -60,7 +60,7 @@ def _tokens_instead(model: Any, layer: str | None, output: Any, refusal: InputEr
     base = GraphNetwork(model, None, output, False)  # refuses a model without an image
     try:
         return TokenNetwork(base, layer)
-    except NoTokens:
+    except NoTokensError:
         raise InputError(f"{refusal}; {ANY_MODEL}") from refusal
 
 

@@ -15,7 +15,13 @@ from wsseg.explainers.call_record import Site, parts_of, recorded
 from wsseg.explainers.network import Network, Outputs
 from wsseg.explainers.token_layout import Layout, given_layout
 from wsseg.explainers.token_places import binary_masks, measured_layout
-from wsseg.explainers.token_site import NoTokens, Trace, last_attention_site, last_tokens_site, named_site
+from wsseg.explainers.token_site import (
+    NoTokensError,
+    Trace,
+    last_attention_site,
+    last_tokens_site,
+    named_site,
+)
 from wsseg.grid import Grid
 
 BATCH = 2
@@ -30,9 +36,10 @@ ANY_MODEL = "`occlusion`, `rise`, `integrated_gradients` and `smooth_grad` expla
 class TokenNetwork(Network):
     """A model of tokens `(B, N, C)`, split at one tensor of tokens, at any depth of nested or custom layers.
 
-    Without a name, the tokens that the last attention block reads are explained, before its first normalisation: behind
-    that block, a head that reads only the class token gives the patches a gradient of 0. Without attention, the last
-    tokens that all paths to the output pass through.
+    Without a name, the tokens that the attention of the last block reads are explained, after the block's first
+    normalisation if there is one, as in CLIP-ES and pytorch-grad-cam: behind that block, a head that reads only the
+    class token gives the patches a gradient of 0. Without attention, the last tokens that all paths to the output pass
+    through.
 
     Which token sees which patch is measured by gradients (`wsseg.explainers.token_places`), with the attention's mixing
     held fixed: tokens without a place (class, distillation, register) are found by it, and any order. Where this finds
@@ -88,7 +95,9 @@ class TokenNetwork(Network):
         flat = self.base.inputs(given)
         self.image = self.base.image
         size_hw = tuple(flat[self.image].shape[1:3])
-        if all(wanted in (None, got) for wanted, got in zip(self.input_size, size_hw)) and all(map(len, flat)):
+        if all(wanted in (None, got) for wanted, got in zip(self.input_size, size_hw)) and all(
+            map(len, flat)
+        ):
             self.prepare(flat)
         return flat
 
@@ -156,8 +165,8 @@ class TokenNetwork(Network):
             found = given_layout(self._reshape, count, channels, found)
         if found is None:
             raise InputError(
-                f"the {count} tokens of `{self.layer}` of model `{self.model.name}` don't show by their gradients where "
-                "they see the image; give `reshape=(h, w)`, their grid (class and register tokens stand before it), or "
+                f"the {count} tokens of `{self.layer}` of model `{self.model.name}` don't show by gradients where they "
+                "see the image; give `reshape=(h, w)`, their grid (class and register tokens stand before it), or "
                 f"a function from tokens (B, {count}, {channels}) to (B, h, w, {channels}); {ANY_MODEL}"
             )
         self._layouts[self.variant] = found
@@ -199,12 +208,12 @@ class TokenNetwork(Network):
         if site is None and self._after is None:
             site = last_tokens_site(trace)
         if site is None:
-            raise NoTokens(f"model `{self.model.name}` has no tokens (batch, tokens, channels) to explain")
+            raise NoTokensError(
+                f"model `{self.model.name}` has no tokens (batch, tokens, channels) to explain"
+            )
         before = [one for one in trace.calls if one.path[-1] == self._after]
-        if before and site[1].op.name in {
-            x.name for x in trace.graph.get_operations()[: before[-1].last]
-        }:
-            raise NoTokens(f"the last attention comes before `{self._after}`")
+        if before and site[1].op.name in {x.name for x in trace.graph.get_operations()[: before[-1].last]}:
+            raise NoTokensError(f"the last attention comes before `{self._after}`")
         return site
 
 

@@ -9,7 +9,7 @@ from wsseg.explainers.attention_scores import FEWEST, Attention, attention_of, d
 from wsseg.explainers.call_record import Call, Site
 
 
-class NoTokens(InputError):
+class NoTokensError(InputError):
     """There are no tokens at the place to explain."""
 
 
@@ -51,12 +51,14 @@ def named_site(trace: Trace, layer: str) -> tuple[Site, Any]:
         layer: Name of the layer; or the end of its path, such as `block_3.norm_1`, where names occur twice.
 
     Raises:
-        NoTokens: No layer, or several ones, have that name; or its output is no tokens that depend on the image.
+        NoTokensError: No layer, or several ones, have that name; or its output is no tokens that depend on the image.
     """
     parts = tuple(layer.split("."))
     found = [one for one in trace.calls if layer == one.path[-1] or one.path[-len(parts) :] == parts]
     if not found:
-        raise NoTokens(f"no layer `{layer}` is called; {nearest(layer, {x.path[-1] for x in trace.calls})}")
+        raise NoTokensError(
+            f"no layer `{layer}` is called; {nearest(layer, {x.path[-1] for x in trace.calls})}"
+        )
     paths = {".".join(one.path) for one in found}
     if len({id(one.operation) for one in found}) > 1 and len(paths) > 1:
         raise InputError(f"{len(paths)} layers are named `{layer}`; choose one of {', '.join(sorted(paths))}")
@@ -64,7 +66,7 @@ def named_site(trace: Trace, layer: str) -> tuple[Site, Any]:
     positions = tuple(i for i, x in enumerate(call.outputs) if trace.tokens(x))[:1]
     if not positions:
         shapes = [tuple(x.shape) for x in call.outputs if hasattr(x, "shape")]
-        raise NoTokens(
+        raise NoTokensError(
             f"layer `{layer}` gives {', '.join(map(str, shapes))} for {trace.batch} images, which are no tokens "
             "(batch, tokens, channels) of the image"
         )
@@ -74,8 +76,9 @@ def named_site(trace: Trace, layer: str) -> tuple[Site, Any]:
 def last_attention_site(trace: Trace) -> tuple[Site, Any] | None:
     """Return the tokens that the last attention block reads, and their tensor; None without attention over tokens.
 
-    The block is the outermost call around the last attention that holds no other one. If that is the attention layer
-    itself, the tokens are those before the normalisation in front of it.
+    The block is the outermost call around the last attention that holds no other one. If it normalises its tokens
+    before the attention, they are taken after that: the tokens before it are only read through a normalisation, which
+    is nearly blind to their scale, so that the products of features and gradients cancel to about 0 for each token.
     """
     positions = {one.name: number for number, one in enumerate(trace.graph.get_operations())}
     attention = [
@@ -97,12 +100,16 @@ def last_attention_site(trace: Trace) -> tuple[Site, Any] | None:
         if block is None:
             continue
         tensor = _tokens_kept(trace, block)
-        maker = _maker(trace, tensor, block)
-        if maker is not None and "norm" in type(_unwrapped(maker.operation)).__name__.lower():
-            before = [x for x in maker.inputs if trace.tokens(x)]
-            if len(before) == 1 and _maker(trace, before[0], maker) is not None:
-                tensor, maker = before[0], _maker(trace, before[0], maker)
-        return _site(maker, block, tensor), tensor
+        for one in trace.calls:
+            inside = block.first <= one.first and one.last <= operation
+            if (
+                inside
+                and _is_norm(one)
+                and any(x is tensor for x in one.inputs)
+                and trace.tokens(one.outputs[0])
+            ):
+                return _site(one, one, one.outputs[0]), one.outputs[0]
+        return _site(_maker(trace, tensor, block), block, tensor), tensor
     return None
 
 
@@ -131,9 +138,10 @@ def _maker(trace: Trace, tensor: Any, reader: Call) -> Call | None:
 def _site(maker: Call | None, reader: Call, tensor: Any) -> Site:
     call, values = (reader, reader.inputs) if maker is None else (maker, maker.outputs)
     positions = tuple(i for i, x in enumerate(values) if x is tensor)
-    name = call.path[-1] if maker is not None else f"input of {call.path[-1]}"
+    name = ".".join(call.path[-2:])
+    name = name if maker is not None else f"input of {name}"
     return Site(call.operation, call.number, maker is not None, positions, name)
 
 
-def _unwrapped(operation: Any) -> Any:
-    return getattr(operation, "wrapped", operation)
+def _is_norm(call: Call) -> bool:
+    return "norm" in type(getattr(call.operation, "wrapped", call.operation)).__name__.lower()
