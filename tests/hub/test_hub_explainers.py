@@ -47,7 +47,9 @@ def test_backbones(family):
     image = keras.Input((side, side, 3))
     features = encoder(image)
     features = features["sequence_output"] if isinstance(features, dict) else features
-    model = keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling1D()(features)))
+    if len(features.shape) == 3:  # SigLIP pools by attention
+        features = layers.GlobalAveragePooling1D()(features)
+    model = keras.Model(image, layers.Dense(3)(features))
     for method in ("layer_cam", "attention_relevance"):
         explainer = explainers.create(method, model=model)
         assert explainer(images((side, side)) / 255, [0, 1]).shape == (2, side, side)
