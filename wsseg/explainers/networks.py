@@ -1,10 +1,12 @@
 """The network of a model and a layer: split at a spatial layer, or at tokens."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from wsseg.errors import InputError
+from wsseg.explainers.call_record import parts_of
 from wsseg.explainers.flattening import is_graph
 from wsseg.explainers.graph_network import GraphNetwork
 from wsseg.explainers.network import Network
@@ -48,7 +50,7 @@ def network_for(
         network = GraphNetwork(model, layer, output)
     except InputError as refusal:
         return _tokens_instead(model, layer, output, refusal)
-    if layer is None and tokens_follow(network):
+    if layer is None and sequences_behind(network._ends, network._tensor):
         try:
             return TokenNetwork(GraphNetwork(model, None, output, False), after=network.layer)
         except InputError:
@@ -58,15 +60,24 @@ def network_for(
 
 def _tokens_instead(model: Any, layer: str | None, output: Any, refusal: InputError) -> Network:
     base = GraphNetwork(model, None, output, False)  # refuses a model without an image
-    try:
-        return TokenNetwork(base, layer)
-    except NoTokensError:
-        raise InputError(f"{refusal}; {ANY_MODEL}") from refusal
+    if _may_have_tokens(base, layer):
+        try:
+            return TokenNetwork(base, layer)
+        except NoTokensError:
+            pass
+    raise InputError(f"{refusal}; {ANY_MODEL}") from refusal
 
 
-def tokens_follow(network: GraphNetwork) -> bool:
-    """Return whether the outputs are computed from a spatial layer by way of tensors of rank 3."""
-    left, seen = list(network._ends), {id(network._tensor)}
+def _may_have_tokens(base: GraphNetwork, layer: str | None) -> bool:
+    """Return whether a model's layers allow for tokens; whether there are some shows when it runs."""
+    if layer is None:
+        return _has_attention(base.model) or sequences_behind(base._ends, None)
+    return layer.split(".")[-1] in {part.name.split(".")[-1] for part in parts_of(base._whole)}
+
+
+def sequences_behind(outputs: Sequence[Any], stop: Any) -> bool:
+    """Return whether symbolic outputs are computed by way of a tensor of rank 3, not going back beyond `stop`."""
+    left, seen = list(outputs), {id(stop)}
     while left:
         tensor = left.pop()
         if id(tensor) in seen:
