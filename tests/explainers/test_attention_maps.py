@@ -13,6 +13,8 @@ from references.vision_transformer import VisionTransformer, relevance, rollout,
 from wsseg import explainers
 from wsseg.errors import InputError
 
+pytestmark = pytest.mark.filterwarnings("ignore:each token of .* sees more than a patch")
+
 SIZE_HW, GRID_HW = (16, 24), (2, 3)
 
 

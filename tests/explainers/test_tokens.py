@@ -71,6 +71,17 @@ def test_overlapping_patches_are_placed_by_single_tokens():
     np.testing.assert_allclose(explainer.grid.stride_hw, (8, 8), atol=1e-3)
 
 
+def test_patches_that_leave_a_border_of_a_standardised_image():
+    # Standardising lets each token see all pixels, faintly; patches of 8 leave the last rows and columns out.
+    image = keras.Input((30, 45, 3))
+    x = layers.Lambda(tf.image.per_image_standardization)(image)
+    x = transformers.plain_block(transformers.patches(x))
+    model = keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+    explainer = explainers.create("grad_cam", model=model)
+    np.testing.assert_array_equal(layout_of(explainer).order, np.arange(15).reshape(3, 5))
+    assert explainer.grid == BLOCKS
+
+
 def test_tokens_drawn_at_random_are_refused_even_with_a_grid():
     model = transformer(order="random")
     for options in ({"layer": "end_0"}, {"reshape": (4, 6)}):
@@ -228,7 +239,8 @@ def test_where_nothing_shows_the_grid_it_must_be_given():
 
 
 def test_tokens_that_are_mixed_keep_the_order_of_the_first_tokens():
-    explainer = explainers.create("layer_cam", model=mixing())
+    with pytest.warns(UserWarning, match="sees more than a patch.*taken to keep their order"):
+        explainer = explainers.create("layer_cam", model=mixing())
     np.testing.assert_array_equal(layout_of(explainer).order, np.arange(24).reshape(GRID_HW))
 
 

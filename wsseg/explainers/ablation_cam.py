@@ -32,6 +32,7 @@ class AblationCAM(Perturbation):
         output: Name or position of the output, for a model with several outputs.
         batch_size: Channels ablated per pass; None for as many as fit in 32 MB of features.
         progress: Show a progress bar for each image.
+        reshape: See `Explainer`.
 
     Raises:
         InputError: An option has an invalid value.

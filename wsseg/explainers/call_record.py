@@ -49,13 +49,15 @@ def parts_of(model: keras.Model) -> list[Any]:
 @contextmanager
 def changed(operation: Any, change: Callable[[Callable, tuple, dict], Any]) -> Iterator[None]:
     """Replace the call of an operation inside the context by `change(call, arguments, named arguments)`."""
-    call = operation.call
+    call, own = operation.call, operation.__dict__.get("call")
     # Bypasses Keras' own __setattr__, which only tracks layers and variables.
     operation.__dict__["call"] = lambda *args, **kwargs: change(call, args, kwargs)
     try:
         yield
     finally:
         del operation.__dict__["call"]
+        if own is not None:
+            operation.__dict__["call"] = own
 
 
 @contextmanager

@@ -29,6 +29,7 @@ class Masking(Perturbation):
             "mean" for the image's own mean colour.
         batch_size: See `Perturbation`.
         progress: See `Perturbation`.
+        reshape: See `Explainer`.
 
     Raises:
         InputError: `fill` is none of these; when an image is explained: its length is not the number of channels.
@@ -43,8 +44,9 @@ class Masking(Perturbation):
         fill: float | Sequence[float] | str = 0.0,
         batch_size: int | None = None,
         progress: bool = False,
+        reshape: Any = None,
     ):
-        super().__init__(model, layer, output, batch_size=batch_size, progress=progress)
+        super().__init__(model, layer, output, batch_size=batch_size, progress=progress, reshape=reshape)
         self.fill = _checked_fill(fill)
 
     def masks(

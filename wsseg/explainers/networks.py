@@ -38,6 +38,7 @@ def network_for(
     Raises:
         InputError: The model can't be split there; the message names methods that need no layer.
     """
+    layer = getattr(layer, "name", layer)
     if not is_graph(model):
         if at_layer and (reshape is not None or (layer is None and _has_attention(model))):
             return TokenNetwork(SubclassedNetwork(model, at_layer=False), layer, reshape)
@@ -72,7 +73,7 @@ def _may_have_tokens(base: GraphNetwork, layer: str | None) -> bool:
     """Return whether a model's layers allow for tokens; whether there are some shows when it runs."""
     if layer is None:
         return _has_attention(base.model) or sequences_behind(base._ends, None)
-    return layer.split(".")[-1] in {part.name.split(".")[-1] for part in parts_of(base._whole)}
+    return str(layer).split(".")[-1] in {part.name.split(".")[-1] for part in parts_of(base._whole)}
 
 
 def sequences_behind(outputs: Sequence[Any], stop: Any) -> bool:

@@ -32,6 +32,7 @@ class Perturbation(Explainer):
         output: See `Explainer`.
         batch_size: Versions per forward pass; None for a number that is fast and keeps memory small.
         progress: Show a progress bar for each image.
+        reshape: See `Explainer`.
 
     Raises:
         InputError: `batch_size` is not a positive whole number, or `layer` is given although the image itself is
@@ -48,6 +49,7 @@ class Perturbation(Explainer):
         *,
         batch_size: int | None = None,
         progress: bool = False,
+        reshape: Any = None,
     ):
         if not self.at_layer and layer is not None:
             raise InputError(
@@ -55,7 +57,7 @@ class Perturbation(Explainer):
             )
         if batch_size is not None:
             require_whole("batch_size", batch_size, hint="remove it to use one that fits")
-        super().__init__(model, layer, output)
+        super().__init__(model, layer, output, reshape)
         self.batch_size, self.progress = batch_size, progress
 
     def map_of_image(self, inputs: Sequence[tf.Tensor], score: Score, text: str) -> np.ndarray:

@@ -42,6 +42,7 @@ class ScoreCAM(Masking):
         fill: Values of the baseline in the model's input space: a number, one number per channel, or "mean".
         batch_size: Masked images per forward pass; None for as many pixels as 16 images of 224 x 224 have.
         progress: Show a progress bar for each image.
+        reshape: See `Explainer`.
 
     Raises:
         InputError: An option has an invalid value.
@@ -68,8 +69,11 @@ class ScoreCAM(Masking):
         fill: float | Sequence[float] | str = 0.0,
         batch_size: int | None = None,
         progress: bool = False,
+        reshape: Any = None,
     ):
-        super().__init__(model, layer, output, fill=fill, batch_size=batch_size, progress=progress)
+        super().__init__(
+            model, layer, output, fill=fill, batch_size=batch_size, progress=progress, reshape=reshape
+        )
         if weights not in WEIGHTS:
             raise InputError(f"`weights` must be one of {', '.join(WEIGHTS)}; got {weights!r}")
         if channels is not None:

@@ -1,5 +1,6 @@
 """Vision transformers, split at tokens: those of the patches are laid out as the cells of a feature map."""
 
+import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -43,8 +44,9 @@ class TokenNetwork(Network):
 
     Which token sees which patch is measured by gradients (`wsseg.explainers.token_places`), with the attention's mixing
     held fixed: tokens without a place (class, distillation, register) are found by it, and any order. Where this finds
-    no grid at the explained tokens, it is measured at the first tokens of the same number, and the layers between them
-    are taken to keep the order. Tokens without a place keep their values when features are replaced.
+    no grid at the explained tokens, it is measured at the first tokens of the same number, and a warning says that the
+    layers between them are taken to keep the order. Tokens without a place keep their values when features are
+    replaced.
 
     Args:
         base: The model as a network that explains the image itself.
@@ -63,7 +65,8 @@ class TokenNetwork(Network):
     ):
         self.base, self.model = base, base.model
         self.image, self.input_size, self.channels = base.image, base.input_size, base.channels
-        self._wanted, self._reshape, self._after = layer, reshape, after
+        self._wanted = None if layer is None else str(layer)
+        self._reshape, self._after = reshape, after
         self.layer = layer or "the last attention block's input"
         self._parts = parts_of(getattr(base, "_whole", base.model))
         self._site: Any = None
@@ -105,7 +108,9 @@ class TokenNetwork(Network):
         """Measure the layout of images of a new size, and take it from now on."""
         self.variant = tuple(inputs[self.image].shape[1:3])
         if self.variant not in self._layouts:
-            self._measure([np.asarray(x[:1]) for x in inputs])
+            row = [np.asarray(x[:1]) for x in inputs]
+            row[self.image] = _noise_like(row[self.image])
+            self._measure(row)
 
     @property
     def layout(self) -> Layout:
@@ -162,12 +167,25 @@ class TokenNetwork(Network):
                 break
             found = None
         if self._reshape is not None:
-            found = given_layout(self._reshape, count, channels, found)
+            own = found if source is self._site else None  # the user knows more than the first tokens show
+            found = given_layout(self._reshape, count, channels, own)
         if found is None:
             raise InputError(
                 f"the {count} tokens of `{self.layer}` of model `{self.model.name}` don't show by gradients where they "
                 "see the image; give `reshape=(h, w)`, their grid (class and register tokens stand before it), or "
                 f"a function from tokens (B, {count}, {channels}) to (B, h, w, {channels}); {ANY_MODEL}"
+            )
+        if source is not self._site and self._reshape is None:
+            warnings.warn(
+                f"each token of `{self.layer}` sees more than a patch, so the places are those of the first {count} "
+                "tokens: the layers between are taken to keep their order; give `reshape=` if they don't",
+                stacklevel=2,
+            )
+        if found.grid is None and self._reshape is None:
+            warnings.warn(
+                f"the tokens of `{self.layer}` lie in a grid, but not at distances that could be measured: they are "
+                "spread evenly over the image",
+                stacklevel=2,
             )
         self._layouts[self.variant] = found
 
@@ -268,6 +286,13 @@ def _traced(function: Any, arrays: Sequence[np.ndarray]) -> None:
     """Run a function once in a graph with the arrays' shapes, without computing it."""
     specs = [tf.TensorSpec(x.shape, x.dtype) for x in arrays]
     tf.function(partial(function), autograph=False).get_concrete_function(*specs)
+
+
+def _noise_like(image: np.ndarray) -> np.ndarray:
+    """Return noise of an image's range: every patch has an edge, and none is flat."""
+    low, high = float(image.min()), float(image.max())
+    noise = np.random.default_rng(0).uniform(low, high if high > low else low + 1, image.shape)
+    return (np.round(noise) if image.dtype.kind in "iu" else noise).astype(image.dtype)
 
 
 def _example(shape: Sequence[int], dtype: str) -> np.ndarray:

@@ -14,7 +14,11 @@ from wsseg.explainers.token_layout import Layout
 from wsseg.grid import Grid
 
 FAINT = 1e-6
-"""Share of the largest gradient up to which a pixel counts as not seen."""
+"""Share of the largest gradient (or its square, of single tokens) up to which nothing is seen."""
+
+CLEAR = 0.05
+"""Share of a large gradient (the 95th percentile) from which a pixel must be seen by one token only. Layers that
+standardise an image let each token see all pixels, but faintly."""
 
 PURE = 0.9
 """Share of a pixel's gradient that must come from one side of a binary place."""
@@ -55,10 +59,10 @@ def binary_masks(count: int) -> np.ndarray:
 def _from_codes(seen: np.ndarray, count: int) -> Layout | None:
     ones, zeros = seen[0::2], seen[1::2]
     total = ones + zeros
-    live = total[0] > FAINT * total[0].max()
-    larger = np.maximum(ones, zeros) / np.where(total > 0, total, 1)
-    if (larger.min(axis=0)[live] >= PURE).mean() < 0.99:
+    pure = (np.maximum(ones, zeros) / np.where(total > 0, total, 1)).min(axis=0) >= PURE
+    if pure[total[0] > CLEAR * np.percentile(total[0], 95)].mean() < 0.99:
         return None
+    live = pure & (total[0] > FAINT * total[0].max())
     token = ((ones > zeros) << np.arange(len(ones))[:, None, None]).sum(axis=0)
     token[~live] = -1
     if token.max() >= count:
@@ -195,7 +199,7 @@ def _inner_grid(seen: np.ndarray, cells: tuple, grid_hw: tuple[int, int]) -> Gri
     strides, centres = [], []
     for axis, cell in enumerate(cells):
         profile = seen.sum(axis=2 - axis)
-        live = profile > 1e-9 * profile.max(axis=1, keepdims=True)
+        live = profile > FAINT * profile.max(axis=1, keepdims=True)
         first, last = live.argmax(axis=1), live.shape[1] - 1 - live[:, ::-1].argmax(axis=1)
         whole = (first > 0) & (last < live.shape[1] - 1)
         if len(np.unique(cell[whole])) < 2:
