@@ -38,7 +38,8 @@ def create(name: str, model: keras.Model, **options: Any):
         model: Any Keras model with an image among its inputs. It may be functional or sequential, with nested models,
             or subclassed with a named layer; then its own outputs are explained, including a final softmax.
         options: Options of the explainer. All explainers take `layer`, the name of the layer to explain, and `output`,
-            the name or position of the output to explain.
+            the name or position of the output to explain; those of a layer also take `reshape`, the grid of a vision
+            transformer's tokens (found out if left out).
 
     Returns:
         An explainer (`wsseg.explainers.core.Explainer`); call it with images and targets.

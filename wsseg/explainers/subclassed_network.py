@@ -82,7 +82,8 @@ class SubclassedNetwork(Network):
         if len(getattr(taken[-1], "shape", ())) != 4:
             raise InputError(
                 f"layer `{self.layer}` gives {getattr(taken[-1], 'shape', type(taken[-1]))}, which has no height and "
-                "width; choose a layer with an output (batch, height, width, channels)"
+                "width; choose a layer with an output (batch, height, width, channels), or give `reshape=(h, w)` if "
+                "these are tokens of a vision transformer"
             )
         return taken[-1]
 
