@@ -17,6 +17,8 @@ EXPLAINERS = {
     "counterfactual": "wsseg.explainers.counterfactual:CounterfactualGradCAM",
     "score_cam": "wsseg.explainers.score_cam:ScoreCAM",
     "ablation_cam": "wsseg.explainers.ablation_cam:AblationCAM",
+    "attention_rollout": "wsseg.explainers.attention_rollout:AttentionRollout",
+    "attention_relevance": "wsseg.explainers.attention_relevance:AttentionRelevance",
     "acol": "wsseg.explainers.acol:ACoL",
     "seam": "wsseg.explainers.seam:SEAM",
     "guided_backprop": "wsseg.explainers.guided_backprop:GuidedBackprop",
@@ -45,8 +47,9 @@ def create(name: str, model: keras.Model, **options: Any):
         model: Any Keras model with an image among its inputs. It may be functional or sequential, with nested models,
             or subclassed with a named layer; then its own outputs are explained, including a final softmax.
         options: Options of the explainer. All explainers take `layer`, the layer to explain, and `output`, the name or
-            position of the output to explain; nearly all take `image`, the explained image of a model with several
-            (see `wsseg.explainers.core.Explainer`).
+            position of the output to explain; nearly all take `image`, the explained image of a model with several,
+            and those of a layer `reshape`, the grid of a vision transformer's tokens (found if left out; see
+            `wsseg.explainers.core.Explainer`).
 
     Returns:
         An explainer (`wsseg.explainers.core.Explainer`); call it with images and targets.

@@ -6,8 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from wsseg.explainers.core import Score
+from wsseg.explainers.empty_maps import explain_empty
 from wsseg.explainers.network import Outputs
 from wsseg.explainers.perturbation import Perturbation, repeated
+from wsseg.explainers.targets import Target
 
 BYTES = 2**25
 """Size of the features of one pass when `batch_size` is not given."""
@@ -30,6 +32,7 @@ class AblationCAM(Perturbation):
         output: Name or position of the output, for a model with several outputs.
         batch_size: Channels ablated per pass; None for as many as fit in 32 MB of features.
         progress: Show a progress bar for each image.
+        reshape: See `Explainer`.
 
     Raises:
         InputError: An option has an invalid value.
@@ -71,3 +74,9 @@ class AblationCAM(Perturbation):
         whole = scores[-1]  # (T,)
         drop = (whole - scores[:-1]) / np.where(whole == 0, 1, np.abs(whole))
         return np.maximum(np.einsum("hwk,kt->thw", cells[..., alive].astype(np.float64), drop), 0)
+
+    def computed(self, inputs: Sequence[np.ndarray], target: Target) -> tf.Tensor:
+        """Compute the raw maps; those of tokens are not empty without a word."""
+        maps = super().computed(inputs, target)
+        explain_empty(self, maps.numpy(), inputs, target)
+        return maps

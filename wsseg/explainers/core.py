@@ -14,11 +14,10 @@ import tensorflow as tf
 
 from wsseg.errors import InputError
 from wsseg.explainers.flattening import is_graph
-from wsseg.explainers.graph_network import GraphNetwork
 from wsseg.explainers.network import Network, Outputs
+from wsseg.explainers.networks import network_for
 from wsseg.explainers.replaced_weights import Replaced
 from wsseg.explainers.saturation import may_saturate, saturated, warn_of_saturation
-from wsseg.explainers.subclassed_network import SubclassedNetwork
 from wsseg.explainers.targets import Target, as_target
 from wsseg.interpolation import placed
 
@@ -70,17 +69,19 @@ class Explainer:
     Args:
         model: Any Keras model with an image among its inputs. It may be functional or sequential, with nested models,
             or subclassed with a named layer; then its own outputs are explained, including a final softmax.
-        layer: The layer to explain, or None for the last spatial features that the head reads. A name; if it is the
-            name of several layers, a path, `base/conv`; a nested model's name for its output; a position in
-            `model.layers`; or the layer itself. A layer that is called several times (a shared tower, as in siamese
-            networks) is explained at its last call that depends on the image; `("conv", 0)` or the text `conv#0`
-            stands for its first call. Its other calls stay as they are. A layer inside a custom layer is found too;
-            its cells are then assumed to be spread evenly over the image.
+        layer: The layer to explain, or None for the last spatial features that the head reads; of a vision transformer,
+            the tokens that its last attention reads. A name; if it is the name of several layers, a path, `base/conv`;
+            a nested model's name for its output; a position in `model.layers`; or the layer itself. A layer that is
+            called several times (a shared tower, as in siamese networks) is explained at its last call that depends on
+            the image; `("conv", 0)` or the text `conv#0` stands for its first call. Its other calls stay as they are.
+            A layer inside a custom layer is found too.
         output: Name or position of the output to explain, for a model with several outputs; `heads.age` for a nested
             one.
         image: Name or position of the explained image among the model's inputs, for a model with several images.
             None for the first image that the given layer, or else the explained output, depends on. Other inputs stay
             as they are.
+        reshape: Grid of a vision transformer's tokens, `(h, w)`, or a function that lays them out; None to find it
+            (`wsseg.explainers.token_network`).
 
     Attributes:
         layer: Name of the explained layer, with the number of its call if there are several: `conv#0`.
@@ -102,17 +103,18 @@ class Explainer:
         output: str | int | None = None,
         *,
         image: str | int | None = None,
+        reshape: Any = None,
     ):
-        self._graph = (
-            partial(GraphNetwork, model, layer, output, self.at_layer, image) if is_graph(model) else None
-        )
-        self.network: Network = (
-            self._graph() if self._graph else SubclassedNetwork(model, layer, self.at_layer, image)
-        )
+        self._create = partial(self.split, model, layer, output, reshape, image)
+        self.network: Network = self._create()
         self.output = output
         self._replaced = Replaced(model)
         self._saturated: np.ndarray | None = None
         self._functions: OrderedDict[Any, Callable] = OrderedDict()
+
+    def split(self, model: keras.Model, layer: Any, output: Any, reshape: Any, image: Any) -> Network:
+        """Split the model where the method explains it; for the arguments see the class."""
+        return network_for(model, layer, output, self.at_layer, reshape, image)
 
     @property
     def layer(self) -> str:
@@ -219,6 +221,7 @@ class Explainer:
 
     def computed(self, inputs: Sequence[np.ndarray], target: Target) -> tf.Tensor:
         """Compute the raw maps `(B, T, h, w)` with the compiled function for this kind of target."""
+        self.network.prepare(inputs)
         given = [tf.constant(x) for x in inputs], [tf.constant(x) for x in target.arrays]
         if not self.in_graph:
             self._saturated = None
@@ -241,6 +244,7 @@ class Explainer:
 
     def compiled(self, key: Any, function: Callable) -> Callable:
         """Return the compiled form of a function, built once per key; the `KEPT` most recently used stay cached."""
+        key = (key, self.network.variant)
         if key not in self._functions:
             # A partial, since TensorFlow counts the traces of all functions with the same code together, and warns.
             self._functions[key] = tf.function(partial(function), reduce_retracing=True, autograph=False)
@@ -288,7 +292,7 @@ class Explainer:
         self._saturated = None
         if self._replaced.check():
             self._functions.clear()
-            self.network = self._graph() if self._graph else self.network
+            self.network = self._create() if is_graph(self.network.model) else self.network
         network = self.network
         image, channels = inputs[network.image], network.channels or "C"
         if image.ndim != 4 or (network.channels is not None and image.shape[-1] != network.channels):

@@ -6,7 +6,9 @@ from typing import Any
 import tensorflow as tf
 
 from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.empty_maps import explain_empty
 from wsseg.explainers.gradients import head_gradients
+from wsseg.explainers.targets import Target
 
 
 class GradientCAM(Explainer):
@@ -27,3 +29,9 @@ class GradientCAM(Explainer):
     def maps(self, inputs: Sequence[Any], score: Score) -> tf.Tensor:
         """Differentiate through the head and combine."""
         return self.combine(*head_gradients(self.network, inputs, score))
+
+    def computed(self, inputs: Sequence[Any], target: Target) -> tf.Tensor:
+        """Compute the raw maps; those of tokens are not empty without a word."""
+        maps = super().computed(inputs, target)
+        explain_empty(self, maps.numpy(), inputs, target)
+        return maps

@@ -70,7 +70,7 @@ class GraphNetwork(Network):
             self.image = self.given.position(image)
         self.input_size = tuple(self._inputs[self.image].shape[1:3])
         self.channels = self._inputs[self.image].shape[-1]
-        self.dtypes = [x.dtype for x in self._inputs]
+        self.flat, self.dtypes, self._tensor = flat.model, [x.dtype for x in self._inputs], None
         self.logits = tuple(logits_of(x) for x in flat.model.outputs)
         for note in {x.note for x in self.logits if x.note}:
             warnings.warn(f"model `{model.name}`: {note}", stacklevel=4)
@@ -167,6 +167,15 @@ class GraphNetwork(Network):
                 f"choose a spatial layer, such as `{hint}`"
             )
         return max(spatial, key=lambda call: call.number)
+
+    @property
+    def tapped(self) -> bool:
+        """Whether the explained layer lies inside another one, so that the graph does not show it."""
+        return self._tap is not None
+
+    def sequences_follow(self) -> bool:
+        """Return whether tensors of rank 3, such as tokens, lie between the layer (or the image) and the outputs."""
+        return sequences_behind(self._ends, self._tensor)
 
     def logits_of_features(self, output: Any) -> Part | None:
         """Return the head to one output's logits, as a function of the features; None if it reads other inputs."""
@@ -280,3 +289,17 @@ def _coarsest(choices: dict[str, Any], places: dict[int, Grid]) -> tuple[str, An
         return next(reversed(choices.items()))
     name = next(name for name in reversed(known) if known[name] == max(known.values()))
     return name, choices[name]
+
+
+def sequences_behind(outputs: Sequence[Any], stop: Any) -> bool:
+    """Return whether symbolic outputs are computed by way of a tensor of rank 3, not going back beyond `stop`."""
+    left, seen = list(outputs), {id(stop)}
+    while left:
+        tensor = left.pop()
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        if len(tensor.shape) == 3:
+            return True
+        left.extend(node_of(tensor).input_tensors)
+    return False

@@ -30,6 +30,7 @@ class Masking(Perturbation):
         batch_size: See `Perturbation`.
         progress: See `Perturbation`.
         image: See `Perturbation`.
+        reshape: See `Explainer`.
 
     Raises:
         InputError: `fill` is none of these; when an image is explained: its length is not the number of channels.
@@ -45,8 +46,17 @@ class Masking(Perturbation):
         batch_size: int | None = None,
         progress: bool = False,
         image: str | int | None = None,
+        reshape: Any = None,
     ):
-        super().__init__(model, layer, output, batch_size=batch_size, progress=progress, image=image)
+        super().__init__(
+            model,
+            layer,
+            output,
+            batch_size=batch_size,
+            progress=progress,
+            image=image,
+            reshape=reshape,
+        )
         self.fill = _checked_fill(fill)
 
     def masks(

@@ -55,6 +55,7 @@ class Network:
         names: Names of the outputs, in the order of `keras.tree.flatten`.
         logits: What was found before each output's final activation, in the order of `names`; None if a model's
             operations are unknown.
+        variant: What of the images a compiled function depends on beside their number; None for nothing.
     """
 
     model: keras.Model
@@ -66,6 +67,7 @@ class Network:
     spec: Outputs
     names: tuple[str, ...] = ()
     logits: tuple[Logits, ...] | None = None
+    variant: Any = None
 
     def inputs(self, given: Any) -> list[Any]:
         """Return the user's inputs as a flat list in the order of the model's inputs.
@@ -84,6 +86,9 @@ class Network:
         Raises:
             InputError: The model computes with whole numbers, so that there is no such gradient.
         """
+
+    def prepare(self, inputs: Sequence[Any]) -> None:
+        """Look at inputs before they are explained, outside a compiled function."""
 
     def features(self, inputs: Sequence[Any]) -> Any:
         """Return the explained layer's output `(B, h, w, C)`, of the layer's dtype."""

@@ -33,6 +33,7 @@ class Perturbation(Explainer):
         batch_size: Versions per forward pass; None for a number that is fast and keeps memory small.
         progress: Show a progress bar for each image.
         image: Name or position of the explained image, for a model with several images.
+        reshape: See `Explainer`.
 
     Raises:
         InputError: `batch_size` is not a positive whole number, or `layer` is given although the image itself is
@@ -50,6 +51,7 @@ class Perturbation(Explainer):
         batch_size: int | None = None,
         progress: bool = False,
         image: str | int | None = None,
+        reshape: Any = None,
     ):
         if not self.at_layer and layer is not None:
             raise InputError(
@@ -57,7 +59,7 @@ class Perturbation(Explainer):
             )
         if batch_size is not None:
             require_whole("batch_size", batch_size, hint="remove it to use one that fits")
-        super().__init__(model, layer, output, image=image)
+        super().__init__(model, layer, output, image=image, reshape=reshape)
         self.batch_size, self.progress = batch_size, progress
 
     def map_of_image(self, inputs: Sequence[tf.Tensor], score: Score, text: str) -> np.ndarray:

@@ -43,6 +43,7 @@ class ScoreCAM(Masking):
         batch_size: Masked images per forward pass; None for as many pixels as 16 images of 224 x 224 have.
         progress: Show a progress bar for each image.
         image: Name or position of the explained image, for a model with several images.
+        reshape: See `Explainer`.
 
     Raises:
         InputError: An option has an invalid value.
@@ -70,9 +71,17 @@ class ScoreCAM(Masking):
         batch_size: int | None = None,
         progress: bool = False,
         image: str | int | None = None,
+        reshape: Any = None,
     ):
         super().__init__(
-            model, layer, output, fill=fill, batch_size=batch_size, progress=progress, image=image
+            model,
+            layer,
+            output,
+            fill=fill,
+            batch_size=batch_size,
+            progress=progress,
+            image=image,
+            reshape=reshape,
         )
         if weights not in WEIGHTS:
             raise InputError(f"`weights` must be one of {', '.join(WEIGHTS)}; got {weights!r}")
