@@ -90,13 +90,23 @@ def test_two_masks_of_an_image(tmp_path):
 
 
 def test_masks_in_folders_named_after_those_of_the_images(tmp_path):
-    """images/train/a.png with labels/train/a.png, and the same names in val: the ids are alike, the masks are not."""
+    """images/train/a.png with labels/train/a.png, and the same names in val: ids are paths, each has its own mask."""
     for split in ("train", "val"):
         save(tmp_path / f"images/{split}/a.png", np.zeros((16, 20, 3), np.uint8))
         save(tmp_path / f"labels/{split}/a.png", CAT)
     (tmp_path / "labels.csv").write_text("image,labels,split\ntrain/a.png,cat,train\nval/a.png,cat,val\n")
-    with pytest.raises(InputError, match="both have the id `a`"):
+    found = {record.id: record.mask for record in opened(tmp_path)}
+    assert found == {f"{split}__a": tmp_path / f"labels/{split}/a.png" for split in ("train", "val")}
+    for split in ("train", "val"):
+        (tmp_path / f"labels/{split}/a.png").unlink()
+    save(tmp_path / "masks/a.png", CAT)  # of which of the two?
+    with pytest.raises(InputError, match=r"masks/a\.png may be the mask of images/.*/a\.png or of"):
         opened(tmp_path)
+    (tmp_path / "masks/a.png").rename(tmp_path / "masks/val__a.png")
+    assert [record.mask is not None for record in opened(tmp_path)] == [False, True]
+    (tmp_path / "masks/val__a.png").unlink()
+    for split in ("train", "val"):
+        save(tmp_path / f"labels/{split}/a.png", CAT)
     (tmp_path / "labels.csv").write_text("image,labels\ntrain/a.png,cat\n")
     assert opened(tmp_path)[0].mask == tmp_path / "labels/train/a.png"
 

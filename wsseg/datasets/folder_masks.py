@@ -37,13 +37,17 @@ class FoundMasks:
     pattern: MaskPattern | None = None
 
     def assigned(
-        self, images: list[PurePosixPath], missing: list[str]
+        self,
+        images: list[PurePosixPath],
+        missing: list[str],
+        ids: Mapping[PurePosixPath, str] | None = None,
     ) -> tuple[dict[PurePosixPath, PurePosixPath], dict[str, str]]:
         """Give each photograph its mask.
 
         Args:
             images: All photographs, also those that are not used.
             missing: Names of images that the CSV lists and that are not there.
+            ids: Photograph -> id, which may also be the name of its mask.
 
         Returns:
             Photograph -> mask; and the masks that belong to none, with the reason.
@@ -57,7 +61,7 @@ class FoundMasks:
             found = {image: mask for image, mask in found.items() if mask in there}
             spare = there - set(found.values())
         else:
-            found, spare = self._by_names(images)
+            found, spare = self._by_names(images, ids or {})
         gone = {PurePosixPath(name).stem for name in missing} | {PurePosixPath(name).name for name in missing}
         unused = {
             str(mask): "looks like a mask, but there is no image that it is the mask of"
@@ -68,12 +72,14 @@ class FoundMasks:
         return found, unused
 
     def _by_names(
-        self, images: list[PurePosixPath]
+        self, images: list[PurePosixPath], ids: Mapping[PurePosixPath, str]
     ) -> tuple[dict[PurePosixPath, PurePosixPath], set[PurePosixPath]]:
         owners: dict[str, list[PurePosixPath]] = defaultdict(list)
         for image in images:
             owners[image.stem].append(image)
             owners[image.name].append(image)
+            if (name := ids.get(image, image.stem)) != image.stem:
+                owners[name].append(image)
         masks_of: dict[PurePosixPath, list[PurePosixPath]] = defaultdict(list)
         spare = set(self.masks)
         for mask in self.masks:
@@ -85,10 +91,8 @@ class FoundMasks:
                     break
         found = {}
         for image, masks in masks_of.items():
-            usual = PurePosixPath(MASKS, f"{image.stem}.png")
-            near = [
-                mask for mask in masks if mask.parent.name == image.parent.name
-            ]  # images/train and labels/train
+            usual = PurePosixPath(MASKS, f"{ids.get(image, image.stem)}.png")
+            near = [mask for mask in masks if _mirrors(mask, image)]  # images/train and labels/train
             masks = near if len(near) == 1 and usual not in masks else masks
             if len(masks) > 1 and usual not in masks:
                 raise InputError(
@@ -97,6 +101,20 @@ class FoundMasks:
                 )
             found[image] = usual if usual in masks else masks[0]
             spare |= set(masks) - {found[image]}
+        users: dict[PurePosixPath, list[PurePosixPath]] = defaultdict(list)
+        for image, mask in found.items():
+            users[mask].append(image)
+        for mask, several in users.items():
+            if len(several) < 2:
+                continue
+            near = [image for image in several if _mirrors(mask, image)]
+            if len(near) != 1:
+                raise InputError(
+                    f"{mask} may be the mask of {several[0]} or of {several[1]}; put masks into folders named as those "
+                    "of the images, or set `masks: '" + pattern_of(mask, several[0]) + "'`"
+                )
+            for image in set(several) - set(near):
+                del found[image]
         return found, spare - set(found.values())
 
     def _unreadable(
@@ -111,6 +129,11 @@ class FoundMasks:
             for path in self.others
             if set(names_of_images(path)) & without
         }
+
+
+def _mirrors(mask: PurePosixPath, image: PurePosixPath) -> bool:
+    """Tell whether a mask lies in a folder that is named as that of its image."""
+    return mask.parent.name == image.parent.name
 
 
 def names_of_images(mask: PurePosixPath) -> Iterator[str]:
