@@ -120,22 +120,27 @@ def upright(image: Image.Image, path: Path) -> Image.Image:
     return ImageOps.exif_transpose(image)
 
 
-def check_image(path: str | Path, minimum_side: int = 16) -> None:
+def check_image(path: str | Path, minimum_side: int = 16) -> np.ndarray:
     """Read the whole image and raise an error if a network cannot use it.
 
     Args:
         path: Image file.
         minimum_side: Shortest allowed side, pixels.
 
+    Returns:
+        `(H, W, 3) uint8` RGB, see `read_image`.
+
     Raises:
         InputError: The file cannot be read, or a side is shorter than `minimum_side`.
     """
-    height, width = read_image(path).shape[:2]
+    pixels = read_image(path)
+    height, width = pixels.shape[:2]
     if min(height, width) < minimum_side:
         raise InputError(
             f"image {path} is {width} x {height} pixels (width x height); both sides must have at least "
             f"{minimum_side}"
         )
+    return pixels
 
 
 def check_images(

@@ -117,9 +117,9 @@ def test_flags_and_folds(read, text, options):
 
 
 def test_flags_and_folds_that_are_not_clear(read):
-    with pytest.raises(InputError, match="`is_valid` .* seems to divide"):  # most files are valid
+    with pytest.raises(InputError, match=r"`is_valid` .* seems to divide"):  # most files are valid
         read("image,labels,is_valid\na,cat,1\nb,dog,1\nc,cat,0\n")
-    with pytest.raises(InputError, match="`fold` .* seems to divide.*`val_fold`"):
+    with pytest.raises(InputError, match=r"`fold` .* seems to divide.*`val_fold`"):
         read("image,labels,fold\na,cat,0\nb,dog,1\nc,cat,2\n")
     with pytest.raises(InputError, match="no image in the fold `4`"):
         read("image,labels,fold\na,cat,0\nb,dog,1\n", split_column="fold", val_fold=4)

@@ -4,10 +4,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from wsseg.artifacts import write_json
 from wsseg.commands.class_names import read_class_names
 from wsseg.commands.photographs import load_classifier, look
 from wsseg.commands.sheets import write_sheets
+from wsseg.datasets.visible_files import pictures_of_explain
 from wsseg.errors import InputError
+from wsseg.file_names import EXPLAINED
 from wsseg.image_files import check_image
 
 
@@ -43,6 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
         taken.add(name)
         kinds = arguments.sheet or ["methods"]
         paths = write_sheets(sight, classifier, kinds, methods, arguments.out, name)
+        remember_pictures(arguments.out, paths)
         labels = ", ".join(f"{label} {score:.2f}" for _, label, score in sight.classes)
         print(f"{photograph}: {labels}; {', '.join(map(str, paths))}")
     if len(failed) == len(arguments.photographs) == 1:
@@ -51,6 +55,12 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(
             f"{len(failed)} of {len(arguments.photographs)} photographs left out:\n  " + "\n  ".join(failed)
         )
+
+
+def remember_pictures(out: Path, paths: Sequence[Path]) -> None:
+    """Write down which files in a folder are pictures of this command, so that none is taken for a photograph."""
+    names = sorted(pictures_of_explain(out) | {path.name for path in paths})
+    write_json(out / EXPLAINED, {"pictures": names})
 
 
 def check_overwriting(photographs: Sequence[Path], out: Path) -> None:

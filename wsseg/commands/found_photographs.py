@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from wsseg.datasets.visible_files import is_written_by_wsseg
+from wsseg.datasets.visible_files import is_written_by_wsseg, pictures_of_explain
 from wsseg.errors import InputError
 
 
@@ -14,7 +14,8 @@ def find_photographs(words: Sequence[str], without: Path | None = None) -> list[
     """Return the image files of a command line, each once, in its order.
 
     Args:
-        words: Image files; folders, of which the images are taken, without subfolders and hidden files; or patterns
+        words: Image files; folders, of which the images are taken, without subfolders, hidden files and the pictures of
+            `wsseg explain`; or patterns
             that the shell has left alone, `**` for all subfolders, but without runs and predicted masks in them.
         without: Folder whose files no pattern takes: what the command itself writes.
 
@@ -50,10 +51,14 @@ def _is_written(match: Path, pattern: Path) -> bool:
 
 def _images(paths: Sequence[Path]) -> list[Path]:
     known = Image.registered_extensions()
+    pictures = {folder: pictures_of_explain(folder) for folder in {path.parent for path in paths}}
     return [
         path
         for path in paths
-        if path.suffix.lower() in known and path.is_file() and not path.name.startswith(".")
+        if path.suffix.lower() in known
+        and path.is_file()
+        and not path.name.startswith(".")
+        and path.name not in pictures[path.parent]
     ]
 
 

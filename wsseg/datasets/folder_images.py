@@ -1,5 +1,6 @@
 """Find the images that a table names, however it writes their paths, and give each an id."""
 
+import contextlib
 import re
 import unicodedata
 from collections import Counter
@@ -93,10 +94,8 @@ class ImageFinder:
         ]
         parts = PurePosixPath(text).parts
         result += [("/".join(parts[count:]), self._paths) for count in range(1, self._shared + 1)]
-        try:
+        with contextlib.suppress(ValueError):
             result.append((str(PurePosixPath(Path(text).relative_to(self.root))), self._paths))
-        except ValueError:
-            pass
         return result
 
     def _under(self, key, index: Mapping[str, list[PurePosixPath]]) -> Mapping[str, list[PurePosixPath]]:

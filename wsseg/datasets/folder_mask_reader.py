@@ -47,7 +47,7 @@ class FolderMasks:
                     f"{len(objects)}: write masks of class ids instead"
                 )
             return above.astype(np.uint8) * np.uint8(number or 0)
-        stored = stored_values(record.mask)
+        stored = stored_values(record.mask, as_ids=not self.declared)
         found = np.unique(stored)
         legal = (found < len(self.table)) & (self.table[np.minimum(found, len(self.table) - 1)] != ILLEGAL)
         if not legal.all():

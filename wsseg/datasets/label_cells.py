@@ -28,6 +28,9 @@ NOT_KNOWN = frozenset({"?", "??", "unknown", "unk", "unlabelled", "unlabeled", "
 UNSPLIT = re.compile(r"[,|;/\\+&:{}\[\]\"<>=]")
 """Characters that a label seldom has, and a cell that was not split often."""
 
+ODD = "!\"#$%&'*+,-./:;<=>?@[\\]^`{|}~\u201c\u201d\u2018\u2019\u00ab\u00bb\u201e"
+"""Characters with which no name begins or ends."""
+
 HOW = "separate labels by semicolons, as in `cat; dog`"
 
 
@@ -152,6 +155,11 @@ semicolons, as in `cat; dog`, or list `cat/dog` in `classes` if it is one
             )
         if UNSPLIT.search(name) or _of_others(name, first):
             raise InputError(f"{where[image]}: the label `{name}` looks like several; {HOW}, {keep}")
+        if name[0] in ODD + "(" or name[-1] in ODD:
+            raise InputError(
+                f"{where[image]}: the label `{name}` begins or ends with a character that names do not have; write the "
+                f"name alone, {keep}"
+            )
         key = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold())
         key = re.sub(r"(?<=\w\w\w)s$", "", re.sub(r"^(\d+)\.0$", r"\1", key))
         if key in alike:

@@ -7,7 +7,7 @@ from wsseg.errors import InputError, nearest
 
 SPLIT_NAMES = {
     "train": "train", "training": "train", "trn": "train",
-    "val": "val", "valid": "val", "validation": "val",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "test": "test", "testing": "test", "tst": "test",
 }  # fmt: skip
 """Words for a split, in lower case -> name of the split."""
@@ -19,9 +19,13 @@ HEADERS = frozenset(
 
 OTHER_HEADERS = frozenset({
     "fold", "folds", "kfold", "usage", "istrain", "istraining", "isval", "isvalid", "isvalidation", "istest", "train",
-    "training", "val", "valid", "validation", "test", "holdout",
+    "training", "val", "valid", "validation", "test", "holdout", "trainval", "trainvaltest", "traintest", "tvt", "cv",
+    "cvfold", "foldid", "splitid", "setid", "setname", "partitionid",
 })  # fmt: skip
 """Further headers of columns that divide the images in a way that is not read, in the same form."""
+
+OTHER_WORDS = frozenset({"eval", "evaluation", "holdout", "hold-out", "heldout", "unused", "extra"})
+"""Further words of such columns, in lower case."""
 
 FLAGS = {
     "istrain": ("train", "val"), "istraining": ("train", "val"),
@@ -106,6 +110,14 @@ def find_split_column(header: Sequence[str], rows: Sequence[Mapping[str, str]], 
         }:
             raise InputError(_not_read(found[0], cells[found[0]]))
         return found[0]
+    for name, column in cells.items():
+        found = set(column) - set(EMPTY)
+        if (
+            found & OTHER_WORDS
+            and "train" in map(split_name, found)
+            and found <= {*SPLIT_NAMES, *OTHER_WORDS}
+        ):
+            raise InputError(_not_read(name, column))
     divide = [name for name in cells if re.sub("[^a-z]", "", name.lower()) in OTHER_HEADERS]
     for name in divide:
         splits = FLAGS.get(re.sub("[^a-z]", "", name.lower()))

@@ -1,10 +1,11 @@
 """The files below a folder of photographs, without hidden ones and without what wsseg itself has written there."""
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from wsseg.file_names import OWNER, PREDICTED_WITH
+from wsseg.file_names import EXPLAINED, OWNER, PREDICTED_WITH
 from wsseg.image_files import IMAGE_EXTENSIONS
 
 
@@ -13,7 +14,8 @@ class VisibleFiles:
     """The files below a folder.
 
     Attributes:
-        images: Files with an extension of images, relative to the folder; sorted.
+        images: Files with an extension of images, relative to the folder, without the pictures that `wsseg explain` has
+            written; sorted.
         others: All other files.
         folders: Folders.
         own: Folders that `wsseg run` or `wsseg predict` has written; nothing in them is listed.
@@ -44,8 +46,9 @@ def visible_files(root: Path) -> VisibleFiles:
                 continue
             if folder.parts:
                 folders.append(folder)
+            pictures = pictures_of_explain(root / folder)
             for entry in sorted((root / folder).iterdir()):
-                if entry.name.startswith("."):
+                if entry.name.startswith(".") or entry.name in pictures:
                     continue
                 if entry.is_dir():
                     below.append(folder / entry.name)
@@ -58,6 +61,15 @@ def visible_files(root: Path) -> VisibleFiles:
 def is_written_by_wsseg(folder: Path) -> bool:
     """Tell whether a folder is a run, or holds the masks that `wsseg predict` has written."""
     return (folder / OWNER).is_file() or (folder / PREDICTED_WITH).is_file()
+
+
+def pictures_of_explain(folder: Path) -> frozenset[str]:
+    """Return the names of the pictures that `wsseg explain` has written into a folder."""
+    try:
+        content = json.loads((folder / EXPLAINED).read_bytes())
+        return frozenset(name for name in content["pictures"] if isinstance(name, str))
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()  # there are none, or it is not our file
 
 
 def is_image(name: str) -> bool:
