@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wsseg.datasets.label_cells import check_labels, is_nothing, labels_of_cells
+from wsseg.datasets.npy_labels import read_npy_labels
 from wsseg.datasets.split_column import find_split_column, splits_of_rows
 from wsseg.datasets.table_columns import YES, find_columns, has_images
 from wsseg.datasets.table_text import Row, read_rows
@@ -51,7 +52,7 @@ def read_label_table(
 
     Args:
         path: The file, with a header such as `image,labels`, and maybe a column of splits; further columns are not
-            read.
+            read. Or a file `.npy`, see `wsseg.datasets.npy_labels`, whose numbers are those of `classes`.
         classes: Names that are labels whatever they look like.
         split_column: See `wsseg.datasets.split_column.find_split_column`.
         image_column: Name of the column of images, or `auto`.
@@ -65,6 +66,8 @@ def read_label_table(
         InputError: The file is missing, is not such a table, says two things of an image, or has a label or a split
             that may be meant otherwise; the message names the file and the line.
     """
+    if path.suffix == ".npy":
+        return _of_npy(path, classes)
     header, rows = read_rows(path, lambda header: has_images(header, image_column), EXPECTED)
     cells_of_rows = [row for _, row in rows]
     try:
@@ -120,6 +123,24 @@ def read_label_table(
     if column is not None:
         _add_splits(table, path, column, rows, rows_of, where, val_fold)
     return table
+
+
+def _of_npy(path: Path, classes: Collection[str]) -> LabelTable:
+    """Return the labels of a dictionary that NumPy saved; see `wsseg.datasets.npy_labels`."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; expected a file such as cls_labels.npy")
+    found = read_npy_labels(path)
+    if not classes:
+        raise InputError(f"{path} names no classes; give `classes`, in the order of its numbers")
+    count = len(next(iter(found.values())))
+    if count != len(classes):
+        raise InputError(f"{path} has {count} numbers per image, and there are {len(classes)} `classes`")
+    labels = {
+        image: tuple(name for name, there in zip(classes, row, strict=True) if there)
+        for image, row in found.items()
+    }
+    numbers = {image: number for number, image in enumerate(found, 1)}
+    return LabelTable(labels, {}, numbers, {image: " ".join(names) for image, names in labels.items()})
 
 
 def _marked(
