@@ -146,3 +146,25 @@ def test_a_check_finds_classes_that_differ(tmp_path, capsys):
     status, text = checked(capsys, tmp_path)
     assert status == 2 and "train has the classes cat, dog\n  val has the classes dog, cat" in text
     assert checked(capsys, tmp_path, "--classes", "cat", "dog")[0] == 0
+
+
+def test_equal_stems_in_two_folders_have_paths_as_names(tmp_path):
+    content = write(tmp_path, "annotations/instances_{}.json", "images", "train", 0)
+    for folder, image in zip("ab", content["images"], strict=True):
+        (tmp_path / "images" / folder).mkdir()
+        (tmp_path / "images" / image["file_name"]).rename(tmp_path / "images" / folder / "x.jpg")
+        image["file_name"] = f"{folder}/x.jpg" if folder == "a" else r"b\x.jpg"
+    (tmp_path / "annotations/instances_train.json").write_text(json.dumps(content))
+    dataset = datasets.create("coco", root=tmp_path)
+    assert {record.id: (record.image, record.labels) for record in dataset} == {
+        "a__x": (tmp_path / "images/a/x.jpg", ("cat",)),
+        "b__x": (tmp_path / "images/b/x.jpg", ("dog",)),
+    }
+    assert [np.unique(dataset.read_mask(record)).tolist() for record in dataset] == [[0, 1], [0, 2]]
+    assert not dataset.set_aside
+    (tmp_path / "images/a/x.jpg").rename(tmp_path / "images/x.jpg")  # both fall back to it
+    (tmp_path / "images/b/x.jpg").unlink()
+    dataset = datasets.create("coco", root=tmp_path)
+    assert [record.id for record in dataset] == ["a__x"] and "is also the image `a__x`" in dataset.set_aside[
+        "b__x"
+    ]

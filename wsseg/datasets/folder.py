@@ -6,14 +6,15 @@ ROOT/masks/ID.png       optional: class ids, 0 = background, 255 = ignore
 ROOT/classes.txt        optional: names of the classes in mask-id order, one per line
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wsseg.class_names import foreground_names
 from wsseg.datasets.class_order import class_order
+from wsseg.datasets.colour_table import classes_of_colours, ids_of_colours, read_colours
 from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.drawn_splits import drawn_splits
 from wsseg.datasets.folder_images import ImageFinder, forward, ids_of
 from wsseg.datasets.folder_mask_reader import FolderMasks
 from wsseg.datasets.folder_masks import find_masks, names_of_images, pattern_of
@@ -45,6 +46,7 @@ def folder(
     image_column: str = "auto",
     label_columns: str | Sequence[str] = "auto",
     val_fold: str | int | None = None,
+    mask_colours: str | None = None,
 ) -> Dataset:
     """Return a split of a folder of images with a CSV of labels.
 
@@ -87,6 +89,9 @@ def folder(
         label_columns: Column of the labels, or a list of the columns of classes, which hold 0 and 1; `auto` for
             `labels`, one with a header such as tags, or columns that all hold 0 and 1.
         val_fold: Number of the fold that is `val` where `split_column` holds numbers of folds; the others are `train`.
+        mask_colours: File, relative to `root`, of the colours of masks that are drawn in colours: lines such as
+            `64 128 64 Animal` or `Animal,64,128,64`. Void and the like are not scored; without `classes` its names are
+            the classes, and with them the colours of others are background.
 
     Returns:
         The dataset.
@@ -106,14 +111,17 @@ def folder(
             f"`unknown_labels` of dataset `folder` must be error or ignore; got {unknown_labels!r}"
         )
     check_level(mask_level, "`mask_level` of dataset `folder`")
-    if mask_level is not None and mask_values is not None:
+    if sum(option is not None for option in (mask_level, mask_values, mask_colours)) > 1:
         raise InputError(
-            "dataset `folder`: `mask_level` and `mask_values` are two ways to read masks; remove one"
+            "dataset `folder`: `mask_level`, `mask_values` and `mask_colours` are ways to read masks; keep one"
         )
     files = visible_files(root)
     if not files.images:
         raise InputError(f"{root} holds no image; expected files such as {root / 'images' / 'photo 1.jpg'}")
+    colours = None if mask_colours is None else read_colours(root / mask_colours)
     order = class_order(root) if classes is None else classes
+    if order is None and colours is not None:
+        order = classes_of_colours(colours, f"`mask_colours` {root / mask_colours}")
     table = read_label_table(
         root / labels_csv, order or (), split_column, image_column, label_columns, val_fold
     )
@@ -137,7 +145,7 @@ def folder(
     missing = [name for name, image in found.items() if image is None]
     ids_of_images = {image: identities[name] for name, image in found.items() if image is not None}
     mask_of, unused = seen.assigned(seen.photographs, missing, ids_of_images)
-    splits = table.splits or _random_splits(identities, val_share)
+    splits = table.splits or drawn_splits(identities, val_share)
     records: list[Record] = []
     set_aside: dict[str, str] = {}
     objects: dict[str, tuple[int, ...]] = {}
@@ -184,8 +192,9 @@ def folder(
     if not records:
         _explain_empty(root, split, table, set_aside)
     values = value_table(chosen, mask_values, "`mask_values` of dataset `folder`")
-    reader = FolderMasks(values, mask_values is not None, mask_level, objects, chosen)
-    ids = values if mask_level is None else value_table(chosen, None, "")
+    of_colours = None if colours is None else ids_of_colours(colours, chosen)
+    reader = FolderMasks(values, mask_values is not None, mask_level, objects, chosen, of_colours)
+    ids = values if mask_level is None and colours is None else value_table(chosen, None, "")
     records.sort(key=lambda record: record.id)
     return Dataset(
         "folder", split, chosen, records, set_aside, ids, mask_reader=reader.read, remarks=table.remarks
@@ -226,22 +235,6 @@ def _identities(path: Path, table: LabelTable, found: Mapping[str, PurePosixPath
     return result
 
 
-def _random_splits(identities: Mapping[str, str], val_share: float) -> dict[str, str]:
-    """Split images into train and val by a hash of their id, so that new images do not move the old ones.
-
-    With two or more images, each of the two splits has at least one.
-    """
-    numbers = {
-        name: int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big") / 2**64
-        for name, identity in identities.items()
-    }
-    val = {name for name, number in numbers.items() if number < val_share}
-    if len(numbers) > 1 and val_share:
-        val |= {min(numbers, key=numbers.__getitem__)}
-        val -= {max(numbers, key=numbers.__getitem__)}
-    return {name: "val" if name in val else "train" for name in numbers}
-
-
 def _if_mask(path: PurePosixPath, listed: set[PurePosixPath]) -> str:
     """Return a hint if a file has the name of a listed image, as a mask has."""
     names = set(names_of_images(path))
@@ -271,6 +264,8 @@ def _splits(root: Path, options: Mapping[str, Any]) -> list[str]:
     names = ("image_column", "label_columns", "val_fold")
     given = {name: options[name] for name in names if name in options}
     order = options.get("classes") or class_order(root)
+    if order is None and options.get("mask_colours"):
+        order = classes_of_colours(read_colours(root / options["mask_colours"]), "`mask_colours`")
     table = read_label_table(path, order or (), column, **given)
     if table.splits:
         return sorted(set(table.splits.values()))

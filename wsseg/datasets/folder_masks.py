@@ -146,6 +146,8 @@ def names_of_images(mask: PurePosixPath) -> Iterator[str]:
     names = [mask.stem]
     if (base := name_without_suffix(mask.stem)) is not None:
         names.append(base)
+    if mask.stem.endswith("_L"):  # as CamVid names them
+        names.append(mask.stem.removesuffix("_L"))
     names += [mask.stem[len(one) :] for one in _PREFIXES if mask.stem.lower().startswith(one)]
     for name in names:
         yield name

@@ -23,7 +23,7 @@ from wsseg.objects.coco_outlines import (
     outline_of,
     place_of,
 )
-from wsseg.objects.coco_values import id_of, is_marked, number, read_coco_json, stem_of, whole
+from wsseg.objects.coco_values import id_of, is_marked, number, path_name_of, read_coco_json, stem_of, whole
 
 EXPECTED = "COCO's annotations: {images: [...], annotations: [...], categories: [...]}"
 
@@ -68,8 +68,9 @@ class CocoIndex:
         path: The file.
         categories: Category id -> name, in order of id.
         images: Image id -> image, in the order of the annotation file.
-        stems: Stem of the image file -> image id, for the first image of each stem.
-        repeated: File names with the same stem as an earlier image.
+        stems: Name of the image -> image id, for the first image of each name: the stem of its file; of images that
+            share it, the path without extension, with `__` between the folders.
+        repeated: File names with the same name as an earlier image.
         unnamed: Images without an id or a file name, `image -> reason`. Those without an id are not in `images`.
         left_out: Annotations that are not used at all, `annotation -> reason`.
         ignored: Objects without a usable outline in a file with outlines, or without a usable box in a file of boxes,
@@ -94,7 +95,7 @@ class CocoIndex:
 
     @cached_property
     def by_stem(self) -> dict[str, CocoImage]:
-        """Stem of the image file -> image, for the first image of each stem."""
+        """Name of the image -> image; see `stems`."""
         return {stem: self.images[identity] for stem, identity in self.stems.items()}
 
 
@@ -141,8 +142,10 @@ def _read(path: Path, segmentations: bool, mtime_ns: int, size: int) -> CocoInde
     reader.read(content["annotations"])
     stems: dict[str, int | str] = {}
     repeated = []
+    counts = Counter(stem_of(name) for name in names.values())
     for identity, name in names.items():
-        if name and stems.setdefault(stem_of(name), identity) != identity:
+        short = stem_of(name) if counts[stem_of(name)] == 1 else path_name_of(name)
+        if name and stems.setdefault(short, identity) != identity:
             repeated.append(name)
     images = {
         identity: CocoImage(name, sizes[identity], tuple(reader.objects.get(identity, ())))
