@@ -26,6 +26,7 @@ from wsseg.datasets.coco_files import (
     annotation_file,
     of_split,
     per_split,
+    splits_of_pattern,
 )
 from wsseg.datasets.coco_truth import CocoTruth
 from wsseg.datasets.dataset import Dataset
@@ -206,9 +207,8 @@ def _pixel_maps(root: Path, name: str) -> Path:
 
 
 def _splits(root: Path, options: Mapping[str, object]) -> list[str]:
-    return per_split(options) or annotated_splits(
-        root, options.get("masks", "instances"), options.get("year")
-    )
+    found = per_split(options) or splits_of_pattern(root, options.get("annotations"))
+    return found or annotated_splits(root, options.get("masks", "instances"), options.get("year"))
 
 
 LAYOUT = Layout(

@@ -83,7 +83,7 @@ def folder(
             `root`, with {name} and {folder} for the image's: `'labels/{name}_gt.png'`.
         mask_values: Meaning of values of masks that are no ids: value -> class, id, `background` or `ignore`, as in
             `{255: cat}`, or `{0: road, 1: car}` for masks without a background. 0 and 255 keep their meaning where they
-            are not named; other values are illegal.
+            are not named; other values are illegal, but `{255: ignore}` alone leaves them ids.
         mask_level: Gray level in 0..254 of masks that are gray levels; pixels above it belong to the image's one label.
         image_column: Column of the images; `auto` for `image`, or else one with a header such as file_name.
         label_columns: Column of the labels, or a list of the columns of classes, which hold 0 and 1; `auto` for

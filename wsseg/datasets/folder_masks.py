@@ -176,7 +176,7 @@ def find_masks(files: VisibleFiles, masks: str, listed: set[str]) -> FoundMasks:
     Args:
         files: The files below the folder.
         masks: `auto` for the rule above, `none`, or a path for `MaskPattern`.
-        listed: Images as the CSV names them. A file beside other images that it names in full is a photograph.
+        listed: Images as the CSV names them. A file beside other images that it names is a photograph.
 
     Raises:
         InputError: `masks` is neither of these.
@@ -205,7 +205,7 @@ def find_masks(files: VisibleFiles, masks: str, listed: set[str]) -> FoundMasks:
         beside = base is not None and (path.parent, base) in there
         (
             found.masks
-            if beside and path.name not in listed and str(path) not in listed
+            if beside and not {path.name, path.stem, str(path), str(path.with_suffix(""))} & listed
             else found.photographs
         ).append(path)
     found.photographs.sort()

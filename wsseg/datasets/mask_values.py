@@ -84,7 +84,8 @@ def value_table(classes: Sequence[str], values: Mapping | None, option: str) -> 
     Args:
         classes: Classes in mask-id order.
         values: Value -> id in 0..K or 255, name of a class, `background` or `ignore`. Other values are illegal, but for
-            0 (background) and 255 (ignore) where they are not named. None if the values are the ids.
+            0 (background) and 255 (ignore) where they are not named; `{255: ignore}` leaves them ids. None if the
+            values are the ids.
         option: Name of the option, for the message.
 
     Returns:
@@ -101,6 +102,10 @@ def value_table(classes: Sequence[str], values: Mapping | None, option: str) -> 
         return mask_id_table(classes, classes)
     if not isinstance(values, Mapping) or not values:
         raise InputError(f"{option} must say what values mean, such as {{255: {classes[0]}}}; got {values!r}")
+    if {_number(value) for value in values} == {IGNORE} and all(
+        one in ("ignore", IGNORE) for one in values.values()
+    ):
+        return mask_id_table(classes, classes)  # a confirmation of what 255 means: the others are ids
     table = np.full(MOST_VALUES if max(map(_number, values)) > IGNORE else IGNORE + 1, ILLEGAL, np.int16)
     table[0], table[IGNORE] = 0, IGNORE
     for value, meaning in values.items():
