@@ -168,3 +168,23 @@ def test_equal_stems_in_two_folders_have_paths_as_names(tmp_path):
     assert [record.id for record in dataset] == ["a__x"] and "is also the image `a__x`" in dataset.set_aside[
         "b__x"
     ]
+
+
+def test_a_category_of_the_background_and_coordinates_that_are_shares(tmp_path):
+    content = write(tmp_path, "annotations/instances_{}.json", "images", "train", 0)
+    path = tmp_path / "annotations/instances_train.json"
+    content["categories"].insert(0, {"id": 0, "name": "_background_"})
+    path.write_text(json.dumps(content))
+    dataset = datasets.create("coco", root=tmp_path)
+    assert dataset.classes == ("cat", "dog") and np.unique(dataset.read_mask(dataset[1])).tolist() == [0, 2]
+    content["annotations"].append(content["annotations"][0] | {"id": 9, "category_id": 0, "image_id": 2})
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"`_background_` has annotations.*`classes: \[cat, dog\]`"):
+        datasets.create("coco", root=tmp_path)
+    assert len(datasets.create("coco", root=tmp_path, classes=("cat", "dog"))) == 2
+    del content["annotations"][2], content["categories"][0]
+    for entry in content["annotations"]:
+        entry |= {"bbox": [0.1, 0.2, 0.3, 0.4], "segmentation": [[0.1, 0.2, 0.4, 0.2, 0.4, 0.6]]}
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="shares of the image"):
+        datasets.create("coco", root=tmp_path)

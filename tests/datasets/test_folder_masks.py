@@ -339,3 +339,12 @@ def test_pictures_of_explain_are_no_photographs(tmp_path):
         (tmp_path / "explanations.json").write_text(broken)
         with pytest.raises(InputError, match="`a` may be"):
             opened(tmp_path)
+
+
+def test_a_stage_that_was_copied_out_of_a_run_holds_no_true_masks(tmp_path):
+    photographs(tmp_path, ("a.jpg", "cat"))
+    save(tmp_path / "4_label/masks/a.png", CAT)
+    assert opened(tmp_path)[0].mask is not None  # a folder of that name alone says nothing
+    for name in ("manifest.json", "files.json"):
+        (tmp_path / "4_label" / name).write_text("{}")
+    assert opened(tmp_path)[0].mask is None

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from wsseg.artifacts import IGNORE
+from wsseg.class_names import BACKGROUND_NAMES
 from wsseg.datasets.coco_files import (
     ROBOFLOW,
     YEARS,
@@ -93,11 +94,23 @@ def coco(
         raise InputError(f"`year` of dataset `coco` must be 2017 or 2014; got {year!r}")
     path, names = annotation_file(root, split, masks, year, annotations)
     index = read_index(path, segmentations=masks == "instances")
+    used = {one.category for image in index.images.values() for one in image.objects}
     offered = {
         identity: label
         for identity, label in index.categories.items()
-        if masks == "instances" or label != STUFF_OTHER
+        if (masks == "instances" or label != STUFF_OTHER)
+        and (
+            identity in used or label.lower() not in BACKGROUND_NAMES
+        )  # a name of mask id 0, and nothing more
     }
+    if classes is None and (
+        named := [label for label in offered.values() if label.lower() in BACKGROUND_NAMES]
+    ):
+        others = ", ".join(label for label in offered.values() if label not in named)
+        raise InputError(
+            f"{path}: the category `{named[0]}` has annotations, and the background is no class; set `classes: "
+            f"[{others}]`, which makes its pixels background"
+        )
     chosen = tuple(offered.values()) if classes is None else classes
     ids = _mask_ids(offered, chosen, other_objects)
     listed = [image.file_name for image in index.images.values()]

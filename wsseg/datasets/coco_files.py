@@ -114,11 +114,13 @@ def splits_of_pattern(root: Path, annotations: object) -> list[str]:
     if not isinstance(annotations, str) or "{split}" not in annotations:
         return []
     before, _, after = annotations.partition("{split}")
-    form = re.compile(
-        f"{re.escape(before)}(?P<split>[^/]+?){re.escape(after).replace(re.escape('{split}'), '(?P=split)')}"
-    )
-    paths = (path.relative_to(root).as_posix() for path in root.glob(annotations.replace("{split}", "*")))
-    names = {split_name(match["split"]) for path in paths if (match := form.fullmatch(path))}
+    again = re.escape(after).replace(re.escape("{split}"), "(?P=split)")
+    form = re.compile(f"{re.escape(before)}(?P<split>[^/]+?){again}")
+    try:
+        found = [path.relative_to(root).as_posix() for path in root.glob(annotations.replace("{split}", "*"))]
+    except (ValueError, NotImplementedError):
+        return []  # no path below the root
+    names = {split_name(match["split"]) for path in found if (match := form.fullmatch(path))}
     return _in_order(names & {"train", "val", "test"} or names)
 
 

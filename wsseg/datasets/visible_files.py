@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from wsseg.file_names import EXPLAINED, OWNER, PREDICTED_WITH
+from wsseg.file_names import EXPLAINED, MADE_FILES, MANIFEST, OWNER, PREDICTED_WITH
 from wsseg.image_files import IMAGE_EXTENSIONS
 
 
@@ -59,8 +59,9 @@ def visible_files(root: Path) -> VisibleFiles:
 
 
 def is_written_by_wsseg(folder: Path) -> bool:
-    """Tell whether a folder is a run, or holds the masks that `wsseg predict` has written."""
-    return (folder / OWNER).is_file() or (folder / PREDICTED_WITH).is_file()
+    """Tell whether a folder is a run, a stage of one, or holds the masks that `wsseg predict` has written."""
+    is_stage = (folder / MANIFEST).is_file() and (folder / MADE_FILES).is_file()
+    return is_stage or (folder / OWNER).is_file() or (folder / PREDICTED_WITH).is_file()
 
 
 def pictures_of_explain(folder: Path) -> frozenset[str]:

@@ -140,6 +140,7 @@ def _read(path: Path, segmentations: bool, mtime_ns: int, size: int) -> CocoInde
     names, sizes, unnamed = images_of(path, content["images"])
     reader = _Annotations(path, categories, sizes, segmentations)
     reader.read(content["annotations"])
+    reader.check_units()
     stems: dict[str, int | str] = {}
     repeated = []
     counts = Counter(stem_of(name) for name in names.values())
@@ -269,6 +270,16 @@ class _Annotations:
             remark = remark or f"{shared} annotations have its id; each is read as one of its own"
         if remark:
             self.remarks[name] = remark
+
+    def check_units(self) -> None:
+        """Raise an error if all objects lie in the first pixel, as coordinates do that are shares of the image."""
+        boxes = [one.box_xyxy for found in self.objects.values() for one in found if one.box_xyxy is not None]
+        small = all(max(map(abs, box)) <= 1 for box in boxes)
+        if boxes and small and all(min(size) > 4 for size in self.sizes.values()):
+            raise InputError(
+                f"{self.path}: all boxes and outlines lie between 0 and 1, such as {list(boxes[0])}, so they seem "
+                "to be shares of the image; COCO's coordinates are pixels: multiply them by its width and height"
+            )
 
     def ignored(self) -> dict[str, str]:
         """Return the objects whose region is ignored, with the reason."""
