@@ -155,6 +155,8 @@ def test_coco_files_with_anything_in_them(tmp_path, count):
             assert "coco.json" in str(error)
             return
         for image in index.images.values():
+            if image.size_hw[0] * image.size_hw[1] > 10**6:
+                continue  # memory
             mask = mask_of_objects(image, dict.fromkeys(index.categories, 1))
             assert mask.shape == image.size_hw and set(np.unique(mask).tolist()) <= {0, 1, 255}
         kept = sum(len(image.objects) for image in index.images.values())
@@ -166,6 +168,8 @@ def test_coco_files_with_anything_in_them(tmp_path, count):
 @counts(200, 4_000)
 def test_labelme_files_are_drawn_in_their_order(tmp_path, count):
     path = tmp_path / "a.json"
+    image = tmp_path / "a.png"
+    Image.new("L", (WIDTH, HEIGHT)).save(image)
     number = [0]
     labels = st.sampled_from(["cat", "dog", "_background_", "__ignore__", "other"])
 
@@ -186,7 +190,7 @@ def test_labelme_files_are_drawn_in_their_order(tmp_path, count):
         }
         path.write_text(json.dumps(content) + " " * (number[0] % 5000))
         number[0] += 1
-        found = LabelmeMasks(("cat", "dog")).read(Record("a", path, (), path))
+        found = LabelmeMasks(("cat", "dog")).read(Record("a", image, (), path))
         np.testing.assert_array_equal(found, expected)
         assert read_annotation(path).labels == {label for label, _ in shapes} - {"_background_", "__ignore__"}
 
@@ -196,6 +200,8 @@ def test_labelme_files_are_drawn_in_their_order(tmp_path, count):
 @counts(300, 6_000)
 def test_labelme_files_with_anything_in_them(tmp_path, count):
     path = tmp_path / "a.json"
+    image = tmp_path / "a.png"
+    Image.new("L", (WIDTH, HEIGHT)).save(image)
     number = [0]
     picture = io.BytesIO()
     Image.fromarray(np.ones((2, 2), np.uint8)).save(picture, "PNG")
@@ -229,11 +235,14 @@ def test_labelme_files_with_anything_in_them(tmp_path, count):
         number[0] += 1
         try:
             found = read_annotation(path)
-            mask = LabelmeMasks(("cat",)).read(Record("a", path, (), path)) if not found.open_shapes else None
+            drawn = not found.open_shapes
+            mask = LabelmeMasks(("cat",)).read(Record("a", image, (), path)) if drawn else None
         except InputError as error:
             assert "a.json" in str(error)
             return
-        assert mask is None or (mask.shape == found.size_hw and set(np.unique(mask).tolist()) <= {0, 1, 255})
+        if mask is not None:
+            assert mask.shape == found.size_hw
+            assert mask.shape != (HEIGHT, WIDTH) or set(np.unique(mask).tolist()) <= {0, 1, 255}
 
     hold(check, st.tuples(more, whole), count)
 

@@ -51,6 +51,9 @@ def test_forms_of_one_table(read, text, encoding):
 
 
 def test_names_with_spaces_where_an_object_has_a_row(read):
+    assert read("image,class\na,red fox\nb,dog\nc,\n")["a"] == ("red fox",)
+    with pytest.raises(InputError, match="`cat dog` looks like several"):
+        read("image,class\na,cat dog\nb,dog\nc,cat\n")
     found = read("image,label\na,red fox\na,red fox\nb,polar bear\nc,red fox\n")
     assert found == {"a": ("red fox",), "b": ("polar bear",), "c": ("red fox",)}
     assert "`a` has 2 rows" in next(iter(read.dataset.remarks.values()))

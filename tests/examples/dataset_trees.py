@@ -214,6 +214,25 @@ def labelme(root: Path) -> None:
         write_text(root / SPLITS[name] / f"{name}.json", json.dumps(content))
 
 
+def label_img(root: Path, folder: str = "{}", annotations: str = "{}") -> None:
+    for name, labels in LABELS.items():
+        photograph(root / folder.format(SPLITS[name]) / f"{name}.png", name)
+        objects = "".join(
+            f"<object><name>{label}</name><pose>Unspecified</pose><truncated>0</truncated><difficult>0</difficult>"
+            f"<bndbox><xmin>{box[0] + 1}</xmin><ymin>{box[1] + 1}</ymin><xmax>{box[2]}</xmax>"
+            f"<ymax>{box[3]}</ymax></bndbox></object>"
+            for label, box in BOXES.items()
+            if label in labels
+        )
+        size = f"<size><width>{SIZE_HW[1]}</width><height>{SIZE_HW[0]}</height><depth>3</depth></size>"
+        text = f"<annotation><folder>x</folder><filename>{name}.png</filename>{size}{objects}</annotation>"
+        write_text(root / annotations.format(SPLITS[name]) / f"{name}.xml", text)
+
+
+def voc_xml(root: Path) -> None:
+    label_img(root, "JPEGImages", "Annotations")
+
+
 def camvid(root: Path) -> None:
     colours = np.uint8([(0, 0, 0), (64, 128, 64), (192, 0, 128)])
     for name in LABELS:
@@ -262,5 +281,6 @@ TREES = {
     "binary": binary,
     "class_folders": class_folders,
     "labelme": labelme,
+    "label_img": label_img,
     "camvid": camvid,
 }

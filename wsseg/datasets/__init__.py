@@ -19,6 +19,7 @@ DATASETS = {
     "coco": "wsseg.datasets.coco:coco",
     "voc": "wsseg.datasets.voc:voc",
     "folder": "wsseg.datasets.folder:folder",
+    "voc_objects": "wsseg.datasets.voc_objects:voc_objects",
     "labelme": "wsseg.datasets.labelme:labelme",
     "mask_folders": "wsseg.datasets.mask_folders:mask_folders",
     "class_folders": "wsseg.datasets.class_folders:class_folders",
@@ -36,8 +37,9 @@ def create(
 
     Args:
         name: A key of `DATASETS`: scenes (built in, no download), voc (PASCAL VOC 2012, with SBD), pascal_context,
-            coco (or data in its format), cityscapes, folder (images and a CSV), labelme (images and its JSON files),
-            mask_folders (images and masks without labels) or class_folders (one folder of images per class).
+            coco (or data in its format), cityscapes, folder (images and a CSV), voc_objects and labelme (images and
+            their files), mask_folders (images and masks without labels) or class_folders (one folder of images per
+            class).
         split: Part of the dataset, such as train or val.
         root: Folder of the dataset. None is legal for scenes only, which then uses its own cache folder.
         classes: Foreground classes in mask-id order; None for all classes of the dataset.

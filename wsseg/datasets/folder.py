@@ -67,9 +67,9 @@ def folder(
             file, the labels of the whole CSV, sorted by name, numbers by size.
         labels_csv: The CSV, relative to `root`, with the header `image,labels[,split]`, separated by commas, semicolons
             or tabs. An image is named by its file name, with or without extension, or by its path; folders that all
-            rows begin with may be missing. Labels are separated by spaces; or by semicolons, bars or commas if any row
-            of the file has one. An image may have several rows, one per object. A file such as `cls_labels.npy` (read
-            without executing anything) needs `classes`, in the order of its numbers.
+            rows begin with may be missing. Labels are separated by spaces (not in a column such as `label`); or by
+            semicolons, bars or commas if any row of the file has one. An image may have several rows, one per object. A
+            file such as `cls_labels.npy` (nothing in it is executed) needs `classes`, in the order of its numbers.
         val_share: Share of the images in `val` if the CSV has no column of splits, in [0, 1).
         unknown_labels: With `classes`, the effect of a label outside the list: error, or ignore (the label is
             dropped).

@@ -7,7 +7,7 @@ from pathlib import Path
 from wsseg.datasets.label_cells import check_labels, is_nothing, labels_of_cells
 from wsseg.datasets.npy_labels import read_npy_labels
 from wsseg.datasets.split_column import find_split_column, splits_of_rows
-from wsseg.datasets.table_columns import YES, find_columns, has_images
+from wsseg.datasets.table_columns import SINGULAR_HEADERS, YES, find_columns, has_images, letters
 from wsseg.datasets.table_text import Row, read_rows
 from wsseg.errors import InputError
 
@@ -47,8 +47,9 @@ def read_label_table(
 
     Labels are separated by spaces; or by semicolons, bars or commas if any row has one among its labels, so that class
     names may contain spaces; see `wsseg.datasets.label_cells`. An image with several rows, as in tables with one object
-    per row, has the labels of all of them, and spaces then separate nothing. Instead of the labels, there may be one
-    column of 0 and 1 per class; see `wsseg.datasets.table_columns`. See `wsseg.datasets.table_text` for the file.
+    per row, has the labels of all of them. Spaces separate nothing then, nor in a column such as `label` or `class`.
+    Instead of the labels, there may be one column of 0 and 1 per class; see `wsseg.datasets.table_columns`. See
+    `wsseg.datasets.table_text` for the file.
 
     Args:
         path: The file, with a header such as `image,labels`, and maybe a column of splits; further columns are not
@@ -101,7 +102,8 @@ def read_label_table(
     several = [name for name, indices in rows_of.items() if len(indices) > 1]
     if columns.labels is not None:
         cells = [(row[columns.labels] or "").strip() for row in cells_of_rows]
-        labels = labels_of_cells(cells, classes, bool(several))
+        single = bool(several) or letters(columns.labels) in SINGULAR_HEADERS
+        labels = labels_of_cells(cells, classes, single)
     else:
         labels = [_marked(row, columns.classes, classes) for row in cells_of_rows]
         cells = [" ".join(names) for names in labels]

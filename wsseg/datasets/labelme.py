@@ -7,13 +7,12 @@ References:
 """
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from wsseg.datasets.class_folder_tree import SPLITS
+from wsseg.datasets.annotated_images import images_of_annotations, splits_of_files
 from wsseg.datasets.dataset import Dataset
-from wsseg.datasets.drawn_splits import drawn_splits
-from wsseg.datasets.folder_images import forward, ids_of
+from wsseg.datasets.folder_images import ids_of
 from wsseg.datasets.label_cells import in_order
 from wsseg.datasets.labelme_shapes import LabelmeMasks, annotation_files, read_annotation
 from wsseg.datasets.layout import Layout
@@ -66,8 +65,10 @@ def labelme(
         raise InputError(
             f"{root} holds no JSON file of labelme; expected files such as {root / 'photo 1.json'}"
         )
-    image_of, missing = _images(root, annotations, files.images)
     found = {path: read_annotation(root / path) for path in annotations}
+    image_of, missing = images_of_annotations(
+        root, {path: one.image for path, one in found.items()}, files.images
+    )
     flagged = not any(one.shapes for one in found.values())
     labels_of = {path: one.flags if flagged else one.labels for path, one in found.items()}
     chosen = classes or in_order({label for labels in labels_of.values() for label in labels})
@@ -76,12 +77,7 @@ def labelme(
             f"the JSON files of {root} have neither shapes nor flags that are set; annotate an image"
         )
     ids = ids_of(image_of.values())
-    names = {str(path): ids[image] for path, image in image_of.items()}
-    above = {path: SPLITS.get(path.parts[0].lower()) if len(path.parts) > 1 else None for path in image_of}
-    in_folders = bool(above) and None not in above.values()
-    splits = (
-        {str(path): name for path, name in above.items()} if in_folders else drawn_splits(names, val_share)
-    )
+    splits = splits_of_files({path: ids[image] for path, image in image_of.items()}, val_share)
     wanted = split_name(split)
     if split != "all" and wanted not in splits.values():
         raise InputError(
@@ -91,7 +87,7 @@ def labelme(
     set_aside = dict(missing) if split in ("train", "all") else {}
     remarks: dict[str, str] = {}
     for path, image in image_of.items():
-        if split not in ("all", splits[str(path)]) and wanted != splits[str(path)]:
+        if split not in ("all", splits[path]) and wanted != splits[path]:
             continue
         name, one = ids[image], found[path]
         labels = tuple(label for label in chosen if label in labels_of[path])
@@ -121,55 +117,10 @@ def labelme(
     return Dataset("labelme", split, chosen, records, set_aside, mask_reader=reader.read, remarks=remarks)
 
 
-def _images(
-    root: Path, annotations: list[PurePosixPath], images: tuple[PurePosixPath, ...]
-) -> tuple[dict[PurePosixPath, PurePosixPath], dict[str, str]]:
-    """Return the image of each JSON file: the one it names, else the one with its name; and the files without one."""
-    there = set(images)
-    by_stem: dict[str, list[PurePosixPath]] = {}
-    for image in images:
-        by_stem.setdefault(image.stem, []).append(image)
-    found: dict[PurePosixPath, PurePosixPath] = {}
-    missing: dict[str, str] = {}
-    owner: dict[PurePosixPath, PurePosixPath] = {}
-    for path in annotations:
-        named = forward(read_annotation(root / path).image)
-        beside = [image for image in by_stem.get(path.stem, ()) if image.parent == path.parent]
-        candidates = [
-            one for one in (path.parent / named, path.parent / PurePosixPath(named).name) if one in there
-        ]
-        normal = PurePosixPath(_normal(f"{path.parent}/{named}"))
-        candidates += [normal] if normal in there else []
-        candidates += beside or by_stem.get(path.stem, [])
-        if not candidates:
-            missing[str(path)] = f"names the image `{named}`, which does not exist"
-            continue
-        image = candidates[0]
-        if image in owner:
-            raise InputError(
-                f"{root / path} and {root / owner[image]} are both of the image {image}; remove one"
-            )
-        owner[image] = path
-        found[path] = image
-    return found, missing
-
-
-def _normal(path: str) -> str:
-    parts: list[str] = []
-    for part in path.split("/"):
-        if part == ".." and parts:
-            parts.pop()
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/".join(parts)
-
-
 def _splits(root: Path, options: Mapping[str, Any]) -> list[str]:
     files = annotation_files(root, visible_files(root).others)
-    names = {SPLITS.get(path.parts[0].lower()) if len(path.parts) > 1 else None for path in files}
-    if None not in names:
-        return sorted(names)
-    return ["train", "val"] if options.get("val_share", 1) else ["train"]
+    found = set(splits_of_files({path: str(path) for path in files}, options.get("val_share", 0.2)).values())
+    return sorted(found, key=lambda name: (name != "train", name))
 
 
 def _fits(root: Path) -> bool:

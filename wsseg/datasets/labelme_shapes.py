@@ -17,6 +17,7 @@ from wsseg.artifacts import IGNORE
 from wsseg.class_names import BACKGROUND_NAMES
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
+from wsseg.image_files import image_size_hw
 
 IGNORED = "__ignore__"
 """Label of shapes whose pixels labelme does not count."""
@@ -178,6 +179,10 @@ class LabelmeMasks:
             raise InputError(
                 f"{record.mask} does not state `imageHeight` and `imageWidth`; save it anew in labelme"
             )
+        if found.size_hw != image_size_hw(record.image):
+            return np.broadcast_to(
+                np.uint8(0), found.size_hw
+            )  # nothing is drawn in a size that will be refused
         mask = np.zeros(found.size_hw, np.uint8)
         for row, shape in enumerate(found.shapes):
             where = f"{record.mask}, shapes[{row}]"

@@ -23,6 +23,9 @@ LABEL_HEADERS = frozenset({
 })  # fmt: skip
 """Headers of the column of labels beside `labels`, in the same form."""
 
+SINGULAR_HEADERS = frozenset({"label", "class", "classname", "category", "categoryname", "labelname"})
+"""Those among them that promise one label per cell, so that its spaces belong to the label."""
+
 YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
 """Cells of a column of one class, in lower case."""
 
