@@ -347,3 +347,27 @@ def test_init_writes_the_order_of_classes_that_fits_the_masks(tmp_path):
     status, said = run_quietly("init", root)
     assert status == 0 and "in which the masks fit the labels: dog, cat" in said and "contradict" not in said
     assert load_recipe(tmp_path / "pets.yaml").dataset.classes == ("dog", "cat")
+
+
+def test_an_image_that_is_there_twice_with_other_labels(tmp_path):
+    rows = ["image,labels,split"]
+    for name, label, split in (
+        ("a", "cat", "train"),
+        ("b", "dog", "train"),
+        ("c", "cat", "train"),
+        ("d", "cat", "val"),
+    ):
+        photograph(tmp_path / f"{name}.png")
+        rows.append(f"{name},{label},{split}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    for name in "bc":
+        (tmp_path / f"{name}.png").write_bytes((tmp_path / "a.png").read_bytes())
+    said = complaints(tmp_path, "1 problem")
+    assert "twice, with different labels (1):\n    b: has the content of `a` and other labels" in said
+    assert "in the split twice (2)" in said
+
+
+def test_class_folders_of_one_name_written_in_two_ways(tmp_path):
+    for folder in ("Cat", "cats", "dog"):
+        photograph(tmp_path / folder / f"{folder} 1.jpg")
+    assert "the class folders `Cat` and `cats`" in complaints(tmp_path, "problem")

@@ -7,6 +7,7 @@ from typing import Any
 from wsseg import catalogue
 from wsseg.class_names import foreground_names
 from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.option_types import check_types
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
 
@@ -54,6 +55,7 @@ def create(
     """
     reader = catalogue.load(DATASETS, name, "dataset")
     catalogue.check_options(f"dataset `{name}`", options, catalogue.options_of(reader))
+    check_types(f"dataset `{name}`", reader, options)
     if isinstance(classes, str):
         raise InputError(f"`classes` must be a list of names; got the text {classes!r}; write [{classes}]")
     if classes is not None:

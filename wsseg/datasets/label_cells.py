@@ -128,7 +128,7 @@ semicolons, as in `cat; dog`, or list `cat/dog` in `classes` if it is one
     for image, names in labels.items():
         for name in names:
             first.setdefault(name, image)
-    alike: dict[str, str] = {}
+    written: dict[str, str] = {}
     for name, image in first.items():
         if name in classes:
             continue
@@ -160,15 +160,25 @@ semicolons, as in `cat; dog`, or list `cat/dog` in `classes` if it is one
                 f"{where[image]}: the label `{name}` begins or ends with a character that names do not have; write the "
                 f"name alone, {keep}"
             )
-        key = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold())
-        key = re.sub(r"(?<=\w\w\w)s$", "", re.sub(r"^(\d+)\.0$", r"\1", key))
-        if key in alike:
-            other = alike[key]
+        key = key_of(name)
+        if key in written:
+            other = written[key]
             raise InputError(
                 f"{where[image]}: the label `{name}` differs from `{other}` ({where[first[other]]}) in its writing "
                 "alone; write both in one way, or list both in `classes` if they are two"
             )
-        alike[key] = name
+        written[key] = name
+
+
+def key_of(name: str) -> str:
+    """Return what two ways to write one name have in common.
+
+    Example:
+        >>> {key_of(name) for name in ("Traffic Lights", "traffic_light")}, key_of("1.0")
+        ({'traffic light'}, '1')
+    """
+    key = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold())
+    return re.sub(r"(?<=\w\w\w)s$", "", re.sub(r"^(\d+)\.0$", r"\1", key))
 
 
 def _of_others(name: str, names: Collection[str]) -> bool:

@@ -23,6 +23,7 @@ BROKEN_MASKS = "masks that cannot be used, and are not scored"
 
 CONTRADICTIONS = "labels and masks that contradict each other"
 TURNED_MASKS = "masks of the stored pixels of images that are shown turned"
+OTHER_LABELS = "images that are in the split twice, with different labels"
 TURNED = "images that are stored turned; their masks must fit the images as they are shown"
 
 
@@ -93,7 +94,9 @@ def check_split(dataset: Dataset, fast: bool = False) -> SplitCheck:
         if reasons:
             found.notes[kind] = dict(reasons)
     if repeated := repeated_images(dataset):
-        found.notes["images that are in the split twice"] = repeated
+        found.notes["images that are in the split twice"] = {
+            name: f"has the content of `{same}`" for name, same in repeated.items()
+        }
     for kind, there in (("mask", found.masks), ("instances", found.instances)):
         if 0 < there < found.images:
             without = (record for record in dataset if getattr(record, kind) is None)
@@ -118,6 +121,10 @@ def check_split(dataset: Dataset, fast: bool = False) -> SplitCheck:
             for kind, reasons in part.notes.items():
                 found.notes.setdefault(kind, {}).update(reasons)
             advance()
+    labels = {record.id: set(record.labels) for record in dataset}
+    for name, same in repeated.items():
+        if name in found.contents and labels[name] != labels[same]:
+            found.add_broken(OTHER_LABELS, name, f"has the content of `{same}` and other labels")
     return found
 
 
