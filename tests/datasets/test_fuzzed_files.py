@@ -270,7 +270,7 @@ FILES = {
 }
 
 
-@counts(300, 8_000)
+@counts(200, 5_000)
 def test_damaged_images_are_read_or_refused(tmp_path, count):
     def check(case):
         kind, content = case
@@ -301,7 +301,7 @@ def test_damaged_images_are_read_or_refused(tmp_path, count):
     )
 
 
-@counts(200, 4_000)
+@counts(200, 3_000)
 def test_masks_of_any_kind_are_read_as_they_are_stored(tmp_path, count):
     ids = st.sampled_from([0, 1, 2, 3, 127, 128, 254, 255])
     modes = st.sampled_from(["L", "P", "1", "I;16", "RGB", "RGBA", "LA", "F", "jpg"])

@@ -22,6 +22,9 @@ from wsseg.image_files import image_size_hw
 IGNORED = "__ignore__"
 """Label of shapes whose pixels labelme does not count."""
 
+LARGEST_SIDE = 1_000_000
+"""Sides of images from which a stated size is taken for broken, in pixels."""
+
 WITH_AREA = ("polygon", "rectangle", "circle", "mask", "oriented_rectangle")
 WITHOUT_AREA = ("point", "points", "line", "linestrip")
 
@@ -118,7 +121,7 @@ def _read(path: Path, mtime_ns: int, size: int) -> Annotation:
         else ()
     )
     sides = content.get("imageHeight"), content.get("imageWidth")
-    size_hw = sides if all(type(side) is int and side > 0 for side in sides) else None
+    size_hw = sides if all(type(side) is int and 0 < side < LARGEST_SIDE for side in sides) else None
     image = content.get("imagePath")
     return Annotation(image if isinstance(image, str) else "", size_hw, shapes, flags)
 
