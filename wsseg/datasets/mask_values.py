@@ -73,8 +73,8 @@ def _one_channel(image: Image.Image, path: Path) -> np.ndarray:
     if image.mode not in ("LA", "RGB", "RGBA") or (pixels != pixels[..., :1]).any():
         raise InputError(
             f"mask {path} holds {image.mode} colours; a mask must be an indexed (palette) or grayscale PNG whose "
-            "values are class ids; convert the colours to ids, or, in the datasets `folder` and `mask_folders`, name the "
-            "file that explains them as `mask_colours`"
+            "values are class ids; convert the colours to ids, or, in the datasets `folder` and `mask_folders`, name "
+            "the file that explains them as `mask_colours`"
         )
     return pixels[..., 0]
 
