@@ -27,7 +27,7 @@ from wsseg.datasets.record import Record
 from wsseg.datasets.split_column import split_name
 from wsseg.datasets.visible_files import visible_files
 from wsseg.errors import InputError, nearest
-from wsseg.file_names import PREDICTED_WITH
+from wsseg.file_names import CLASS_NAMES, PREDICTED_WITH
 
 
 def folder(
@@ -125,6 +125,7 @@ def folder(
     table = read_label_table(
         root / labels_csv, order or (), split_column, image_column, label_columns, val_fold
     )
+    named_by = "`classes`" if classes is not None or mask_colours is not None else str(root / CLASS_NAMES)
     seen = find_masks(files, masks, {forward(name) for name in table.labels})
     if not seen.photographs:
         raise InputError(
@@ -150,7 +151,7 @@ def folder(
     set_aside: dict[str, str] = {}
     objects: dict[str, tuple[int, ...]] = {}
     for name, identity in identities.items():
-        labels = _known_labels(root / labels_csv, table, name, chosen, unknown_labels)
+        labels = _known_labels(root / labels_csv, table, name, chosen, unknown_labels, named_by)
         image = found[name]
         if split not in ("all", splits[name]) and split_name(split) != splits[name]:
             continue
@@ -202,13 +203,13 @@ def folder(
 
 
 def _known_labels(
-    path: Path, table: LabelTable, name: str, classes: tuple[str, ...], unknown_labels: str
+    path: Path, table: LabelTable, name: str, classes: tuple[str, ...], unknown_labels: str, named_by: str
 ) -> tuple[str, ...]:
     for label in table.labels[name]:
         if label not in classes and unknown_labels == "error":
             raise InputError(
                 f"{path}, line {table.lines[name]}: image `{name}` has the label `{label}`, which is not in "
-                f"`classes`; {nearest(label, classes)}; `unknown_labels: ignore` drops such labels"
+                f"{named_by}; {nearest(label, classes)}; `unknown_labels: ignore` drops such labels"
             )
     return tuple(label for label in classes if label in table.labels[name])
 

@@ -17,7 +17,7 @@ MASKS = "masks"
 
 _LIKE_MASKS = re.compile(r"mask|label|annot|segm|ground[ _-]?truth|^gts?$|^segs?$", re.IGNORECASE)
 _NO_MASKS = re.compile(r"object|instance|image|photo", re.IGNORECASE)
-_PREFIXES = ("mask_", "label_", "gt_", "seg_")
+_PREFIXES = ("mask_", "label_", "gt_", "seg_", "mask-", "label-", "groundtruth_")
 
 
 @dataclass
