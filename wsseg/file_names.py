@@ -29,7 +29,7 @@ DETECTIONS, CEILING_DETECTIONS, INSTANCE_SCORES = "detections", "ceiling_detecti
 PAGE = "report.html"
 
 # Beside the pictures of `wsseg explain`: which these are.
-EXPLAINED = "explanations.json"
+EXPLAINED = ".explanations.json"
 
 # The folder of `wsseg predict`; corrected masks have `classes.txt` too.
 CLASS_NAMES, SHARES, OVERLAYS, PREDICTED_WITH = "classes.txt", "shares.csv", "overlays", "predict.json"

@@ -8,6 +8,7 @@ from wsseg.artifacts import Manifest
 from wsseg.cli import main
 from wsseg.commands import photographs
 from wsseg.commands.photographs import LoadedModel, explain, load_classifier
+from wsseg.datasets.visible_files import visible_files
 from wsseg.errors import InputError
 
 
@@ -72,8 +73,10 @@ def test_several_photographs_one_of_them_broken(models, photos, capsys, model):
     lines = out.splitlines()
     assert len(lines) == 3 and lines[0].startswith(f"{photos / 'a.png'}: ")
     assert sum(name in lines[0] for name in ("cat", "dog", "sheep")) == 2
-    assert sorted(path.name for path in (photos / "out").iterdir()) == ["a.png", "a_.png", "b.png"]
-    for path in (photos / "out").iterdir():
+    pictures = sorted((photos / "out").glob("*.png"))
+    assert [path.name for path in pictures] == ["a.png", "a_.png", "b.png"]
+    assert visible_files(photos / "out").images == ()  # none of them will be taken for a photograph
+    for path in pictures:
         with Image.open(path) as image:
             # Two rows of three pictures of 2.6 inches at 150 dots.
             assert image.format == "PNG" and 1000 < image.width < 1400 and 300 < image.height < 1600

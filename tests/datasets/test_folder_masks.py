@@ -335,11 +335,11 @@ def test_pictures_of_explain_are_no_photographs(tmp_path):
     (tmp_path / "labels.csv").write_text("image,labels\na,cat\n")
     with pytest.raises(InputError, match="`a` may be"):
         opened(tmp_path)
-    (tmp_path / "explanations.json").write_text('{"pictures": ["a.png"]}')
+    (tmp_path / ".explanations.json").write_text('{"pictures": ["a.png"]}')
     dataset = opened(tmp_path)
     assert dataset[0].image == tmp_path / "a.jpg" and not dataset.set_aside
     for broken in ("", "[]", '{"pictures": 3}', '{"pictures": [3]}'):
-        (tmp_path / "explanations.json").write_text(broken)
+        (tmp_path / ".explanations.json").write_text(broken)
         with pytest.raises(InputError, match="`a` may be"):
             opened(tmp_path)
 
