@@ -61,6 +61,7 @@ def test_names_with_spaces_where_an_object_has_a_row(read):
 
 def test_a_column_without_a_1_is_a_class_too(read):
     read("image,cat,bird,dog\na,1,0,0\nb,0,0,1\nc,0,0,0\n")
+    assert "the columns cat, bird, dog hold 0 and 1" in read.dataset.remarks["labels.csv"]
     assert read.dataset.classes == ("bird", "cat", "dog")
 
 
@@ -73,6 +74,8 @@ def test_a_column_without_a_1_is_a_class_too(read):
         ("image,cat,dog\na,1,0\na,0,1\nb,0,1\n", "different labels", {}),
         ("image,labels,split\na,cat,train\na,dog,val\nb,dog,val\n", "different splits", {}),
         ("file,image_path,tags\n1,2,cat\n", "`file` and `image_path` both may name the images", {}),
+        ("image,class_id\na,0\nb,1\n", "`class_id` seems to hold numbers of classes", {}),
+        ("image,target\na,0\nb,1\n", "`target` seems to hold numbers of classes", {}),
         ("image,tag,class\na,x,cat\n", "`tag` and `class` both may hold the labels", {}),
         ("image,car,train\na,1,0\nb,0,1\n", "`train` may be a class or may divide", {}),
         ('image,labels\na,"cat\nb,dog\n', "is a quote open", {}),

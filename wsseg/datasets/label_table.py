@@ -117,6 +117,11 @@ def read_label_table(
         table.labels[name] = tuple(dict.fromkeys(label for one in found for label in one))
         table.cells[name] = "; ".join(dict.fromkeys(cells[index] for index in indices if cells[index]))
     check_labels(table.labels, where, {*classes, *(columns.classes if label_columns != "auto" else ())})
+    if columns.classes and label_columns == "auto" and not classes:
+        table.remarks[path.name] = (
+            f"the columns {', '.join(columns.classes)} hold 0 and 1, and each is read as a class; `label_columns` names "
+            "others"
+        )
     if several:
         first = several[0]
         table.remarks[f"{path.name}, line {table.lines[first]}"] = (

@@ -23,6 +23,12 @@ LABEL_HEADERS = frozenset({
 })  # fmt: skip
 """Headers of the column of labels beside `labels`, in the same form."""
 
+NUMBER_HEADERS = frozenset({
+    "classid", "classids", "labelid", "labelids", "categoryid", "classidx", "labelidx", "classindex", "labelindex",
+    "target", "targets", "y", "groundtruth", "gt", "annotation", "annotations",
+})  # fmt: skip
+"""Headers of columns of numbers of classes, in the same form; with 0 and 1 alone they look like a class."""
+
 SINGULAR_HEADERS = frozenset({"label", "class", "classname", "category", "categoryname", "labelname"})
 """Those among them that promise one label per cell, so that its spaces belong to the label."""
 
@@ -118,6 +124,11 @@ def find_columns(
     numbers = {*IMAGE_HEADERS, *WEAK_IMAGE_HEADERS, "index", "idx", "unnamed"}  # of rows and of images
     others = [name for name in others if name not in divide and letters(name) not in numbers]
     one_hot = [name for name in others if _yes_or_no(rows, name)]
+    if numbered := [name for name in one_hot if letters(name) in NUMBER_HEADERS]:
+        raise InputError(
+            f"the column `{numbered[0]}` seems to hold numbers of classes, whose names are not known; write the names in "
+            f"a column `labels`; if it is a class itself, say so with `label_columns: [{numbered[0]}]`"
+        )
     if others and len(one_hot) == len(others):
         return Columns(image, None, tuple(one_hot))
     if one_hot:
