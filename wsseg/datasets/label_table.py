@@ -119,8 +119,8 @@ def read_label_table(
     check_labels(table.labels, where, {*classes, *(columns.classes if label_columns != "auto" else ())})
     if columns.classes and label_columns == "auto" and not classes:
         table.remarks[path.name] = (
-            f"the columns {', '.join(columns.classes)} hold 0 and 1, and each is read as a class; `label_columns` names "
-            "others"
+            f"the columns {', '.join(columns.classes)} hold 0 and 1, and each is read as a class; `label_columns` "
+            "names others"
         )
     if several:
         first = several[0]

@@ -126,8 +126,8 @@ def find_columns(
     one_hot = [name for name in others if _yes_or_no(rows, name)]
     if numbered := [name for name in one_hot if letters(name) in NUMBER_HEADERS]:
         raise InputError(
-            f"the column `{numbered[0]}` seems to hold numbers of classes, whose names are not known; write the names in "
-            f"a column `labels`; if it is a class itself, say so with `label_columns: [{numbered[0]}]`"
+            f"the column `{numbered[0]}` seems to hold numbers of classes, whose names are not known; write the names "
+            f"in a column `labels`; if it is a class itself, say so with `label_columns: [{numbered[0]}]`"
         )
     if others and len(one_hot) == len(others):
         return Columns(image, None, tuple(one_hot))

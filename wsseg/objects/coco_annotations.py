@@ -274,8 +274,8 @@ class _Annotations:
     def check_units(self) -> None:
         """Raise an error if all objects lie in the first pixel, as coordinates do that are shares of the image."""
         boxes = [one.box_xyxy for found in self.objects.values() for one in found if one.box_xyxy is not None]
-        small = all(max(map(abs, box)) <= 1 for box in boxes)
-        shares = small and any(value % 1 for box in boxes for value in box)
+        values = [value for box in boxes for value in box]
+        shares = all(abs(value) <= 1 for value in values) and any(value % 1 for value in values)
         if shares and all(min(size) > 4 for size in self.sizes.values()):
             raise InputError(
                 f"{self.path}: all boxes and outlines lie between 0 and 1, such as {list(boxes[0])}, so they seem "
