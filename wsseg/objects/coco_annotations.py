@@ -16,6 +16,7 @@ from wsseg.objects.coco_lists import categories_of, images_of, values_of
 from wsseg.objects.coco_outlines import (
     NO_OUTLINE,
     Box,
+    are_shares,
     box_of,
     box_of_outline,
     clipped,
@@ -272,11 +273,9 @@ class _Annotations:
             self.remarks[name] = remark
 
     def check_units(self) -> None:
-        """Raise an error if all objects lie in the first pixel, as coordinates do that are shares of the image."""
+        """Raise an error if coordinates are shares of the image instead of pixels."""
         boxes = [one.box_xyxy for found in self.objects.values() for one in found if one.box_xyxy is not None]
-        values = [value for box in boxes for value in box]
-        shares = all(abs(value) <= 1 for value in values) and any(value % 1 for value in values)
-        if shares and all(min(size) > 4 for size in self.sizes.values()):
+        if are_shares(boxes) and all(min(size) > 4 for size in self.sizes.values()):
             raise InputError(
                 f"{self.path}: all boxes and outlines lie between 0 and 1, such as {list(boxes[0])}, so they seem "
                 "to be shares of the image; COCO's coordinates are pixels: multiply them by its width and height"
