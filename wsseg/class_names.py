@@ -11,6 +11,9 @@ BACKGROUND = "background"
 BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__", "bg", "backgr"})
 """Names that tools give to mask id 0, in lower case."""
 
+NO_CLASS_NAMES = frozenset({"void", "ignore", "ignored", "unlabeled", "unlabelled", "none", "nothing"})
+"""Names that tools give to mask id 0 or to 255, in lower case."""
+
 MOST_CLASSES = 254
 """Largest number of foreground classes: masks have 8 bits, 0 is the background and 255 marks unsure pixels."""
 
@@ -41,6 +44,11 @@ def foreground_names(
     names = tuple(names)
     if first_may_be_background and names and names[0].lower() in BACKGROUND_NAMES:
         names = names[1:]
+    elif first_may_be_background and names and names[0].lower() in NO_CLASS_NAMES:
+        raise InputError(
+            f"{option}: is `{names[0]}` mask id 0, id 1 or 255? Write `background` for it if it is 0, leave it out if "
+            "it is 255, and write `background` before it if it is 1"
+        )
     if named := [name for name in names if name.lower() in BACKGROUND_NAMES]:
         raise InputError(
             f"{option} names `{named[0]}`, which is mask id 0 and no class of its own; remove it: the first name that "

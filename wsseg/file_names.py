@@ -28,6 +28,9 @@ PREDICTIONS, CEILING_PREDICTIONS = "predictions", "ceiling_predictions"
 DETECTIONS, CEILING_DETECTIONS, INSTANCE_SCORES = "detections", "ceiling_detections", "instance_scores.json"
 PAGE = "report.html"
 
+# Beside the pictures of `wsseg explain`: which these are.
+EXPLAINED = ".explanations.json"
+
 # The folder of `wsseg predict`; corrected masks have `classes.txt` too.
 CLASS_NAMES, SHARES, OVERLAYS, PREDICTED_WITH = "classes.txt", "shares.csv", "overlays", "predict.json"
 

@@ -136,22 +136,59 @@ def refuse_nearly_black(pixels: np.ndarray, path: Path) -> None:
         )
 
 
-def check_image(path: str | Path, minimum_side: int = 16) -> None:
+def gray_in_range(path: str | Path, values: tuple[float, float]) -> np.ndarray | None:
+    """Read a gray image deeper than 8 bits, scaled by a stated range of values, upright.
+
+    Args:
+        path: Image file.
+        values: Values that become 0 and 255, such as (0, 4095) of a sensor of 12 bits.
+
+    Returns:
+        `(H, W) uint8`; None for an image of 8 bits, or of colours.
+
+    Raises:
+        InputError: The file cannot be read, or holds values outside of the range.
+    """
+    path = Path(path)
+    try:
+        with open_image(path) as image:
+            if image.mode != "F" and not image.mode.startswith("I"):
+                return None
+            pixels = np.asarray(upright(image, path), np.float64)
+    except InputError:
+        raise
+    except Exception as error:  # as in `read_image`
+        raise unreadable(path, error) from error
+    low, high = values
+    if pixels.size and not (np.isfinite(pixels).all() and low <= pixels.min() and pixels.max() <= high):
+        raise InputError(
+            f"image {path} holds values from {pixels.min():g} to {pixels.max():g}, outside of the range {low:g} to "
+            f"{high:g}; state a wider range"
+        )
+    return np.rint((pixels - low) * (255 / (high - low))).astype(np.uint8)
+
+
+def check_image(path: str | Path, minimum_side: int = 16) -> np.ndarray:
     """Read the whole image and raise an error if a network cannot use it.
 
     Args:
         path: Image file.
         minimum_side: Shortest allowed side, pixels.
 
+    Returns:
+        `(H, W, 3) uint8` RGB, see `read_image`.
+
     Raises:
         InputError: The file cannot be read, or a side is shorter than `minimum_side`.
     """
-    height, width = read_image(path).shape[:2]
+    pixels = read_image(path)
+    height, width = pixels.shape[:2]
     if min(height, width) < minimum_side:
         raise InputError(
             f"image {path} is {width} x {height} pixels (width x height); both sides must have at least "
             f"{minimum_side}"
         )
+    return pixels
 
 
 def check_images(
@@ -273,6 +310,6 @@ def _eight_bits(image: Image.Image, path: Path) -> np.ndarray:
         raise InputError(
             f"image {path} ({'16-bit gray' if integers else 'floats'}) is nearly black: its values end at {most:g} of "
             f"{whole}, and {len(np.unique(scaled))} of its {len(np.unique(values))} shades would be left; scale its "
-            f"values up to {whole}, or save it with 8 bits"
+            f"values up to {whole}, or save it with 8 bits (`wsseg datasets convert ... --gray-range 0 {most:g}`)"
         )
     return scaled

@@ -139,7 +139,7 @@ def test_a_mask_can_be_corrected_again(run, painted):
     correct(run, painted)
     again = np.zeros(SIZES["a"], np.uint8)
     Image.fromarray(again).save(painted / "a.png")
-    assert "1 corrected masks taken" in correct(run, painted / "a.png", painted / "turned.png")
+    assert "1 corrected mask taken" in correct(run, painted / "a.png", painted / "turned.png")
     assert not taken(run)["a"].any() and len(taken(run)) == 2
     # Back to the pseudo-mask: it differs from the corrected mask, so it counts.
     write_mask(painted / "a.png", mask_of("a"))
@@ -219,9 +219,9 @@ def test_the_list_and_the_way_back(run, painted):
         line.startswith("  a: background 87.9 %, cat 10.0 %, dog 1.9 %, ignore 0.2 %") for line in output
     )
     assert "has no corrected mask; did you mean `turned`?" in refused(run, "--undo", "a", "turnd")
-    assert "1 corrected masks taken out" in correct(run, "--undo", "a")
+    assert "1 corrected mask taken out" in correct(run, "--undo", "a")
     assert list(taken(run)) == ["turned"]
-    assert "1 corrected masks taken out" in correct(run, "--undo", "turned")
+    assert "1 corrected mask taken out" in correct(run, "--undo", "turned")
     assert "corrected masks: 0" in correct(run, "--show")
 
 
@@ -345,7 +345,7 @@ def test_masks_of_a_run_with_other_classes(run, painted):
     for id in SIZES:
         ids = np.array([0, 3, 1] + [255] * 253, np.uint8)[mended(id) if id == "a" else mask_of(id)]
         write_mask(painted / f"{id}.png", ids)
-    assert "1 corrected masks taken" in correct(run, painted)
+    assert "1 corrected mask taken" in correct(run, painted)
     assert np.array_equal(taken(run)["a"], mended("a"))
     correct(run, "--undo", "a")
     correct(run, painted / "a.png")

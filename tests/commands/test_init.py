@@ -73,7 +73,7 @@ def test_larger_images_are_planned_for(tmp_path):
     root.mkdir()
     rows = ["image,labels,split"]
     for name, split in (("a", "train"), ("b", "val")):
-        Image.fromarray(np.zeros((960, 1280, 3), np.uint8)).save(root / f"{name}.png")
+        Image.fromarray(np.full((960, 1280, 3), len(rows), np.uint8)).save(root / f"{name}.png")
         rows.append(f"{name}.png,big cat;dog,{split}")
     (root / "labels.csv").write_text("\n".join(rows))
     assert run_quietly("init", root)[0] == 0
@@ -125,9 +125,9 @@ def test_one_folder_per_class(tmp_path):
 
 
 def test_validation_on_test_is_said(tmp_path):
-    for split in ("train", "test"):
+    for first, split in enumerate(("train", "test")):
         for seed, folder in enumerate(TILES):
-            write_tile(tmp_path / "tiles" / split, folder, f"{split} {folder}", seed)
+            write_tile(tmp_path / "tiles" / split, folder, f"{split} {folder}", 10 * first + seed)
     status, said = run_quietly("init", tmp_path / "tiles")
     assert status == 0 and "no split val: the recipe validates on test" in said and "test: 2 images" in said
     recipe = load_recipe(tmp_path / "tiles.yaml")

@@ -10,6 +10,7 @@ from wsseg.commands import photographs
 from wsseg.commands.classifiers import LoadedModel
 from wsseg.commands.load_classifier import load_classifier
 from wsseg.commands.photographs import explain
+from wsseg.datasets.visible_files import visible_files
 from wsseg.errors import InputError
 
 
@@ -78,7 +79,8 @@ def test_several_photographs_one_of_them_broken(models, photos, capsys, model):
     pictures = sorted((photos / "out").glob("*.png"))
     assert [path.name for path in pictures] == ["a.png", "b.png", "more_a.png"]
     others = {path.name for path in (photos / "out").iterdir()} - {path.name for path in pictures}
-    assert others == {"scores.csv", "contact_sheet.jpg", "explain.json"}
+    assert others == {"scores.csv", "contact_sheet.jpg", "explain.json", ".explanations.json"}
+    assert visible_files(photos / "out").images == ()  # none of them will be taken for a photograph
     for path in pictures:
         with Image.open(path) as image:
             # Two rows of three pictures of 2.6 inches at 150 dots.

@@ -7,9 +7,10 @@ from PIL import Image
 from wsseg.artifacts import write_mask
 from wsseg.cli import main
 from wsseg.datasets import DATASETS, Dataset
-from wsseg.datasets.check import check, check_split
+from wsseg.datasets.check import check
 from wsseg.datasets.layouts import detect
 from wsseg.datasets.listing import argument_meanings, described, listing
+from wsseg.datasets.split_check import check_split
 from wsseg.datasets.voc import voc
 from wsseg.errors import InputError
 
@@ -305,3 +306,68 @@ def test_arguments_of_a_docstring():
     text = "Do.\n\nArgs:\n    one: First,\n        still: first.\n    two: Second.\n\nReturns:\n    three: none.\n"
     assert argument_meanings(text) == {"one": "First, still: first.", "two": "Second."}
     assert argument_meanings("Do.") == {}
+
+
+def test_images_of_equal_pixels_in_two_files_are_found(tmp_path):
+    rows = ["image,labels,split"]
+    for index, split in enumerate(("train", "train", "val", "val")):
+        photograph(tmp_path / f"{'ab'[index % 2]}{index // 2}.png")
+        rows.append(f"{'ab'[index % 2]}{index // 2},cat,{split}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    assert main(["datasets", "check", str(tmp_path)]) == 0
+    Image.open(tmp_path / "a0.png").save(
+        tmp_path / "b1.png", compress_level=0
+    )  # another file, the same pixels
+    assert "b1: has the pixels of `a0`" in complaints(tmp_path, "1 problem")
+    assert "written" in said_by_init(tmp_path) and "b1: has the pixels of `a0`" in said_by_init(tmp_path)
+
+
+def said_by_init(root):
+    from small_run.in_process import run_quietly
+
+    (root.parent / f"{root.name}.yaml").unlink(missing_ok=True)
+    status, said = run_quietly("init", root)
+    assert status == 2 and "a run of this recipe would not start" in said
+    return said
+
+
+def test_init_writes_the_order_of_classes_that_fits_the_masks(tmp_path):
+    from small_run.in_process import run_quietly
+
+    from wsseg.recipe import load_recipe
+
+    root = tmp_path / "pets"
+    (root / "masks").mkdir(parents=True)
+    rows = ["image,labels,split"]
+    for index, (label, value) in enumerate([("dog", 1), ("cat", 2), ("dog", 1), ("cat", 2)]):
+        photograph(root / f"p{index}.png")
+        write_mask(root / f"masks/p{index}.png", np.pad(np.full((4, 5), value, np.uint8), ((0, 12), (0, 15))))
+        rows.append(f"p{index},{label},{'train' if index < 2 else 'val'}")
+    (root / "labels.csv").write_text("\n".join(rows))
+    status, said = run_quietly("init", root)
+    assert status == 0 and "in which the masks fit the labels: dog, cat" in said and "contradict" not in said
+    assert load_recipe(tmp_path / "pets.yaml").dataset.classes == ("dog", "cat")
+
+
+def test_an_image_that_is_there_twice_with_other_labels(tmp_path):
+    rows = ["image,labels,split"]
+    for name, label, split in (
+        ("a", "cat", "train"),
+        ("b", "dog", "train"),
+        ("c", "cat", "train"),
+        ("d", "cat", "val"),
+    ):
+        photograph(tmp_path / f"{name}.png")
+        rows.append(f"{name},{label},{split}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    for name in "bc":
+        (tmp_path / f"{name}.png").write_bytes((tmp_path / "a.png").read_bytes())
+    said = complaints(tmp_path, "1 problem")
+    assert "twice, with different labels (1):\n    b: has the content of `a` and other labels" in said
+    assert "in the split twice (2)" in said
+
+
+def test_class_folders_of_one_name_written_in_two_ways(tmp_path):
+    for folder in ("Cat", "cats", "dog"):
+        photograph(tmp_path / folder / f"{folder} 1.jpg")
+    assert "the class folders `Cat` and `cats`" in complaints(tmp_path, "problem")

@@ -232,3 +232,32 @@ def test_wrong_places_and_options(root):
     (root / "gtFine/empty").mkdir()
     with pytest.raises(InputError, match="leftImg8bit/empty holds no image"):
         datasets.create("cityscapes", root=root, split="empty")
+
+
+def test_masks_of_train_ids_and_without_polygons(tmp_path):
+    """labels.py of cityscapesScripts: sky is train id 10, car 13, road 0, person 11, and trailer 255."""
+    from small_run.in_process import run_quietly
+
+    add(tmp_path, "train", AACHEN, parts=("labelIds",))
+    add(tmp_path, "val", WEIMAR, parts=("labelIds",))
+    with pytest.raises(
+        InputError, match=r"polygons\.json does not exist.*`labels: masks` takes them from the mask"
+    ):
+        datasets.create("cityscapes", root=tmp_path)
+    by_labels = datasets.create("cityscapes", root=tmp_path, labels="masks")
+    assert by_labels[0].labels == ("road", "sky", "person", "car")
+    path = by_labels[0].mask
+    train_ids = {SKY: 10, CAR: 13, ROAD: 0, PERSON: 11}
+    values = np.array([[train_ids.get(value, 255) for value in row] for row in LABELS], np.uint8)
+    expected = by_labels.read_mask(by_labels[0])
+    path.unlink()
+    write_mask(path.with_name(path.name.replace("labelIds", "labelTrainIds")), values)
+    dataset = datasets.create("cityscapes", root=tmp_path, labels="masks")
+    assert dataset[0].labels == by_labels[0].labels
+    np.testing.assert_array_equal(dataset.read_mask(dataset[0]), expected)
+    np.testing.assert_array_equal(expected, np.where(values == 255, 255, values + 1))
+    _, said = run_quietly("datasets", "check", tmp_path)
+    assert "labels: masks   # there are no polygons" in said and "cannot be read" not in said
+    write_mask(dataset[0].mask, np.full_like(values, 19))
+    with pytest.raises(InputError, match="the value 19, which is no train id"):
+        datasets.create("cityscapes", root=tmp_path, labels="masks")

@@ -101,9 +101,7 @@ def test_a_file_for_each_split(tmp_path, annotations, images):
         assert dataset[0].image.parent == tmp_path / "photos" / found
     with pytest.raises(InputError, match=r"`annotations`|test\.json does not exist"):
         datasets.create("coco", root=tmp_path, split="test", **options)
-    with pytest.raises(
-        InputError, match="`images` of dataset `coco` must be a path, or a path for each split"
-    ):
+    with pytest.raises(InputError, match="`images` of dataset `coco` must be text or pairs"):
         datasets.create("coco", root=tmp_path, split="train", annotations="train.json", images=["photos"])
 
 
@@ -133,7 +131,7 @@ def test_a_check_finds_images_of_two_splits(tmp_path, capsys):
     (tmp_path / "valid/valid_2.jpg").write_bytes((tmp_path / "valid/valid_1.jpg").read_bytes())
     status, text = checked(capsys, tmp_path)
     assert (
-        status == 0
+        status == 2  # with different labels
         and "images that are in the split twice (1):\n    valid_2: has the content of `valid_1`" in text
     )
 
@@ -146,3 +144,45 @@ def test_a_check_finds_classes_that_differ(tmp_path, capsys):
     status, text = checked(capsys, tmp_path)
     assert status == 2 and "train has the classes cat, dog\n  val has the classes dog, cat" in text
     assert checked(capsys, tmp_path, "--classes", "cat", "dog")[0] == 0
+
+
+def test_equal_stems_in_two_folders_have_paths_as_names(tmp_path):
+    content = write(tmp_path, "annotations/instances_{}.json", "images", "train", 0)
+    for folder, image in zip("ab", content["images"], strict=True):
+        (tmp_path / "images" / folder).mkdir()
+        (tmp_path / "images" / image["file_name"]).rename(tmp_path / "images" / folder / "x.jpg")
+        image["file_name"] = f"{folder}/x.jpg" if folder == "a" else r"b\x.jpg"
+    (tmp_path / "annotations/instances_train.json").write_text(json.dumps(content))
+    dataset = datasets.create("coco", root=tmp_path)
+    assert {record.id: (record.image, record.labels) for record in dataset} == {
+        "a__x": (tmp_path / "images/a/x.jpg", ("cat",)),
+        "b__x": (tmp_path / "images/b/x.jpg", ("dog",)),
+    }
+    assert [np.unique(dataset.read_mask(record)).tolist() for record in dataset] == [[0, 1], [0, 2]]
+    assert not dataset.set_aside
+    (tmp_path / "images/a/x.jpg").rename(tmp_path / "images/x.jpg")  # both fall back to it
+    (tmp_path / "images/b/x.jpg").unlink()
+    dataset = datasets.create("coco", root=tmp_path)
+    assert [record.id for record in dataset] == ["a__x"] and "is also the image `a__x`" in dataset.set_aside[
+        "b__x"
+    ]
+
+
+def test_a_category_of_the_background_and_coordinates_that_are_shares(tmp_path):
+    content = write(tmp_path, "annotations/instances_{}.json", "images", "train", 0)
+    path = tmp_path / "annotations/instances_train.json"
+    content["categories"].insert(0, {"id": 0, "name": "_background_"})
+    path.write_text(json.dumps(content))
+    dataset = datasets.create("coco", root=tmp_path)
+    assert dataset.classes == ("cat", "dog") and np.unique(dataset.read_mask(dataset[1])).tolist() == [0, 2]
+    content["annotations"].append(content["annotations"][0] | {"id": 9, "category_id": 0, "image_id": 2})
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"`_background_` has annotations.*`classes: \[cat, dog\]`"):
+        datasets.create("coco", root=tmp_path)
+    assert len(datasets.create("coco", root=tmp_path, classes=("cat", "dog"))) == 2
+    del content["annotations"][2], content["categories"][0]
+    for entry in content["annotations"]:
+        entry |= {"bbox": [0.1, 0.2, 0.3, 0.4], "segmentation": [[0.1, 0.2, 0.4, 0.2, 0.4, 0.6]]}
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="shares of the image"):
+        datasets.create("coco", root=tmp_path)

@@ -63,13 +63,17 @@ def test_a_dot_in_the_stem_does_not_hit_another_image(tmp_path):
     assert labels_by_id(dataset) == {"a": ("dog",), "a.1": ("cat",)}
 
 
-def test_same_stem_twice_is_refused(tmp_path):
-    write_images(tmp_path, ["x/a.png", "y/a.jpg"])
+def test_same_stem_twice_gives_paths_as_ids(tmp_path):
+    write_images(tmp_path, ["x/a.png", "y/a.jpg", "images/b.png"])
     write_table(tmp_path, "image,labels\na,cat\n")
     with pytest.raises(InputError, match=r"`a` may be .*a\.png or .*a\.jpg"):
         datasets.create("folder", split="all", root=tmp_path)
-    write_table(tmp_path, "image,labels\na.png,cat\na.jpg,cat\n")
-    with pytest.raises(InputError, match=r"line 3: `a\.jpg` and `a\.png` both have the id `a`"):
+    write_table(tmp_path, "image,labels\na.png,cat\na.jpg,dog\nb,cat\n")
+    dataset = datasets.create("folder", split="all", root=tmp_path)
+    assert labels_by_id(dataset) == {"b": ("cat",), "x__a": ("cat",), "y__a": ("dog",)}
+    write_images(tmp_path, ["x/a.jpg"])
+    write_table(tmp_path, "image,labels\nx/a.png,cat\nx/a.jpg,cat\n")
+    with pytest.raises(InputError, match=r"line 3: `x/a\.jpg` and `x/a\.png` both have the id `x__a`"):
         datasets.create("folder", split="all", root=tmp_path)
 
 
@@ -163,11 +167,11 @@ def test_wrong_folders(tmp_path):
     ("text", "match"),
     [
         ("", "must begin with the header line"),
-        ("file,tags\na,cat\n", "got `file,tags`"),
+        ("thing,what\na,cat\n", "got `thing,what`"),
         ("image,labels\n", "lists no image"),
         ("image,labels\n,cat\n", "line 2: no image name"),
         ("image,labels\na,cat,dog\n", "line 2: more cells"),
-        ("image,labels\na,cat\na,dog\n", "line 3: image `a` is already on line 2"),
+        ("image,labels\na,cat\na,none\n", "line 3: image `a` is already on line 2, .*labels and none"),
         ("image,labels\na,\n", "holds no label"),
     ],
 )
@@ -180,7 +184,9 @@ def test_wrong_tables(tmp_path, text, match):
 def test_table_that_is_no_text(tmp_path):
     write_images(tmp_path, ["a.png"])
     (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00\x00")
-    refuse(tmp_path, "cannot be read as a UTF-8 CSV")
+    refuse(tmp_path, "holds zero bytes")
+    (tmp_path / "labels.csv").write_bytes("image,labels\na,gr\u00fcn\n".encode("latin-1"))
+    refuse(tmp_path, "is no text in UTF-8")
 
 
 def test_wrong_options_and_nothing_usable(tmp_path):

@@ -38,6 +38,9 @@ PLACES = [
     "masks/a.tif",
     "masks/A/a.png",
     "masks/mask_a.png",
+    "masks/mask-a.png",
+    "masks/a_labelIds.png",
+    "masks/a.mask.png",
     "labels/a.png",
     "annotations/a-label.png",
     "SegmentationClass/a.png",
@@ -90,13 +93,23 @@ def test_two_masks_of_an_image(tmp_path):
 
 
 def test_masks_in_folders_named_after_those_of_the_images(tmp_path):
-    """images/train/a.png with labels/train/a.png, and the same names in val: the ids are alike, the masks are not."""
+    """images/train/a.png with labels/train/a.png, and the same names in val: ids are paths, each has its own mask."""
     for split in ("train", "val"):
         save(tmp_path / f"images/{split}/a.png", np.zeros((16, 20, 3), np.uint8))
         save(tmp_path / f"labels/{split}/a.png", CAT)
     (tmp_path / "labels.csv").write_text("image,labels,split\ntrain/a.png,cat,train\nval/a.png,cat,val\n")
-    with pytest.raises(InputError, match="both have the id `a`"):
+    found = {record.id: record.mask for record in opened(tmp_path)}
+    assert found == {f"{split}__a": tmp_path / f"labels/{split}/a.png" for split in ("train", "val")}
+    for split in ("train", "val"):
+        (tmp_path / f"labels/{split}/a.png").unlink()
+    save(tmp_path / "masks/a.png", CAT)  # of which of the two?
+    with pytest.raises(InputError, match=r"masks/a\.png may be the mask of images/.*/a\.png or of"):
         opened(tmp_path)
+    (tmp_path / "masks/a.png").rename(tmp_path / "masks/val__a.png")
+    assert [record.mask is not None for record in opened(tmp_path)] == [False, True]
+    (tmp_path / "masks/val__a.png").unlink()
+    for split in ("train", "val"):
+        save(tmp_path / f"labels/{split}/a.png", CAT)
     (tmp_path / "labels.csv").write_text("image,labels\ntrain/a.png,cat\n")
     assert opened(tmp_path)[0].mask == tmp_path / "labels/train/a.png"
 
@@ -227,9 +240,13 @@ def test_a_mask_of_the_stored_pixels_is_named(tmp_path):
     dataset = opened(tmp_path / "side")
     with pytest.raises(InputError, match="fits the stored pixels, but the image has the EXIF orientation 6"):
         dataset.read_mask(dataset[0])
-    turned(tmp_path / "over", 3, (32, 48))  # of equal size: it cannot be told, but it is said
+    turned(tmp_path / "over", 3, (32, 48))  # of equal size: the image's edges tell it
     status, said = run_quietly("datasets", "check", tmp_path / "over")
-    assert status == 0 and "must fit the images as they are shown (1):\n    a: EXIF orientation 3" in said
+    assert (
+        status == 2
+        and "masks of the stored pixels of images that are shown turned (1):\n    a: the mask" in said
+    )
+    assert "must fit the images as they are shown (1):\n    a: EXIF orientation 3" in said
 
 
 def test_a_mask_with_an_orientation_of_its_own_is_turned(tmp_path):
@@ -296,3 +313,41 @@ def test_a_run_with_such_masks_does_not_start(tmp_path):
     save(tmp_path / "own/masks/photo5.png", CAT * 255)
     status, said = run_quietly(*words)
     assert status == 2 and "no mask of split `val` can be read" in said and "255" in said
+
+
+def test_a_palette_of_another_order_is_refused(tmp_path):
+    """Programs that save colours with a palette of their own may give black, the background, any number."""
+    photographs(tmp_path, ("a.jpg", "cat"))
+    image = Image.fromarray((CAT == 0).astype(np.uint8))  # 1 is the background, and the palette says so
+    image.putpalette([128, 0, 0, 0, 0, 0])
+    (tmp_path / "masks").mkdir()
+    image.save(tmp_path / "masks/a.png")
+    dataset = opened(tmp_path)
+    with pytest.raises(InputError, match=r"shows the value 1 in black and 0 in the colour \(128, 0, 0\)"):
+        dataset.read_mask(dataset[0])
+    dataset = opened(tmp_path, mask_values={1: "background", 0: "cat"})
+    np.testing.assert_array_equal(dataset.read_mask(dataset[0]), CAT)
+
+
+def test_pictures_of_explain_are_no_photographs(tmp_path):
+    photographs(tmp_path, ("a.jpg", "cat"), folder=".")
+    save(tmp_path / "a.png", np.zeros((30, 40, 3), np.uint8))
+    (tmp_path / "labels.csv").write_text("image,labels\na,cat\n")
+    with pytest.raises(InputError, match="`a` may be"):
+        opened(tmp_path)
+    (tmp_path / ".explanations.json").write_text('{"pictures": ["a.png"]}')
+    dataset = opened(tmp_path)
+    assert dataset[0].image == tmp_path / "a.jpg" and not dataset.set_aside
+    for broken in ("", "[]", '{"pictures": 3}', '{"pictures": [3]}'):
+        (tmp_path / ".explanations.json").write_text(broken)
+        with pytest.raises(InputError, match="`a` may be"):
+            opened(tmp_path)
+
+
+def test_a_stage_that_was_copied_out_of_a_run_holds_no_true_masks(tmp_path):
+    photographs(tmp_path, ("a.jpg", "cat"))
+    save(tmp_path / "4_label/masks/a.png", CAT)
+    assert opened(tmp_path)[0].mask is not None  # a folder of that name alone says nothing
+    for name in ("manifest.json", "files.json"):
+        (tmp_path / "4_label" / name).write_text("{}")
+    assert opened(tmp_path)[0].mask is None

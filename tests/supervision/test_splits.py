@@ -130,3 +130,23 @@ def test_weights_by_content(tmp_path):
     assert weights_fingerprint(str(tmp_path / "a")) == weights_fingerprint(str(tmp_path / "b"))
     with pytest.raises(InputError, match=r"weights file .* cannot be read \(Is a directory\)"):
         weights_fingerprint(str(tmp_path))
+
+
+def test_an_image_whose_mask_alone_is_broken_is_not_scored(tmp_path):
+    """It is trained on all the same: the reason says that it is the mask."""
+    root = tmp_path / "pets"
+    (root / "masks").mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        Image.fromarray(np.full((20, 24, 3), ord(name), np.uint8)).save(root / f"{name}.png")
+        Image.fromarray(np.full((20, 24), 1, np.uint8)).save(root / f"masks/{name}.png")
+    (root / "masks/b.png").write_bytes(b"broken")
+    (root / "labels.csv").write_text("image,labels,split\na,cat,train\nb,cat,train\nc,cat,val\n")
+    words = ["--dataset.name=folder", f"--dataset.root={root}"]
+    splits = Splits(load_recipe(overrides=words), tmp_path / "data")
+    kept, aside = splits.checked("train", masks=True)
+    assert [record.id for record in kept] == ["a"] and aside["b"].startswith(
+        "not scored, as its mask cannot be"
+    )
+    assert [record.id for record in splits.checked("train")[0]] == ["a", "b"] and not splits.checked("train")[
+        1
+    ]

@@ -24,6 +24,7 @@ from wsseg.supervision.corrected_masks import (
     check_classes,
     classes_without_label,
     corrected_files,
+    counted,
     describe_contradictions,
     read_corrected_mask,
     write_classes,
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
     with locked(arguments.run):
         if arguments.undo:
             remove(masks, arguments.undo)
-            print(f"{len(set(arguments.undo))} corrected masks taken out; {_left(masks)}")
+            print(f"{counted(len(set(arguments.undo)))} taken out; {_left(masks)}")
         else:
             sources = arguments.sources
             if arguments.edited:
@@ -180,7 +181,7 @@ def _with_records(
 
 def report(masks: RunMasks, taken: Taken) -> list[str]:
     """Return the lines that say what became of the given masks."""
-    lines = [f"{len(taken.ids)} corrected masks taken; {_left(masks)}"]
+    lines = [f"{counted(len(taken.ids))} taken; {_left(masks)}"]
     if taken.as_made:
         lines.append(
             f"{taken.as_made} masks are as the run has them and were left out; --all takes such masks as found right"

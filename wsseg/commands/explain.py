@@ -21,8 +21,9 @@ from wsseg.commands.photographs import Sight, class_index, look, maps_with_raw
 from wsseg.commands.protected_files import ProtectedFiles
 from wsseg.commands.said import Said
 from wsseg.commands.sheets import OVERLAYS_SHEET, caption, check_sheets, painted, write_sheets
+from wsseg.datasets.visible_files import pictures_of_explain
 from wsseg.errors import InputError
-from wsseg.file_names import CONTACT_SHEET, EXPLAINED_WITH
+from wsseg.file_names import CONTACT_SHEET, EXPLAINED, EXPLAINED_WITH
 from wsseg.progress import bar
 from wsseg.report.contact_sheet import ContactSheet
 from wsseg.report.grid import Cell
@@ -167,6 +168,7 @@ class Work:
                     written.append(path)
         kinds = [kind for kind in self.kinds if kind != OVERLAYS_SHEET]
         written += write_sheets(sight, self.classifier, kinds, all_maps, self.files, id)
+        remember_pictures(self.files.out, written)
         if self.sheet is not None:
             self.sheet.add(cells)
         return written
@@ -181,8 +183,17 @@ class Work:
         print(
             f"scores of all classes: {self.files.write_scores(scores, self.classifier.names(), self.classifier)}"
         )
-        for page in self.sheet.close() if self.sheet is not None else ():
+        pages = self.sheet.close() if self.sheet is not None else ()
+        remember_pictures(self.files.out, pages)
+        for page in pages:
             print(f"contact sheet: {page}")
+
+
+def remember_pictures(out: Path, paths: Sequence[Path]) -> None:
+    """Write down which files in a folder are pictures of this command, so that none is taken for a photograph."""
+    names = {path.name for path in paths if path.parent == out}
+    if names:
+        write_json(out / EXPLAINED, {"pictures": sorted(pictures_of_explain(out) | names)})
 
 
 def listed(files: Sequence[Path]) -> str:

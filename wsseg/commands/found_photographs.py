@@ -4,7 +4,7 @@ import glob
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from wsseg.datasets.visible_files import is_image, is_written_by_wsseg
+from wsseg.datasets.visible_files import is_image, is_written_by_wsseg, pictures_of_explain
 from wsseg.errors import InputError
 
 ARRAYS = frozenset({".npy"})
@@ -15,8 +15,9 @@ def find_photographs(words: Sequence[str], without: Path | None = None, arrays: 
     """Return the image files of a command line, each once, in its order.
 
     Args:
-        words: Image files; folders, of which the images are taken, without subfolders and hidden files; or patterns
-            that the shell has left alone, `**` for all subfolders, but without runs and predicted masks in them.
+        words: Image files; folders, of which the images are taken, without subfolders, hidden files and the pictures of
+            `wsseg explain`; or patterns that the shell has left alone, `**` for all subfolders, but without what wsseg
+            has written in them.
         without: Folder whose files no pattern takes: what the command itself writes.
         arrays: Whether to take `.npy` files too; of a folder or a pattern only if there is no image.
 
@@ -51,8 +52,16 @@ def _is_written(match: Path, pattern: Path) -> bool:
 
 
 def images_in(paths: Sequence[Path], arrays: bool) -> list[Path]:
-    """Return the image files among paths, without hidden ones; if there is none and `arrays`, the `.npy` files."""
-    visible = [path for path in paths if path.is_file() and not path.name.startswith(".")]
+    """Return the image files among paths, without hidden ones and the pictures of `wsseg explain`.
+
+    If there is none and `arrays`, the `.npy` files.
+    """
+    pictures = {folder: pictures_of_explain(folder) for folder in {path.parent for path in paths}}
+    visible = [
+        path
+        for path in paths
+        if path.is_file() and not path.name.startswith(".") and path.name not in pictures[path.parent]
+    ]
     images = [path for path in visible if is_image(path.name)]
     return images or [path for path in visible if arrays and path.suffix.lower() in ARRAYS]
 

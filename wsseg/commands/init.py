@@ -11,10 +11,13 @@ from typing import Any
 import yaml
 
 from wsseg import datasets
-from wsseg.datasets.check import BROKEN_IMAGES, check_split, described, option_lines
+from wsseg.datasets.check import between_splits
+from wsseg.datasets.check_report import described, option_lines
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.layout import Layout
 from wsseg.datasets.layouts import detect, layout_of
+from wsseg.datasets.mask_agreement import fitting_order
+from wsseg.datasets.split_check import BROKEN_IMAGES, CONTRADICTIONS, SplitCheck, check_split
 from wsseg.errors import InputError
 from wsseg.image_files import image_size_hw
 from wsseg.recipe import built_in
@@ -33,7 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
         arguments: `path` (the folder), `out` (the recipe to write, or None) and `name` (a dataset, or None).
 
     Raises:
-        InputError: The folder has no known layout or no usable image, or the recipe exists already.
+        InputError: The folder has no known layout or no usable image, or the recipe exists already; or, when the recipe
+            has been written, the splits share images.
     """
     root = arguments.path.expanduser().resolve()
     out = (arguments.out or root.parent / f"{root.name}.yaml").expanduser()
@@ -47,8 +51,16 @@ def run(arguments: argparse.Namespace) -> None:
         print("\n".join(["options in the recipe, as the files suggest:", *option_lines(layout, options)]))
     if splits[1] == "test":
         print("no split val: the recipe validates on test")
-    opened = [datasets.create(layout.name, split=split, root=root, **options) for split in splits]
-    sizes = [size for dataset in opened for size in checked(dataset)]
+    opened = _opened(layout, root, splits, options)
+    found = [check_split(dataset) for dataset in opened]
+    order = _order_of_masks(opened, found)
+    if order is not None:
+        print(f"classes in the recipe, in the order in which the masks fit the labels: {', '.join(order)}")
+        opened = _opened(layout, root, splits, options | {"classes": order})
+        found = [check_split(dataset) for dataset in opened]
+    sizes = [size for pair in zip(opened, found, strict=True) for size in usable_sizes(*pair)]
+    for dataset, what in zip(opened, found, strict=True):
+        print(f"\n{described(what, dataset)}")
     if not sizes:
         raise InputError(f"{root} holds no image that can be used")
     sides = sorted(max(size) for size in sizes)
@@ -61,7 +73,11 @@ def run(arguments: argparse.Namespace) -> None:
         out.write_text(text)
     except OSError as error:
         raise InputError(f"{out} cannot be written ({error.strerror}); choose another --out FILE") from error
-    print(f"written: {out}\nnext:    wsseg run {shlex.quote(str(out))}")
+    shared = between_splits(list(zip(opened, found, strict=True)))
+    print(f"written: {out}" + ("" if shared else f"\nnext:    wsseg run {shlex.quote(str(out))}"))
+    if shared:
+        lines = "\n".join(line for part in shared for line in part)
+        raise InputError(f"{root}: a run of this recipe would not start:\n{lines}")
 
 
 def splits_of(layout: Layout, root: Path, options: Mapping[str, Any]) -> tuple[str, str]:
@@ -71,15 +87,20 @@ def splits_of(layout: Layout, root: Path, options: Mapping[str, Any]) -> tuple[s
     return "trainaug" if "trainaug" in there else "train", val
 
 
-def checked(dataset: Dataset) -> list[tuple[int, int]]:
-    """Decode every image and mask of a split, and print what is in it and what cannot be used.
+def _opened(layout: Layout, root: Path, splits: tuple[str, str], options: Mapping[str, Any]) -> list[Dataset]:
+    return [datasets.create(layout.name, split=split, root=root, **options) for split in splits]
 
-    Returns:
-        Height and width of the usable images.
-    """
-    found = check_split(dataset)
+
+def _order_of_masks(opened: list[Dataset], found: list[SplitCheck]) -> tuple[str, ...] | None:
+    """Return the order of classes with which all masks fit the labels; None if the order is right or not clear."""
+    if not any(CONTRADICTIONS in one.broken for one in found):
+        return None
+    return fitting_order([pair for one in found for pair in one.pairs], opened[0].classes)
+
+
+def usable_sizes(dataset: Dataset, found: SplitCheck) -> list[tuple[int, int]]:
+    """Return height and width of the images of a split that can be used."""
     broken = found.broken.get(BROKEN_IMAGES, {})
-    print(f"\n{described(found, dataset)}")
     return [image_size_hw(record.image) for record in dataset if record.id not in broken]
 
 

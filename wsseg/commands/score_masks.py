@@ -35,18 +35,20 @@ class Reading:
         level: Gray level.
         text: The same in words, for the scores.
         option: Option that declares values, for messages.
+        declared: Whether the user has said what the values mean.
     """
 
     table: np.ndarray | None
     level: int | None
     text: str
     option: str
+    declared: bool = False
 
     def ids(self, path: Path, classes: Sequence[str]) -> np.ndarray:
         """Read a mask as `(H, W)` ids."""
         if self.table is None:
             return (gray_levels(path) > self.level).astype(np.uint8)
-        stored = stored_values(path)
+        stored = stored_values(path, as_ids=not self.declared)
         found = np.unique(stored)
         legal = (found < len(self.table)) & (self.table[np.minimum(found, len(self.table) - 1)] != ILLEGAL)
         if not legal.all():
@@ -165,7 +167,7 @@ def _reading(
     """Return how the files of a folder are read."""
     if values is not None:
         words = ", ".join(f"{value} is {meaning}" for value, meaning in values.items())
-        return Reading(value_table(classes, values, option), None, words, option)
+        return Reading(value_table(classes, values, option), None, words, option, declared=True)
     of_truth = option == "--mask-values"
     by_level = Reading(
         None, level, f"pixels above the gray level {level} are {classes[0]}, the others background", option

@@ -7,6 +7,7 @@ from typing import Any
 from wsseg import catalogue
 from wsseg.class_names import foreground_names
 from wsseg.datasets.dataset import Dataset
+from wsseg.datasets.option_types import check_types
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
 
@@ -19,6 +20,9 @@ DATASETS = {
     "coco": "wsseg.datasets.coco:coco",
     "voc": "wsseg.datasets.voc:voc",
     "folder": "wsseg.datasets.folder:folder",
+    "voc_objects": "wsseg.datasets.voc_objects:voc_objects",
+    "labelme": "wsseg.datasets.labelme:labelme",
+    "mask_folders": "wsseg.datasets.mask_folders:mask_folders",
     "class_folders": "wsseg.datasets.class_folders:class_folders",
 }
 
@@ -34,8 +38,9 @@ def create(
 
     Args:
         name: A key of `DATASETS`: scenes (built in, no download), voc (PASCAL VOC 2012, with SBD), pascal_context,
-            coco (or data in its format), cityscapes, folder (images and a CSV), or class_folders (one folder of images
-            per class).
+            coco (or data in its format), cityscapes, folder (images and a CSV), voc_objects and labelme (images and
+            their files), mask_folders (images and masks without labels) or class_folders (one folder of images per
+            class).
         split: Part of the dataset, such as train or val.
         root: Folder of the dataset. None is legal for scenes only, which then uses its own cache folder.
         classes: Foreground classes in mask-id order; None for all classes of the dataset.
@@ -50,6 +55,7 @@ def create(
     """
     reader = catalogue.load(DATASETS, name, "dataset")
     catalogue.check_options(f"dataset `{name}`", options, catalogue.options_of(reader))
+    check_types(f"dataset `{name}`", reader, options)
     if isinstance(classes, str):
         raise InputError(f"`classes` must be a list of names; got the text {classes!r}; write [{classes}]")
     if classes is not None:

@@ -4,6 +4,7 @@
     ROOT/gtFine/SPLIT/CITY/NAME_gtFine_labelIds.png       8 bits: ids of the 34 labels
     ROOT/gtFine/SPLIT/CITY/NAME_gtFine_instanceIds.png    16 bits: see `wsseg.datasets.cityscapes_truth`
     ROOT/gtFine/SPLIT/CITY/NAME_gtFine_polygons.json      the polygons drawn, for the image-level labels
+    ROOT/gtFine/SPLIT/CITY/NAME_gtFine_labelTrainIds.png  8 bits: train ids, read where there are no label ids
     ROOT/gtCoarse/...                                     the same with gtCoarse in the names
 
 SPLIT is train (2,975 images), val (500) or test (1,525, whose annotations are not public). Coarse annotations also have
@@ -17,7 +18,9 @@ from pathlib import Path
 
 from wsseg.datasets.cityscapes_truth import (
     CITYSCAPES_CLASSES,
+    TRAIN_IDS,
     CityscapesInstances,
+    CityscapesMasks,
     label_id_table,
     labels_of_mask,
     labels_of_polygons,
@@ -55,7 +58,7 @@ def cityscapes(
         annotations: fine or coarse.
         labels: Source of the image-level labels: `polygons` (the names of the polygons; a polygon may be hidden
             behind others), or `masks` (the classes in the mask: pixel labels, so not weak supervision; every mask is
-            read when the dataset is opened).
+            read when the dataset is opened), which `wsseg datasets check` proposes where there are no polygons.
         other_objects: With `classes`, the label of pixels of the other evaluated classes: background or ignore.
         allow_unlabelled: Whether to keep images with none of the classes, and images without annotations, such as
             those of test. An image whose mask file is missing is kept without a mask.
@@ -82,16 +85,22 @@ def cityscapes(
         for image in images:
             name = image.name.removesuffix(f"_{IMAGES}.png")
             folder = root / kind / split / image.parent.name
-            mask, instances, polygons = (
+            mask, train_ids, instances, polygons = (
                 folder / f"{name}_{kind}_{part}"
-                for part in ("labelIds.png", "instanceIds.png", "polygons.json")
+                for part in ("labelIds.png", TRAIN_IDS, "instanceIds.png", "polygons.json")
             )
+            mask = train_ids if train_ids.exists() and not mask.exists() else mask
             try:
                 if not folder.is_dir():
                     raise InputError(f"{folder} does not exist: the images of this city have no annotations")
                 source = polygons if labels == "polygons" else mask
                 if not source.exists():
-                    raise InputError(f"{source} does not exist, so the image has no labels")
+                    hint = (
+                        "; `labels: masks` takes them from the mask"
+                        if mask.exists() and source != mask
+                        else ""
+                    )
+                    raise InputError(f"{source} does not exist, so the image has no labels{hint}")
                 present = labels_of_polygons(source) if labels == "polygons" else labels_of_mask(source)
             except InputError as error:
                 if not allow_unlabelled:
@@ -112,7 +121,14 @@ def cityscapes(
             "the others have none of the classes; `allow_unlabelled` keeps images without labels, such as those of test"
         )
     return Dataset(
-        "cityscapes", split, chosen, records, set_aside, table, instance_reader=CityscapesInstances(table)
+        "cityscapes",
+        split,
+        chosen,
+        records,
+        set_aside,
+        table,
+        instance_reader=CityscapesInstances(table),
+        mask_reader=CityscapesMasks().read,
     )
 
 
@@ -157,9 +173,20 @@ def _folders(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
+def _proposed(root: Path) -> dict[str, str]:
+    """Return `labels: masks` where no image has polygons."""
+    kinds = [kind for kind in FOLDERS.values() if (root / kind).is_dir()]
+    polygons = any(next((root / kind).glob("*/*/*_polygons.json"), None) for kind in kinds)
+    return {"labels": "masks"} if kinds and not polygons else {}
+
+
 LAYOUT = Layout(
     "cityscapes",
     IMAGES,
     lambda root: (root / IMAGES).is_dir(),
     lambda root, options: splits_with(root, FOLDERS.get(options.get("annotations", "fine"), "gtFine")),
+    _proposed,
+    {
+        "labels": "there are no polygons: the classes in the masks, which are pixel labels and no weak supervision"
+    },
 )

@@ -31,6 +31,8 @@ WITH_OBJECTS = ("person", "rider", "car", "truck", "bus", "train", "motorcycle",
 """The evaluated classes with instances."""
 
 LAST_LABEL = 33
+TRAIN_IDS = "labelTrainIds.png"
+"""End of the names of masks of train ids, 0..18 and 255."""
 
 
 def label_id_table(classes: tuple[str, ...], other_objects: str) -> np.ndarray:
@@ -46,8 +48,39 @@ def label_id_table(classes: tuple[str, ...], other_objects: str) -> np.ndarray:
 
 def labels_of_mask(path: Path) -> frozenset[str]:
     """Return the evaluated classes in a mask of label ids."""
-    values = set(np.unique(read_mask(path)).tolist())
+    values = set(np.unique(read_label_ids(path)).tolist())
     return frozenset(name for name, number in LABEL_IDS.items() if number in values)
+
+
+def read_label_ids(path: Path) -> np.ndarray:
+    """Read a mask of label ids, or one of train ids as label ids.
+
+    Returns:
+        `(H, W) uint8` label ids; what is not evaluated in a mask of train ids is 0.
+
+    Raises:
+        InputError: The file is missing or broken, or holds a value that is no train id.
+    """
+    values = read_mask(path)
+    if not path.name.endswith(TRAIN_IDS):
+        return values
+    table = np.full(256, LAST_LABEL + 1, np.uint8)
+    table[: len(LABEL_IDS)] = list(LABEL_IDS.values())
+    table[IGNORE] = 0
+    if (wrong := values[table[values] > LAST_LABEL]).size:
+        raise InputError(
+            f"mask {path} holds the value {wrong[0]}, which is no train id; expected 0..18 or {IGNORE}"
+        )
+    return table[values]
+
+
+@dataclass(frozen=True)
+class CityscapesMasks:
+    """Reader of the masks of images."""
+
+    def read(self, record: Record) -> np.ndarray:
+        """Return `(H, W) uint8` label ids; see `read_label_ids`."""
+        return read_label_ids(record.mask)
 
 
 def labels_of_polygons(path: Path) -> frozenset[str]:

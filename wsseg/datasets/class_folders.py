@@ -22,6 +22,7 @@ from wsseg.datasets.class_folder_tree import (
 )
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.gray_masks import GrayMasks
+from wsseg.datasets.label_cells import key_of
 from wsseg.datasets.layout import Layout
 from wsseg.datasets.mask_pattern import MaskPattern
 from wsseg.datasets.mask_suffixes import name_without_suffix
@@ -144,6 +145,14 @@ def _classes(
             if name not in there:
                 raise InputError(
                     f"`{option}`: {tree.root} has no class folder `{name}` with images; {nearest(name, there)}"
+                )
+    if classes is None:
+        written: dict[str, str] = {}
+        for name in chosen:
+            if (other := written.setdefault(key_of(name), name)) != name:
+                raise InputError(
+                    f"the class folders `{other}` and `{name}` of {tree.root} differ in their writing alone; join "
+                    "them, or list both in `classes` if they are two"
                 )
     if both := set(none) & set(chosen):
         raise InputError(f"`{min(both)}` is in `classes` and in `nothing`; remove it from one of the two")

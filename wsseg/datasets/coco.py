@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from wsseg.artifacts import IGNORE
+from wsseg.class_names import BACKGROUND_NAMES
 from wsseg.datasets.coco_files import (
     ROBOFLOW,
     YEARS,
@@ -26,6 +27,7 @@ from wsseg.datasets.coco_files import (
     annotation_file,
     of_split,
     per_split,
+    splits_of_pattern,
 )
 from wsseg.datasets.coco_truth import CocoTruth
 from wsseg.datasets.dataset import Dataset
@@ -55,13 +57,14 @@ def coco(
     Mask id k + 1 is the k-th category (from 0) in order of id, so the ids have no gaps. Image-level labels are the
     categories of an image's annotations, crowds included. Masks of objects are drawn when they are read: a smaller
     object lies in front of a larger one, and a crowd is 255 where there is no object. Parts outside the image are cut
-    off. A file of image-level labels alone, without boxes and outlines, gives labels alone.
+    off. The name of an image is that of its file without extension; of images that share it, the path, with `__`
+    between the folders. A file of image-level labels alone, without boxes and outlines, gives labels alone.
 
     An object without a usable outline, among others that have one, keeps its label, and its box is 255 where there is
-    no other object; it is listed in `ignored`. Images whose file is missing are set aside, and so is a second file with
-    the same stem. Annotations that are not used at all are listed in `left_out`, those that are read otherwise than
-    they are written in `remarks`; see `wsseg.objects.coco_annotations.read_index`. Images with none of the classes are
-    not part of the dataset.
+    no other object; it is listed in `ignored`. Images whose file is missing are set aside, and so is a second image
+    with the same path without extension. Annotations that are not used at all are listed in `left_out`, those that are
+    read otherwise than they are written in `remarks`; see `wsseg.objects.coco_annotations.read_index`. Images with none
+    of the classes are not part of the dataset.
 
     Args:
         split: train or val: the part of the file names before the year. An export of CVAT without subsets is train.
@@ -91,11 +94,23 @@ def coco(
         raise InputError(f"`year` of dataset `coco` must be 2017 or 2014; got {year!r}")
     path, names = annotation_file(root, split, masks, year, annotations)
     index = read_index(path, segmentations=masks == "instances")
+    used = {one.category for image in index.images.values() for one in image.objects}
     offered = {
         identity: label
         for identity, label in index.categories.items()
-        if masks == "instances" or label != STUFF_OTHER
+        if (masks == "instances" or label != STUFF_OTHER)
+        and (
+            identity in used or label.lower() not in BACKGROUND_NAMES
+        )  # a name of mask id 0, and nothing more
     }
+    if classes is None and (
+        named := [label for label in offered.values() if label.lower() in BACKGROUND_NAMES]
+    ):
+        others = ", ".join(label for label in offered.values() if label not in named)
+        raise InputError(
+            f"{path}: the category `{named[0]}` has annotations, and the background is no class; set `classes: "
+            f"[{others}]`, which makes its pixels background"
+        )
     chosen = tuple(offered.values()) if classes is None else classes
     ids = _mask_ids(offered, chosen, other_objects)
     listed = [image.file_name for image in index.images.values()]
@@ -138,8 +153,9 @@ def _records(
 ) -> tuple[list[Record], dict[str, str]]:
     map_files = set() if maps is None else {file.name for file in maps.iterdir()}
     set_aside = dict(index.unnamed) | dict.fromkeys(
-        index.repeated, "another image has the same name, without folder and extension; rename one of the two"
+        index.repeated, "another image has the same name, without extension; rename one of the two"
     )
+    owner: dict[Path, str] = {}
     records: list[Record] = []
     for stem, image in index.by_stem.items():
         present = {index.categories[found.category] for found in image.objects}
@@ -151,12 +167,18 @@ def _records(
             set_aside[stem] = (
                 f"image {folder.folder / image.file_name} does not exist, but {path.name} lists it"
             )
+        elif file in owner:
+            set_aside[stem] = (
+                f"{file} is also the image `{owner[file]}`; {image.file_name} itself does not exist"
+            )
         elif maps is not None:
             mask = maps / f"{stem}.png"
             records.append(Record(stem, file, labels, mask if mask.name in map_files else None))
         else:
             boxed = path if index.boxed else None
             records.append(Record(stem, file, labels, path if index.segmented else None, boxed))
+        if file is not None:
+            owner.setdefault(file, stem)
     return records, set_aside
 
 
@@ -198,9 +220,8 @@ def _pixel_maps(root: Path, name: str) -> Path:
 
 
 def _splits(root: Path, options: Mapping[str, object]) -> list[str]:
-    return per_split(options) or annotated_splits(
-        root, options.get("masks", "instances"), options.get("year")
-    )
+    found = per_split(options) or splits_of_pattern(root, options.get("annotations"))
+    return found or annotated_splits(root, options.get("masks", "instances"), options.get("year"))
 
 
 LAYOUT = Layout(

@@ -9,10 +9,12 @@ The split val may also be named valid or validation.
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from wsseg.datasets.split_column import split_name
 from wsseg.errors import InputError
 from wsseg.objects.coco_values import forward
 
@@ -105,6 +107,21 @@ def per_split(options: Mapping[str, Any]) -> list[str]:
         if isinstance(options.get(option), Mapping):
             return _in_order(set(map(str, options[option])))
     return []
+
+
+def splits_of_pattern(root: Path, annotations: object) -> list[str]:
+    """Return the splits whose file is there, of a path with `{split}`; none for another form of the option."""
+    if not isinstance(annotations, str) or "{split}" not in annotations:
+        return []
+    before, _, after = annotations.partition("{split}")
+    again = re.escape(after).replace(re.escape("{split}"), "(?P=split)")
+    form = re.compile(f"{re.escape(before)}(?P<split>[^/]+?){again}")
+    try:
+        found = [path.relative_to(root).as_posix() for path in root.glob(annotations.replace("{split}", "*"))]
+    except (ValueError, NotImplementedError):
+        return []  # no path below the root
+    names = {split_name(match["split"]) for path in found if (match := form.fullmatch(path))}
+    return _in_order(names & {"train", "val", "test"} or names)
 
 
 def _in_order(splits: set[str]) -> list[str]:

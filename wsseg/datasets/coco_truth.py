@@ -9,6 +9,7 @@ import numpy as np
 from wsseg.artifacts import IGNORE
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
+from wsseg.image_files import image_size_hw
 from wsseg.objects.coco_annotations import CocoImage, read_index
 from wsseg.objects.coco_drawing import instances_of_objects, mask_of_objects
 from wsseg.objects.instances import Instances
@@ -33,9 +34,14 @@ class CocoTruth:
         """Draw an image's objects into one mask, see `wsseg.objects.coco_drawing.mask_of_objects`.
 
         Returns:
-            `(H, W) uint8` in the dataset's ids.
+            `(H, W) uint8` in the dataset's ids, in the size that the file states.
         """
-        return mask_of_objects(self._image(record), self.ids)
+        image = self._image(record)
+        if image.size_hw != image_size_hw(record.image):
+            return np.broadcast_to(
+                np.uint8(0), image.size_hw
+            )  # nothing is drawn in a size that will be refused
+        return mask_of_objects(image, self.ids)
 
     def read_instances(self, record: Record) -> Instances:
         """Return the objects of the dataset's classes in the order of the file, with the file's boxes, clipped.
@@ -50,6 +56,7 @@ class CocoTruth:
 
     def _instances(self, record: Record, masks: bool) -> Instances:
         image = self._image(record)
+        masks = masks and image.size_hw == image_size_hw(record.image)
         kept = [found for found in image.objects if 0 < self.ids[found.category] < IGNORE]
         return instances_of_objects(kept, self.ids, image.size_hw, masks)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wsseg.artifacts import IGNORE
+from wsseg.datasets.colour_table import RGB, read_coloured
 from wsseg.datasets.gray_masks import gray_levels
 from wsseg.datasets.mask_ids import ILLEGAL
 from wsseg.datasets.mask_values import some_values, stored_values
@@ -23,6 +24,7 @@ class FolderMasks:
         level: Gray level above which a pixel belongs to the image's class, or None.
         objects: Image id -> mask ids of its labels in the CSV, which may differ from the labels that a run gives it.
         classes: The dataset's classes.
+        colours: Colour -> id, for masks of colours; or None.
     """
 
     table: np.ndarray
@@ -30,13 +32,16 @@ class FolderMasks:
     level: int | None
     objects: Mapping[str, tuple[int, ...]]
     classes: tuple[str, ...]
+    colours: Mapping[RGB, int] | None = None
 
     def read(self, record: Record) -> np.ndarray:
-        """Read a mask as `(H, W)` values of the table, or as ids if there is a level.
+        """Read a mask as `(H, W)` values of the table, or as ids if there is a level or are colours.
 
         Raises:
             InputError: The file is broken, or holds values that are no ids; the message names them and the way out.
         """
+        if self.colours is not None:
+            return read_coloured(record.mask, self.colours)
         objects = self.objects.get(record.id, ())
         if self.level is not None:
             above = gray_levels(record.mask) > self.level
@@ -47,7 +52,7 @@ class FolderMasks:
                     f"{len(objects)}: write masks of class ids instead"
                 )
             return above.astype(np.uint8) * np.uint8(number or 0)
-        stored = stored_values(record.mask)
+        stored = stored_values(record.mask, as_ids=not self.declared)
         found = np.unique(stored)
         legal = (found < len(self.table)) & (self.table[np.minimum(found, len(self.table) - 1)] != ILLEGAL)
         if not legal.all():

@@ -17,7 +17,7 @@ MASKS = "masks"
 
 _LIKE_MASKS = re.compile(r"mask|label|annot|segm|ground[ _-]?truth|^gts?$|^segs?$", re.IGNORECASE)
 _NO_MASKS = re.compile(r"object|instance|image|photo", re.IGNORECASE)
-_PREFIXES = ("mask_", "label_", "gt_", "seg_")
+_PREFIXES = ("mask_", "label_", "gt_", "seg_", "mask-", "label-", "groundtruth_")
 
 
 @dataclass
@@ -37,13 +37,17 @@ class FoundMasks:
     pattern: MaskPattern | None = None
 
     def assigned(
-        self, images: list[PurePosixPath], missing: list[str]
+        self,
+        images: list[PurePosixPath],
+        missing: list[str],
+        ids: Mapping[PurePosixPath, str] | None = None,
     ) -> tuple[dict[PurePosixPath, PurePosixPath], dict[str, str]]:
         """Give each photograph its mask.
 
         Args:
             images: All photographs, also those that are not used.
             missing: Names of images that the CSV lists and that are not there.
+            ids: Photograph -> id, which may also be the name of its mask.
 
         Returns:
             Photograph -> mask; and the masks that belong to none, with the reason.
@@ -57,7 +61,7 @@ class FoundMasks:
             found = {image: mask for image, mask in found.items() if mask in there}
             spare = there - set(found.values())
         else:
-            found, spare = self._by_names(images)
+            found, spare = self._by_names(images, ids or {})
         gone = {PurePosixPath(name).stem for name in missing} | {PurePosixPath(name).name for name in missing}
         unused = {
             str(mask): "looks like a mask, but there is no image that it is the mask of"
@@ -68,12 +72,14 @@ class FoundMasks:
         return found, unused
 
     def _by_names(
-        self, images: list[PurePosixPath]
+        self, images: list[PurePosixPath], ids: Mapping[PurePosixPath, str]
     ) -> tuple[dict[PurePosixPath, PurePosixPath], set[PurePosixPath]]:
         owners: dict[str, list[PurePosixPath]] = defaultdict(list)
         for image in images:
             owners[image.stem].append(image)
             owners[image.name].append(image)
+            if (name := ids.get(image, image.stem)) != image.stem:
+                owners[name].append(image)
         masks_of: dict[PurePosixPath, list[PurePosixPath]] = defaultdict(list)
         spare = set(self.masks)
         for mask in self.masks:
@@ -85,10 +91,8 @@ class FoundMasks:
                     break
         found = {}
         for image, masks in masks_of.items():
-            usual = PurePosixPath(MASKS, f"{image.stem}.png")
-            near = [
-                mask for mask in masks if mask.parent.name == image.parent.name
-            ]  # images/train and labels/train
+            usual = PurePosixPath(MASKS, f"{ids.get(image, image.stem)}.png")
+            near = [mask for mask in masks if _mirrors(mask, image)]  # images/train and labels/train
             masks = near if len(near) == 1 and usual not in masks else masks
             if len(masks) > 1 and usual not in masks:
                 raise InputError(
@@ -97,6 +101,20 @@ class FoundMasks:
                 )
             found[image] = usual if usual in masks else masks[0]
             spare |= set(masks) - {found[image]}
+        users: dict[PurePosixPath, list[PurePosixPath]] = defaultdict(list)
+        for image, mask in found.items():
+            users[mask].append(image)
+        for mask, several in users.items():
+            if len(several) < 2:
+                continue
+            near = [image for image in several if _mirrors(mask, image)]
+            if len(near) != 1:
+                raise InputError(
+                    f"{mask} may be the mask of {several[0]} or of {several[1]}; put masks into folders named as those "
+                    "of the images, or set `masks: '" + pattern_of(mask, several[0]) + "'`"
+                )
+            for image in set(several) - set(near):
+                del found[image]
         return found, spare - set(found.values())
 
     def _unreadable(
@@ -113,6 +131,11 @@ class FoundMasks:
         }
 
 
+def _mirrors(mask: PurePosixPath, image: PurePosixPath) -> bool:
+    """Tell whether a mask lies in a folder that is named as that of its image."""
+    return mask.parent.name == image.parent.name
+
+
 def names_of_images(mask: PurePosixPath) -> Iterator[str]:
     """Yield the names that the image of a mask may have, with or without extension, the likeliest first.
 
@@ -123,6 +146,8 @@ def names_of_images(mask: PurePosixPath) -> Iterator[str]:
     names = [mask.stem]
     if (base := name_without_suffix(mask.stem)) is not None:
         names.append(base)
+    if mask.stem.endswith("_L"):  # as CamVid names them
+        names.append(mask.stem.removesuffix("_L"))
     names += [mask.stem[len(one) :] for one in _PREFIXES if mask.stem.lower().startswith(one)]
     for name in names:
         yield name
@@ -151,7 +176,7 @@ def find_masks(files: VisibleFiles, masks: str, listed: set[str]) -> FoundMasks:
     Args:
         files: The files below the folder.
         masks: `auto` for the rule above, `none`, or a path for `MaskPattern`.
-        listed: Images as the CSV names them. A file beside other images that it names in full is a photograph.
+        listed: Images as the CSV names them. A file beside other images that it names is a photograph.
 
     Raises:
         InputError: `masks` is neither of these.
@@ -180,7 +205,7 @@ def find_masks(files: VisibleFiles, masks: str, listed: set[str]) -> FoundMasks:
         beside = base is not None and (path.parent, base) in there
         (
             found.masks
-            if beside and path.name not in listed and str(path) not in listed
+            if beside and not {path.name, path.stem, str(path), str(path.with_suffix(""))} & listed
             else found.photographs
         ).append(path)
     found.photographs.sort()

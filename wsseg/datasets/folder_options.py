@@ -13,11 +13,20 @@ from wsseg.datasets.mask_values import stored_values
 from wsseg.datasets.visible_files import visible_files
 from wsseg.errors import InputError
 
+COLOUR_FILES = ("label_colors.txt", "label_colours.txt", "class_dict.csv", "labelmap.txt")
+"""Files of a dataset's folder that say which class has which colour."""
+
 REMARKS = {
     "mask_values": "the masks hold 0 and 255 alone, so 255 is taken for the one class; 255: ignore if it is unsure",
+    "mask_colours": "file of the colours of the masks, by its name",
     "mask_level": "the masks hold gray levels: pixels above this one are taken for the one class",
 }
 """Meaning of each option that may be proposed, in a few words."""
+
+
+def colour_file(root: Path) -> str | None:
+    """Return the name of a folder's file of colours, or None."""
+    return next((name for name in COLOUR_FILES if (root / name).is_file()), None)
 
 
 def proposed_options(root: Path) -> dict[str, Any]:
@@ -33,6 +42,8 @@ def proposed_options(root: Path) -> dict[str, Any]:
         masks = find_masks(visible_files(root), "auto", set(table.labels)).masks
     except InputError:
         return {}  # said when the dataset is opened
+    if (colours := colour_file(root)) is not None and masks:
+        return {"mask_colours": colours}
     if len(classes) != 1 or not masks:
         return {}
     files = [root / path for path in spread(masks, SAMPLE)]

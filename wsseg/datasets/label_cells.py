@@ -3,6 +3,7 @@
 import ast
 import re
 import unicodedata
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 
 from wsseg.class_names import BACKGROUND_NAMES
@@ -16,13 +17,26 @@ NOTHING = frozenset(
 )
 """Words of cells without a label, in lower case, as people and tables write them."""
 
+NOTHING_FOUND = re.compile(
+    r"no[ _-](findings?|objects?|labels?|class|classes|annotations?|defects?)", re.IGNORECASE
+)
+"""Further such words, of several words each."""
+
+NOT_KNOWN = frozenset({"?", "??", "unknown", "unk", "unlabelled", "unlabeled", "todo", "tbd"})
+"""Words that say that nobody knows the labels, in lower case."""
+
 UNSPLIT = re.compile(r"[,|;/\\+&:{}\[\]\"<>=]")
 """Characters that a label seldom has, and a cell that was not split often."""
+
+ODD = "!\"#$%&'*+,-./:;<=>?@[\\]^`{|}~\u201c\u201d\u2018\u2019\u00ab\u00bb\u201e"
+"""Characters with which no name begins or ends."""
 
 HOW = "separate labels by semicolons, as in `cat; dog`"
 
 
-def labels_of_cells(cells: Sequence[str], classes: Collection[str] = ()) -> list[tuple[str, ...]]:
+def labels_of_cells(
+    cells: Sequence[str], classes: Collection[str] = (), single: bool = False
+) -> list[tuple[str, ...]]:
     """Return the labels of each cell of a file.
 
     All cells are split in one way: at semicolons, bars or commas if any cell has one, else at spaces. A cell may also
@@ -31,6 +45,7 @@ def labels_of_cells(cells: Sequence[str], classes: Collection[str] = ()) -> list
     Args:
         cells: The cells of the column.
         classes: Names that are labels whatever they look like.
+        single: Whether spaces do not separate labels, as in tables with a row per object.
 
     Returns:
         Labels, each once per cell, in the order of the cell.
@@ -44,14 +59,16 @@ def labels_of_cells(cells: Sequence[str], classes: Collection[str] = ()) -> list
     cells = [unicodedata.normalize("NFC", cell).strip() for cell in cells]
     lists = [_listed(cell) for cell in cells]
     plain = [cell for cell, names in zip(cells, lists, strict=True) if names is None]
-    separator = next((mark for mark in SEPARATORS if any(mark in cell for cell in plain)), None)
+    mark = next((mark for mark in SEPARATORS if any(mark in cell for cell in plain)), None)
+    mark = SEPARATORS[0] if mark is None and single else mark
     lower = {name.lower() for name in classes}
     result = []
     for cell, names in zip(cells, lists, strict=True):
         if names is None:
-            names = [cell] if cell in classes else cell.split(separator)
-        names = [name.strip() for name in names if name.strip()]
-        if len(names) == 1 and names[0].lower() in NOTHING - lower:
+            names = [cell] if cell in classes or NOTHING_FOUND.fullmatch(cell) else cell.split(mark)
+        names = [_without_quotes(name.strip()) for name in names]
+        names = [name for name in names if name]
+        if len(names) == 1 and is_nothing(names[0], lower):
             names = []
         result.append(tuple(dict.fromkeys(names)))
     return result
@@ -61,16 +78,29 @@ def _listed(cell: str) -> list[str] | None:
     """Return the names of a cell in brackets, as Python, pandas or JSON write lists; None for another cell."""
     if not (cell[:1] + cell[-1:] in ("[]", "()", "{}") and len(cell) > 1):
         return None
+    if re.search(r"""(['"])\s+['"]""", cell):  # as NumPy writes arrays: ['cat' 'dog']
+        return [first or second for first, second in re.findall(r"""'([^']*)'|"([^"]*)\"""", cell)]
     try:
-        values = ast.literal_eval(cell)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes that Python does not know
+            values = ast.literal_eval(cell)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return [name.strip().strip("'\"") for name in cell[1:-1].split(",")]  # [cat, dog]
     if isinstance(values, dict) and values:
         return None  # it does not say which of its names are labels
     if not isinstance(values, list | tuple | set | dict):
         values = [values]
-    names = sorted(values) if isinstance(values, set) else list(values)
+    names = sorted(values, key=str) if isinstance(values, set) else list(values)
     return [str(name) for name in names]
+
+
+def is_nothing(name: str, classes: Collection[str] = ()) -> bool:
+    """Tell whether a word says that there is no label, unless it is one of `classes` (in lower case)."""
+    return name.lower() not in classes and (name.lower() in NOTHING or bool(NOTHING_FOUND.fullmatch(name)))
+
+
+def _without_quotes(name: str) -> str:
+    return name[1:-1].strip() if len(name) > 1 and name[0] == name[-1] == "'" else name
 
 
 def check_labels(
@@ -98,12 +128,22 @@ semicolons, as in `cat; dog`, or list `cat/dog` in `classes` if it is one
     for image, names in labels.items():
         for name in names:
             first.setdefault(name, image)
-    alike: dict[str, str] = {}
+    written: dict[str, str] = {}
     for name, image in first.items():
         if name in classes:
             continue
         keep = f"or list `{name}` in `classes` if it is one"
-        if name.lower() in NOTHING:
+        if name.lower() in NOT_KNOWN:
+            raise InputError(
+                f"{where[image]}: the label `{name}` says that nobody knows what the image shows, which is neither a "
+                f"class nor background; remove the row, {keep}"
+            )
+        if not name.isprintable():
+            raise InputError(
+                f"{where[image]}: the label {name!r} holds a line end or another character that is not seen; is a "
+                f"quote open?"
+            )
+        if is_nothing(name):
             raise InputError(
                 f"{where[image]}: `{name}` stands beside other labels; leave it out: an image without an object has an "
                 f"empty cell, and the background is no class; {keep}"
@@ -115,14 +155,30 @@ semicolons, as in `cat; dog`, or list `cat/dog` in `classes` if it is one
             )
         if UNSPLIT.search(name) or _of_others(name, first):
             raise InputError(f"{where[image]}: the label `{name}` looks like several; {HOW}, {keep}")
-        key = re.sub(r"[\s_-]+", " ", name.casefold())
-        if key in alike:
-            other = alike[key]
+        if name[0] in ODD + "(" or name[-1] in ODD:
+            raise InputError(
+                f"{where[image]}: the label `{name}` begins or ends with a character that names do not have; write the "
+                f"name alone, {keep}"
+            )
+        key = key_of(name)
+        if key in written:
+            other = written[key]
             raise InputError(
                 f"{where[image]}: the label `{name}` differs from `{other}` ({where[first[other]]}) in its writing "
                 "alone; write both in one way, or list both in `classes` if they are two"
             )
-        alike[key] = name
+        written[key] = name
+
+
+def key_of(name: str) -> str:
+    """Return what two ways to write one name have in common.
+
+    Example:
+        >>> {key_of(name) for name in ("Traffic Lights", "traffic_light")}, key_of("1.0")
+        ({'traffic light'}, '1')
+    """
+    key = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name).casefold())
+    return re.sub(r"(?<=\w\w\w)s$", "", re.sub(r"^(\d+)\.0$", r"\1", key))
 
 
 def _of_others(name: str, names: Collection[str]) -> bool:

@@ -11,6 +11,13 @@ MASK_SUFFIXES = (
     "-mask",
     "-label",
     "-gt",
+    "_lbl",
+    "_anno",
+    "_annotation",
+    "_labelids",
+    "_truth",
+    "_groundtruth",
+    ".mask",
 )
 """Endings that are known, in lower case."""
 

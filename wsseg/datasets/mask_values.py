@@ -19,12 +19,15 @@ MOST_VALUES = 65536
 """Number of values of a 16-bit mask."""
 
 
-def stored_values(path: Path) -> np.ndarray:
+def stored_values(path: Path, as_ids: bool = False) -> np.ndarray:
     """Read the values of a mask file as they are stored, upright.
 
     Args:
         path: An indexed or grayscale file of up to 16 bits, or one of three equal channels. Not JPEG, which changes
             values.
+        as_ids: Whether the values are to be ids, of which 0 is the background. A palette must then not show another
+            index in black and index 0 in a colour: programs that save colours with a palette of their own number them
+            in any order.
 
     Returns:
         `(H, W)` integers, uint8 for files of up to 8 bits.
@@ -34,13 +37,27 @@ def stored_values(path: Path) -> np.ndarray:
     """
     with opened_mask(path) as image:
         lossy = image.format in LOSSY
+        palette = image.getpalette("RGB") if as_ids and image.mode == "P" else None
         values = _one_channel(upright(image, path), path)
+    if palette:
+        _check_palette(np.array(palette).reshape(-1, 3), values, path)
     if lossy:
         raise InputError(
             f"mask {path} has a format that changes values, so they are no class ids; save the masks as PNG, or, if "
             "they are gray levels of one class, give the level above which a pixel is of it (`mask_level`): try 127"
         )
     return values
+
+
+def _check_palette(palette: np.ndarray, values: np.ndarray, path: Path) -> None:
+    used = [int(value) for value in np.unique(values) if value < len(palette)]
+    black = [value for value in used if 0 < value < IGNORE and not palette[value].any()]
+    if 0 in used and palette[0].any() and black:
+        raise InputError(
+            f"mask {path} shows the value {black[0]} in black and 0 in the colour {tuple(palette[0].tolist())}: its "
+            "palette numbers colours in an order of its own, so its values are no class ids; say what they mean, as in "
+            f"`mask_values: {{{black[0]}: background, 0: ...}}`, or save the masks as class ids"
+        )
 
 
 def _one_channel(image: Image.Image, path: Path) -> np.ndarray:
@@ -56,7 +73,8 @@ def _one_channel(image: Image.Image, path: Path) -> np.ndarray:
     if image.mode not in ("LA", "RGB", "RGBA") or (pixels != pixels[..., :1]).any():
         raise InputError(
             f"mask {path} holds {image.mode} colours; a mask must be an indexed (palette) or grayscale PNG whose "
-            "values are class ids; convert the colours to ids"
+            "values are class ids; convert the colours to ids, or, in the datasets `folder` and `mask_folders`, name "
+            "the file that explains them as `mask_colours`"
         )
     return pixels[..., 0]
 
@@ -67,7 +85,8 @@ def value_table(classes: Sequence[str], values: Mapping | None, option: str) -> 
     Args:
         classes: Classes in mask-id order.
         values: Value -> id in 0..K or 255, name of a class, `background` or `ignore`. Other values are illegal, but for
-            0 (background) and 255 (ignore) where they are not named. None if the values are the ids.
+            0 (background) and 255 (ignore) where they are not named; `{255: ignore}` leaves them ids. None if the
+            values are the ids.
         option: Name of the option, for the message.
 
     Returns:
@@ -84,6 +103,10 @@ def value_table(classes: Sequence[str], values: Mapping | None, option: str) -> 
         return mask_id_table(classes, classes)
     if not isinstance(values, Mapping) or not values:
         raise InputError(f"{option} must say what values mean, such as {{255: {classes[0]}}}; got {values!r}")
+    if {_number(value) for value in values} == {IGNORE} and all(
+        one in ("ignore", IGNORE) for one in values.values()
+    ):
+        return mask_id_table(classes, classes)  # a confirmation of what 255 means: the others are ids
     table = np.full(MOST_VALUES if max(map(_number, values)) > IGNORE else IGNORE + 1, ILLEGAL, np.int16)
     table[0], table[IGNORE] = 0, IGNORE
     for value, meaning in values.items():

@@ -29,7 +29,7 @@ def shared_images(first: Iterable[Record], second: Iterable[Record]) -> list[tup
 
 
 def repeated_images(records: Iterable[Record]) -> dict[str, str]:
-    """Return the images whose content an earlier image has too, `id -> reason`."""
+    """Return the images whose content an earlier image has too, `id -> id of the earlier one`."""
     records = list(records)
     content = _contents([record.image for record in records])
     earlier: dict[object, str] = {}
@@ -37,7 +37,7 @@ def repeated_images(records: Iterable[Record]) -> dict[str, str]:
     for record in records:
         same = earlier.setdefault(content[record.image], record.id)
         if same != record.id:
-            result[record.id] = f"has the content of `{same}`"
+            result[record.id] = same
     return result
 
 

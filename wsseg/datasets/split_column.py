@@ -7,7 +7,7 @@ from wsseg.errors import InputError, nearest
 
 SPLIT_NAMES = {
     "train": "train", "training": "train", "trn": "train",
-    "val": "val", "valid": "val", "validation": "val",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "test": "test", "testing": "test", "tst": "test",
 }  # fmt: skip
 """Words for a split, in lower case -> name of the split."""
@@ -19,9 +19,25 @@ HEADERS = frozenset(
 
 OTHER_HEADERS = frozenset({
     "fold", "folds", "kfold", "usage", "istrain", "istraining", "isval", "isvalid", "isvalidation", "istest", "train",
-    "training", "val", "valid", "validation", "test", "holdout",
+    "training", "val", "valid", "validation", "test", "holdout", "trainval", "trainvaltest", "traintest", "tvt", "cv",
+    "cvfold", "foldid", "splitid", "setid", "setname", "partitionid",
 })  # fmt: skip
 """Further headers of columns that divide the images in a way that is not read, in the same form."""
+
+OTHER_WORDS = frozenset({"eval", "evaluation", "holdout", "hold-out", "heldout", "unused", "extra"})
+"""Further words of such columns, in lower case."""
+
+FLAGS = {
+    "istrain": ("train", "val"), "istraining": ("train", "val"),
+    "isval": ("val", "train"), "isvalid": ("val", "train"), "isvalidation": ("val", "train"),
+    "istest": ("test", "train"),
+}  # fmt: skip
+"""Headers of columns of true and false, in the same form -> split where it is true, split where it is false."""
+
+BARE_FLAGS = {name.removeprefix("is"): splits for name, splits in FLAGS.items()}
+"""The same without `is`, which may have another meaning: they are read where the user chooses the column."""
+
+TRUE, FALSE = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
 
 EMPTY = ("", "nan", "none", "null", "na", "n/a")
 """Words of an empty cell, in lower case."""
@@ -35,6 +51,16 @@ def split_name(word: str) -> str:
         ['train', 'val', 'test', 'fold 1']
     """
     return SPLIT_NAMES.get(word.strip().lower(), word.strip())
+
+
+def divides(name: str) -> bool:
+    """Tell whether a column divides the images by its header.
+
+    Example:
+        >>> divides("Split"), divides("is_valid"), divides("cat")
+        (True, True, False)
+    """
+    return re.sub("[^a-z]", "", name.lower()) in HEADERS | OTHER_HEADERS
 
 
 def find_split_column(header: Sequence[str], rows: Sequence[Mapping[str, str]], chosen: str) -> str | None:
@@ -85,8 +111,24 @@ def find_split_column(header: Sequence[str], rows: Sequence[Mapping[str, str]], 
             raise InputError(_not_read(found[0], cells[found[0]]))
         return found[0]
     for name, column in cells.items():
-        if re.sub("[^a-z]", "", name.lower()) in OTHER_HEADERS:
+        found = set(column) - set(EMPTY)
+        if (
+            found & OTHER_WORDS
+            and "train" in map(split_name, found)
+            and found <= {*SPLIT_NAMES, *OTHER_WORDS}
+        ):
             raise InputError(_not_read(name, column))
+    divide = [name for name in cells if re.sub("[^a-z]", "", name.lower()) in OTHER_HEADERS]
+    for name in divide:
+        splits = FLAGS.get(re.sub("[^a-z]", "", name.lower()))
+        found = set(cells[name])
+        # Most images are trained on: a column that says otherwise has another meaning, such as `can be used`.
+        trained = (
+            0 if splits is None else sum((cell in TRUE) == (splits[0] == "train") for cell in cells[name])
+        )
+        if len(divide) > 1 or splits is None or not found <= TRUE | FALSE or 2 * trained < len(rows):
+            raise InputError(_not_read(name, cells[name]))
+        return name
     return None
 
 
@@ -94,21 +136,30 @@ def _not_read(name: str, cells: Sequence[str]) -> str:
     values = ", ".join(f"`{value}`" for value in sorted(set(cells))[:4])
     return (
         f"the column `{name}` (with {values}) seems to divide the images, and is not read; write train, val or test in "
-        f"a column `split`, choose it as it is with `split_column: {name}`, or draw the splits with "
-        "`split_column: none`"
+        f"a column `split`, choose it as it is with `split_column: {name}` (of a number of folds with `val_fold` too), "
+        "or draw the splits with `split_column: none`"
     )
 
 
-def splits_of_rows(column: str, rows: Mapping[str, str], where: Mapping[str, str]) -> dict[str, str]:
+def splits_of_rows(
+    column: str, rows: Mapping[str, str], where: Mapping[str, str], val_fold: str | int | None = None
+) -> dict[str, str]:
     """Return the split of each image.
 
     Args:
         column: Name of the column.
         rows: Image -> its cell.
         where: Image -> file and line, for the message.
+        val_fold: Cell of the images that are val, where all others are train; None if the cells name splits.
 
     Raises:
-        InputError: A cell is empty.
+        InputError: A cell is empty, or no image is in the fold.
+
+    Example:
+        >>> splits_of_rows("is_valid", {"a": "True", "b": "False"}, {})
+        {'a': 'val', 'b': 'train'}
+        >>> splits_of_rows("fold", {"a": "0", "b": "1", "c": "2"}, {}, val_fold=1)
+        {'a': 'train', 'b': 'val', 'c': 'train'}
     """
     for image, cell in rows.items():
         if cell.strip().lower() in EMPTY:
@@ -116,4 +167,19 @@ def splits_of_rows(column: str, rows: Mapping[str, str], where: Mapping[str, str
                 f"{where[image]}: image `{image}` has no split in the column `{column}`; write train, val, test, or "
                 "another name, such as unused, for images of no split"
             )
-    return {image: split_name(cell) for image, cell in rows.items()}
+    cells = {image: cell.strip() for image, cell in rows.items()}
+    if val_fold is not None:
+        folds = {cell: cell.removesuffix(".0") for cell in cells.values()}
+        wanted = str(val_fold).strip().removesuffix(".0")
+        if wanted not in folds.values() or len(set(folds.values())) < 2:
+            raise InputError(
+                f"`val_fold`: the column `{column}` has no image in the fold `{val_fold}` and others beside it; "
+                f"{nearest(str(val_fold), set(folds.values()))}"
+            )
+        return {image: "val" if folds[cell] == wanted else "train" for image, cell in cells.items()}
+    letters = re.sub("[^a-z]", "", column.lower())
+    flag = FLAGS.get(letters) or BARE_FLAGS.get(letters)
+    lower = {cell.lower() for cell in cells.values()}
+    if flag and lower <= TRUE | FALSE:
+        return {image: flag[cell.lower() not in TRUE] for image, cell in cells.items()}
+    return {image: split_name(cell) for image, cell in cells.items()}

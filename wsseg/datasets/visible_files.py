@@ -1,10 +1,20 @@
 """The files below a folder of photographs, without hidden ones and without what wsseg itself has written there."""
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from wsseg.file_names import EXPLAINED_WITH, OWNER, PREDICTED_WITH
+from wsseg.file_names import (
+    EXPLAINED,
+    EXPLAINED_WITH,
+    MADE_FILES,
+    MANIFEST,
+    MAPS,
+    OVERLAYS,
+    OWNER,
+    PREDICTED_WITH,
+)
 from wsseg.image_files import IMAGE_EXTENSIONS
 
 
@@ -13,7 +23,8 @@ class VisibleFiles:
     """The files below a folder.
 
     Attributes:
-        images: Files with an extension of images, relative to the folder; sorted.
+        images: Files with an extension of images, relative to the folder, without the pictures that `wsseg explain` has
+            written; sorted.
         others: All other files.
         folders: Folders.
         own: Folders that `wsseg run`, `wsseg predict` or `wsseg explain` has written; nothing in them is listed.
@@ -44,8 +55,9 @@ def visible_files(root: Path) -> VisibleFiles:
                 continue
             if folder.parts:
                 folders.append(folder)
+            pictures = pictures_of_explain(root / folder)
             for entry in sorted((root / folder).iterdir()):
-                if entry.name.startswith("."):
+                if entry.name.startswith(".") or entry.name in pictures:
                     continue
                 if entry.is_dir():
                     below.append(folder / entry.name)
@@ -56,8 +68,19 @@ def visible_files(root: Path) -> VisibleFiles:
 
 
 def is_written_by_wsseg(folder: Path) -> bool:
-    """Tell whether a folder is a run, or holds what `wsseg predict` or `wsseg explain` has written."""
-    return any((folder / name).is_file() for name in (OWNER, PREDICTED_WITH, EXPLAINED_WITH))
+    """Tell whether wsseg has written a folder: a run, a stage, predicted masks, overlays or maps of `explain`."""
+    is_stage = (folder / MANIFEST).is_file() and (folder / MADE_FILES).is_file()
+    explained = folder.name in (OVERLAYS, MAPS) and (folder.parent / EXPLAINED_WITH).is_file()
+    return is_stage or explained or any((folder / name).is_file() for name in (OWNER, PREDICTED_WITH))
+
+
+def pictures_of_explain(folder: Path) -> frozenset[str]:
+    """Return the names of the pictures that `wsseg explain` has written into a folder, without its subfolders."""
+    try:
+        content = json.loads((folder / EXPLAINED).read_bytes())
+        return frozenset(name for name in content["pictures"] if isinstance(name, str))
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()  # there are none, or it is not our file
 
 
 def is_image(name: str) -> bool:

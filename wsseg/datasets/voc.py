@@ -6,7 +6,7 @@
     ROOT/SegmentationClassAug/ID.png                        masks: VOC's own and SBD's (Hariharan 2011)
     ROOT/SegmentationClass/ID.png                           VOC's own masks
     ROOT/SegmentationObject/ID.png                          VOC's own instance maps
-    ROOT/image_labels.csv                                   optional: image,labels
+    ROOT/image_labels.csv, or ROOT/cls_labels.npy           optional: image,labels; the file of IRN, PSA and SEAM
 
 SBD's masks can also be read from its original .mat files: see the option `sbd` and `wsseg.datasets.sbd`.
 
@@ -37,8 +37,8 @@ VOC_CLASSES = (
 )  # fmt: skip
 """The 20 classes in the order of their mask ids: aeroplane is 1, tvmonitor is 20."""
 
-LABEL_TABLE = "image_labels.csv"
-_LABEL_SOURCES = ("auto", "csv", "xml", "masks")
+LABEL_TABLE, LABEL_ARRAYS = "image_labels.csv", "cls_labels.npy"
+_LABEL_SOURCES = ("auto", "csv", "npy", "xml", "masks")
 
 
 def voc(
@@ -64,9 +64,9 @@ def voc(
             list is made from the lists of VOC and SBD.
         root: The devkit's `VOC2012` folder.
         classes: Some of the 20 classes, in mask-id order; None for all, in VOC's order.
-        labels: Source of the image-level labels: `xml` (the boxes in Annotations), `csv`
-            (`ROOT/image_labels.csv`), `masks` (the classes in the mask: pixel labels, so not weak
-            supervision), or `auto`: csv if that file exists, else xml.
+        labels: Source of the image-level labels: `xml` (the boxes in Annotations), `csv` (`ROOT/image_labels.csv`),
+            `npy` (`ROOT/cls_labels.npy`, read without executing anything), `masks` (the classes in the mask: pixel
+            labels, so not weak supervision), or `auto`: csv if that file exists, else npy, else xml.
         other_objects: With `classes`, the label of pixels of the other classes: background or ignore.
         difficult: Whether boxes marked difficult count as labels. IRN and PSA use every box of the XML,
             difficult ones included.
@@ -84,7 +84,8 @@ def voc(
     truth = VocTruth(root, table, None if sbd is None else sbd_folder(Path(sbd).expanduser()))
     ids = _read_ids(root, split, truth)
     source = _label_source(root, labels, truth)
-    listed = read_label_table(root / LABEL_TABLE).labels if source == "csv" else {}
+    table_file = root / (LABEL_ARRAYS if source == "npy" else LABEL_TABLE)
+    listed = read_label_table(table_file, VOC_CLASSES).labels if source in ("csv", "npy") else {}
     records: list[Record] = []
     set_aside: dict[str, str] = {}
     for name in ids:
@@ -93,9 +94,9 @@ def voc(
         try:
             if not image.exists():
                 raise InputError(f"image {image} does not exist, but the split lists it")
-            if source == "csv":
+            if source in ("csv", "npy"):
                 if name not in listed:
-                    raise InputError(f"image `{name}` has no row in {root / LABEL_TABLE}")
+                    raise InputError(f"image `{name}` has no row in {table_file}")
                 present = set(listed[name])
             elif source == "xml":
                 present = _labels_of_boxes(root / "Annotations" / f"{name}.xml", difficult)
@@ -107,7 +108,7 @@ def voc(
             set_aside[name] = str(error)
             continue
         for label in sorted(present - set(VOC_CLASSES)):
-            where = root / LABEL_TABLE if source == "csv" else root / "Annotations" / f"{name}.xml"
+            where = table_file if source in ("csv", "npy") else root / "Annotations" / f"{name}.xml"
             raise InputError(
                 f"{where}: image `{name}` has the label `{label}`; {nearest(label, VOC_CLASSES)}"
             )
@@ -191,19 +192,22 @@ def _label_source(root: Path, labels: str, truth: VocTruth) -> str:
         )
     there = {
         "csv": (root / LABEL_TABLE).is_file(),
+        "npy": (root / LABEL_ARRAYS).is_file(),
         "xml": (root / "Annotations").is_dir(),
         "masks": truth.mask_folder is not None or truth.sbd is not None,
     }
     if labels == "auto":
-        if not (there["csv"] or there["xml"]):
+        found = [name for name in ("csv", "npy", "xml") if there[name]]
+        if not found:
             raise InputError(
                 f"{root} has neither {LABEL_TABLE} nor a folder Annotations to read image-level labels from; "
                 "`labels: masks` reads them from the masks, which is not weak supervision"
             )
-        return "csv" if there["csv"] else "xml"
+        return found[0]
     if not there[labels]:
         wanted = {
             "csv": LABEL_TABLE,
+            "npy": LABEL_ARRAYS,
             "xml": "Annotations",
             "masks": "SegmentationClassAug or SegmentationClass",
         }

@@ -32,7 +32,10 @@ class VocBoxes:
         Raises:
             InputError: The XML is missing or broken, or a box has no area; the message names the file.
         """
-        path = self.folder / f"{record.id}.xml"
+        return self.read_file(self.folder / f"{record.id}.xml", record.image)
+
+    def read_file(self, path: Path, image: Path) -> Instances:
+        """Return the boxes in a file, of an image; see `read`."""
         ids, boxes = [], []
         for item in annotated_objects(path, self.difficult):
             name = (item.findtext("name") or "").strip()
@@ -50,7 +53,15 @@ class VocBoxes:
                 )
             ids.append(self.classes.index(name) + 1)
             boxes.append((left - 1, top - 1, right, bottom))
-        return Instances(ids, boxes, image_size_hw(record.image))
+        return Instances(ids, boxes, image_size_hw(image))
+
+
+def image_name(path: Path) -> str:
+    """Return the name of the image that an annotation file states; empty if it states none."""
+    try:
+        return (ElementTree.parse(path).getroot().findtext("filename") or "").strip()
+    except (OSError, ElementTree.ParseError, ValueError, LookupError):
+        return ""
 
 
 def annotated_objects(path: Path, difficult: bool) -> list[ElementTree.Element]:
@@ -63,7 +74,9 @@ def annotated_objects(path: Path, difficult: bool) -> list[ElementTree.Element]:
         tree = ElementTree.parse(path)
     except FileNotFoundError:
         raise InputError(f"annotation {path} does not exist") from None
-    except ElementTree.ParseError as error:
+    except OSError as error:
+        raise InputError(f"annotation {path} cannot be read ({error.strerror or error})") from error
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # an encoding that does not exist
         raise InputError(f"annotation {path} is not valid XML ({error})") from error
     objects = tree.getroot().findall("object")
     return [item for item in objects if difficult or (item.findtext("difficult") or "0").strip() != "1"]

@@ -8,6 +8,7 @@ sizes in pixels as a network sees them, and give few images as many steps as a f
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,7 @@ class Facts:
         return min(round(LONG_SIDE / self.long_side, 3), LARGEST_FACTOR)
 
 
+@lru_cache(maxsize=4)  # a run asks twice: to plan, and to say what it planned from
 def facts_of(train: Dataset) -> Facts:
     """Read the sizes of training images from their headers; files that cannot be read are left out.
 

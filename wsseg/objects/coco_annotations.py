@@ -16,6 +16,7 @@ from wsseg.objects.coco_lists import categories_of, images_of, values_of
 from wsseg.objects.coco_outlines import (
     NO_OUTLINE,
     Box,
+    are_shares,
     box_of,
     box_of_outline,
     clipped,
@@ -23,7 +24,7 @@ from wsseg.objects.coco_outlines import (
     outline_of,
     place_of,
 )
-from wsseg.objects.coco_values import id_of, is_marked, number, read_coco_json, stem_of, whole
+from wsseg.objects.coco_values import id_of, is_marked, number, path_name_of, read_coco_json, stem_of, whole
 
 EXPECTED = "COCO's annotations: {images: [...], annotations: [...], categories: [...]}"
 
@@ -68,8 +69,9 @@ class CocoIndex:
         path: The file.
         categories: Category id -> name, in order of id.
         images: Image id -> image, in the order of the annotation file.
-        stems: Stem of the image file -> image id, for the first image of each stem.
-        repeated: File names with the same stem as an earlier image.
+        stems: Name of the image -> image id, for the first image of each name: the stem of its file; of images that
+            share it, the path without extension, with `__` between the folders.
+        repeated: File names with the same name as an earlier image.
         unnamed: Images without an id or a file name, `image -> reason`. Those without an id are not in `images`.
         left_out: Annotations that are not used at all, `annotation -> reason`.
         ignored: Objects without a usable outline in a file with outlines, or without a usable box in a file of boxes,
@@ -94,7 +96,7 @@ class CocoIndex:
 
     @cached_property
     def by_stem(self) -> dict[str, CocoImage]:
-        """Stem of the image file -> image, for the first image of each stem."""
+        """Name of the image -> image; see `stems`."""
         return {stem: self.images[identity] for stem, identity in self.stems.items()}
 
 
@@ -139,10 +141,13 @@ def _read(path: Path, segmentations: bool, mtime_ns: int, size: int) -> CocoInde
     names, sizes, unnamed = images_of(path, content["images"])
     reader = _Annotations(path, categories, sizes, segmentations)
     reader.read(content["annotations"])
+    reader.check_units()
     stems: dict[str, int | str] = {}
     repeated = []
+    counts = Counter(stem_of(name) for name in names.values())
     for identity, name in names.items():
-        if name and stems.setdefault(stem_of(name), identity) != identity:
+        short = stem_of(name) if counts[stem_of(name)] == 1 else path_name_of(name)
+        if name and stems.setdefault(short, identity) != identity:
             repeated.append(name)
     images = {
         identity: CocoImage(name, sizes[identity], tuple(reader.objects.get(identity, ())))
@@ -266,6 +271,15 @@ class _Annotations:
             remark = remark or f"{shared} annotations have its id; each is read as one of its own"
         if remark:
             self.remarks[name] = remark
+
+    def check_units(self) -> None:
+        """Raise an error if coordinates are shares of the image instead of pixels."""
+        boxes = [one.box_xyxy for found in self.objects.values() for one in found if one.box_xyxy is not None]
+        if are_shares(boxes) and all(min(size) > 4 for size in self.sizes.values()):
+            raise InputError(
+                f"{self.path}: all boxes and outlines lie between 0 and 1, such as {list(boxes[0])}, so they seem "
+                "to be shares of the image; COCO's coordinates are pixels: multiply them by its width and height"
+            )
 
     def ignored(self) -> dict[str, str]:
         """Return the objects whose region is ignored, with the reason."""

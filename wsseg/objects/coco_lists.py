@@ -49,6 +49,10 @@ def categories_of(path: Path, entries: list[Any], annotations: list[Any]) -> dic
     return dict(sorted(found.items()))
 
 
+MOST_PIXELS = 2**30
+"""Largest number of pixels of an image; a file that states more is broken."""
+
+
 def images_of(
     path: Path, entries: list[Any]
 ) -> tuple[dict[int | str, str], dict[int | str, tuple[int, int]], dict[str, str]]:
@@ -69,6 +73,11 @@ def images_of(
         if height is None or width is None or min(height, width) <= 0:
             raise InputError(
                 f"{path}, images[{row}]: an image needs `height` and `width` in pixels; got {str(entry)[:200]}"
+            )
+        if height * width > MOST_PIXELS:
+            raise InputError(
+                f"{path}, images[{row}]: an image of {height} x {width} (height x width) has more pixels than can be "
+                "read"
             )
         identity, name = id_of(entry.get("id")), entry.get("file_name")
         name = name if isinstance(name, str) else ""

@@ -2,6 +2,7 @@
 
 import math
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 from wsseg.errors import InputError
@@ -136,6 +137,17 @@ def place_of(bbox: Any, segmentation: Any) -> Box | None:
     left, top, right, bottom = extent
     margin = max(right - left, bottom - top, 1.0)
     return left - margin, top - margin, right + margin, bottom + margin
+
+
+def are_shares(boxes: Sequence[Box]) -> bool:
+    """Tell whether all boxes lie in the first pixel, as shares of the image do; whole numbers are pixels.
+
+    Example:
+        >>> are_shares([(0.1, 0.2, 0.5, 1.0)]), are_shares([(0, 0, 1, 1)]), are_shares([])
+        (True, False, False)
+    """
+    values = [value for box in boxes for value in box]
+    return all(abs(value) <= 1 for value in values) and any(value % 1 for value in values)
 
 
 def _corners(polygon: Any) -> str:

@@ -98,6 +98,18 @@ def forward(file_name: str) -> str:
     return file_name.replace("\\", "/")
 
 
+def path_name_of(file_name: str) -> str:
+    r"""Return the whole path of a file name without extension, with `__` for slashes.
+
+    Example:
+        >>> path_name_of(r".\a\b.jpg"), path_name_of("C:/images/a.jpg"), path_name_of("../a.jpg")
+        ('a__b', 'images__a', 'a')
+    """
+    path = PurePosixPath(forward(file_name))
+    parts = [part for part in path.parts[:-1] if part not in ("/", ".", "..") and not part.endswith(":")]
+    return "__".join([*parts, path.stem])
+
+
 def stem_of(file_name: str) -> str:
     r"""Return the last part of a file name without the extension.
 

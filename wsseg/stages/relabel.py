@@ -21,6 +21,7 @@ from wsseg.stages import Outcome
 from wsseg.stages.crf import dense_crf
 from wsseg.stages.label.given_masks import given_ids
 from wsseg.stages.segment import masks_in, train_segmenter, validation_data, with_repeats
+from wsseg.supervision.corrected_masks import counted
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
 from wsseg.training.best_epoch import describe_course
@@ -67,7 +68,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         words, course = describe_course(folder, recipe.segment, val.split)
         line, counts = line + words, counts | course
     if kept:
-        line, counts = f"{line}; {len(kept)} corrected masks kept", counts | {"corrected_masks": len(kept)}
+        line, counts = f"{line}; {counted(len(kept))} kept", counts | {"corrected_masks": len(kept)}
     return Outcome(line, counts, set_aside)
 
 

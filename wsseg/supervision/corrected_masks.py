@@ -18,6 +18,16 @@ from wsseg.file_names import CLASS_NAMES
 from wsseg.supervision.splits import Splits
 
 
+def counted(number: int) -> str:
+    """Return a number of corrected masks in words.
+
+    Example:
+        >>> counted(1), counted(3)
+        ('1 corrected mask', '3 corrected masks')
+    """
+    return f"{number} corrected mask{'s' if number != 1 else ''}"
+
+
 def corrected_files(folder: Path | None) -> dict[str, Path]:
     """Return the corrected masks in a folder: image id -> file. It is empty if the folder does not exist."""
     return {} if folder is None else dict(image_files(folder, ".png"))

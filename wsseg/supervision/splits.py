@@ -253,7 +253,7 @@ def _broken_masks(dataset: Dataset, skip: Container[str]) -> dict[str, str]:
             try:
                 dataset.read_mask(record)
             except InputError as error:
-                broken[record.id] = str(error)
+                broken[record.id] = f"not scored, as its mask cannot be used: {error}"
     return broken
 
 

@@ -13,6 +13,7 @@ from wsseg.errors import InputError
 from wsseg.file_names import CORRECTED_LABELS
 from wsseg.recipe import Recipe
 from wsseg.recipe.decisions import corrects_labels, fully_supervised
+from wsseg.supervision.corrected_masks import counted
 from wsseg.supervision.splits import Splits, identity_of
 
 
@@ -107,7 +108,7 @@ def describe_supervision(recipe: Recipe, corrected: int = 0) -> str:
         parts.append(kind)
     often = f", shown {config.masks_repeat} times as often" if config.masks_repeat > 1 else ""
     if corrected:
-        parts.append(f"{corrected} corrected masks{often}")
+        parts.append(f"{counted(corrected)}{often}")
     if config.masks_share:
         parts.append(
             f"the true masks of a share of {config.masks_share:g} of the images that have one{often}"

@@ -19,6 +19,7 @@ from wsseg.stages.label.corrected import write_corrected_masks
 from wsseg.stages.label.given_masks import write_given_masks
 from wsseg.stages.label.pseudo_masks import foreground_share, write_pseudo_mask
 from wsseg.stages.warning_signs import foreground_out_of_range
+from wsseg.supervision.corrected_masks import counted
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
 
@@ -37,7 +38,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     corrected = write_corrected_masks(splits, train, out)
     given, reasons = write_given_masks(splits, train, out, corrected.ids)
     set_aside = corrected.set_aside | set_aside | reasons
-    by_hand = f", {len(corrected.ids)} corrected masks" if corrected.ids else ""
+    by_hand = f", {counted(len(corrected.ids))}" if corrected.ids else ""
     counts: dict[str, Any] = {"corrected_masks": len(corrected.ids)} if corrected.ids else {}
     true = len(given)
     given |= corrected.ids
