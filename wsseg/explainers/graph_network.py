@@ -1,13 +1,15 @@
 """Functional and sequential models, nested ones included, split at the layer to explain."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 
-from wsseg.backbones.alignment import grids
+from wsseg.backbones.alignment import grid_of, grids
 from wsseg.errors import InputError, nearest
+from wsseg.explainers.channel_order import takes_channels_first, with_channels_last
 from wsseg.explainers.flattening import flatten
 from wsseg.explainers.logits import logits_of
 from wsseg.explainers.network import Network, Outputs
@@ -17,6 +19,10 @@ from wsseg.grid import Grid
 class GraphNetwork(Network):
     """A functional or sequential model, split at a layer; both parts share its weights.
 
+    A model that takes `(B, C, H, W)` gets its images in that order, and is explained by maps over height and width.
+    Features whose axes are in another order than `(B, h, w, C)` are brought into this order for the explainers, if
+    their order can be found.
+
     Args:
         model: Any functional or sequential model with an image among its inputs.
         layer: The layer to explain, or None for the last spatial features that the head reads. That is the last layer
@@ -25,6 +31,9 @@ class GraphNetwork(Network):
             segmenter), it is the last layer of those with the largest stride.
         output: Name or position of the output that the default layer is chosen for; None for all outputs.
         at_layer: False to explain the image itself; then no layer is chosen.
+
+    Attributes:
+        channels_first: Whether the user's images are `(B, C, H, W)`.
 
     Raises:
         InputError: The model takes no image, has no layer of that name, or has no spatial layer.
@@ -47,6 +56,9 @@ class GraphNetwork(Network):
                 f"model `{model.name}` takes no image (batch, height, width, channels); its inputs are {shapes}"
             )
         self.image = images[0]
+        self.channels_first = takes_channels_first(flat, flat.inputs[self.image])
+        if self.channels_first:
+            flat = with_channels_last(flat, self.image)
         self.input_size = tuple(flat.inputs[self.image].shape[1:3])
         self.channels = flat.inputs[self.image].shape[-1]
         self.dtypes = [x.dtype for x in flat.inputs]
@@ -62,8 +74,13 @@ class GraphNetwork(Network):
             if output is not None:
                 wanted = [self.spec.one(output, logits=False)]
             self.layer, tensor = self._choose(flat, layer, wanted)
-            self.grid: Grid | None = grids(flat).get(id(tensor))
-            self.feature_channels = tensor.shape[-1]
+            found = grid_of(flat, tensor, flat.inputs[self.image])
+            self._order = feature_order(found)
+            if isinstance(found, Grid):
+                self.grid: Grid | None = replace(found, axes=(1, 2))
+            else:
+                self.grid, self.why_unknown = None, found.value
+            self.feature_channels = tensor.shape[self._order[-1]]
             self._features = keras.Model(flat.inputs, tensor, name="features")
             reached = inputs_behind(self._ends, tensor)
             self._needed = [i for i, x in enumerate(flat.inputs) if id(x) in reached]
@@ -105,8 +122,11 @@ class GraphNetwork(Network):
         )
 
     def logits_of_features(self, output: str | int | None) -> keras.Model | None:
-        """Return the head to one output's logits, as a model of the features; None if the head reads other inputs."""
-        if self._needed:
+        """Return the head to one output's logits, as a model of the features.
+
+        None if the head reads other inputs, or the layer's axes are in another order than `(B, h, w, C)`.
+        """
+        if self._needed or self._order != (0, 1, 2, 3):
             return None
         ends = keras.tree.pack_sequence_as(self._structure, self._ends[len(self.names) :])
         return keras.Model(self._tensor, Outputs(ends, ends, self.names).one(output, logits=True))
@@ -128,14 +148,25 @@ class GraphNetwork(Network):
                 f"model `{self.model.name}` takes {len(self.input_names)} inputs ({', '.join(self.input_names)}); "
                 "give a list in that order, or a dict"
             )
-        return [np.asarray(x, dtype=dtype) for x, dtype in zip(given, self.dtypes)]
+        arrays = [np.asarray(x, dtype=dtype) for x, dtype in zip(given, self.dtypes)]
+        if self.channels_first:
+            image = arrays[self.image]
+            if image.ndim != 4 or self.channels not in (None, image.shape[1]):
+                raise InputError(
+                    f"`images` must be (B, {self.channels or 'C'}, H, W): model `{self.model.name}` takes the channels "
+                    f"first; got {image.shape}; bring channels-last images into this order with "
+                    "np.moveaxis(images, -1, 1)"
+                )
+            arrays[self.image] = np.moveaxis(image, 1, -1)
+        return arrays
 
     def features(self, inputs: Sequence[Any]) -> Any:
         """Run the model up to the layer."""
-        return self._features(_tensors(inputs), training=False)
+        return _permuted(self._features(_tensors(inputs), training=False), self._order)
 
     def head(self, features: Any, inputs: Sequence[Any]) -> Outputs:
         """Run the model from the layer on."""
+        features = _permuted(keras.ops.convert_to_tensor(features), np.argsort(self._order))
         found = self._head(_tensors([features, *(inputs[i] for i in self._needed)]), training=False)
         values = {id(x): value for x, value in zip(self._apart, keras.tree.flatten(found))} | {
             id(self._tensor): features
@@ -152,6 +183,17 @@ class GraphNetwork(Network):
             keras.tree.pack_sequence_as(self._structure, x) for x in (flat[:count], flat[count:])
         )
         return Outputs(values, logits, self.names)
+
+
+def feature_order(grid: Any) -> tuple[int, ...]:
+    """Return the order into which a tensor's axes are brought to be `(B, h, w, C)`; as they are if it isn't known."""
+    axes = grid.axes if isinstance(grid, Grid) else (1, 2)
+    (channels,) = {1, 2, 3} - set(axes)
+    return (0, *axes, channels)
+
+
+def _permuted(tensor: Any, order: Sequence[int]) -> Any:
+    return tensor if tuple(order) == (0, 1, 2, 3) else keras.ops.transpose(tensor, tuple(order))
 
 
 def _tensors(arrays: Sequence[Any]) -> list[Any]:

@@ -8,6 +8,7 @@ import keras
 
 from wsseg.errors import InputError, nearest
 from wsseg.grid import IMAGE, Grid
+from wsseg.layers.grid_rules import Unknown
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Network:
         model: The user's model.
         layer: Name of the explained layer; "image" if the image itself is explained.
         grid: Where in the image the layer's cells look, or None if unknown.
+        why_unknown: The reason why `grid` is None.
         image: Index of the image among the model's inputs, in the order of `keras.tree.flatten`.
         input_size: `(H, W)` of the image; None for a side of any length.
         channels: Number of channels of the image; None for any.
@@ -64,6 +66,7 @@ class Network:
     model: keras.Model
     layer: str = "image"
     grid: Grid | None = IMAGE
+    why_unknown: str = Unknown.NO_RULE.value
     image: int = 0
     input_size: tuple[int | None, int | None] = (None, None)
     channels: int | None = None
