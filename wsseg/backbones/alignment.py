@@ -113,8 +113,8 @@ class _Places:
         known = [x for x in maps if isinstance(self.found[id(x)], Grid)]
         if not self.strict:
             known = known[:1]
-        elif any(self.found[id(x)] is Unknown.MIXED for x in maps):
-            return Unknown.MIXED if len(maps) == 1 else self.measure(output)
+        elif any(self.found[id(x)] in (Unknown.MIXED, Unknown.VARIES) for x in maps):
+            return self.found[id(maps[0])] if len(maps) == 1 else self.measure(output)
         if self.strict and tuple(output.shape[1:3]) == (1, 1):
             return Unknown.WHOLE
         if not known:

@@ -8,8 +8,8 @@ from wsseg.grid import EVERYTHING, Grid
 from wsseg.layers.grid_rules import Unknown
 
 CORE = 0.02
-"""Share of a cell's largest gradient from which on a pixel counts for the cell's centre. It leaves out what comes from the
-whole image, such as the statistics of a normalisation."""
+"""Share of a cell's largest gradient from which on a pixel counts for the cell's centre. It leaves out what comes from
+the whole image, such as the statistics of a normalisation."""
 
 STRONG_CORE = 0.25
 """The same, tried second, where most images agree: it leaves out attention beside a shortcut."""
@@ -101,7 +101,7 @@ def _fitted(
 
 
 def _range(line: Line, count: int, size: int) -> tuple[float, float]:
-    """Return the first and last pixel that any cell sees, a cell more to each side; infinite where nothing is cut off."""
+    """Return the first and last pixel that cells see, a cell more to each side; infinite where nothing is cut off."""
     ends = sorted((line.centre, line.stride * (count - 1) + line.centre))
     beyond = max(line.reach, abs(line.stride))
     low, high = ends[0] - beyond, ends[1] + beyond
@@ -134,6 +134,7 @@ def _line_of_centroids(index: np.ndarray, profiles: np.ndarray, count: int) -> L
     if np.median(width) > 0.5 * size and size > 3:
         return Unknown.WHOLE
     centroids = profiles @ np.arange(size) / profiles.sum(axis=1)
+    # A window at the image's border may be cut off, and its centroid with it.
     inside = (low > 0) & (high < size - 1)
     if len(set(index[inside])) < 3:
         inside[:] = True
@@ -143,7 +144,7 @@ def _line_of_centroids(index: np.ndarray, profiles: np.ndarray, count: int) -> L
         return Unknown.MIXED
     best = None
     # A simple stride fits as well as the fitted one, whose last digits come from the choice of cells.
-    for stride in [*_simple(found[0], size / count), found[0]]:
+    for stride in [*_simple(found[0], size / count, np.ptp(index[inside])), found[0]]:
         left = (centroids - stride * index)[inside]
         shift = found[1] + (found[0] - stride) * np.mean(index[inside])
         kept = left[np.abs(left - shift) <= max(1.0, 0.6 * abs(stride))]
@@ -151,7 +152,7 @@ def _line_of_centroids(index: np.ndarray, profiles: np.ndarray, count: int) -> L
             continue
         centre = (kept.max() + kept.min()) / 2
         error = np.abs(kept - centre).max()
-        if best is None or error < best[1] - 0.1:
+        if best is None or error < best[1] - 0.3:
             best = Line(float(stride), float(centre), reach, 0.0), error
     line, error = best
     tolerance = max(0.55, 0.3 * abs(line.stride))
@@ -161,11 +162,12 @@ def _line_of_centroids(index: np.ndarray, profiles: np.ndarray, count: int) -> L
     return Line(line.stride, line.centre, reach, tolerance)
 
 
-def _simple(stride: float, ratio: float) -> list[float]:
+def _simple(stride: float, ratio: float, span: int) -> list[float]:
     """Return strides near the fitted one that are likely: the ratio of the sizes, a whole number, one over one."""
     size = abs(stride)
     whole = round(size) if size >= 1 else 1 / round(1 / size) if size > 0 else 0
-    return [float(np.copysign(x, stride)) for x in (ratio, whole) if x and abs(x - size) < 0.1 * size]
+    near = [x for x in (ratio, whole) if x and abs(x - size) * span < max(1.5, 0.5 * size)]
+    return [float(np.copysign(x, stride)) for x in near]
 
 
 def _explained(line: Line, index: np.ndarray, profiles: np.ndarray, count: int, slack: float) -> bool:

@@ -94,6 +94,7 @@ KERAS: dict[type, Rule] = {
 
 NAMED: dict[str, Rule] = {
     **dict.fromkeys(POINTWISE, same),
+    "CustomScaleLayer": same,  # of InceptionResNetV2 in keras.applications
     "AdaptiveAveragePooling2D": whole_image,
     "Reshape": resampled,
     "Resize": resampled,

@@ -1,6 +1,7 @@
-"""The grid of a tensor, measured: what do some of its cells depend on, by gradients down to a tensor whose grid is known?"""
+"""The grid of a tensor, measured by the gradients of some cells down to a tensor whose grid is known."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ PROBES = 12
 PAIRS = ((1, 2), (2, 3), (2, 1), (3, 2))
 """Axes of a tensor that may run along height and width, the likely ones first."""
 
-FEW = 6
-"""Cells that are tried first: if nothing fits these, the others aren't needed."""
+ROUNDING = 1e-6
+"""Share of a cell's largest gradient below which a gradient is taken for 0: fast convolutions round so."""
 
 
 def measured(tape: tf.GradientTape, source: Any, target: Any, axes: tuple[int, int]) -> Grid | Unknown | None:
@@ -40,20 +41,22 @@ def measured(tape: tf.GradientTape, source: Any, target: Any, axes: tuple[int, i
     first: Unknown = Unknown.MIXED
     for pair in (axes, *(pair for pair in PAIRS if pair != axes)):
         cells, count = probes(tuple(target.shape[axis] for axis in pair))
-        if pair != axes and 1 in count:  # one cell along an axis looks anywhere
+        if pair != axes and not _plausible(count, tuple(source.shape[axis] for axis in axes)):
             continue
-        seen = _seen(tape, source, target, axes, pair, cells[:FEW])
+        seen = _seen(tape, source, target, axes, pair, cells)
         if seen is None:
             return None
-        found = fitted(cells[:FEW], seen, count)
-        if isinstance(found, Grid) and len(cells) > FEW:
-            rest = _seen(tape, source, target, axes, pair, cells[FEW:])
-            found = fitted(cells, np.concatenate([seen, rest]), count)
+        found = fitted(cells, seen, count)
         if isinstance(found, Grid):
             return replace(found, axes=pair)
         if pair == axes:
             first = found
     return first
+
+
+def _plausible(count: tuple[int, int], size: tuple[int, int]) -> bool:
+    """Return whether axes of these lengths may be height and width: not a channel axis, nor one cell for all."""
+    return 1 not in count and 0.25 < (count[0] / count[1]) / (size[0] / size[1]) < 4
 
 
 def probes(count: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
@@ -79,7 +82,7 @@ def _spread(count: int, rng: np.random.Generator) -> np.ndarray:
     if count <= PROBES:
         return np.arange(count)
     edges = np.linspace(2, count - 2, PROBES - 3)
-    between = [rng.integers(int(a), max(int(b), int(a) + 1)) for a, b in zip(edges, edges[1:])]
+    between = [rng.integers(int(a), max(int(b), int(a) + 1)) for a, b in pairwise(edges)]
     return np.unique([0, 1, *between, count - 2, count - 1])
 
 
@@ -91,7 +94,7 @@ def _seen(
     pair: tuple[int, int],
     cells: np.ndarray,
 ) -> np.ndarray | None:
-    """Return `(K, B, H, W)`: how much each cell of `target` depends on the positions of `source`; None if not at all."""
+    """Return `(K, B, H, W)`: how much cells of `target` depend on positions of `source`; None if not at all."""
     rng = np.random.default_rng(1)
     (other,) = {1, 2, 3} - set(pair)
     weights = rng.uniform(0.5, 1.5, (target.shape[0], target.shape[other]))
@@ -105,10 +108,10 @@ def _seen(
         gradient = tape.gradient(target, source, output_gradients=tf.constant(cotangent, target.dtype))
         if gradient is None:
             return None
-        size = np.abs(tf.convert_to_tensor(gradient).numpy().astype(np.float64))
-        size = np.moveaxis(size, (*axes, channel), (1, 2, 3)).sum(axis=3)
+        size = tf.reduce_sum(tf.abs(tf.cast(tf.convert_to_tensor(gradient), tf.float32)), axis=channel).numpy()
+        size = size.transpose(0, 2, 1) if axes[0] > axes[1] else size
         peak = size.max(axis=(1, 2), keepdims=True)
         usable = np.isfinite(peak) & (peak > 0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            result[number] = np.where(usable, size / peak, 0)
+            result[number] = np.where(usable & (size > ROUNDING * peak), size / peak, 0)
     return result

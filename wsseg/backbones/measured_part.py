@@ -1,7 +1,7 @@
-"""The grid of a symbolic tensor, measured by running the part of a model that computes it from tensors of known grid."""
+"""The grid of a symbolic tensor, measured by running the part of a model between it and tensors of known grid."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -57,9 +57,10 @@ def measured_part(
     for pair in SIZES if open_sizes else SIZES[:1]:
         # One scope for both runs: a layer that draws random numbers draws others in the second.
         with keras.StatelessScope():
-            found = [_run(part, sources, others, size_hw, seed) for seed, size_hw in enumerate(pair)]
-        if found[0] is not None and found[1] is not None:
-            both = same_twice(*found, tensor.shape)
+            found = _run(part, sources, others, pair[0], seed=0)
+            again = _run(part, sources, others, pair[1], seed=1) if isinstance(found, Grid) else found
+        if found is not None and again is not None:
+            both = same_twice(found, again, tensor.shape)
             if open_sizes and isinstance(both, Grid) and both.seen_hw is not None:
                 # How far the cells see at the end depends on the size.
                 both = replace(both, seen_hw=tuple((low, math.inf) for low, _ in both.seen_hw))
@@ -67,7 +68,9 @@ def measured_part(
     return Unknown.MIXED
 
 
-def same_twice(first: Grid | Unknown, second: Grid | Unknown, shape: tuple[int | None, ...]) -> Grid | Unknown:
+def same_twice(
+    first: Grid | Unknown, second: Grid | Unknown, shape: tuple[int | None, ...]
+) -> Grid | Unknown:
     """Return what two runs have found if it is the same to a quarter of a cell."""
     if isinstance(first, Unknown) or isinstance(second, Unknown):
         return first if first is second else Unknown.VARIES if Grid in (type(first), type(second)) else first
@@ -113,21 +116,38 @@ def _run(
         )
         for x in others
     ]
+    grids = [grid for _, grid in sources]
     try:
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch([x for x in values if x.dtype.is_floating])
-            known = [(x, Grid((1.0, 1.0), (0.0, 0.0), grid.axes)) for x, (_, grid) in zip(values, sources)]
-            with recorded(tape, [], part.operations) as recording:
-                output = part([*values, *rest], training=False)
-        if len(output.shape) != 4 or output.shape[0] != batch:
-            return Unknown.MIXED
-        placed = []
-        for one, (_, grid) in zip(known, sources):
-            recording.known = [one]
-            found = recording.place(output)
-            placed.append(grid.through(found) if isinstance(found, Grid) else found)
+        return place_in_run(lambda: part([*values, *rest], training=False), values, grids, part.operations)
     except Exception:  # whatever the user's layers raise for random numbers or this size
         return None
+
+
+def place_in_run(
+    run: Callable[[], Any], values: Sequence[Any], grids: Sequence[Grid], operations: Iterable[Any]
+) -> Grid | Unknown:
+    """Run something once and measure where the cells of its result look.
+
+    Args:
+        run: Computes a tensor `(B, ...)` from `values`.
+        values: Eager tensors `(B, ...)` of rank 4.
+        grids: The grid of each.
+        operations: Layers that `run` calls; those inside them are followed by their rules.
+
+    Returns:
+        The grid, or the reason why there is none.
+    """
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([x for x in values if x.dtype.is_floating])
+        with recorded(tape, [], operations) as recording:
+            output = run()
+    if len(output.shape) != 4 or output.shape[0] != values[0].shape[0]:
+        return Unknown.MIXED
+    placed = []
+    for value, grid in zip(values, grids):
+        recording.known = [(value, Grid((1.0, 1.0), (0.0, 0.0), grid.axes))]
+        found = recording.place(output)
+        placed.append(grid.through(found) if isinstance(found, Grid) else found)
     return agreed(placed, output.shape)
 
 
@@ -147,13 +167,14 @@ def random_batch(shape: tuple[int, ...], dtype: str, rng: np.random.Generator, i
     """
     if not dtype.startswith(("float", "bfloat")):
         return tf.cast(rng.integers(0, 2, shape), dtype)
-    kinds = [
-        (rng.uniform, (0, 1)),
-        (rng.normal, (0, 1)),
-        (rng.uniform, (0, 255)),
-    ][: 3 if image else 2]
-    images = [kinds[i % len(kinds)][0](*kinds[i % len(kinds)][1], shape[1:]) for i in range(shape[0])]
-    return tf.cast(np.stack(images).astype(np.float32), dtype)
+    images = rng.random(shape, dtype=np.float32)
+    kinds = 3 if image else 2
+    for index in range(shape[0]):
+        if index % kinds == 1:
+            images[index] = rng.standard_normal(shape[1:], dtype=np.float32)
+        elif index % kinds == 2:
+            images[index] *= 255
+    return tf.cast(images, dtype)
 
 
 def _batch(symbolic: Sequence[Any], shapes: Sequence[Sequence[int]], output: tuple[int | None, ...]) -> int:

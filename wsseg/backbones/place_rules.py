@@ -33,7 +33,9 @@ def through_rule(layer: Any, grid: Grid, shape: Shape, output: Shape) -> Grid | 
     if set(grid.axes) != set(spatial):
         return Unknown.NO_RULE
     rows, columns = spatial
-    found = output_grid(layer, (shape[0], shape[rows], shape[columns], shape[({1, 2, 3} - set(spatial)).pop()]))
+    found = output_grid(
+        layer, (shape[0], shape[rows], shape[columns], shape[({1, 2, 3} - set(spatial)).pop()])
+    )
     if isinstance(found, Unknown):
         return found
     order = [spatial.index(axis) for axis in grid.axes]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import keras
@@ -82,7 +83,9 @@ class Recording:
         """Measure a tensor from the latest known tensors that it depends on; None if it depends on none."""
         first, attempts = None, 0
         for source, grid in reversed(self.known):
-            usable = source.dtype.is_floating and len(target.shape) == 4 and source.shape[0] == target.shape[0]
+            usable = (
+                source.dtype.is_floating and len(target.shape) == 4 and source.shape[0] == target.shape[0]
+            )
             if not usable or attempts == ATTEMPTS:
                 continue
             placed = measured(self.tape, source, target, grid.axes)
@@ -94,7 +97,9 @@ class Recording:
 
 
 @contextmanager
-def recorded(tape: tf.GradientTape, known: list[tuple[Any, Grid]], operations: Iterable[Any]) -> Iterator[Recording]:
+def recorded(
+    tape: tf.GradientTape, known: list[tuple[Any, Grid]], operations: Iterable[Any]
+) -> Iterator[Recording]:
     """Record the calls of the layers inside some operations, as long as the context lasts.
 
     Args:
@@ -105,26 +110,29 @@ def recorded(tape: tf.GradientTape, known: list[tuple[Any, Grid]], operations: I
     recording = Recording(tape, known)
     with ExitStack() as stack:
         for layer in _with_rules(operations):
-            stack.enter_context(tapped(layer, recording))
+            stack.enter_context(tapped(layer, partial(_record, recording, layer)))
         yield recording
 
 
-@contextmanager
-def tapped(layer: Any, recording: Recording) -> Iterator[None]:
-    """Record the calls of one layer."""
-    call: Callable = layer.call
-    before = layer.__dict__.get("call")
+def _record(recording: Recording, layer: Any, output: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
+    """Record a call if its tensors are eager (inside a compiled function they are not)."""
+    tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, tf.Tensor)]
+    eager = isinstance(output, tf.Tensor) and hasattr(output, "numpy") and len(output.shape) == 4
+    if eager and all(id(output) != id(x) for x in tensors):
+        recording.calls.append((layer, tensors, output))
+    return output
 
-    def call_and_record(*args: Any, **kwargs: Any) -> Any:
-        output = call(*args, **kwargs)
-        tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, tf.Tensor)]
-        eager = isinstance(output, tf.Tensor) and hasattr(output, "numpy") and len(output.shape) == 4
-        if eager and all(id(output) != id(x) for x in tensors):
-            recording.calls.append((layer, tensors, output))
-        return output
+
+@contextmanager
+def tapped(layer: Any, tap: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]) -> Iterator[None]:
+    """Pass the output of a layer's calls through `tap(output, args, kwargs)` inside the context."""
+    call, before = layer.call, layer.__dict__.get("call")
+
+    def call_and_tap(*args: Any, **kwargs: Any) -> Any:
+        return tap(call(*args, **kwargs), args, kwargs)
 
     # Bypasses Keras' own __setattr__, which only tracks layers and variables.
-    layer.__dict__["call"] = call_and_record
+    layer.__dict__["call"] = call_and_tap
     try:
         yield
     finally:

@@ -1,5 +1,7 @@
 """Models that take images with the channels first: recognised by their layers, and given a channels-last input."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -30,8 +32,7 @@ def takes_channels_first(flat: keras.Model, image: keras.KerasTensor) -> bool:
         >>> takes_channels_first(model, image)
         True
     """
-    _, channels, height, width = image.shape
-    if channels is None or (width is not None and channels > width):
+    if image.shape[1] is None or image.shape[1] > (image.shape[3] or math.inf):
         return False
     behind, last = {id(image)}, None
     decided = False
@@ -46,10 +47,15 @@ def takes_channels_first(flat: keras.Model, image: keras.KerasTensor) -> bool:
                 decided = rule_of(getattr(node.operation, "wrapped", node.operation)) is not same
             behind |= {id(x) for x in node.outputs}
             last = next((x for x in node.outputs if len(x.shape) == 4 and 1 not in x.shape[1:]), last)
-    if last is None or channels not in (1, 3, 4) or (width or 9) <= 4 or (height or 9) <= 4:
+    if last is None or not may_have_channels_first(image.shape):
         return False
     first, usual = (isinstance(grid_of(flat, last, image, axes), Grid) for axes in ((2, 3), (1, 2)))
     return first and not usual
+
+
+def may_have_channels_first(shape: Sequence[int | None]) -> bool:
+    """Return whether the sizes of images are more likely `(B, C, H, W)` than `(B, H, W, C)`."""
+    return shape[1] in (1, 3, 4) and all(side is None or side > 4 for side in shape[2:])
 
 
 def _order_of(operation: Any) -> bool | None:
@@ -81,3 +87,15 @@ def with_channels_last(flat: keras.Model, index: int) -> keras.Model:
     given = list(inputs)
     given[index] = keras.ops.transpose(inputs[index], TO_FIRST)
     return keras.Model(inputs, flat._run_through_graph(given, operation_fn=lambda operation: operation))
+
+
+def feature_order(grid: Any) -> tuple[int, ...]:
+    """Return the order into which a tensor's axes are brought to be `(B, h, w, C)`; as they are if it isn't known."""
+    axes = grid.axes if isinstance(grid, Grid) else (1, 2)
+    (channels,) = {1, 2, 3} - set(axes)
+    return (0, *axes, channels)
+
+
+def permuted(tensor: Any, order: Sequence[int]) -> Any:
+    """Return a tensor with its axes in another order."""
+    return tensor if tuple(order) == (0, 1, 2, 3) else keras.ops.transpose(tensor, tuple(order))

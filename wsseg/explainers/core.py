@@ -61,7 +61,8 @@ class Explainer:
 
     Attributes:
         layer: Name of the explained layer.
-        grid: Where in the image the layer's cells look, or None if unknown; then cells are spread evenly, with a warning.
+        grid: Where in the image the layer's cells look, or None if unknown; then cells are spread evenly, with a
+            warning. If it depends on the image's size, it is that of the latest batch.
         relative: True if a map's scale depends on the size of its image. Maps of several image sizes must then be
             scaled before they are summed.
         at_layer: False if the image itself is explained.
@@ -155,6 +156,7 @@ class Explainer:
 
     def computed(self, inputs: Sequence[np.ndarray], target: Target) -> tf.Tensor:
         """Compute the raw maps `(B, T, h, w)` with the compiled function for this kind of target."""
+        self.network.settle(tuple(inputs[self.network.image].shape[1:3]))
         if not self.in_graph:
             return self.maps(inputs, Score(target, target.arrays, self.output))
         function = self.compiled(

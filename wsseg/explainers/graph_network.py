@@ -9,11 +9,12 @@ import numpy as np
 
 from wsseg.backbones.alignment import grid_of, grids
 from wsseg.errors import InputError, nearest
-from wsseg.explainers.channel_order import takes_channels_first, with_channels_last
+from wsseg.explainers.channel_order import feature_order, permuted, takes_channels_first, with_channels_last
 from wsseg.explainers.flattening import flatten
 from wsseg.explainers.logits import logits_of
 from wsseg.explainers.network import Network, Outputs
 from wsseg.grid import Grid
+from wsseg.layers.grid_rules import Unknown
 
 
 class GraphNetwork(Network):
@@ -46,7 +47,7 @@ class GraphNetwork(Network):
         output: str | int | None = None,
         at_layer: bool = True,
     ):
-        self.model = model
+        self.model, self._at_layer = model, at_layer
         flat = flatten(model)
         self.input_names = [x.name for x in model.inputs]
         images = [i for i, x in enumerate(flat.inputs) if len(x.shape) == 4]
@@ -76,10 +77,9 @@ class GraphNetwork(Network):
             self.layer, tensor = self._choose(flat, layer, wanted)
             found = grid_of(flat, tensor, flat.inputs[self.image])
             self._order = feature_order(found)
-            if isinstance(found, Grid):
-                self.grid: Grid | None = replace(found, axes=(1, 2))
-            else:
-                self.grid, self.why_unknown = None, found.value
+            self._set_grid(found)
+            self._grids: dict[tuple[int, int], Any] = {}
+            self._depends_on_size = found is Unknown.VARIES and None in self.input_size
             self.feature_channels = tensor.shape[self._order[-1]]
             self._features = keras.Model(flat.inputs, tensor, name="features")
             reached = inputs_behind(self._ends, tensor)
@@ -88,6 +88,28 @@ class GraphNetwork(Network):
             self._apart = list({id(x): x for x in self._ends if x is not tensor}.values())
             self._tensor, self._behind = tensor, [flat.inputs[i] for i in self._needed]
             self._head = keras.Model([tensor, *self._behind], self._apart, name="head")
+
+    def _set_grid(self, found: Grid | Unknown) -> None:
+        self.grid = replace(found, axes=(1, 2)) if isinstance(found, Grid) else None
+        self.why_unknown = found.value if isinstance(found, Unknown) else ""
+
+    def settle(self, size_hw: tuple[int, int]) -> None:
+        """Set `grid` for images of one size, if it depends on their size: a layer resizes to a fixed size."""
+        if not (self._at_layer and self._depends_on_size):
+            return
+        if size_hw not in self._grids:
+            shapes = [tuple(x.shape) for x in self._features.inputs]
+            shapes[self.image] = (None, *size_hw, self.channels)
+            inputs = [
+                keras.Input(batch_shape=shape, dtype=x.dtype)
+                for shape, x in zip(shapes, self._features.inputs)
+            ]
+            tensor = self._features._run_through_graph(inputs, operation_fn=lambda operation: operation)
+            part = keras.Model(inputs, tensor)
+            self._grids[size_hw] = grid_of(part, part.outputs[0], inputs[self.image])
+        found = self._grids[size_hw]
+        same = isinstance(found, Grid) and feature_order(found) == self._order
+        self._set_grid(found if same or isinstance(found, Unknown) else Unknown.VARIES)
 
     def _choose(self, flat: keras.Model, layer: str | None, outputs: Sequence[Any]) -> tuple[str, Any]:
         image = flat.inputs[self.image]
@@ -162,11 +184,11 @@ class GraphNetwork(Network):
 
     def features(self, inputs: Sequence[Any]) -> Any:
         """Run the model up to the layer."""
-        return _permuted(self._features(_tensors(inputs), training=False), self._order)
+        return permuted(self._features(_tensors(inputs), training=False), self._order)
 
     def head(self, features: Any, inputs: Sequence[Any]) -> Outputs:
         """Run the model from the layer on."""
-        features = _permuted(keras.ops.convert_to_tensor(features), np.argsort(self._order))
+        features = permuted(keras.ops.convert_to_tensor(features), np.argsort(self._order))
         found = self._head(_tensors([features, *(inputs[i] for i in self._needed)]), training=False)
         values = {id(x): value for x, value in zip(self._apart, keras.tree.flatten(found))} | {
             id(self._tensor): features
@@ -183,17 +205,6 @@ class GraphNetwork(Network):
             keras.tree.pack_sequence_as(self._structure, x) for x in (flat[:count], flat[count:])
         )
         return Outputs(values, logits, self.names)
-
-
-def feature_order(grid: Any) -> tuple[int, ...]:
-    """Return the order into which a tensor's axes are brought to be `(B, h, w, C)`; as they are if it isn't known."""
-    axes = grid.axes if isinstance(grid, Grid) else (1, 2)
-    (channels,) = {1, 2, 3} - set(axes)
-    return (0, *axes, channels)
-
-
-def _permuted(tensor: Any, order: Sequence[int]) -> Any:
-    return tensor if tuple(order) == (0, 1, 2, 3) else keras.ops.transpose(tensor, tuple(order))
 
 
 def _tensors(arrays: Sequence[Any]) -> list[Any]:

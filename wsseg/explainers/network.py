@@ -80,6 +80,9 @@ class Network:
         """
         raise TypeError(f"{type(self).__name__} must define `inputs`")
 
+    def settle(self, size_hw: tuple[int, int]) -> None:
+        """Set `grid` for images of one size, if it depends on their size."""
+
     def features(self, inputs: Sequence[Any]) -> Any:
         """Return the explained layer's output `(B, h, w, C)`, of the layer's dtype."""
         raise TypeError(f"{type(self).__name__} must define `features`")
