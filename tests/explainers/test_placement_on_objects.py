@@ -78,10 +78,24 @@ def test_flip_alone_is_placed_by_itself():
     np.testing.assert_allclose(centroid(double - single), centroid(single), atol=0.35)
 
 
-def test_layers_that_resample_otherwise_are_spread_evenly():
+def test_upsampled_cells_are_measured():
     image = keras.Input((32, 32, 3))
     tensor = layers.ReLU()(layers.UpSampling2D(2)(layers.Conv2D(3, 2, strides=2)(image)))
     model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(tensor)))
+    # A convolution's cell looks at 2 i + 1 / 2, an upsampled one at half a cell less a quarter.
+    grid = CAM(model).grid
+    np.testing.assert_allclose(grid.stride_hw, 1, atol=1e-3)
+    np.testing.assert_allclose(grid.centre_hw, 0, atol=0.02)
+
+
+def test_cells_of_unknown_place_are_spread_evenly_and_a_warning_says_so_once():
+    image = keras.Input((32, 32, 3))
+    tensor = layers.ReLU()(keras.ops.roll(image, 5, axis=1))
+    model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(tensor)))
     explainer = CAM(model)
     assert explainer.grid is None
-    np.testing.assert_allclose(explainer.placement(np.arange(32), 0, 32, 32), np.eye(32), atol=1e-6)
+    with pytest.warns(
+        UserWarning, match="cells of layer `re_lu.*` look in the image is not known.*spread evenly"
+    ):
+        np.testing.assert_allclose(explainer.placement(np.arange(32), 0, 32, 32), np.eye(32), atol=1e-6)
+    explainer.placement(np.arange(32), 1, 32, 32)  # a second warning would be an error
