@@ -85,7 +85,7 @@ def test_faint_light_from_everywhere_does_not_count():
 
 def test_cells_that_see_nothing_must_lie_outside():
     padded = [[], [], *same[:-2]]
-    assert fit(padded, same, 20) == Grid((1.0, 1.0), (-2.0, 0.0))
+    assert fit(padded, same, 20).centre_hw == (-2, 0)
     holes = [*same[:9], [], *same[10:]]
     assert fit(holes, same, 20) is Unknown.MIXED
     assert fit([[]] * 20, same, 20) is Unknown.MIXED

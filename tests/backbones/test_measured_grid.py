@@ -109,7 +109,7 @@ KNOWN = {
     ),
     "flip": (lambda x: ops.flip(x, axis=2), Grid((1.0, -1.0), (0.0, 47.0))),
     "swapped axes": (lambda x: ops.transpose(x, (0, 2, 1, 3)), Grid((1.0, 1.0), (0.0, 0.0), (2, 1))),
-    "turn by 90 degrees": (lambda x: ops.rot90(x), Grid((1.0, -1.0), (0.0, 47.0), (2, 1))),
+    "turn by 90 degrees": (lambda x: ops.rot90(x, axes=(1, 2)), Grid((1.0, -1.0), (0.0, 47.0), (2, 1))),
     "channels first": (lambda x: ops.transpose(x, (0, 3, 1, 2)), Grid((1.0, 1.0), (0.0, 0.0), (2, 3))),
     "tokens and back": (
         lambda x: layers.Reshape((8, 12, 4))(layers.Reshape((96, 4))(layers.Conv2D(4, 4, strides=4)(x))),
@@ -219,10 +219,13 @@ def narrow(layer):
 
 
 MEASURED: dict = {}
+MEASURING: list = []
 
 
 def measured_output_grid(layer, input_shape):
     """Stand in for `output_grid`: measure the layer, with one channel, at the size that it has in its network."""
+    if MEASURING:
+        return Unknown.NO_RULE
     if isinstance(layer, keras.Sequential):
         grid = IMAGE
         for part in layer.layers:
@@ -233,11 +236,13 @@ def measured_output_grid(layer, input_shape):
         return output_grid(layer, input_shape)
     config = {k: v for k, v in layer.get_config().items() if k in ("padding", "strides", "dilation_rate")}
     window = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
-    size = tuple(input_shape[1:3])
+    size = tuple(side or open_side for side, open_side in zip(input_shape[1:3], (48, 40)))
     key = (type(layer).__name__, str(window), str(config), size)
     if key not in MEASURED:
         image = keras.Input((*size, 1))
+        MEASURING.append(layer)
         MEASURED[key] = measured_part([(image, IMAGE)], [], narrow(layer)(image))
+        MEASURING.clear()
     return MEASURED[key]
 
 

@@ -108,7 +108,9 @@ def _seen(
         gradient = tape.gradient(target, source, output_gradients=tf.constant(cotangent, target.dtype))
         if gradient is None:
             return None
-        size = tf.reduce_sum(tf.abs(tf.cast(tf.convert_to_tensor(gradient), tf.float32)), axis=channel).numpy()
+        size = tf.reduce_sum(
+            tf.abs(tf.cast(tf.convert_to_tensor(gradient), tf.float32)), axis=channel
+        ).numpy()
         size = size.transpose(0, 2, 1) if axes[0] > axes[1] else size
         peak = size.max(axis=(1, 2), keepdims=True)
         usable = np.isfinite(peak) & (peak > 0)

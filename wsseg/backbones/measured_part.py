@@ -10,18 +10,21 @@ import numpy as np
 import tensorflow as tf
 
 from wsseg.backbones.place_rules import agreed
-from wsseg.backbones.recorded_calls import recorded
+from wsseg.backbones.recorded_calls import recorded, with_rules
 from wsseg.grid import Grid
 from wsseg.layers.grid_rules import Unknown
 
 SIZES = (
-    ((64, 96), (96, 128)),
-    ((64, 64), (96, 96)),  # for operations that take square maps only
-    ((56, 84), (84, 112)),
-    ((56, 56), (84, 84)),
-    ((224, 224), (192, 192)),
+    ((32, 48), (48, 40)),
+    ((32, 32), (48, 48)),  # for operations that take square maps only
+    ((28, 42), (42, 49)),
+    ((28, 28), (42, 42)),
 )
-"""Sizes that are tried where the model leaves them open; the two runs of a pair must agree."""
+"""Sizes that are tried where the model leaves them open; the two runs of a pair must agree. They are small: TensorFlow
+2.21 may crash in the gradient of a 1 x 1 convolution of stride 2 from 56 pixels on."""
+
+DEEP_SIZES = (((64, 96), (96, 128)), ((64, 64), (96, 96)), ((224, 224), (192, 192)))
+"""The same for parts that contain known layers: multiples of their strides. No gradient passes through these layers."""
 
 VALUES = 2**21
 """Number of values that the largest random tensor may have."""
@@ -54,7 +57,8 @@ def measured_part(
     except ValueError:  # a tensor that can be no input of a model
         return Unknown.MIXED
     open_sizes = any(x.shape[axis] is None for x, grid in sources for axis in grid.axes)
-    for pair in SIZES if open_sizes else SIZES[:1]:
+    sizes = (*DEEP_SIZES, *SIZES) if with_rules(part.operations) else (*SIZES, *DEEP_SIZES)
+    for pair in sizes if open_sizes else sizes[:1]:
         # One scope for both runs: a layer that draws random numbers draws others in the second.
         with keras.StatelessScope():
             found = _run(part, sources, others, pair[0], seed=0)

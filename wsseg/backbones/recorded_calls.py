@@ -109,7 +109,7 @@ def recorded(
     """
     recording = Recording(tape, known)
     with ExitStack() as stack:
-        for layer in _with_rules(operations):
+        for layer in with_rules(operations):
             stack.enter_context(tapped(layer, partial(_record, recording, layer)))
         yield recording
 
@@ -142,7 +142,7 @@ def tapped(layer: Any, tap: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any
             layer.__dict__["call"] = before
 
 
-def _with_rules(operations: Iterable[Any]) -> list[Any]:
+def with_rules(operations: Iterable[Any]) -> list[Any]:
     """Return the operations inside operations that have a rule, at any depth, each once."""
     found, seen, left = [], set(), list(operations)
     while left:
