@@ -5,7 +5,7 @@ import pytest
 
 from wsseg.backbones.grid_fit import fitted
 from wsseg.backbones.measured_grid import probes
-from wsseg.grid import Grid
+from wsseg.grid import IMAGE, Grid
 from wsseg.layers.grid_rules import Unknown
 
 
@@ -37,6 +37,12 @@ def test_windows_with_padding_and_stride(stride, first, count, width):
 def test_windows_longer_than_half_the_image_are_placed_by_their_inner_ends():
     grid = fit(windows(8, -10, 24, 6, 48), windows(8, -10, 24, 6, 48), 48)
     assert grid.stride_hw == (8, 8) and grid.centre_hw == (1.5, 1.5)
+
+
+def test_dilated_windows_have_gaps_at_the_border():
+    rows = [[p for p in (i - 2, i, i + 2) if 0 <= p < 20] for i in range(20)]
+    assert fit(rows, [[p for p in (i - 3, i + 3) if 0 <= p < 20] for i in range(20)], 20) == IMAGE
+    assert fit(rows, rows, 20) == IMAGE
 
 
 def test_flipped_axis_has_a_negative_stride():
@@ -86,7 +92,7 @@ def test_faint_light_from_everywhere_does_not_count():
 def test_cells_that_see_nothing_must_lie_outside():
     padded = [[], [], *same[:-2]]
     assert fit(padded, same, 20).centre_hw == (-2, 0)
-    holes = [*same[:9], [], *same[10:]]
+    holes = [*same[:8], [], [], [], [], *same[12:]]
     assert fit(holes, same, 20) is Unknown.MIXED
     assert fit([[]] * 20, same, 20) is Unknown.MIXED
 

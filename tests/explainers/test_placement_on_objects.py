@@ -167,7 +167,7 @@ def test_channels_first(method, how):
     maps = method(model)(np.moveaxis(image, -1, 1), [0])
     assert maps.shape == (1, 32, 48)
     np.testing.assert_allclose(place_of_maximum(maps[0]), centre, atol=4.1)
-    with pytest.raises(InputError, match="takes the channels first; got .*np.moveaxis"):
+    with pytest.raises(InputError, match=r"takes the channels first; got .*np\.moveaxis"):
         method(model)(image, [0])
 
 

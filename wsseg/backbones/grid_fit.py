@@ -186,7 +186,10 @@ def _explained(line: Line, index: np.ndarray, profiles: np.ndarray, count: int, 
         at = line.stride * p + line.centre
         if exact:
             ends = np.clip([at - line.reach, at + line.reach], 0, size - 1)
-            fits = np.abs(ends - (first, last)).max() <= line.tolerance
+            inner = np.abs(ends - (at - line.reach, at + line.reach)).max() == 0
+            # A dilated window that is cut off at the border may end before it, since it has gaps.
+            short = (first - ends[0], ends[1] - last)
+            fits = min(short) >= -line.tolerance and (not inner or max(short) <= line.tolerance)
             fits &= at + line.reach >= 0 and at - line.reach <= size - 1
         else:
             border = slack if first == 0 or last == size - 1 else 0
