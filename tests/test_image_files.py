@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
+from wsseg.artifacts import read_mask
 from wsseg.errors import InputError
 from wsseg.image_files import check_image, check_images, image_size_hw, read_image, stored_size_hw
 
@@ -181,6 +182,15 @@ def test_deep_colours_of_small_range_are_refused(tmp_path):
 
 def test_size_of_an_upright_image(tmp_path):
     assert image_size_hw(save(tmp_path, "a.jpg", Image.fromarray(photograph(24, 32)))) == (24, 32)
+
+
+def test_a_format_that_starts_a_program_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_: pytest.fail("Ghostscript was started"))
+    path = tmp_path / "photo.jpg"
+    Image.new("RGB", (20, 20)).save(path, format="EPS")
+    for read in (read_image, image_size_hw, read_mask):
+        with pytest.raises(InputError, match=r"photo.jpg is a file in the format EPS"):
+            read(path)
 
 
 def test_content_counts_not_the_extension(tmp_path):

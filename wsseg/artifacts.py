@@ -18,7 +18,7 @@ from PIL import Image
 
 from wsseg.errors import InputError
 from wsseg.file_names import MANIFEST
-from wsseg.image_files import image_size_hw
+from wsseg.image_files import check_format, image_size_hw
 from wsseg.palette import voc_palette
 
 IGNORE = 255
@@ -119,6 +119,7 @@ def opened_mask(path: Path) -> Iterator[Image.Image]:
     """
     try:
         with Image.open(path) as image:
+            check_format(image, path)
             yield image
     except FileNotFoundError:
         raise InputError(f"mask {path} does not exist") from None

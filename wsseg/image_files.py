@@ -19,6 +19,11 @@ IMAGE_EXTENSIONS = frozenset({
 })  # fmt: skip
 """Extensions of the files that are taken for images where a folder is searched, in lower case."""
 
+FORMATS = frozenset({
+    "AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP",
+})  # fmt: skip
+"""Pillow's names of the formats that are read. Others may start programs: EPS runs Ghostscript."""
+
 _ORIENTATION = 0x0112
 TRANSPOSING = (5, 6, 7, 8)
 """EXIF orientations that swap width and height (CIPA DC-008, tag 274)."""
@@ -183,13 +188,29 @@ def _open(path: Path) -> Image.Image:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"image {path} is empty (0 bytes); copy it again or remove it")
-        return Image.open(path)
+        image = Image.open(path)
     except FileNotFoundError:
         raise InputError(f"image {path} does not exist") from None
     except UnidentifiedImageError:
         raise InputError(
             f"{path} is not an image, or has a format that Pillow cannot read; convert it to JPEG or PNG"
         ) from None
+    check_format(image, path)
+    return image
+
+
+def check_format(image: Image.Image, path: Path) -> None:
+    """Raise an error if an open image has none of `FORMATS`, before its pixels are read.
+
+    Raises:
+        InputError: The message names the file and its format.
+    """
+    if image.format not in FORMATS:
+        image.close()
+        raise InputError(
+            f"{path} is a file in the format {image.format}, which is not read, whatever its name says; convert it to "
+            "JPEG or PNG"
+        )
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

@@ -77,6 +77,23 @@ def test_many_images_get_more_steps_and_tiny_ones_are_enlarged_twice_at_most():
     assert data_plan.PLANS["long_side"](recipe, "classify", facts) == (80, 150)
 
 
+@pytest.mark.parametrize(
+    ("images", "level"),
+    # at 98 images half of the way from 48 to 200 is gone, in logarithms: sqrt(48 x 200) = 98
+    [(3, 0.4), (48, 0.4), (98, 0.35), (200, 0.3), (424, 0.28), (900, 0.25), (10**6, 0.25)],
+)
+def test_few_images_get_a_higher_background_level(images, level):
+    recipe, chosen = data_plan.planned_for(
+        load_recipe(overrides=["--label.threshold.level=auto"]), Facts(images, long_side=320, spread=1)
+    )
+    assert recipe.label.threshold.level == level and chosen == {"label.threshold.level": level}
+
+
+def test_an_exponent_is_not_planned():
+    with pytest.raises(InputError, match=r"`label.threshold.level: auto` needs `label.background: constant`"):
+        load_recipe(overrides=["--label.threshold.level=auto", "--label.background=power"])
+
+
 def test_what_the_recipe_says_stays(folder):
     recipe, chosen = plan_of(folder((9, 9), (320, 240)), "segment.crop=64", "segment.epochs=auto")
     assert recipe.segment.crop == 64 and list(chosen) == ["segment.epochs"]

@@ -50,9 +50,11 @@ def test_polygons_are_joined():
         ({"size": [5, 4], "counts": "X"}, "must be COCO's run lengths"),  # it says that more follows
         ({"size": [5, 4], "counts": "XXXXXXXXXXXXXXXXXXX1"}, "must be COCO's run lengths"),
         ({"size": [5, 4], "counts": [10, -1, 11]}, "must be COCO's run lengths"),
-        ({"size": [5, 4], "counts": ""}, "cover 0 pixels; its size is 5 x 4"),
-        ({"size": [5, 4], "counts": [10, 9]}, "cover 19 pixels"),
-        ({"size": [5, 4], "counts": "O5"}, "cover"),
+        ({"size": [5, 4], "counts": ""}, "do not add up to its size of 5 x 4"),
+        ({"size": [5, 4], "counts": [10, 9]}, "do not add up"),
+        ({"size": [5, 4], "counts": "O5"}, "do not add up"),
+        ({"size": [5, 4], "counts": [2**63 - 1, 2**63 - 1, 22]}, "do not add up"),  # 20 in int64
+        ({"size": [5, 4], "counts": [2**64 + 20]}, "must be COCO's run lengths"),
         ({"size": [4, 5], "counts": "d0"}, r"has \(H, W\) \(4, 5\), its image \(5, 4\)"),
         ([[1, 2, 3, 4]], "at least three corners"),
         ([[1, 2, 3, 4, 5, 6, 7]], "at least three corners"),
@@ -69,3 +71,9 @@ def test_what_is_no_mask(segmentation, message):
 def test_polygons_need_a_size():
     with pytest.raises(InputError, match="give `size_hw`"):
         decode_mask([[0, 0, 2, 0, 2, 2]])
+
+
+def test_a_size_that_no_memory_holds_is_refused():
+    huge = {"size": [10**6, 10**6], "counts": [10**12]}
+    with pytest.raises(InputError, match="may have 178,956,970 pixels at most"):
+        decode_mask(huge)

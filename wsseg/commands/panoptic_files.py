@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from wsseg.errors import InputError
+from wsseg.image_files import check_format
 from wsseg.metrics import Segments
 from wsseg.objects.coco_values import id_of, is_marked, read_coco_json, whole
 
@@ -111,6 +112,7 @@ def read_panoptic(path: Path) -> PanopticFile:
 def _numbers(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
+            check_format(image, path)
             pixels = np.asarray(image)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({error}); expected a PNG of segments") from error

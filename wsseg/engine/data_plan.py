@@ -34,6 +34,12 @@ LARGEST_FACTOR = 2.0
 PREDICTED = (1.0, 1.5, 2.0)
 """Scales of prediction, as multiples of the factor that brings images to `LONG_SIDE`."""
 
+LEVELS = {48: 0.4, 200: 0.3, 900: 0.25}
+"""Number of training images -> background level with the best pseudo-masks (animals of VOC 2012, training masks).
+
+The class maps of a classifier that saw few images are broader, so that a low level labels too much as foreground.
+"""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -122,9 +128,13 @@ def planned_for(recipe: Recipe, facts: Facts) -> tuple[Recipe, dict[str, Any]]:
         section = option.path.partition(".")[0]
         chosen[option.path] = PLANS[option.name](recipe, section, facts)
     for path, value in chosen.items():
-        section, _, name = path.partition(".")
-        recipe = replace(recipe, **{section: replace(getattr(recipe, section), **{name: value})})
+        recipe = _with(recipe, path.split("."), value)
     return recipe, chosen
+
+
+def _with(section: Any, path: list[str], value: Any) -> Any:
+    name, *inner = path
+    return replace(section, **{name: _with(getattr(section, name), inner, value) if inner else value})
 
 
 def _wanted(recipe: Recipe) -> list[Option]:
@@ -181,11 +191,17 @@ def _scales(recipe: Recipe, section: str, facts: Facts) -> tuple[float, ...]:
     return tuple(round(scale * facts.factor, 2) for scale in PREDICTED)
 
 
+def _level(recipe: Recipe, section: str, facts: Facts) -> float:
+    """Return the level between those of `LEVELS`, linear in the logarithm of the number of images."""
+    return round(float(np.interp(math.log(facts.images), np.log(list(LEVELS)), list(LEVELS.values()))), 2)
+
+
 PLANS: dict[str, Callable[[Recipe, str, Facts], Any]] = {
     "epochs": _epochs,
     "crop": _crop,
     "long_side": _long_side,
     "scale": _scale,
     "scales": _scales,
+    "level": _level,
 }
 """Name of an option -> function that chooses its value."""

@@ -7,7 +7,7 @@ from typing import Any
 from wsseg.errors import InputError
 from wsseg.objects.coco_values import number, whole
 from wsseg.objects.instances import boxes_of_masks
-from wsseg.objects.run_length import OUTSIDE, decode_mask, run_lengths
+from wsseg.objects.run_length import OUTSIDE, decode_mask, fits, run_lengths
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels."""
@@ -175,7 +175,7 @@ def _of_run_lengths(segmentation: Any, size_hw: tuple[int, int]) -> tuple[dict[s
         runs = run_lengths(counts)
     except (InputError, OverflowError):
         return None, f"its run lengths cannot be read: {str(segmentation.get('counts'))[:40]}"
-    if runs.sum() != size_hw[0] * size_hw[1] or (runs < 0).any():
+    if not fits(runs, size_hw):
         return None, f"its run lengths do not add up to {size_hw[0]} x {size_hw[1]} pixels"
     if not runs[1::2].any():
         return None, "its run lengths cover no pixel"

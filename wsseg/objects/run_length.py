@@ -14,6 +14,9 @@ OUTSIDE = 10
 Larger polygons are refused, because COCO's rasteriser walks along every edge in small steps.
 """
 
+LARGEST = 2 * 89_478_485
+"""Largest number of pixels of a mask: that of an image, from which Pillow refuses it."""
+
 
 def encode_masks(masks: np.ndarray) -> list[dict[str, Any]]:
     """Return masks as COCO's compressed run lengths, ready for JSON.
@@ -72,13 +75,34 @@ def decode_mask(segmentation: Any, size_hw: tuple[int, int] | None = None) -> np
         raise InputError(
             f"`segmentation` has (H, W) {tuple(size)}, its image {tuple(size_hw)}; they must be equal"
         )
-    runs = run_lengths(segmentation.get("counts"))
-    if runs.sum() != size[0] * size[1] or (runs < 0).any():
+    if size[0] * size[1] > LARGEST:
         raise InputError(
-            f"the run lengths of `segmentation` cover {runs.sum()} pixels; its size is {size[0]} x {size[1]} (H x W)"
+            f"`segmentation` has the size {size[0]} x {size[1]} (H x W); a mask may have {LARGEST:,} pixels at most"
+        )
+    runs = run_lengths(segmentation.get("counts"))
+    if not fits(runs, size):
+        raise InputError(
+            f"the run lengths of `segmentation` do not add up to its size of {size[0]} x {size[1]} pixels (H x W)"
         )
     inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
     return inside.reshape(size[1], size[0]).T
+
+
+def fits(runs: np.ndarray, size_hw: Sequence[int]) -> bool:
+    """Return whether run lengths are not negative and add up to the size.
+
+    Each is compared by itself too, since the sum of a few large ones overflows.
+
+    Args:
+        runs: `(R,) int64`, from `run_lengths`.
+        size_hw: Height and width.
+
+    Example:
+        >>> fits(np.array([2**63 - 1, 2**63 - 1, 402]), (20, 20))  # their sum is 400 in int64
+        False
+    """
+    pixels = size_hw[0] * size_hw[1]
+    return bool((runs >= 0).all() and (runs <= pixels).all() and runs.sum() == pixels)
 
 
 def run_lengths(counts: Any) -> np.ndarray:
@@ -103,7 +127,7 @@ def run_lengths(counts: Any) -> np.ndarray:
         f"`counts` of `segmentation` must be COCO's run lengths, text or numbers; got {str(counts)[:40]!r}"
     )
     if isinstance(counts, list):
-        if not all(isinstance(run, int) and run >= 0 for run in counts):
+        if not all(isinstance(run, int) and 0 <= run < 2**63 for run in counts):
             raise wrong
         return np.array(counts, np.int64)
     if isinstance(counts, str) and counts.isascii():

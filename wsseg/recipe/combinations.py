@@ -1,6 +1,7 @@
 """Options that must fit each other; what one option alone can be stands with it (`wsseg.recipe.ranges`)."""
 
 from wsseg.errors import InputError
+from wsseg.recipe.auto import AUTO
 from wsseg.recipe.decisions import keeps_best
 from wsseg.recipe.ranges import Range, from_zero, interval
 from wsseg.recipe.recipe import Recipe
@@ -59,6 +60,8 @@ def _check_level(recipe: Recipe) -> None:
         raise InputError(
             f"`label.threshold.rule: {threshold.rule}` gives a {kind} level; use `label.background: {kind}`"
         )
+    if threshold.level == AUTO and label.background != "constant":
+        raise InputError("`label.threshold.level: auto` needs `label.background: constant`; give a level")
     if label.background == "constant":
         level, unsure = interval("(0, 1)", "try 0.25"), interval("[0, 1)", "0 for none; try 0.1")
     else:
@@ -69,4 +72,5 @@ def _check_level(recipe: Recipe) -> None:
     if rule.levels is not None:
         used = getattr(threshold, rule.levels)
         for one in used if isinstance(used, tuple) else (used,):
-            level.check(f"label.threshold.{rule.levels}", one)
+            if one != AUTO:
+                level.check(f"label.threshold.{rule.levels}", one)

@@ -67,14 +67,14 @@ class ThresholdConfig:
             `wsseg.refiners.thresholds`), or calibration (the best of `levels` on `images` images of `split`, which must
             not be the training split).
         level: Level of the rule fixed: the score of a constant background in (0, 1), or the exponent of a power
-            background.
+            background. auto: a constant one from 0.4 (48 training images or fewer) to 0.25 (900 or more).
         split: Name of a split with masks, for the rule calibration.
         images: Number of images for the rule calibration, drawn with the recipe's seed.
         levels: Levels that the rule calibration chooses from.
     """
 
     rule: Literal[*RULES] = "fixed"
-    level: float = 0.25
+    level: float | Auto = 0.25
     split: str | None = None
     images: Annotated[int, at_least(1, "try 100")] = 100
     levels: Annotated[tuple[float, ...], LEVELS] = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
