@@ -182,14 +182,17 @@ def _explained(line: Line, index: np.ndarray, profiles: np.ndarray, count: int, 
     covered = max(inner.min() - line.reach, 0), min(inner.max() + line.reach, size - 1)
     centroids = profiles @ np.arange(size) / profiles.sum(axis=1)
     exact = line.tolerance < 0.1
+    looks = line.stride * index + line.centre
+    whole = np.any((looks - line.reach >= 0) & (looks + line.reach <= size - 1))
     for p, first, last, centroid in zip(index, low, high, centroids):
         at = line.stride * p + line.centre
         if exact:
             ends = np.clip([at - line.reach, at + line.reach], 0, size - 1)
-            inner = np.abs(ends - (at - line.reach, at + line.reach)).max() == 0
+            cut = np.abs(ends - (at - line.reach, at + line.reach)).max() > 0
             # A dilated window that is cut off at the border may end before it, since it has gaps.
+            gap = 2 * line.reach if cut and whole else 0
             short = (first - ends[0], ends[1] - last)
-            fits = min(short) >= -line.tolerance and (not inner or max(short) <= line.tolerance)
+            fits = min(short) >= -line.tolerance and max(short) <= gap + line.tolerance
             fits &= at + line.reach >= 0 and at - line.reach <= size - 1
         else:
             border = slack if first == 0 or last == size - 1 else 0
