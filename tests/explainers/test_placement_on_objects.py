@@ -6,9 +6,11 @@ import pytest
 from keras import layers
 
 from wsseg.backbones import with_output_stride
+from wsseg.errors import InputError
 from wsseg.explainers.cam import CAM
 from wsseg.explainers.grad_cam import GradCAM
 from wsseg.explainers.multi_scale import MultiScale
+from wsseg.explainers.occlusion import Occlusion
 from wsseg.loading.augment import FILL_RGB
 
 
@@ -78,10 +80,116 @@ def test_flip_alone_is_placed_by_itself():
     np.testing.assert_allclose(centroid(double - single), centroid(single), atol=0.35)
 
 
-def test_layers_that_resample_otherwise_are_spread_evenly():
+def test_upsampled_cells_are_measured():
     image = keras.Input((32, 32, 3))
     tensor = layers.ReLU()(layers.UpSampling2D(2)(layers.Conv2D(3, 2, strides=2)(image)))
     model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(tensor)))
+    # A convolution's cell looks at 2 i + 1 / 2, an upsampled one at half a cell less a quarter.
+    grid = CAM(model).grid
+    np.testing.assert_allclose(grid.stride_hw, 1, atol=1e-3)
+    np.testing.assert_allclose(grid.centre_hw, 0, atol=0.02)
+
+
+def test_cells_of_unknown_place_are_spread_evenly_and_a_warning_says_so_once():
+    image = keras.Input((32, 32, 3))
+    tensor = layers.ReLU()(keras.ops.roll(image, 5, axis=1))
+    model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(tensor)))
     explainer = CAM(model)
     assert explainer.grid is None
-    np.testing.assert_allclose(explainer.placement(np.arange(32), 0, 32, 32), np.eye(32), atol=1e-6)
+    with pytest.warns(
+        UserWarning, match="cells of layer `re_lu.*` look in the image is not known.*spread evenly"
+    ):
+        np.testing.assert_allclose(explainer.placement(np.arange(32), 0, 32, 32), np.eye(32), atol=1e-6)
+    explainer.placement(np.arange(32), 1, 32, 32)  # a second warning would be an error
+
+
+def bright_square(shape, at, side=8):
+    """Return an image with one bright square, and the square's centre."""
+    image = np.zeros((1, *shape, 3), np.float32)
+    image[:, at[0] : at[0] + side, at[1] : at[1] + side] = 1
+    return image, (at[0] + (side - 1) / 2, at[1] + (side - 1) / 2)
+
+
+def brightness(image, front):
+    """Return a model of the brightness behind some layers."""
+    ones = {"use_bias": False, "kernel_initializer": "ones"}
+    features = layers.Conv2D(1, 1, activation="relu", name="features", **ones)(front(image))
+    return keras.Model(image, layers.Dense(1, **ones)(layers.GlobalAveragePooling2D()(features)))
+
+
+def place_of_maximum(map_):
+    return tuple(x.mean() for x in np.nonzero(map_ >= 0.99 * map_.max()))
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        lambda x: keras.ops.flip(x, axis=2),
+        lambda x: keras.ops.transpose(x, (0, 2, 1, 3)),
+        lambda x: x[:, 4::4, ::2],
+        layers.Resizing(32, 32, crop_to_aspect_ratio=True),
+        lambda x: keras.ops.pad(x, ((0, 0), (5, 9), (10, 0), (0, 0)), mode="reflect"),
+    ],
+)
+def test_map_lies_on_the_square_behind_any_layer(front):
+    image, centre = bright_square((64, 96), (36, 20))
+    explainer = GradCAM(brightness(keras.Input((64, 96, 3)), front))
+    found = place_of_maximum(explainer(image, [0])[0])
+    np.testing.assert_allclose(found, centre, atol=2.1)
+
+
+def test_place_that_depends_on_the_size_of_the_image_is_that_of_the_batch():
+    explainer = GradCAM(brightness(keras.Input((None, None, 3)), layers.Resizing(32, 32)))
+    for size in ((64, 128), (96, 64)):
+        image, centre = bright_square(size, (36, 20))
+        found = place_of_maximum(explainer(image, [0])[0])
+        np.testing.assert_allclose(found, centre, atol=2)
+        assert explainer.grid.stride_hw == (size[0] / 32, size[1] / 32)
+
+
+@pytest.mark.parametrize("method", [GradCAM, Occlusion])
+@pytest.mark.parametrize("how", ["Permute", "data_format"])
+def test_channels_first(method, how):
+    if how == "Permute":
+        front = layers.Permute((2, 3, 1))
+    else:
+        front = layers.AveragePooling2D(2, data_format="channels_first")
+    image, centre = bright_square((32, 48), (18, 32))
+    given = keras.Input((3, 32, 48))
+    if how == "Permute":
+        model = brightness(given, front)
+    else:
+        convolution = layers.Conv2D(
+            1, 1, activation="relu", data_format="channels_first", use_bias=False, kernel_initializer="ones"
+        )
+        pooled = layers.GlobalAveragePooling2D(data_format="channels_first")(convolution(front(given)))
+        model = keras.Model(given, layers.Dense(1, use_bias=False, kernel_initializer="ones")(pooled))
+    maps = method(model)(np.moveaxis(image, -1, 1), [0])
+    assert maps.shape == (1, 32, 48)
+    np.testing.assert_allclose(place_of_maximum(maps[0]), centre, atol=4.1)
+    with pytest.raises(InputError, match=r"takes the channels first; got .*np\.moveaxis"):
+        method(model)(image, [0])
+
+
+class Subclassed(keras.Model):
+    """A model with its own `call`: swapped axes, a flip, then the brightness."""
+
+    def __init__(self):
+        super().__init__()
+        ones = {"use_bias": False, "kernel_initializer": "ones"}
+        self.pooling = layers.AveragePooling2D(2)
+        self.features = layers.Conv2D(1, 1, activation="relu", name="features", **ones)
+        self.head = layers.Dense(1, **ones)
+
+    def call(self, images):
+        turned = keras.ops.transpose(images[:, :, ::-1], (0, 2, 1, 3))
+        return self.head(keras.ops.mean(self.features(self.pooling(turned)), axis=(1, 2)))
+
+
+def test_subclassed_model_that_turns_the_image():
+    image, centre = bright_square((32, 48), (18, 30))
+    explainer = GradCAM(Subclassed(), layer="features")
+    assert explainer.grid is None  # until the first batch
+    maps = explainer(image, [0])
+    np.testing.assert_allclose(place_of_maximum(maps[0]), centre, atol=1)
+    assert explainer.grid.stride_hw == (2, -2) and explainer.grid.centre_hw == (0.5, 46.5)

@@ -1,5 +1,6 @@
 """What a layer or operation of a network does to the grid: wsseg's layers have a method, Keras' layers a table."""
 
+import math
 from typing import Any
 
 import keras
@@ -32,13 +33,16 @@ def output_grid(operation: Any, input_shape: tuple[int | None, ...]) -> Grid | U
 
 
 def rule_of(operation: Any) -> Rule | None:
-    """Return the rule of a layer or operation: its own `output_grid`, or its entry in the table; None without one."""
+    """Return the rule of a layer or operation: its own `output_grid`, or its entry in the table; None without one.
+
+    A subclass of a Keras layer that has a `call` of its own may do anything: it has no rule.
+    """
     kind = type(operation)
     if hasattr(kind, "output_grid"):
         return kind.output_grid
     for base in kind.__mro__:
         if base in KERAS:
-            return KERAS[base]
+            return KERAS[base] if kind.call is base.call else None
     return NAMED.get(kind.__name__) if kind.__module__.startswith("keras.") else None
 
 
@@ -50,8 +54,12 @@ def padded(layer: layers.ZeroPadding2D, input_shape: tuple[int | None, ...]) -> 
 
 def cropped(layer: layers.Cropping2D, input_shape: tuple[int | None, ...]) -> Grid:
     """Return the grid of a cropped input."""
-    (top, _), (left, _) = layer.cropping
-    return Grid((1.0, 1.0), (float(top), float(left)))
+    (top, bottom), (left, right) = layer.cropping
+    seen = [
+        (before - 0.5 if before else -math.inf, side - after - 0.5 if after and side else math.inf)
+        for before, after, side in ((top, bottom, input_shape[1]), (left, right, input_shape[2]))
+    ]
+    return Grid((1.0, 1.0), (float(top), float(left)), seen_hw=tuple(seen))
 
 
 def in_turn(model: keras.Sequential, input_shape: tuple[int | None, ...]) -> Grid | Unknown:
@@ -82,10 +90,11 @@ KERAS: dict[type, Rule] = {
     layers.GlobalMaxPooling2D: whole_image,
     keras.Sequential: in_turn,
 }
-"""Keras' layers by class; a subclass follows the rule of the nearest class above it."""
+"""Keras' layers by class; a subclass with the same `call` follows the rule of the nearest class above it."""
 
 NAMED: dict[str, Rule] = {
     **dict.fromkeys(POINTWISE, same),
+    "CustomScaleLayer": same,  # of InceptionResNetV2 in keras.applications
     "AdaptiveAveragePooling2D": whole_image,
     "Reshape": resampled,
     "Resize": resampled,

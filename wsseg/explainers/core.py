@@ -3,6 +3,7 @@
 A method is a subclass with one formula, `maps`. This file does the rest: input checks, compilation and scaling.
 """
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -85,7 +86,8 @@ class Explainer:
 
     Attributes:
         layer: Name of the explained layer, with the number of its call if there are several: `conv#0`.
-        grid: Where in the image the layer's cells look, or None if unknown.
+        grid: Where in the image the layer's cells look, or None if unknown; then cells are spread evenly, with a
+            warning. If it depends on the image's size, it is that of the latest batch.
         relative: True if a map's scale depends on the size of its image. Maps of several image sizes must then be
             scaled before they are summed.
         at_layer: False if the image itself is explained.
@@ -110,6 +112,7 @@ class Explainer:
         self.output = output
         self._replaced = Replaced(model)
         self._saturated: np.ndarray | None = None
+        self._warned = False
         self._functions: OrderedDict[Any, Callable] = OrderedDict()
 
     def split(self, model: keras.Model, layer: Any, output: Any, reshape: Any, image: Any) -> Network:
@@ -210,13 +213,13 @@ class Explainer:
         return function([tf.constant(x) for x in inputs]).numpy().argmax(axis=1).astype(np.int32)
 
     def enlarged(self, maps: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
-        """Resize maps `(B, T, h, w)` to the image: `(B, T, H, W)`; maps that have its size are returned unchanged."""
-        if maps.shape[-2:] == tuple(size_hw) and self.grid is not None:
-            return maps
+        """Resize maps `(B, T, h, w)` to the image: `(B, T, H, W)`; maps of its own pixels are returned unchanged."""
         rows, columns = (
             self.placement(np.arange(size), axis, maps.shape[2 + axis], size)
             for axis, size in enumerate(size_hw)
         )
+        if all(np.array_equal(x, np.eye(len(x))) for x in (rows, columns)):
+            return maps
         return rows @ (maps @ columns.T)
 
     def computed(self, inputs: Sequence[np.ndarray], target: Target) -> tf.Tensor:
@@ -269,9 +272,25 @@ class Explainer:
             `(n, cells)` float32.
         """
         if self.grid is not None:
-            return placed(pixels, cells, self.grid.stride_hw[axis], self.grid.centre_hw[axis])
+            matrix = placed(pixels, cells, self.grid.stride_hw[axis], self.grid.centre_hw[axis])
+            if self.grid.seen_hw is not None:  # what the model crops away can't be evidence
+                low, high = self.grid.seen_hw[axis]
+                matrix[(pixels < low) | (pixels > high)] = 0
+            return matrix
+        self._warn_once()
         stride = size / cells
         return placed(pixels, cells, stride, (stride - 1) / 2)
+
+    def _warn_once(self) -> None:
+        """Warn, the first time, that the cells are spread evenly since their place is not known."""
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"where the cells of layer `{self.layer}` look in the image is not known: "
+                f"{self.network.why_unknown}. They are spread evenly over the image, so maps may be displaced; a layer "
+                "nearer to the image may have a known place (`layer=`)",
+                stacklevel=2,
+            )
 
     def prepared(self, images: Any, targets: Any) -> tuple[list[np.ndarray], Target, bool]:
         """Check the user's images and targets.

@@ -2,13 +2,15 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 
-from wsseg.backbones.alignment import grids
+from wsseg.backbones.alignment import grid_of, grids
 from wsseg.errors import InputError, is_whole, nearest
+from wsseg.explainers.channel_order import TO_FIRST, feature_order, permuted, takes_channels_first
 from wsseg.explainers.flattening import Call, Flat, flattened
 from wsseg.explainers.given_inputs import GivenInputs
 from wsseg.explainers.graph_part import Part, node_of
@@ -18,10 +20,15 @@ from wsseg.explainers.network import Network, Outputs
 from wsseg.explainers.output_names import names_of, position
 from wsseg.explainers.tapping import Tap
 from wsseg.grid import Grid
+from wsseg.layers.grid_rules import Unknown
 
 
 class GraphNetwork(Network):
     """A functional or sequential model, split at a layer; both parts share its weights.
+
+    A model that takes `(B, C, H, W)` gets its images in that order, and is explained by maps over height and width.
+    Features whose axes are in another order than `(B, h, w, C)` are brought into this order for the explainers, if
+    their order can be found.
 
     Args:
         model: Any functional or sequential model with an image among its inputs.
@@ -34,6 +41,11 @@ class GraphNetwork(Network):
         at_layer: False to explain the image itself; then no layer is chosen.
         image: Name or position of the explained image among the model's inputs; None for the first image that the
             given layer, or else the output, depends on.
+
+    Attributes:
+        channels_first: Whether the user's images are `(B, C, H, W)`; `inputs` brings them into the order
+            `(B, H, W, C)`.
+        shapes: Shapes of the inputs that the other methods take, the image's channels last.
 
     Raises:
         InputError: The model takes no such image, has no such layer, or has no spatial layer.
@@ -68,29 +80,72 @@ class GraphNetwork(Network):
             self.image = next((i for i in images if id(self._inputs[i]) in behind), images[0])
         else:
             self.image = self.given.position(image)
-        self.input_size = tuple(self._inputs[self.image].shape[1:3])
-        self.channels = self._inputs[self.image].shape[-1]
+        self.channels_first = takes_channels_first(flat.model, self._inputs[self.image])
+        self.shapes = [tuple(x.shape) for x in self._inputs]
+        if self.channels_first:
+            batch, channels, height, width = self.shapes[self.image]
+            self.shapes[self.image] = (batch, height, width, channels)
+        self.input_size, self.channels = self.shapes[self.image][1:3], self.shapes[self.image][3]
         self.flat, self.dtypes, self._tensor = flat.model, [x.dtype for x in self._inputs], None
         self.logits = tuple(logits_of(x) for x in flat.model.outputs)
         for note in {x.note for x in self.logits if x.note}:
             warnings.warn(f"model `{model.name}`: {note}", stacklevel=4)
         self._ends = [*flat.model.outputs, *(x.tensor for x in self.logits)]
         self._whole, self._in_floats = Part(self._inputs, self._ends), None
+        self._order, self._depends_on_size = (0, 1, 2, 3), False
         if not at_layer:
             return
         if self._tap:
             self.layer, self.grid = self._tap.name, None
+            self.why_unknown = "it lies inside another layer"
             return
         name, tensor = self._choose(flat, chosen, wanted)
         call = next((call for call in flat.calls if call.output is tensor and call.name == name), None)
         self.layer = f"{name}#{call.number}" if call and flat.times(call.operation) > 1 else name
-        self.grid: Grid | None = grids(flat.model).get(id(tensor))
-        self.feature_channels = tensor.shape[-1]
+        found = grid_of(self.flat, tensor, self._inputs[self.image], self._axes)
+        self._order = feature_order(found)
+        self._set_grid(found)
+        self._grids: dict[tuple[int, int], Grid | Unknown] = {}
+        self._depends_on_size = found is Unknown.VARIES and None in self.input_size
+        self.feature_channels = tensor.shape[self._order[-1]]
         self._features = Part(self._inputs, [tensor])
         reached = inputs_behind(self._ends, tensor)
         self._needed = [i for i, x in enumerate(self._inputs) if id(x) in reached]
         self._tensor, self._behind = tensor, [self._inputs[i] for i in self._needed]
         self._head = Part([tensor, *self._behind], self._ends)
+
+    @property
+    def _axes(self) -> tuple[int, int]:
+        """Axes of the model's image that are height and width."""
+        return (2, 3) if self.channels_first else (1, 2)
+
+    def _set_grid(self, found: Grid | Unknown) -> None:
+        self.grid = replace(found, axes=(1, 2)) if isinstance(found, Grid) else None
+        self.why_unknown = found.value if isinstance(found, Unknown) else ""
+
+    def prepare(self, inputs: Sequence[Any]) -> None:
+        """Set `grid` for images of one size, if it depends on their size: a layer resizes to a fixed size."""
+        if not self._depends_on_size:
+            return
+        size_hw = tuple(inputs[self.image].shape[1:3])
+        if size_hw not in self._grids:
+            shapes = [tuple(x.shape) for x in self._inputs]
+            image = (*size_hw, self.channels)
+            shapes[self.image] = (None, *(np.roll(image, 1) if self.channels_first else image))
+            symbols = [keras.Input(batch_shape=one, dtype=x.dtype) for one, x in zip(shapes, self._inputs)]
+            until = keras.Model(self._inputs, self._tensor)
+            part = keras.Model(symbols, until._run_through_graph(symbols, operation_fn=lambda one: one))
+            self._grids[size_hw] = grid_of(part, part.outputs[0], symbols[self.image], self._axes)
+        found = self._grids[size_hw]
+        same = isinstance(found, Grid) and feature_order(found) == self._order
+        self._set_grid(found if same or isinstance(found, Unknown) else Unknown.VARIES)
+
+    def _as_given(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return inputs with the image in the order of axes that the model takes."""
+        inputs = list(inputs)
+        if self.channels_first:
+            inputs[self.image] = keras.ops.transpose(inputs[self.image], TO_FIRST)
+        return inputs
 
     def _given_layer(self, layer: Any, flat: Flat) -> tuple[list[Call] | None, Tap | None]:
         """Return the calls that the user means, or the tap of a layer that the graph does not show."""
@@ -178,8 +233,11 @@ class GraphNetwork(Network):
         return sequences_behind(self._ends, self._tensor)
 
     def logits_of_features(self, output: Any) -> Part | None:
-        """Return the head to one output's logits, as a function of the features; None if it reads other inputs."""
-        if self._tap or self._needed:
+        """Return the head to one output's logits, as a function of the features.
+
+        None if the head reads other inputs, or the layer's axes are in another order than `(B, h, w, C)`.
+        """
+        if self._tap or self._needed or self._order != (0, 1, 2, 3):
             return None
         logits = self._ends[len(self.names) :]
         return Part([self._tensor], [logits[position(output, self.names, self.layers)]])
@@ -187,8 +245,18 @@ class GraphNetwork(Network):
     def inputs(self, given: Any) -> list[Any]:
         """Return the inputs in the model's order, from an array, a list, or a dict by the inputs' names."""
         found = self.given.arrays(given, self.dtypes)
+        if self.channels_first:
+            image = found[self.image]
+            if image.ndim != 4 or self.channels not in (None, image.shape[1]):
+                raise InputError(
+                    f"`images` must be (B, {self.channels or 'C'}, H, W): model `{self.model.name}` takes the channels "
+                    f"first; got {image.shape}; bring channels-last images into this order with "
+                    "np.moveaxis(images, -1, 1)"
+                )
         if self._tap and self._tap.count is None:
             self._tap.measure(lambda: self._whole([x[:1] for x in found]))
+        if self.channels_first:
+            found[self.image] = np.moveaxis(found[self.image], 1, -1)
         return found
 
     def prepare_image_gradient(self, inputs: Sequence[Any]) -> None:
@@ -198,6 +266,7 @@ class GraphNetwork(Network):
         flat = flattened(self.model, in_floats=[self.image]).model
         ends = [*flat.outputs, *(logits_of(x).tensor for x in flat.outputs)]
         in_floats = Part(flat.inputs, ends)
+        inputs = self._as_given(inputs)
         for whole, copy in zip(self._whole(inputs), in_floats(inputs)):
             size = np.abs(whole).max(initial=0) + 1e-6
             if not np.allclose(whole, copy, rtol=1e-3, atol=1e-3 * size):
@@ -210,15 +279,18 @@ class GraphNetwork(Network):
 
     def features(self, inputs: Sequence[Any]) -> Any:
         """Run the model up to the layer."""
+        inputs = self._as_given(inputs)
         if self._tap:
             return self._tap.read(lambda: self._whole(inputs))
-        return self._features(inputs)[0]
+        return permuted(self._features(inputs)[0], self._order)
 
     def head(self, features: Any, inputs: Sequence[Any]) -> Outputs:
         """Run the model from the layer on."""
         if self._tap:
             with self._tap.replaced(features):
                 return self.outputs(inputs)
+        features = permuted(keras.ops.convert_to_tensor(features), np.argsort(self._order))
+        inputs = self._as_given(inputs)
         return self._named(self._head([features, *(inputs[i] for i in self._needed)]))
 
     def outputs(self, inputs: Sequence[Any]) -> Outputs:
@@ -226,7 +298,7 @@ class GraphNetwork(Network):
         floats = (
             self._in_floats is not None and keras.ops.convert_to_tensor(inputs[self.image]).dtype.is_floating
         )
-        return self._named((self._in_floats if floats else self._whole)(inputs))
+        return self._named((self._in_floats if floats else self._whole)(self._as_given(inputs)))
 
     def _named(self, flat: Sequence[Any]) -> Outputs:
         count = len(self.names)

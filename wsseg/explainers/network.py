@@ -9,6 +9,7 @@ import keras
 from wsseg.explainers.logits import Logits
 from wsseg.explainers.output_names import position
 from wsseg.grid import IMAGE, Grid
+from wsseg.layers.grid_rules import Unknown
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Network:
         model: The user's model.
         layer: Name of the explained layer; "image" if the image itself is explained.
         grid: Where in the image the layer's cells look, or None if unknown.
+        why_unknown: The reason why `grid` is None.
         image: Index of the explained image among the model's inputs, in the order of `keras.tree.flatten`.
         input_size: `(H, W)` of the image; None for a side of any length.
         channels: Number of channels of the image; None for any.
@@ -61,6 +63,7 @@ class Network:
     model: keras.Model
     layer: str = "image"
     grid: Grid | None = IMAGE
+    why_unknown: str = Unknown.NO_RULE.value
     image: int = 0
     input_size: tuple[int | None, int | None] = (None, None)
     channels: int | None = None
@@ -88,7 +91,7 @@ class Network:
         """
 
     def prepare(self, inputs: Sequence[Any]) -> None:
-        """Look at inputs before they are explained, outside a compiled function."""
+        """Look at inputs before they are explained, outside a compiled function; set `grid` if it depends on them."""
 
     def features(self, inputs: Sequence[Any]) -> Any:
         """Return the explained layer's output `(B, h, w, C)`, of the layer's dtype."""

@@ -18,12 +18,18 @@ class Tap:
         number: Number of the call, from 0, in the order in which the calls run; negative from the end.
 
     Attributes:
+        tapped: The layer.
         name: See above.
         count: Number of calls in one run of the model; None before `measure`.
     """
 
     def __init__(self, layer: keras.layers.Layer, name: str, number: int = -1):
-        self._layer, self.name, self._number, self.count = layer, name, number, None
+        self.tapped, self.name, self._number, self.count = layer, name, number, None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the chosen call is the last one of a run."""
+        return self.count is not None and self._number % self.count == self.count - 1
 
     def measure(self, run: Callable[[], Any], rows: int = 1) -> Any:
         """Run the model once on numbers, and count the layer's calls.
@@ -77,7 +83,7 @@ class Tap:
             seen += 1
             return keras.ops.cast(features, output.dtype) if seen == wanted + 1 else output
 
-        with _tapped(self._layer, replace):
+        with _tapped(self.tapped, replace):
             yield
 
     def _taken(self, run: Callable[[], Any]) -> tuple[list[Any], Any]:
@@ -87,7 +93,7 @@ class Tap:
             taken.append(output)
             return output
 
-        with _tapped(self._layer, take):
+        with _tapped(self.tapped, take):
             result = run()
         return taken, result
 

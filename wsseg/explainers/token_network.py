@@ -70,11 +70,12 @@ class TokenNetwork(Network):
         self.layer = layer or "the last attention block's input"
         self._parts = parts_of(getattr(base, "flat", base.model))
         self._site: Any = None
+        self.why_unknown = "the distances of its tokens could not be measured"
         self._layouts: dict[tuple[int, int], Layout] = {}
         self._stored: Any = None
         self.attention = Attention()
         specs = base.flat.inputs if hasattr(base, "flat") else None
-        shapes = [(None, None)] if specs is None else [x.shape for x in specs]
+        shapes = [(None, None)] if specs is None else base.shapes
         if all(None not in shape[1:] for shape in shapes):
             dtypes = [keras.backend.standardize_dtype(x.dtype) for x in specs]
             self.prepare([_example(shape[1:], dtype) for shape, dtype in zip(shapes, dtypes)])

@@ -17,6 +17,8 @@ class Unknown(enum.Enum):
     WHOLE = "each value comes from the whole image"
     RESAMPLED = "the layer resamples, and where its cells then look is not computed"
     NO_RULE = "no rule says what the layer does to the places of cells"
+    MIXED = "no stride and centre say where the cells look"
+    VARIES = "where the cells look depends on the size of the image, or differs from call to call"
 
 
 Rule = Callable[[Any, tuple[int | None, ...]], Grid | Unknown]
