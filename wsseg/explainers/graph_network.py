@@ -18,6 +18,7 @@ from wsseg.explainers.layer_choice import choose, hidden_layers
 from wsseg.explainers.logits import logits_of
 from wsseg.explainers.network import Network, Outputs
 from wsseg.explainers.output_names import names_of, position
+from wsseg.explainers.place_in_call import place_in_call
 from wsseg.explainers.tapping import Tap
 from wsseg.grid import Grid
 from wsseg.layers.grid_rules import Unknown
@@ -97,7 +98,7 @@ class GraphNetwork(Network):
             return
         if self._tap:
             self.layer, self.grid = self._tap.name, None
-            self.why_unknown = "it lies inside another layer"
+            self.why_unknown = "it is measured with the first batch"
             return
         name, tensor = self._choose(flat, chosen, wanted)
         call = next((call for call in flat.calls if call.output is tensor and call.name == name), None)
@@ -255,9 +256,23 @@ class GraphNetwork(Network):
                 )
         if self._tap and self._tap.count is None:
             self._tap.measure(lambda: self._whole([x[:1] for x in found]))
+            self._find_place_of_tap(found)
         if self.channels_first:
             found[self.image] = np.moveaxis(found[self.image], 1, -1)
         return found
+
+    def _find_place_of_tap(self, inputs: Sequence[np.ndarray]) -> None:
+        """Measure where the cells of a layer inside another one look."""
+        self.why_unknown = "only the last call of a layer inside another one is measured"
+        if not self._tap.is_last:
+            return
+
+        def packed(given: Sequence[Any]) -> Any:
+            return keras.tree.pack_sequence_as(self.model._inputs_struct, list(given))
+
+        found = place_in_call(self.model, self._tap.tapped, packed, inputs, self.image, self._axes)
+        self._order = feature_order(found)
+        self._set_grid(found)
 
     def prepare_image_gradient(self, inputs: Sequence[Any]) -> None:
         """Copy the graph of a model that takes whole numbers, with the image as floats; compare the two."""
@@ -281,13 +296,13 @@ class GraphNetwork(Network):
         """Run the model up to the layer."""
         inputs = self._as_given(inputs)
         if self._tap:
-            return self._tap.read(lambda: self._whole(inputs))
+            return permuted(self._tap.read(lambda: self._whole(inputs)), self._order)
         return permuted(self._features(inputs)[0], self._order)
 
     def head(self, features: Any, inputs: Sequence[Any]) -> Outputs:
         """Run the model from the layer on."""
         if self._tap:
-            with self._tap.replaced(features):
+            with self._tap.replaced(permuted(features, np.argsort(self._order))):
                 return self.outputs(inputs)
         features = permuted(keras.ops.convert_to_tensor(features), np.argsort(self._order))
         inputs = self._as_given(inputs)
