@@ -235,7 +235,9 @@ def test_where_nothing_shows_the_grid_it_must_be_given():
     with pytest.raises(InputError, match=r"give `reshape=\(h, w\)`.*`occlusion`, `rise`"):
         explainers.create("grad_cam", model=model)
     explainer = explainers.create("layer_cam", model=model, reshape=(4, 6))
-    assert explainer(IMAGES, [0, 0]).shape == (2, *SIZE_HW) and explainer.grid is None
+    with pytest.warns(UserWarning, match="the distances of its tokens could not be measured"):
+        assert explainer(IMAGES, [0, 0]).shape == (2, *SIZE_HW)
+    assert explainer.grid is None
 
 
 def test_tokens_that_are_mixed_keep_the_order_of_the_first_tokens():

@@ -21,13 +21,13 @@ def grad_cam_pp(features, score):
 
 
 def xgrad_cam(features, score):
-    """Return ReLU(sum_k alpha_k A_k), alpha_k = sum_ij A_ij / sum_ab A_ab g_ij."""
+    """Return ReLU(sum_k alpha_k A_k), alpha_k = sum_ij |A_ij| / sum_ab |A_ab| g_ij; the paper has A, not negative."""
     gradient = numeric_gradient(score, features)
     total = np.zeros(features.shape[:2])
     for k in range(features.shape[-1]):
-        mass = features[..., k].sum()
-        if mass != 0:
-            total += (features[..., k] / mass * gradient[..., k]).sum() * features[..., k]
+        size = np.abs(features[..., k])
+        if size.any():
+            total += (size / size.sum() * gradient[..., k]).sum() * features[..., k]
     return np.maximum(total, 0)
 
 

@@ -268,7 +268,8 @@ class GraphNetwork(Network):
             return
 
         def packed(given: Sequence[Any]) -> Any:
-            return keras.tree.pack_sequence_as(self.model._inputs_struct, list(given))
+            structure = getattr(self.model, "_inputs_struct", None)  # a sequential model has one input
+            return given[0] if structure is None else keras.tree.pack_sequence_as(structure, list(given))
 
         found = place_in_call(self.model, self._tap.tapped, packed, inputs, self.image, self._axes)
         self._order = feature_order(found)
