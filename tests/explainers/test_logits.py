@@ -11,7 +11,7 @@ from keras import layers, ops
 
 from wsseg import explainers
 from wsseg.explainers.flattening import flatten
-from wsseg.explainers.graph_network import spatial_layers
+from wsseg.explainers.graph_search import spatial_layers
 from wsseg.explainers.logits import logits_of
 
 IMAGES = np.random.default_rng(1).uniform(0, 255, (2, 12, 12, 3)).astype("float32")

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from wsseg.explainers.core import Score
 from wsseg.explainers.empty_maps import explain_empty
 from wsseg.explainers.network import Outputs
 from wsseg.explainers.perturbation import Perturbation, repeated
+from wsseg.explainers.score import Score
 from wsseg.explainers.targets import Target
 
 BYTES = 2**25

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from wsseg.classifiers.acol import ACoLClassifier
 from wsseg.errors import InputError
-from wsseg.explainers.core import Score
 from wsseg.explainers.own_maps import OwnMaps, of_classes
+from wsseg.explainers.score import Score
 
 ERASE = ("predicted", "explained")
 

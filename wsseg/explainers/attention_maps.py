@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from wsseg.errors import InputError
 from wsseg.explainers.attention_scores import softmaxes
-from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.core import Explainer
 from wsseg.explainers.gradients import SCALE
 from wsseg.explainers.networks import network_for
+from wsseg.explainers.score import Score
 from wsseg.explainers.targets import Target
 from wsseg.explainers.token_network import ANY_MODEL, TokenNetwork
 from wsseg.explainers.token_site import NoTokensError

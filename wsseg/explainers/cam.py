@@ -9,9 +9,10 @@ import tensorflow as tf
 
 from wsseg.classifiers.classifier import Classifier
 from wsseg.errors import InputError
-from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.core import Explainer
 from wsseg.explainers.gradients import differentiate
 from wsseg.explainers.graph_part import Part
+from wsseg.explainers.score import Score
 from wsseg.explainers.targets import ClassScores
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from wsseg.errors import InputError
-from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.core import Explainer
 from wsseg.explainers.gradients import differentiate, positive
 from wsseg.explainers.network import Network, Outputs
+from wsseg.explainers.score import Score
 from wsseg.explainers.targets import ClassScores
 from wsseg.grid import Grid
 from wsseg.layers.hub_architecture import Architecture

@@ -14,11 +14,13 @@ import numpy as np
 import tensorflow as tf
 
 from wsseg.errors import InputError
+from wsseg.explainers.checked_images import check_images
 from wsseg.explainers.flattening import is_graph
-from wsseg.explainers.network import Network, Outputs
+from wsseg.explainers.network import Network
 from wsseg.explainers.networks import network_for
 from wsseg.explainers.replaced_weights import Replaced
-from wsseg.explainers.saturation import may_saturate, saturated, warn_of_saturation
+from wsseg.explainers.saturation import may_saturate, warn_of_saturation
+from wsseg.explainers.score import Score
 from wsseg.explainers.targets import Target, as_target
 from wsseg.interpolation import placed
 
@@ -27,41 +29,6 @@ EPSILON = 1e-5
 
 KEPT = 8
 """Number of compiled functions that are kept, the most recently used first; each kind of target needs one."""
-
-
-class Score:
-    """A target with its arrays: a function from the model's outputs to `(B, T)` float32 scores."""
-
-    def __init__(self, target: Target, arrays: Sequence[Any], output: str | int | None = None):
-        self.target, self.arrays, self.output = target, tuple(arrays), output
-        self.first: tuple[Outputs, tf.Tensor] | None = None
-
-    def __call__(self, outputs: Outputs, own: bool = False) -> tf.Tensor:
-        """Score the outputs of a batch.
-
-        Args:
-            outputs: The model's outputs, one row for each row of the arrays; or several consecutive rows for each,
-                one per version of that image.
-            own: Use the model's own outputs (probabilities) even if the target asks for logits.
-        """
-        scores = self.target.evaluate(outputs, self.arrays, own, self.output)
-        self.first = self.first or (outputs, scores)
-        return scores
-
-    def saturated(self, network: Network) -> tf.Tensor:
-        """Return which of the scores first asked for are saturated probabilities, `(B, T)`; `(0,)` if none can be."""
-        outputs, scores = self.first or (None, None)
-        inside = tf.compat.v1.get_default_graph()  # a loop of the method has a graph of its own
-        if scores is None or getattr(scores, "graph", None) is not inside:
-            return tf.zeros(0, bool)
-        if not may_saturate(self.target, network, self.output):
-            return tf.zeros(0, bool)
-        return saturated(outputs, scores, self.output if self.target.output is None else self.target.output)
-
-    def of_image(self, index: int) -> "Score":
-        """Return the score of one image of the batch."""
-        rows = [x if len(x) == 1 else x[index : index + 1] for x in self.arrays]
-        return Score(self.target, rows, self.output)
 
 
 class Explainer:
@@ -312,29 +279,7 @@ class Explainer:
         if self._replaced.check():
             self._functions.clear()
             self.network = self._create() if is_graph(self.network.model) else self.network
-        network = self.network
-        image, channels = inputs[network.image], network.channels or "C"
-        if image.ndim != 4 or (network.channels is not None and image.shape[-1] != network.channels):
-            raise InputError(
-                f"`images` must be (B, H, W, {channels}); got {image.shape}; {_remedy(image.shape, network.channels)}"
-            )
-        if not len(image):
-            raise InputError(f"`images` must hold at least one image; got {image.shape}")
-        # Fast check: one value that is not finite makes the sum not finite. But large values can also overflow the sum.
-        index = None if np.isfinite(image.sum()) else _broken(image)
-        if index is not None:
-            raise InputError(
-                f"`images` must be finite numbers; image {index} of the batch holds NaN or infinity"
-            )
-        for axis, (got, wanted) in enumerate(zip(image.shape[1:3], network.input_size)):
-            if wanted is not None and got != wanted:
-                raise InputError(
-                    f"`images` must be {network.input_size} (height, width) for this model; got "
-                    f"{image.shape[1:3]}; resize them ({'height' if axis == 0 else 'width'} differs)"
-                )
-        for index, array in enumerate(inputs):
-            if len(array) != len(image):
-                raise InputError(f"input {index} has {len(array)} rows and there are {len(image)} images")
+        check_images(inputs, self.network)
         return inputs
 
     def _checked(self, maps: np.ndarray, target: Target, batch: int) -> np.ndarray:
@@ -372,18 +317,3 @@ def scaled(maps: np.ndarray) -> np.ndarray:
         if peak > 0:
             np.divide(map_, peak, out=map_)
     return maps
-
-
-def _remedy(shape: Sequence[int], channels: int | None) -> str:
-    if len(shape) == 3:
-        return "add a batch axis with images[None]"
-    if len(shape) == 4 and channels in (shape[1], None) and shape[-1] != channels:
-        return "move the channels to the end with np.moveaxis(images, 1, -1)"
-    return (
-        f"give images of {channels} channels, the last axis" if channels else "the channels are the last axis"
-    )
-
-
-def _broken(images: np.ndarray) -> int | None:
-    """Return the number of the first image that holds NaN or infinity."""
-    return next((number for number, one in enumerate(images) if not np.isfinite(one).all()), None)

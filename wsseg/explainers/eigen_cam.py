@@ -5,7 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.core import Explainer
+from wsseg.explainers.score import Score
 
 
 class EigenCAM(Explainer):

@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from wsseg.errors import InputError
-from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.core import Explainer
 from wsseg.explainers.gradients import head_gradients
+from wsseg.explainers.score import Score
 from wsseg.explainers.targets import Target
 from wsseg.explainers.token_network import TokenNetwork
 

@@ -8,9 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from wsseg.backbones.alignment import grids
-from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.core import Explainer
 from wsseg.explainers.flattening import flatten
-from wsseg.explainers.graph_network import spatial_layers
+from wsseg.explainers.graph_search import spatial_layers
+from wsseg.explainers.score import Score
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.core import Explainer
 from wsseg.explainers.empty_maps import explain_empty
 from wsseg.explainers.gradients import head_gradients
+from wsseg.explainers.score import Score
 from wsseg.explainers.targets import Target
 
 

@@ -9,7 +9,7 @@ from wsseg.errors import InputError
 from wsseg.explainers.network import Network
 
 if TYPE_CHECKING:
-    from wsseg.explainers.core import Score
+    from wsseg.explainers.score import Score
 
 SCALE = 64.0
 """Loss scale that keeps a mixed-precision head's gradients above float16's smallest numbers; a power of 2 is exact."""

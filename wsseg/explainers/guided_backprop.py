@@ -5,9 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from wsseg.explainers.core import Score
 from wsseg.explainers.guided_relu import differentiate_guided
 from wsseg.explainers.image_gradient import ImageGradient
+from wsseg.explainers.score import Score
 
 
 class GuidedBackprop(ImageGradient):

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.core import Explainer
 from wsseg.explainers.grad_cam import GradCAM
 from wsseg.explainers.guided_backprop import GuidedBackprop
+from wsseg.explainers.score import Score
 from wsseg.interpolation import placed
 
 

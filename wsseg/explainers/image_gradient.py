@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from wsseg.errors import InputError, nearest
-from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.core import Explainer
 from wsseg.explainers.gradients import differentiate
+from wsseg.explainers.score import Score
 from wsseg.explainers.targets import Target
 
 REDUCTIONS = {

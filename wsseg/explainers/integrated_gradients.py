@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from wsseg.errors import InputError, nearest, require, require_whole
-from wsseg.explainers.core import Score
 from wsseg.explainers.image_gradient import ImageGradient
+from wsseg.explainers.score import Score
 from wsseg.explainers.targets import Target
 
 BASELINES = ("black", "white", "mean")

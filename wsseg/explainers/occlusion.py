@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from wsseg.errors import InputError
-from wsseg.explainers.core import Score
 from wsseg.explainers.masking import Masking
 from wsseg.explainers.perturbation import pair
+from wsseg.explainers.score import Score
 
 
 class Occlusion(Masking):

@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from wsseg import progress as progress_bars
 from wsseg.errors import InputError, require_whole
-from wsseg.explainers.core import Explainer, Score
+from wsseg.explainers.core import Explainer
 from wsseg.explainers.network import Outputs
+from wsseg.explainers.score import Score
 
 MOST = 256
 """Maximum number of versions per pass, even if they are small."""

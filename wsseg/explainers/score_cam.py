@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from wsseg.errors import InputError, require_whole
-from wsseg.explainers.core import Score
 from wsseg.explainers.masking import Masking
+from wsseg.explainers.score import Score
 
 WEIGHTS = ("softmax", "increase")
 

@@ -7,8 +7,8 @@ import keras
 import tensorflow as tf
 
 from wsseg.classifiers.seam import SEAMClassifier
-from wsseg.explainers.core import Score
 from wsseg.explainers.own_maps import OwnMaps, of_classes
+from wsseg.explainers.score import Score
 
 
 class SEAM(OwnMaps):

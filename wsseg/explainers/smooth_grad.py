@@ -7,8 +7,8 @@ import keras
 import tensorflow as tf
 
 from wsseg.errors import require, require_whole
-from wsseg.explainers.core import Score
 from wsseg.explainers.image_gradient import ImageGradient
+from wsseg.explainers.score import Score
 
 
 class SmoothGrad(ImageGradient):
