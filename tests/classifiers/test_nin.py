@@ -7,6 +7,7 @@ from references import class_map_heads
 
 from wsseg import classifiers, explainers
 from wsseg.errors import InputError
+from wsseg.explainers.cam import linear_weights
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,8 @@ def test_there_is_no_dense_layer_and_the_published_widths():
 def test_cam_is_the_class_channel(model, images):
     cam = explainers.create("cam", model=model)
     assert cam.layer == "class_maps"
-    np.testing.assert_allclose(cam.weights, np.eye(3), atol=1e-5)
+    head = cam.network.logits_of_features(None)
+    np.testing.assert_allclose(linear_weights(head), np.eye(3), atol=1e-5)
     maps = of(model, model.class_maps, images)
     expected = np.stack([maps[0, ..., 2], maps[1, ..., 0]])
     np.testing.assert_allclose(cam.raw(images, [2, 0]), expected, rtol=1e-4, atol=1e-5)

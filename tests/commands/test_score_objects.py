@@ -190,7 +190,7 @@ def test_a_class_takes_one_line(tmp_path, capsys, annotated, results):
         ({"score": float("nan")}, "`score` must be a finite number; got nan"),
         ({"score": None}, "`score` must be a finite number; got None"),
         ({"segmentation": {"size": [5, 4], "counts": "d0"}}, "has (H, W) (5, 4), its image (130, 150)"),
-        ({"segmentation": {"size": list(SIZE_HW), "counts": "d0"}}, "cover 20 pixels; its size is 130 x 150"),
+        ({"segmentation": {"size": list(SIZE_HW), "counts": "d0"}}, "do not add up to its size of 130 x 150"),
         ({"segmentation": {"size": list(SIZE_HW), "counts": None}}, "`counts` of `segmentation` must be"),
         ({"segmentation": None}, "`segmentation` must be run lengths"),
         (3, "expected {image_id, category_id, score, ...}; got 3"),

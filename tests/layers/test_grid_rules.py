@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import math
 import pkgutil
 
 import keras
@@ -85,7 +86,11 @@ def test_cells_look_at_the_middle_of_what_moves_them(name, options):
         (keras.layers.DepthwiseConv2D(3, padding="same"), IMAGE),
         (keras.layers.AveragePooling2D((2, 4)), Grid((2.0, 4.0), (0.5, 1.5))),
         (keras.layers.ZeroPadding2D(((1, 0), (2, 3))), Grid((1.0, 1.0), (-1.0, -2.0))),
-        (keras.layers.Cropping2D(((1, 0), (2, 3))), Grid((1.0, 1.0), (1.0, 2.0))),
+        # nothing is seen above row 0.5, nor beside columns 1.5 to 12.5
+        (
+            keras.layers.Cropping2D(((1, 0), (2, 3))),
+            Grid((1.0, 1.0), (1.0, 2.0), seen_hw=((0.5, math.inf), (1.5, 12.5))),
+        ),
         (keras.layers.ReLU(), IMAGE),
         (keras.layers.Resizing(4, 4), Unknown.RESAMPLED),
         (keras.layers.GlobalAveragePooling2D(keepdims=True), Unknown.WHOLE),

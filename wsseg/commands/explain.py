@@ -1,6 +1,7 @@
 """`wsseg explain`: what a classifier sees in photographs, as pictures, maps and a table of scores."""
 
 import argparse
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -91,6 +92,10 @@ def run(arguments: argparse.Namespace) -> None:
     scores: dict[str, tuple[Path, np.ndarray]] = {}
     with ExitStack() as stack:
         stack.callback(work.finish, lines, scores)  # also when it is interrupted
+        stack.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings(
+            "ignore", "where the cells of layer .* look in the image is not known"
+        )  # said above
         advance = stack.enter_context(bar("explaining", len(photographs)))
         for id, photograph in photographs.items():
             try:

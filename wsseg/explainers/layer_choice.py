@@ -15,6 +15,10 @@ SLICING = (keras.layers.TimeDistributed, keras.layers.Bidirectional, keras.layer
 FORMS = "a name, a path such as `base/conv`, an index of `model.layers`, a layer, or one call, (name, number)"
 
 
+class SeveralLayersError(InputError):
+    """Several layers have the given name."""
+
+
 def choose(model: keras.Model, layer: Any, calls: Sequence[Call]) -> tuple[list[Call], Any, int | None]:
     """Find the calls that the user means.
 
@@ -184,7 +188,7 @@ def _one(name: str, found: Sequence[tuple[tuple[str, ...], Any]]) -> Any:
     different = {id(x): (path, x) for path, x in reversed(found)}
     if len(different) > 1:
         paths = sorted("/".join(path) for path, _ in different.values())
-        raise InputError(
+        raise SeveralLayersError(
             f"`layer`: {len(paths)} layers are called `{name}`; choose one of: {', '.join(paths)}"
         )
     return next(iter(different.values()))[1] if different else None

@@ -8,6 +8,7 @@ from wsseg.errors import InputError, is_whole
 from wsseg.explainers.call_record import parts_of
 from wsseg.explainers.flattening import is_graph
 from wsseg.explainers.graph_network import GraphNetwork
+from wsseg.explainers.layer_choice import SeveralLayersError
 from wsseg.explainers.network import Network
 from wsseg.explainers.subclassed_network import SubclassedNetwork
 from wsseg.explainers.token_network import ANY_MODEL, TokenNetwork
@@ -50,6 +51,8 @@ def network_for(
         return TokenNetwork(GraphNetwork(model, None, output, False, image), _name_of(model, layer), reshape)
     try:
         network = GraphNetwork(model, layer, output, True, image)
+    except SeveralLayersError:
+        raise
     except InputError as refusal:
         return _tokens_instead(model, layer, output, image, refusal)
     if network.tapped:  # a layer inside another one, which may give tokens

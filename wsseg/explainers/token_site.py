@@ -61,9 +61,7 @@ def named_site(trace: Trace, layer: str) -> tuple[Site, Any]:
         )
     paths = {".".join(one.path) for one in found}
     if len({id(one.operation) for one in found}) > 1 and len(paths) > 1:
-        raise NoTokensError(
-            f"{len(paths)} layers are named `{layer}`; choose one of {', '.join(sorted(paths))}"
-        )
+        raise InputError(f"{len(paths)} layers are named `{layer}`; choose one of {', '.join(sorted(paths))}")
     call = found[-1]
     positions = tuple(i for i, x in enumerate(call.outputs) if trace.tokens(x))[:1]
     if not positions:
