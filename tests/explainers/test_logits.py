@@ -85,6 +85,7 @@ ENDS = {
 OTHERS = {  # the scores as functions of the pre-activations
     "reversed": (lambda x, d: ops.flip(d(3, "sigmoid")(x), axis=1), lambda z: z[:, ::-1]),
     "temperature": (lambda x, d: layers.Softmax()(d()(x) / 2.0), lambda z: z / 2),
+    "label smoothing": (lambda x, d: layers.Softmax()(d()(x)) * 0.9 + 0.1 / 3, lambda z: z),
     "temperature inside": (lambda x, d: Scaled()(d()(x)), lambda z: z / 2),
     "complement": (
         lambda x, d: (lambda p: joined(1 - p, p))(d(1, "sigmoid")(x)),

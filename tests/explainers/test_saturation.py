@@ -51,7 +51,7 @@ def test_subclassed_model_that_is_sure(method):
         model = own(end, 300.0)
         options = {} if method in ("smooth_grad", "occlusion") else {"layer": "features"}
         explainer = explainers.create(method, model, **options)
-        with pytest.warns(SaturationWarning, match="probability within 0.0001 of 0 or 1 for 2 of 2 images"):
+        with pytest.warns(SaturationWarning, match="probability within 0.001 of 0 or 1 for 2 of 2 images"):
             explainer.raw(IMAGES, top(model))
 
 

@@ -71,6 +71,8 @@ def measure(
             return Activation("sigmoid", every, np.ones(size), np.zeros(size), True)
     if max(count, size) > LARGEST:
         return None
+    if count == size and (found := _smoothed(function, logits, outputs, tolerance)) is not None:
+        return found
     base = logits[:1]
     change = function(base + np.eye(count)) - function(base)  # (count, size)
     if not np.isfinite(change).all():
@@ -124,6 +126,22 @@ def _in_groups(
         kinds.add(kind)
         probabilities &= kind == "softmax" and total
     return Activation(kinds.pop() if len(kinds) == 1 else "mixed", index, scale, offset, probabilities)
+
+
+def _smoothed(
+    function: Callable[[np.ndarray], np.ndarray], logits: np.ndarray, outputs: np.ndarray, tolerance: float
+) -> Activation | None:
+    """Return the activation if it is a softmax with its floor raised for each class, as label smoothing does."""
+    size = outputs.shape[1]
+    ends = function(60.0 * np.eye(size))  # each class sure, one after the other
+    low, high = ends.min(axis=0), np.diag(ends)
+    if not (np.isfinite(ends).all() and (low > 0).all() and (high > low).all()):
+        return None
+    found = _softmax(logits, (outputs - low) / (high - low), np.arange(size), 10 * tolerance)
+    if found is None or found[0] != "softmax" or not found[2]:
+        return None
+    is_probability = bool(np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
+    return Activation("softmax", np.arange(size), np.full(size, found[1]), np.zeros(size), is_probability)
 
 
 def _of_softmax(kind: str, scale: float, total: bool, index: np.ndarray, size: int) -> Activation:

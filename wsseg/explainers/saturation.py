@@ -13,7 +13,7 @@ from wsseg.explainers.network import Network, Outputs
 if TYPE_CHECKING:
     from wsseg.explainers.targets import Target
 
-NEAR = 1e-4
+NEAR = 1e-3
 """Distance from 0 or 1 within which a probability counts as saturated: its gradient is at most this share of the
 logit's."""
 
@@ -107,7 +107,7 @@ def warn_of_saturation(
             "the logits before the model's last activation were not found; explain a model without that activation, "
             "or a target that gives a logit, such as log(p) - log(1 - p)"
         )
-    what = "is a probability within 0.0001 of 0 or 1" if flags[0].any() else "may be a saturated probability"
+    what = "is a probability within 0.001 of 0 or 1" if flags[0].any() else "may be a saturated probability"
     warnings.warn(
         f"the explained score of model `{network.model.name}` {what} for {count}, so its gradient vanishes and its "
         f"map may be faint or empty; {hint}",
