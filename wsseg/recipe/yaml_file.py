@@ -51,10 +51,7 @@ def read_yaml(path: Path) -> Any:
         raise InputError(f"recipe {path} cannot be read ({error.strerror}); give a YAML file") from error
     except RecursionError:
         raise InputError(f"recipe {path} is nested too deeply; give at most {DEPTH} levels") from None
-    except (
-        yaml.YAMLError,
-        ValueError,
-    ) as error:  # ValueError: bytes that are no text, or a date or number of no meaning
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no text, or a date or number of no meaning
         raise InputError(f"recipe {path} is not valid YAML: {error}") from error
     return content
 
