@@ -84,3 +84,10 @@ def test_only_the_head_runs_for_each_channel_and_dead_ones_need_no_pass(model):
 def test_score_of_zero_is_not_divided_by(model):
     found = AblationCAM(model).raw(two_inputs(), lambda output: output[:, 0] * 0)
     assert not found.any()
+
+
+def test_drops_of_rounding_alone_give_no_map(model):
+    explainer = AblationCAM(model)
+    noise = np.random.default_rng(0).uniform(-1e-6, 1e-6, (100, 1))
+    explainer.scores = lambda inputs, score, rows, **options: 3 * (1 + noise[: len(rows[0])])
+    assert not explainer.raw(two_inputs(1), [0]).any()

@@ -14,13 +14,17 @@ from wsseg.explainers.targets import Target
 BYTES = 2**25
 """Size of the features of one pass when `batch_size` is not given."""
 
+ROUNDING = 64 * np.finfo(np.float32).eps
+"""Part of the score below which a drop is rounding: the same row computed at another place of a batch differs by it."""
+
 
 class AblationCAM(Perturbation):
     r"""Class activation map by ablation of channels (Desai and Ramaswamy 2020)†.
 
     $w_k^c = (y^c - y_k^c) / |y^c|$ with $y^c$ the score, and $y_k^c$ the score with channel $k$ of the explained layer
     set to 0; $L^c = ReLU(\sum_k w_k^c A^k)$. No gradient is taken, and only the head runs for each channel. A channel
-    that is 0 everywhere gets the weight 0 without a pass.
+    that is 0 everywhere gets the weight 0 without a pass, and so does one whose drop is no more than the score's
+    rounding (8e-6 of it): a map of such drops alone would be noise.
 
     The paper defines a slope, $(y^c - y_k^c) / \|A^k\|$, but divides by $y^c$ in practice†; this class does the same.
     It divides by the absolute value of $y^c$, which changes nothing for a positive score. With a negative score
@@ -72,7 +76,9 @@ class AblationCAM(Perturbation):
             text=text,
         )
         whole = scores[-1]  # (T,)
-        drop = (whole - scores[:-1]) / np.where(whole == 0, 1, np.abs(whole))
+        drop = whole - scores[:-1]
+        drop[np.abs(drop) <= ROUNDING * np.abs(scores).max(axis=0)] = 0
+        drop /= np.where(whole == 0, 1, np.abs(whole))
         return np.maximum(np.einsum("hwk,kt->thw", cells[..., alive].astype(np.float64), drop), 0)
 
     def computed(self, inputs: Sequence[np.ndarray], target: Target) -> tf.Tensor:
