@@ -6,6 +6,7 @@ Therefore a stage can resume after `kill -9`. Objects have their own formats, in
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -25,12 +26,14 @@ IGNORE = 255
 """Mask value of an unsure pixel. Such a pixel is neither trained on nor scored."""
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+def write_atomically(path: Path, write: Callable[[BinaryIO], Any], durable: bool = False) -> None:
     """Write a file atomically: it either exists completely or not at all.
 
     Args:
         path: Path of the file.
         write: Function that receives a binary file object, open for writing.
+        durable: Whether the content is on the disk before the file has its name, so that a power failure cannot leave
+            an empty file of this name. Masks and maps are brought to the disk together, when their stage is done.
 
     Raises:
         InputError: The file cannot be written (disk full, no permission); the message names it.
@@ -40,21 +43,52 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     try:
         with partial.open("wb") as file:
             write(file)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
         raise InputError(
-            f"cannot write {path}: {error.strerror or error}; free some space or choose another run "
-            "folder; what was already computed is kept, and the same command resumes"
+            f"cannot write {path}: {error.strerror or error}; {way_out(error)}; what was already computed is kept, and "
+            "the same command resumes"
         ) from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()  # it exists only if something failed
 
 
+def way_out(error: OSError) -> str:
+    """Return what to do about a failed operation on a file of a run.
+
+    Example:
+        >>> way_out(OSError(errno.ENOSPC, "No space left on device"))
+        'free some space, or choose another run folder'
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "free some space, or choose another run folder"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "make it writable, or choose another run folder"
+    if error.errno == errno.EMFILE:
+        return "raise the limit of open files (`ulimit -n`)"
+    if error.errno == errno.ENAMETOOLONG:
+        return "give the image a shorter name"
+    return "see whether the disk works, or choose another run folder"
+
+
+def to_disk(path: Path) -> None:
+    """Bring the content of a file, or the names in a folder, to the disk. Where that cannot be done, it is not."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` as indented JSON, atomically."""
+    """Write `content` as indented JSON, atomically and durably."""
     text = json.dumps(content, indent=2, sort_keys=False) + "\n"
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_atomically(path, lambda file: file.write(text.encode()), durable=True)
 
 
 def read_json(path: Path) -> Any:
@@ -71,7 +105,10 @@ def read_json(path: Path) -> Any:
         raise InputError(
             f"{path} cannot be read ({error.strerror or error}); expected a JSON file"
         ) from error
-    except ValueError as error:  # broken JSON, or bytes that are not text
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # broken JSON, brackets without end, or bytes that are not text
         raise InputError(f"{path} is not valid JSON ({error}); delete it and run again") from error
 
 
@@ -198,8 +235,18 @@ class ClassMaps:
 
 
 def unfinished(records: Iterable[RecordLike], folder: Path, suffix: str) -> list[Any]:
-    """Return the records whose file `ID` + suffix is not in a folder yet, in their order."""
-    return [record for record in records if not (folder / f"{record.id}{suffix}").exists()]
+    """Return the records whose file `ID` + suffix is not in a folder yet, in their order.
+
+    An empty file, as a power failure leaves one, does not count.
+    """
+
+    def size(record: RecordLike) -> int:
+        try:
+            return (folder / f"{record.id}{suffix}").stat().st_size
+        except OSError:
+            return 0
+
+    return [record for record in records if not size(record)]
 
 
 def digest(content: Any) -> str:

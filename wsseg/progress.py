@@ -94,6 +94,11 @@ def bar(text: str, total: int, unit: str = "images", done: int = 0) -> Iterator[
         yield advance
 
 
+def note(text: str) -> None:
+    """Print a line about something that was found on the way, such as a damaged file that is made again."""
+    print(f"  note: {text}", file=sys.stderr, flush=True)
+
+
 def speed(units: int, seconds: float, unit: str) -> str:
     """Format a rate: units per second, or seconds per unit where one takes longer than a second.
 

@@ -18,11 +18,12 @@ from wsseg.recipe.reading import load_recipe
 from wsseg.stages.classify import stage as classify
 from wsseg.stages.evaluate.stage import conventions
 from wsseg.supervision.splits import Splits
-from wsseg.training import resumable_fit as resumable
+from wsseg.training import checkpoints
 from wsseg.training.best_epoch import Choice, describe_course
+from wsseg.training.checkpoints import Checkpoints
 from wsseg.training.fitting import fit
 from wsseg.training.history import read_history, write_history
-from wsseg.training.resumable_fit import remove_checkpoints, resumable_fit
+from wsseg.training.resumable_fit import resumable_fit
 from wsseg.training.validation import Validation
 
 VALUES = (0.5, 0.7, 0.6, 0.7, 0.4)
@@ -85,7 +86,7 @@ def test_the_weights_of_the_best_epoch_are_kept_and_the_last_otherwise(tmp_path)
     assert history == again and [row["val_map"] for row in history] == list(VALUES)
     assert same(best.get_weights(), seen[1]) and same(last.get_weights(), seen[4])
     assert not same(seen[1], seen[3])
-    remove_checkpoints(tmp_path / "best")
+    Checkpoints(tmp_path / "best").remove()
     assert [path.name for path in (tmp_path / "best").iterdir()] == ["history.csv"]
 
 
@@ -104,7 +105,7 @@ def test_resumed_it_keeps_the_same(tmp_path, kill_in):
 
 def test_killed_between_the_best_weights_and_the_state_that_names_them(tmp_path, monkeypatch):
     whole, _, _ = run(tmp_path / "whole")
-    write = resumable.write_json
+    write = checkpoints.write_json
 
     def kill(path, state):
         if len(state["history"]) == 2:
@@ -112,7 +113,7 @@ def test_killed_between_the_best_weights_and_the_state_that_names_them(tmp_path,
         write(path, state)
 
     with monkeypatch.context() as patch:
-        patch.setattr(resumable, "write_json", kill)
+        patch.setattr(checkpoints, "write_json", kill)
         with pytest.raises(Killed):
             run(tmp_path / "killed")
     assert len(list((tmp_path / "killed").glob("best*"))) == 2

@@ -15,7 +15,8 @@ from wsseg.layers.masked_pooling import MaskedGlobalAveragePooling2D
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.recipe import TrainingConfig
 from wsseg.training import optimizers
-from wsseg.training.resumable_fit import epochs_done, remove_checkpoints, resumable_fit
+from wsseg.training.checkpoints import Checkpoints
+from wsseg.training.resumable_fit import resumable_fit
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +82,7 @@ def test_stopped_in_the_second_epoch_and_resumed(tmp_path, dataset, optimizer):
 
     with pytest.raises(Stop):
         resumable_fit(build(optimizer), batches(dataset), 3, 0, tmp_path / "stopped", stop)
-    assert epochs_done(tmp_path / "stopped") == 1
+    assert len(Checkpoints(tmp_path / "stopped").state()["history"]) == 1
     resumed = build(optimizer)
     keras.utils.set_random_seed(77)  # another process has other random states
     steps = []
@@ -104,10 +105,10 @@ def test_finished_training_is_only_read(tmp_path, dataset):
     history = resumable_fit(model, batches(dataset), 1, 0, tmp_path)
     other, steps = build(), []
     assert resumable_fit(other, batches(dataset), 1, 0, tmp_path, steps.append) == history
-    assert steps == [] and epochs_done(tmp_path) == 1
+    assert steps == [] and len(Checkpoints(tmp_path).state()["history"]) == 1
     for one, two in zip(model.get_weights(), other.get_weights()):
         np.testing.assert_array_equal(one, two)
-    remove_checkpoints(tmp_path)
+    Checkpoints(tmp_path).remove()
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".png"] == ["history.csv"]
 
 

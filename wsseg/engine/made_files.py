@@ -87,13 +87,16 @@ class MadeFiles:
     Args:
         folder: Folder of a stage. If it has no list, as in runs from before this list, no file is checked.
 
-    Raises:
-        InputError: The list is broken.
+    Attributes:
+        broken: Whether there is a list that cannot be read.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._content = _read(folder)
+        try:
+            self._content, self.broken = _read(folder), False
+        except InputError:
+            self._content, self.broken = None, True
         self.touched: dict[str, int] = {}
         self._damage: Damage | None = None
 
@@ -111,6 +114,33 @@ class MadeFiles:
         if self._damage is None:
             self._damage = self._compared()
         return self._damage
+
+    def distrust(self) -> tuple[str, ...]:
+        """Hash every file, whatever its time. One that differs gets the time of now, so that it counts as changed.
+
+        A file can be damaged on the disk without another time or size, and be found when it is read.
+
+        Returns:
+            Paths of the files that differ, relative to the stage's folder.
+
+        Raises:
+            InputError: A file cannot be read, or its time cannot be set.
+        """
+        listed = (self._content or {"files": {}})["files"]
+        paths = [
+            path for path, entry in listed.items() if "link" not in entry and (self.folder / path).is_file()
+        ]
+        hashes = _hashes(self.folder, paths, f"checking {self.folder.name}")
+        damaged = tuple(path for path, found in hashes if found != listed[path]["sha256"])
+        for path in damaged:
+            try:
+                os.utime(self.folder / path)
+            except OSError as error:
+                raise InputError(
+                    f"{self.folder / path} is damaged ({error.strerror}); delete it and run again"
+                ) from error
+        self._damage = None
+        return damaged
 
     def _compared(self) -> Damage:
         missing, changed, touched = [], [], {}
@@ -151,7 +181,7 @@ class MadeFiles:
 def write_made_files(
     folder: Path, inputs_made: Mapping[str, str | None], without: Collection[str] = ()
 ) -> None:
-    """Write the list of the files in a stage's folder.
+    """Write the list of the files in a stage's folder, once their contents are on the disk.
 
     Links are listed as links and not followed. They lead into input stages, so the digest then covers those, too.
 
@@ -167,9 +197,8 @@ def write_made_files(
             files[path] = {"link": str((folder / path).readlink())}
         else:
             files[path] = {"size": found.st_size, "mtime_ns": found.st_mtime_ns}
-    for path, content in _hashes(
-        folder, [path for path in files if "link" not in files[path]], f"listing {folder.name}"
-    ):
+    real = [path for path in files if "link" not in files[path]]
+    for path, content in _hashes(folder, real, f"listing {folder.name}", durable=True):
         files[path]["sha256"] = content
     contents = [[path, entry.get("link") or entry["sha256"]] for path, entry in files.items()]
     links = any("link" in entry for entry in files.values())
@@ -214,11 +243,11 @@ def drop(partial: Path, damage: Damage) -> None:
             (partial / path).unlink(missing_ok=True)
 
 
-def free_name(folder: Path) -> Path:
+def free_name(folder: Path, word: str = "edited") -> Path:
     """Return `FOLDER.edited`, or `FOLDER.edited_2` and so on if it exists."""
-    path, number = folder.with_name(f"{folder.name}.edited"), 2
+    path, number = folder.with_name(f"{folder.name}.{word}"), 2
     while path.exists():
-        path, number = folder.with_name(f"{folder.name}.edited_{number}"), number + 1
+        path, number = folder.with_name(f"{folder.name}.{word}_{number}"), number + 1
     return path
 
 
@@ -227,7 +256,15 @@ def _read(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     content = read_json(path)
-    if not isinstance(content, dict) or not {"digest", "files"} <= set(content):
+    if (
+        not isinstance(content, dict)
+        or not isinstance(content.get("digest"), str)
+        or not isinstance(content.get("files"), dict)
+        or not all(
+            isinstance(entry, dict) and ("link" in entry or {"size", "mtime_ns", "sha256"} <= entry.keys())
+            for entry in content["files"].values()
+        )
+    ):
         raise InputError(f"{path} is not a list of a stage's files; delete {folder} and run again")
     return content
 
@@ -248,13 +285,17 @@ def _walk(folder: Path, inner: str = "") -> Iterator[str]:
                 yield path
 
 
-def _hashes(folder: Path, paths: Collection[str], text: str) -> Iterable[tuple[str, str]]:
+def _hashes(
+    folder: Path, paths: Collection[str], text: str, durable: bool = False
+) -> Iterable[tuple[str, str]]:
     if not paths:
         return []
 
     def sha256(path: str) -> str:
         try:
             with (folder / path).open("rb") as file:
+                if durable:
+                    os.fsync(file.fileno())
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise InputError(

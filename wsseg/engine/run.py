@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from wsseg.artifacts import Manifest, write_json
+from wsseg.artifacts import Manifest, to_disk, way_out, write_json
 from wsseg.engine.data_plan import described, planned
 from wsseg.engine.definitions import Definitions
 from wsseg.engine.made_files import NOT_MADE, MadeFiles, drop, free_name, reopen, write_made_files
@@ -121,7 +121,7 @@ def run(
         left = time_left_of(found) if only is None and not all(found.done(name) for name in names) else None
         with contextlib.nullcontext() if left is None else part_of_run(left):
             for name in names:
-                run_stage(found, name, say, left)
+                run_mending(found, name, only is None, say, left)
 
 
 def check_inputs(states: States, name: str) -> None:
@@ -129,6 +129,47 @@ def check_inputs(states: States, name: str) -> None:
     for other in states.inputs(name):
         if not states.done(other):
             raise InputError(f"stage `{name}` needs `{other}` first; run `wsseg {other}` or `wsseg run`")
+
+
+def run_mending(
+    states: States, name: str, others: bool, say: Callable[[str], None], left: TimeLeft | None = None
+) -> None:
+    """Run one stage. If it fails, and files of its inputs are damaged on the disk, make these again first.
+
+    Such files have the size and the time that they had, so only reading them shows the damage.
+
+    Args:
+        states: States of the run's stages.
+        name: Name of the stage.
+        others: Whether its input stages may run too.
+        say: Function that is called with each line for the user.
+        left: See `run_stage`.
+
+    Raises:
+        InputError: See `run_stage`; or an input stage has damaged files and may not run.
+    """
+    try:
+        run_stage(states, name, say, left)
+        return
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        damaged = states.distrust_inputs(name) if states.of(name).status != "done" else {}
+        if not damaged:
+            raise
+        words = ", ".join(f"{count} of `{other}`" for other, count in damaged.items())
+        if not others:
+            commands = " and ".join(f"`wsseg {other}`" for other in damaged)
+            raise InputError(
+                f"stage `{name}` cannot use what earlier stages made: files are damaged on the disk ({words}); run "
+                f"{commands}, or `wsseg run`: they are then made again"
+            ) from error
+        say(f"{name}: stopped ({error}); files are damaged on the disk ({words}), and are made again")
+    for other in plan(states.definitions.recipe):
+        if other == name or states.of(other).status != "done":
+            run_stage(states, other, say, left)
+        if other == name:
+            return
 
 
 def run_stage(states: States, name: str, say: Callable[[str], None], left: TimeLeft | None = None) -> None:
@@ -193,7 +234,7 @@ def run_stage(states: States, name: str, say: Callable[[str], None], left: TimeL
     except OSError as error:
         raise InputError(
             f"stage `{name}` cannot read or write {error.filename or final}: {error.strerror or error}; "
-            "free some space or choose another --run; what was computed is kept, and the same command resumes"
+            f"{way_out(error)}; what was computed is kept, and the same command resumes"
         ) from error
     except Exception as error:
         # TensorFlow turns an error of a loading thread into its own error, which keeps only the text.
@@ -246,8 +287,9 @@ def open_partial(
             write_json(partial / DEFINITION, begin)
             return False
     if Manifest.load(partial) is not None:
-        damage = MadeFiles(partial).damage()
-        if not damage:
+        files = MadeFiles(partial)
+        damage = files.damage()
+        if not damage and not files.broken:
             return True
         write_json(partial / DEFINITION, begin)
         drop(partial, damage)
@@ -263,15 +305,29 @@ def _replace(partial: Path, final: Path, say: Callable[[str], None]) -> None:
     shutil.rmtree(outdated, ignore_errors=True)
     (partial / DEFINITION).unlink(missing_ok=True)
     if final.exists():
-        damage = MadeFiles(final).damage()
-        kept = free_name(final) if damage.changed else outdated
+        files = MadeFiles(final)
+        damage, broken = files.damage(), files.broken or not _has_record(final)
+        kept = free_name(final, "damaged") if broken else free_name(final) if damage.changed else outdated
         final.rename(kept)
-        if damage.changed:
+        if broken:
+            say(
+                f"{final.name}: the damaged folder is kept as {kept}; delete it when you need nothing from it"
+            )
+        elif damage.changed:
             command = f"wsseg correct {shlex.quote(str(final.parent))} {shlex.quote(str(kept / MASKS))}"
             use = f"; to use its edited masks, call `{command}`" if damage.edited_masks else ""
             say(f"{final.name}: the folder with the changed files is kept as {kept}{use}")
+    to_disk(partial)
     partial.rename(final)
+    to_disk(final.parent)
     shutil.rmtree(outdated, ignore_errors=True)
+
+
+def _has_record(final: Path) -> bool:
+    try:
+        return Manifest.load(final) is not None
+    except InputError:
+        return False
 
 
 def versions() -> dict[str, str]:

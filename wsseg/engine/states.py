@@ -12,7 +12,7 @@ from wsseg.engine.definitions import Definitions, differ_in_data_alone, why_stal
 from wsseg.engine.made_files import NOT_MADE, Damage, MadeFiles
 from wsseg.engine.run_folder import locked
 from wsseg.errors import InputError
-from wsseg.file_names import DEFINITION
+from wsseg.file_names import DEFINITION, MADE_FILES, MANIFEST
 from wsseg.stages import STAGES, inputs_of, plan
 
 INPUTS_MADE = "inputs_made"
@@ -130,6 +130,23 @@ class States:
         why = self.data.why_changed(name, begun.get(DATA_REVISION))
         return why or self._changed_inputs(begun.get(INPUTS_MADE, {}), name)
 
+    @staticmethod
+    def _damaged_record(name: str, file: str) -> str:
+        folder = STAGES[name].folder
+        return f"`{folder}/{file}` is damaged; all is made again, and the folder is kept beside it"
+
+    def distrust_inputs(self, name: str) -> dict[str, int]:
+        """Hash all files that the input stages of a stage made, and forget the states of those with damaged files.
+
+        Returns:
+            Input stage -> number of damaged files, for those that have any.
+        """
+        found = {other: len(MadeFiles(self.folder(other)).distrust()) for other in self.inputs(name)}
+        damaged = {other: count for other, count in found.items() if count}
+        for other in damaged:
+            self.forget(other)
+        return damaged
+
     def _changed_inputs(self, made: Mapping[str, str], name: str) -> str:
         """Name the inputs with other files than before. An input that has, or had, no list is not compared."""
         now = self.inputs_made(name)
@@ -138,7 +155,12 @@ class States:
 
     def _of(self, name: str) -> State:
         waits_for = [other for other in self.inputs(name) if not self.done(other)]
-        manifest = Manifest.load(self.folder(name))
+        try:
+            manifest = Manifest.load(self.folder(name))
+        except InputError:
+            return State(name, "stale", self._damaged_record(name, MANIFEST))
+        if self.files(name).broken:
+            return State(name, "stale", self._damaged_record(name, MADE_FILES))
         if manifest is None:
             begun = begun_with(self.folder(name).with_name(f"{STAGES[name].folder}.partial"))
             why = ""
@@ -172,14 +194,18 @@ def begun_with(partial: Path) -> dict[str, Any] | None:
     """Return what a stopped stage was begun with: its definition, its inputs and its data.
 
     Returns:
-        {} if it had not been written yet, None if no stage was begun.
+        {} if it had not been written yet or is damaged, None if no stage was begun.
     """
     if not partial.is_dir():
         return None
-    finished = Manifest.load(partial)
-    if finished is not None:
-        return finished.definition | {
-            INPUTS_MADE: finished.inputs_made,
-            DATA_REVISION: finished.data_revision,
-        }
-    return read_json(partial / DEFINITION) if (partial / DEFINITION).exists() else {}
+    try:
+        finished = Manifest.load(partial)
+        if finished is not None:
+            return finished.definition | {
+                INPUTS_MADE: finished.inputs_made,
+                DATA_REVISION: finished.data_revision,
+            }
+        begun = read_json(partial / DEFINITION) if (partial / DEFINITION).exists() else {}
+    except InputError:
+        return {}
+    return begun if isinstance(begun, dict) else {}

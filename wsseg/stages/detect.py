@@ -16,12 +16,12 @@ from wsseg.objects.instances import Instances
 from wsseg.recipe import Recipe
 from wsseg.stages import Outcome
 from wsseg.supervision.splits import Splits
+from wsseg.training.checkpoints import Checkpoints
 from wsseg.training.classifier_weights import initial_options, start_from_classifier
 from wsseg.training.device import prepare
 from wsseg.training.fitting import fit
 from wsseg.training.history import read_history
 from wsseg.training.model_files import save_model
-from wsseg.training.resumable_fit import remove_checkpoints
 
 
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
@@ -64,7 +64,7 @@ def train_detector(
         batches = InstanceBatches(train, instances, config, recipe.seed, config.objects)
         fit(recipe, config, model, batches, model.head_variables, out, "training the detector")
         save_model(model, out / DETECTOR)
-    remove_checkpoints(out)
+    Checkpoints(out).remove()
     last = read_history(out / HISTORY)["loss"][-1]
     counts = {"images": len(train), "epochs": config.epochs, "loss": last}
     line = f"{config.network}, {len(train)} images, {config.epochs} epochs, loss {last:.3f}"

@@ -22,6 +22,7 @@ from wsseg.stages.label.given_masks import given_ids
 from wsseg.supervision.splits import Splits
 from wsseg.supervision.training_images import training_data
 from wsseg.training.best_epoch import describe_course
+from wsseg.training.checkpoints import Checkpoints
 from wsseg.training.classifier_weights import initial_options, start_from_classifier
 from wsseg.training.device import prepare
 from wsseg.training.enlarging import factor_in, with_enlarging
@@ -29,7 +30,6 @@ from wsseg.training.fitting import fit
 from wsseg.training.history import read_history
 from wsseg.training.mean_teacher import MeanTeacher
 from wsseg.training.model_files import save_model
-from wsseg.training.resumable_fit import remove_checkpoints
 from wsseg.training.validation import validate_segmenter
 
 
@@ -140,7 +140,7 @@ def train_segmenter(
         head, text = model.head_variables, "training the segmenter"
         fit(recipe, config, trained, batches, head, out, text, loss, validation)
         save_model(model, out / SEGMENTER)
-    remove_checkpoints(out)
+    Checkpoints(out).remove()
     last = read_history(out / HISTORY)["loss"][-1]
     words, course = ("", {}) if val is None else describe_course(out, config, val.split)
     counts = {"images": len(train), "epochs": config.epochs, "loss": last} | course

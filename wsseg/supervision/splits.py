@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from wsseg import datasets
-from wsseg.artifacts import digest, read_json, write_json
+from wsseg.artifacts import digest, write_json
 from wsseg.datasets import Dataset
 from wsseg.datasets.shared_images import shared_images
 from wsseg.errors import InputError
@@ -15,6 +15,7 @@ from wsseg.file_names import CORRECTED_MASKS, DATA_CONTENTS
 from wsseg.image_files import HasImage, check_images
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
+from wsseg.remembered import remembered
 from wsseg.supervision.contents import Contents, sections_of
 
 
@@ -96,7 +97,7 @@ class Splits:
         identity = identity_of(dataset)
         name = f"{re.sub(r'[^A-Za-z0-9_.-]', '_', split)}{'_masks' if masks else ''}.json"
         path = self.folder / name
-        known = read_json(path) if path.exists() else {}
+        known = remembered(path, dict, lambda content: isinstance(content["set_aside"], dict)) or {}
         sections = sections_of(dataset, split, masks)
         if known.get("fingerprint") != identity or any(
             self.contents.changed_since(section, files, known["revision"])

@@ -12,6 +12,7 @@ from wsseg.datasets import Dataset, Record
 from wsseg.file_names import ENLARGED
 from wsseg.recipe import SegmentConfig
 from wsseg.recipe.auto import AUTO
+from wsseg.remembered import remembered
 
 WANTED = 24.0
 """Side that the objects of each class should have in a training crop, in pixels: 6 cells of a decoder of stride 4."""
@@ -84,7 +85,7 @@ def with_enlarging(
         read_mask: Function that returns the mask that an image is trained on, or None.
         folder: Folder of the segmenter.
     """
-    if config.enlarge == AUTO and not (folder / ENLARGED).exists():
+    if config.enlarge == AUTO and not remembered(folder / ENLARGED, dict, lambda known: known["factor"] > 0):
 
         def scale(mask: np.ndarray) -> float:
             return float(np.mean(config.scale if config.scale else config.long_side)) / (

@@ -7,15 +7,16 @@ from typing import Any
 import keras
 
 from wsseg.errors import InputError
-from wsseg.progress import bar
+from wsseg.progress import bar, note
 from wsseg.recipe import Recipe, TrainingConfig, ValidatedTrainingConfig
 from wsseg.recipe.decisions import keeps_best
 from wsseg.training import optimizers
 from wsseg.training.batch_statistics import estimate_statistics
 from wsseg.training.best_epoch import Choice
 from wsseg.training.callbacks import create_callbacks
+from wsseg.training.checkpoints import Checkpoints
 from wsseg.training.mean_teacher import MeanTeacher
-from wsseg.training.resumable_fit import epochs_done, no_values, resumable_fit
+from wsseg.training.resumable_fit import no_values, resumable_fit
 from wsseg.training.tensorboard_events import TensorBoardEvents
 from wsseg.training.validation import Validation
 from wsseg.training.validation_curve import ValidationCurve
@@ -65,7 +66,11 @@ def fit(
     if config.tensorboard:
         callbacks.append(TensorBoardEvents(out))
     curve = validation and ValidationCurve(model, batches, config, recipe.seed, validation)
-    with bar(text, steps, "steps", epochs_done(out) * batches.steps) as advance:
+    checkpoints = Checkpoints(out)
+    if found := checkpoints.mend():
+        note(found)
+    done = len(checkpoints.state().get("history", []))
+    with bar(text, steps, "steps", done * batches.steps) as advance:
         resumable_fit(
             model,
             batches,

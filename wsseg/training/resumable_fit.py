@@ -7,14 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from wsseg.artifacts import read_json, write_json
 from wsseg.errors import InputError
-from wsseg.file_names import CHECKPOINT, HISTORY, TRAINING_STATE
+from wsseg.file_names import HISTORY
 from wsseg.loading.training_batches import TrainingBatches, epoch_seed
 from wsseg.training.best_epoch import Choice
 from wsseg.training.callbacks import WholeTraining
+from wsseg.training.checkpoints import Checkpoints
 from wsseg.training.history import write_history
-from wsseg.training.model_files import require_space
 
 
 class _StepProgress(keras.callbacks.Callback):
@@ -63,7 +62,8 @@ def resumable_fit(
         epochs: Total number of epochs.
         seed: Random seed of the training; with the epoch it gives the seed of dropout.
         folder: Folder of the checkpoint and the history.
-        advance: Function that is called with a short text after each step of this process; see `epochs_done`.
+        advance: Function that is called with a short text after each step of this process; that is, not for epochs done
+            before.
         measure: Function that is called with each epoch's index after it, and returns further values for its row. It
             must leave the variables of the model as they are.
         choice: How the epoch is chosen whose weights the model has at the end; None for the last. The weights of the
@@ -79,13 +79,12 @@ def resumable_fit(
     Raises:
         InputError: The loss is not finite, or the disk has too little free space for a checkpoint.
     """
-    history: list[dict[str, float]] = []
-    state: dict[str, Any] = {}
     model.optimizer.build(model.trainable_variables)
-    if (folder / TRAINING_STATE).exists():
-        state = read_json(folder / TRAINING_STATE)
-        history = state["history"]
-        model.load_weights(folder / state["checkpoint"])
+    checkpoints = Checkpoints(folder)
+    state = checkpoints.state()
+    history: list[dict[str, float]] = state.get("history", [])
+    if state:
+        checkpoints.load(model, state["checkpoint"])
     whole = WholeTraining(callbacks, model, epochs, batches.steps, columns)
 
     def ended() -> bool:
@@ -110,34 +109,18 @@ def resumable_fit(
         values["learning_rate"] = float(model.optimizer.learning_rate)
         values |= measure(epoch)
         history.append({"epoch": epoch + 1} | values)
+        before, state = state, state | {"history": [*history]}
         if choice and choice.best(history) == epoch + 1:
-            state["best"] = _save(model, folder / f"best_{epoch + 1}_{CHECKPOINT}")
+            checkpoints.save_best(model, state, epoch + 1)
         if whole.after(epoch, values):
             state["ended"] = "by a callback"
         if ended():
             whole.end(values)  # before the weights are saved, which a callback may change here
-        # Two files alternate, and the state names the complete one, even if this write is interrupted.
-        state |= {"history": history, "checkpoint": _save(model, folder / f"{epoch % 2}_{CHECKPOINT}")}
-        write_json(folder / TRAINING_STATE, state)
-        for path in folder.glob(f"best_*_{CHECKPOINT}"):
-            if path.name != state.get("best"):
-                path.unlink()
+        checkpoints.save(model, state, before)
     if "best" in state and choice.best(history) != len(history):
-        model.load_weights(folder / state["best"])
+        checkpoints.load(model, state["best"])
     write_history(folder / HISTORY, history)
     return history
-
-
-def epochs_done(folder: Path) -> int:
-    """Return the number of epochs that a stopped training in `folder` has completed."""
-    return len(read_json(folder / TRAINING_STATE)["history"]) if (folder / TRAINING_STATE).exists() else 0
-
-
-def _save(model: keras.Model, path: Path) -> str:
-    """Save the weights and the optimizer's state, and return the name of the file."""
-    require_space(path, [*model.variables, *model.optimizer.variables])
-    model.save_weights(path)
-    return path.name
 
 
 def seed_layers(model: keras.Model, seed: int, epoch: int) -> None:
@@ -146,9 +129,3 @@ def seed_layers(model: keras.Model, seed: int, epoch: int) -> None:
     for variable in model.non_trainable_variables:
         if variable.name == "seed_generator_state":
             variable.assign(random.integers(0, 2**31, variable.shape))
-
-
-def remove_checkpoints(folder: Path) -> None:
-    """Delete the files that only resuming needs, once the model itself is saved."""
-    for path in [*folder.glob(f"*_{CHECKPOINT}"), folder / TRAINING_STATE]:
-        path.unlink(missing_ok=True)

@@ -6,12 +6,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from wsseg.artifacts import read_json, write_json
+from wsseg.artifacts import write_json
 from wsseg.classifiers.confident_learning import corrected
 from wsseg.datasets import Dataset
 from wsseg.datasets.image_draws import uniform_draws
 from wsseg.file_names import CORRECTED_LABELS
 from wsseg.recipe import Recipe
+from wsseg.remembered import remembered
 from wsseg.stages.classify.train_classifier import score_images, train_classifier
 
 FOLDS = "folds"
@@ -24,21 +25,26 @@ def correct_labels(recipe: Recipe, train: Dataset, out: Path) -> dict[str, list[
     one learns from the other folds and predicts the probability of each class for the images of this fold. Existing
     files are kept.
     """
-    if (out / CORRECTED_LABELS).exists():
-        return read_json(out / CORRECTED_LABELS)
+    ids = {record.id for record in train}
+    done = remembered(out / CORRECTED_LABELS, dict, lambda labels: labels.keys() == ids)
+    if done is not None:
+        return done
     known: dict[str, list[float]] = {}
     for number, fold in enumerate(folds_of(recipe, train)):
         folder = out / FOLDS / str(number)
         path = folder / "probabilities.json"
-        if not path.exists():
+        shape = len(fold), len(train.classes)
+        found = remembered(path, dict, lambda rows, shape=shape: np.shape([*rows.values()]) == shape)
+        if found is None:
             folder.mkdir(parents=True, exist_ok=True)
             others = train.subset(record.id for record in train if record.id not in fold)
             text = f"classifier without fold {number + 1} of {recipe.supervision.clean_folds}"
             model = train_classifier(recipe, others, folder, text)
             records, scores = score_images(model, train.subset(fold), f"scoring fold {number + 1}")
             likely = probabilities(model, scores)
-            write_json(path, {record.id: row.tolist() for record, row in zip(records, likely)})
-        known |= read_json(path)
+            found = {record.id: row.tolist() for record, row in zip(records, likely)}
+            write_json(path, found)
+        known |= found
     given = np.stack([train.label_vector(record) for record in train])
     turned = corrected(given, np.array([known[record.id] for record in train]))
     labels = {

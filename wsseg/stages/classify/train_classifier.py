@@ -20,9 +20,9 @@ from wsseg.one_trace import one_trace
 from wsseg.progress import bar
 from wsseg.recipe import Recipe
 from wsseg.saved_models import load_model
+from wsseg.training.checkpoints import Checkpoints
 from wsseg.training.fitting import fit
 from wsseg.training.model_files import save_model
-from wsseg.training.resumable_fit import remove_checkpoints
 from wsseg.training.validation import validate_classifier
 
 
@@ -85,7 +85,7 @@ def train_classifier(
         validation = None if val is None else validate_classifier(model, val, config)
         fit(recipe, config, trained, examples, model.head_variables, out, text, loss, validation)
         save_model(model, out / CLASSIFIER)
-    remove_checkpoints(out)
+    Checkpoints(out).remove()
     return load_model(out / CLASSIFIER)
 
 

@@ -1,13 +1,16 @@
 """Search for the parameters of the CRF's appearance kernel on the calibration split, as in DeepLab."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from wsseg.artifacts import read_json, write_json
+from wsseg.artifacts import write_json
 from wsseg.datasets import Dataset
 from wsseg.errors import InputError
 from wsseg.file_names import CRF_SEARCH
 from wsseg.recipe import LabelConfig
 from wsseg.refiners.dense_crf.search import coarse_to_fine
+from wsseg.remembered import remembered
 from wsseg.stages.crf import with_crf, worker_count
 from wsseg.stages.label.pseudo_masks import score_choices
 
@@ -34,7 +37,7 @@ def search_crf(config: LabelConfig, level: float, split: Dataset, maps: Path, ou
     wanted = config.crf_search
     values = {name: getattr(wanted, name) for name in ("bilateral_weight", "bilateral_sxy", "bilateral_srgb")}
     path = out / CRF_SEARCH
-    done = read_json(path) if path.exists() else []
+    done = remembered(path, list, lambda rows: all(_is_trial(row, values) for row in rows)) or []
 
     def score(choices: list[dict[str, float]]) -> list[float]:
         known = {tuple(row["parameters"].values()): row["miou"] for row in done}
@@ -55,3 +58,8 @@ def search_crf(config: LabelConfig, level: float, split: Dataset, maps: Path, ou
 
     trials = coarse_to_fine(score, values, wanted.rounds)
     return max(trials, key=lambda trial: trial.score).parameters
+
+
+def _is_trial(row: Any, values: Mapping[str, Any]) -> bool:
+    numbers = [*row["parameters"].values(), row["miou"]]
+    return {*row["parameters"]} == {*values} and all(isinstance(number, int | float) for number in numbers)

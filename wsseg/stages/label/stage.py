@@ -10,6 +10,7 @@ from wsseg.artifacts import read_json, read_mask, unfinished, write_json
 from wsseg.file_names import INSTANCES, MAPS, MASKS, THRESHOLD
 from wsseg.processes import in_processes
 from wsseg.recipe import Recipe
+from wsseg.remembered import remembered
 from wsseg.stages import Outcome
 from wsseg.stages.crf import worker_count
 from wsseg.stages.label import pseudo_instances
@@ -46,9 +47,10 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         line = f"{true} true masks{by_hand}, no pseudo-masks"
         return Outcome(line, {"given_masks": true} | counts, set_aside, corrected.warnings)
     maps = inputs["propagate"] / MAPS
-    if not (out / THRESHOLD).exists():
+    threshold = remembered(out / THRESHOLD, dict, lambda known: {"level", "rule"} <= known.keys())
+    if threshold is None:
         write_json(out / THRESHOLD, choose_threshold(recipe, splits, inputs["propagate"], train, out))
-    threshold = read_json(out / THRESHOLD)
+        threshold = read_json(out / THRESHOLD)
     config = with_searched_crf(config, threshold)
     counts |= {"images": len(train), "level": threshold["level"], "rule": threshold["rule"]}
     counts |= {"given_masks": true} if true else {}

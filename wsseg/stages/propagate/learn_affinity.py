@@ -15,12 +15,12 @@ from wsseg.file_names import AFFINITY_NETWORK, CLASSIFIER, CONFIDENT_LABELS, HIS
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.recipe import Recipe
 from wsseg.saved_models import load_model
+from wsseg.training.checkpoints import Checkpoints
 from wsseg.training.classifier_weights import start_from_classifier
 from wsseg.training.device import prepare
 from wsseg.training.fitting import fit
 from wsseg.training.history import read_history
 from wsseg.training.model_files import save_model
-from wsseg.training.resumable_fit import remove_checkpoints
 
 LOSSES = {"psa": AffinityLoss, "irn": InterPixelLoss}
 
@@ -57,7 +57,7 @@ def learn_affinity(
         if config.method == "irn":
             centre_displacements(model, batches)
         save_model(model, out / AFFINITY_NETWORK)
-    remove_checkpoints(out)
+    Checkpoints(out).remove()
     return load_model(out / AFFINITY_NETWORK), read_history(out / HISTORY)["loss"][-1]
 
 
