@@ -3,7 +3,6 @@
 import argparse
 import os
 import select
-import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from wsseg.commands.evaluate_maps import options as evaluate_maps_options
 from wsseg.errors import InputError
 from wsseg.quiet_start import hide_start_up_lines
 from wsseg.stages import STAGES
+from wsseg.stopping import said
 
 DESCRIPTION = """Weakly supervised semantic segmentation from image-level labels.
 
@@ -152,7 +152,8 @@ def main(words: Sequence[str] | None = None) -> int:
         words: The arguments; None for the process's own.
 
     Returns:
-        Exit status: 0 done, 2 bad input, 130 interrupted, 141 nobody reads the output any more.
+        Exit status: 0 done, 2 bad input, 130 stopped by Ctrl-C (see `wsseg.stopping` for others), 141 nobody reads
+        the output any more.
     """
     hide_start_up_lines()
     words = list(sys.argv[1:] if words is None else words)
@@ -175,9 +176,8 @@ def main(words: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"wsseg: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"\nwsseg: stopped; nothing is lost, resume with: wsseg {shlex.join(words)}", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        return said(stop, words)
     return 0
 
 

@@ -18,6 +18,7 @@ from wsseg.datasets.scenes.boxes import SceneBoxes
 from wsseg.datasets.scenes.generator import VERSION, render
 from wsseg.datasets.scenes.heads import CLASSES
 from wsseg.errors import InputError, is_whole
+from wsseg.processes import started
 from wsseg.progress import bar
 
 _INDEX = "objects.json"
@@ -135,7 +136,7 @@ def _render_all(folder: Path, split: str, options: dict[str, Any], workers: int 
     processes = 1 if count < 8 * _BATCH else workers or min(4, os.cpu_count() or 1)
     made: dict[str, Any] = {}
     with bar(f"rendering {split} scenes", count) as advance:
-        for batch in joblib.Parallel(n_jobs=processes, return_as="generator")(jobs):
+        for batch in started(jobs, processes):
             made.update(batch)
             advance(count=len(batch))
     return made
