@@ -86,3 +86,11 @@ def pictures_of_explain(folder: Path) -> frozenset[str]:
 def is_image(name: str) -> bool:
     """Tell whether a visible file is an image, by its extension."""
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS  # noqa: PTH122
+
+
+def is_there(path: Path) -> bool:
+    """Return whether a file exists whose name comes from other data; a name that no file can have is not there."""
+    try:
+        return path.exists()
+    except OSError:  # longer than a name may be, or a link in a circle
+        return False
