@@ -1,5 +1,6 @@
 """Read image files of any kind as RGB, and find the images that cannot be used. NumPy and Pillow only."""
 
+import contextlib
 import io
 import os
 from collections.abc import Callable, Iterable
@@ -12,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from wsseg.errors import InputError
+from wsseg.memory import Budget
 
 IMAGE_EXTENSIONS = frozenset({
     ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif",
@@ -23,6 +25,13 @@ FORMATS = frozenset({
     "AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP",
 })  # fmt: skip
 """Pillow's names of the formats that are read. Others may start programs: EPS runs Ghostscript."""
+
+MEGAPIXELS = 89
+"""Cap on the pixels of an image, in millions, unless the environment variable `WSSEG_MEGAPIXELS` names another. Beyond it
+Pillow warns of files of few bytes that take gigabytes."""
+
+SMALL = 4_000_000
+"""Pixels up to which an image is decoded at once, without asking for memory."""
 
 ORIENTATION = 0x0112
 """EXIF's tag of the orientation."""
@@ -60,15 +69,16 @@ def read_image(path: str | Path) -> np.ndarray:
         `(H, W, 3) uint8` RGB.
 
     Raises:
-        InputError: The file is missing, empty, broken, truncated or not an image; or it is deeper than 8 bits and uses
-            so little of its range, or goes so far beyond it, that the shades would be lost. The message names the file
+        InputError: The file is missing, empty, broken, truncated or not an image; or it has more pixels than the cap
+            (`check_pixels`); or it is deeper than 8 bits and uses so little of its range, or goes so far beyond it, that the shades would be lost. The message names the file
             and the reason.
     """
     path = Path(path)
     try:
         with open_image(path) as image:
             deep_colour = is_deep_colour(image)
-            pixels = np.asarray(_as_rgb(upright(image, path), path), np.uint8)
+            with memory_for(image):
+                pixels = np.asarray(_as_rgb(upright(image, path), path), np.uint8)
         if deep_colour:
             refuse_nearly_black(pixels, path)
         return pixels
@@ -234,10 +244,11 @@ def open_image(path: Path) -> Image.Image:
     """Open an image file; its pixels are not loaded yet.
 
     Raises:
-        InputError: It is missing, a folder, empty, or of no format that Pillow knows.
+        InputError: It is missing, a folder, empty, of no format that Pillow knows, or has too many pixels.
     """
     if path.is_dir():
         raise InputError(f"image {path} is a folder; expected an image file")
+    most_pixels()  # raises Pillow's cap where it is to be raised
     try:
         if path.stat().st_size == 0:
             raise InputError(f"image {path} is empty (0 bytes); copy it again or remove it")
@@ -248,22 +259,88 @@ def open_image(path: Path) -> Image.Image:
         raise InputError(
             f"{path} is not an image, or has a format that Pillow cannot read; convert it to JPEG or PNG"
         ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(path, str(error).split("(")[-1].split(" pixels")[0] + " pixels") from None
     check_format(image, path)
     return image
 
 
 def check_format(image: Image.Image, path: Path) -> None:
-    """Raise an error if an open image has none of `FORMATS`, before its pixels are read.
+    """Raise an error if an open image has none of `FORMATS` or too many pixels, before its pixels are read.
 
     Raises:
-        InputError: The message names the file and its format.
+        InputError: The message names the file and its format, or its size.
     """
+    check_pixels(image.size, path)
     if image.format not in FORMATS:
         image.close()
         raise InputError(
             f"{path} is a file in the format {image.format}, which is not read, whatever its name says; convert it to "
             "JPEG or PNG"
         )
+
+
+def most_pixels() -> int:
+    """Return the cap on the pixels of an image: `MEGAPIXELS` millions, or what `WSSEG_MEGAPIXELS` says.
+
+    A larger value than Pillow's own cap also raises that one, for this process.
+
+    Raises:
+        InputError: The variable is not a number above 0.
+    """
+    text = os.environ.get("WSSEG_MEGAPIXELS", "")
+    if not text:
+        return MEGAPIXELS * 1_000_000
+    try:
+        most = int(float(text) * 1_000_000)
+    except (ValueError, OverflowError):
+        most = 0
+    if most < 1:
+        raise InputError(
+            f"the environment variable WSSEG_MEGAPIXELS is {text!r}; expected a number of millions of pixels above 0, "
+            f"such as {MEGAPIXELS}"
+        )
+    if Image.MAX_IMAGE_PIXELS is not None and most > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = most
+    return most
+
+
+def check_pixels(size: tuple[int, int], path: Path) -> None:
+    """Raise an error if an image has more pixels than the cap (`most_pixels`), before it takes memory.
+
+    Args:
+        size: Its width and height.
+        path: Its file, for the message.
+
+    Raises:
+        InputError: The message names the file, its size and how to raise the cap.
+    """
+    if size[0] * size[1] > most_pixels():
+        raise _too_large(path, f"{size[0]} x {size[1]} pixels (width x height)")
+
+
+def _too_large(path: Path, size: str) -> InputError:
+    return InputError(
+        f"image {path} has {size}, more than the cap of {most_pixels() / 1e6:g} million, which keeps it from filling the "
+        "memory; make it smaller, or raise the cap: set the environment variable WSSEG_MEGAPIXELS to a larger number "
+        "of millions"
+    )
+
+
+def memory_for(image: Image.Image) -> contextlib.AbstractContextManager[None]:
+    """Wait, in threads, until the memory for decoding an open image is free; hold it for the block."""
+    pixels = image.size[0] * image.size[1]
+    return _DECODING.part(pixels * _bytes_per_pixel(image)) if pixels > SMALL else contextlib.nullcontext()
+
+
+def _bytes_per_pixel(image: Image.Image) -> int:
+    """Return what `read_image` takes per pixel at its peak: Pillow's copies of 4 bytes, and arrays."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        return 48
+    return 32 if "A" in image.mode or "transparency" in image.info else 16
+
+
+_DECODING = Budget()
 
 
 def unreadable(path: Path, error: Exception) -> InputError:
