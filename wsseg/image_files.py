@@ -1,8 +1,8 @@
 """Read image files of any kind as RGB, and find the images that cannot be used. NumPy and Pillow only."""
 
-import contextlib
 import io
 import os
+import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from wsseg.errors import InputError
-from wsseg.memory import Budget
+from wsseg.pixel_cap import check_pixels, memory_for, most_pixels, too_large
 
 IMAGE_EXTENSIONS = frozenset({
     ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif",
@@ -25,13 +25,6 @@ FORMATS = frozenset({
     "AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP",
 })  # fmt: skip
 """Pillow's names of the formats that are read. Others may start programs: EPS runs Ghostscript."""
-
-MEGAPIXELS = 89
-"""Cap on the pixels of an image, in millions, unless the environment variable `WSSEG_MEGAPIXELS` names another. Beyond it
-Pillow warns of files of few bytes that take gigabytes."""
-
-SMALL = 4_000_000
-"""Pixels up to which an image is decoded at once, without asking for memory."""
 
 ORIENTATION = 0x0112
 """EXIF's tag of the orientation."""
@@ -69,9 +62,9 @@ def read_image(path: str | Path) -> np.ndarray:
         `(H, W, 3) uint8` RGB.
 
     Raises:
-        InputError: The file is missing, empty, broken, truncated or not an image; or it has more pixels than the cap
-            (`check_pixels`); or it is deeper than 8 bits and uses so little of its range, or goes so far beyond it, that the shades would be lost. The message names the file
-            and the reason.
+        InputError: The file is missing, empty, broken, truncated or not an image; it has more pixels than the cap (see
+            `wsseg.pixel_cap`); or it is deeper than 8 bits and uses so little of its range, or goes so far beyond it,
+            that the shades would be lost. The message names the file and the reason.
     """
     path = Path(path)
     try:
@@ -116,6 +109,16 @@ def stored_size_hw(path: str | Path) -> tuple[tuple[int, int], int]:
     except Exception as error:
         raise unreadable(path, error) from error
     return (height, width), orientation if orientation in range(2, 9) else 1
+
+
+def pixel_count(path: str | Path) -> int:
+    """Return the number of an image's pixels from its header; unlike `image_size_hw`, it never decodes a PNG.
+
+    Raises:
+        InputError: See `open_image`.
+    """
+    with open_image(Path(path)) as image:
+        return image.width * image.height
 
 
 def upright(image: Image.Image, path: Path) -> Image.Image:
@@ -260,7 +263,7 @@ def open_image(path: Path) -> Image.Image:
             f"{path} is not an image, or has a format that Pillow cannot read; convert it to JPEG or PNG"
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(path, str(error).split("(")[-1].split(" pixels")[0] + " pixels") from None
+        raise too_large(path, _size_of(error)) from None
     check_format(image, path)
     return image
 
@@ -271,7 +274,11 @@ def check_format(image: Image.Image, path: Path) -> None:
     Raises:
         InputError: The message names the file and its format, or its size.
     """
-    check_pixels(image.size, path)
+    try:
+        check_pixels(image.size, path)
+    except InputError:
+        image.close()
+        raise
     if image.format not in FORMATS:
         image.close()
         raise InputError(
@@ -280,67 +287,9 @@ def check_format(image: Image.Image, path: Path) -> None:
         )
 
 
-def most_pixels() -> int:
-    """Return the cap on the pixels of an image: `MEGAPIXELS` millions, or what `WSSEG_MEGAPIXELS` says.
-
-    A larger value than Pillow's own cap also raises that one, for this process.
-
-    Raises:
-        InputError: The variable is not a number above 0.
-    """
-    text = os.environ.get("WSSEG_MEGAPIXELS", "")
-    if not text:
-        return MEGAPIXELS * 1_000_000
-    try:
-        most = int(float(text) * 1_000_000)
-    except (ValueError, OverflowError):
-        most = 0
-    if most < 1:
-        raise InputError(
-            f"the environment variable WSSEG_MEGAPIXELS is {text!r}; expected a number of millions of pixels above 0, "
-            f"such as {MEGAPIXELS}"
-        )
-    if Image.MAX_IMAGE_PIXELS is not None and most > Image.MAX_IMAGE_PIXELS:
-        Image.MAX_IMAGE_PIXELS = most
-    return most
-
-
-def check_pixels(size: tuple[int, int], path: Path) -> None:
-    """Raise an error if an image has more pixels than the cap (`most_pixels`), before it takes memory.
-
-    Args:
-        size: Its width and height.
-        path: Its file, for the message.
-
-    Raises:
-        InputError: The message names the file, its size and how to raise the cap.
-    """
-    if size[0] * size[1] > most_pixels():
-        raise _too_large(path, f"{size[0]} x {size[1]} pixels (width x height)")
-
-
-def _too_large(path: Path, size: str) -> InputError:
-    return InputError(
-        f"image {path} has {size}, more than the cap of {most_pixels() / 1e6:g} million, which keeps it from filling the "
-        "memory; make it smaller, or raise the cap: set the environment variable WSSEG_MEGAPIXELS to a larger number "
-        "of millions"
-    )
-
-
-def memory_for(image: Image.Image) -> contextlib.AbstractContextManager[None]:
-    """Wait, in threads, until the memory for decoding an open image is free; hold it for the block."""
-    pixels = image.size[0] * image.size[1]
-    return _DECODING.part(pixels * _bytes_per_pixel(image)) if pixels > SMALL else contextlib.nullcontext()
-
-
-def _bytes_per_pixel(image: Image.Image) -> int:
-    """Return what `read_image` takes per pixel at its peak: Pillow's copies of 4 bytes, and arrays."""
-    if image.mode == "F" or image.mode.startswith("I"):
-        return 48
-    return 32 if "A" in image.mode or "transparency" in image.info else 16
-
-
-_DECODING = Budget()
+def _size_of(error: Exception) -> str:
+    """Return the number of pixels that Pillow's own cap names."""
+    return f"{next(iter(re.findall(r'[0-9]+', str(error))), 'too many')} pixels"
 
 
 def unreadable(path: Path, error: Exception) -> InputError:

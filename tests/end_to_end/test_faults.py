@@ -63,10 +63,17 @@ OBJECTS = {
     },
 }
 RECIPES = {"masks": MASKS, "rounds": ROUNDS, "objects": OBJECTS}
+RECORDS = (
+    "scores.json",
+    "instance_scores.json",
+    "threshold.json",
+    "crf_search.json",
+    "corrected_labels.json",
+)
 KINDS = ("SIGKILL", "SIGTERM", "SIGINT", FULL)
 STATUSES = {"SIGKILL": -9, "SIGTERM": 143, "SIGINT": 130, FULL: 2}
 FARTHEST = 12
-"""Writes of one command until its fault, at most. The first opens the lock and writes nothing, so no disk is full then."""
+"""Writes of one command until its fault, at most. The first opens the lock and writes nothing: no disk is full then."""
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +93,7 @@ def results(run):
         elif path.suffix == ".npz":
             with np.load(path) as arrays:
                 found[name] = {key: arrays[key].tobytes() for key in arrays.files}
-        elif path.suffix == ".json" and (
-            path.name.endswith("scores.json") or path.parent.name == "instances"
-        ):
-            found[name] = json.loads(path.read_text())
-        elif path.name in ("threshold.json", "crf_search.json", "corrected_labels.json"):
+        elif path.name in RECORDS or (path.suffix == ".json" and path.parent.name == "instances"):
             found[name] = json.loads(path.read_text())
     return found
 

@@ -21,8 +21,8 @@ class Fault:
         kind: Name of a signal, or `FULL`.
         write: Number of the write that it comes with, from 1. A write is a file opened for it, or a renaming, inside of
             the folder.
-        delay: Seconds from the write to the signal, which then comes from another thread, at any point of the work. 0: at
-            the write itself.
+        delay: Seconds from the write to the signal, which then comes from another thread, at any point of the work. 0:
+            at the write itself.
         group: Send the signal to all processes of the group, as a terminal does.
     """
 
@@ -57,7 +57,7 @@ def _full() -> OSError:
 
 
 def inject(fault: Fault, folder: Path) -> None:
-    """Let this process meet a fault at one of its writes inside of a folder. It is not undone: use a process of its own."""
+    """Let this process meet a fault at one of its writes inside of a folder. It is never undone."""
     seen = 0
     folder = folder.absolute()
 
