@@ -137,6 +137,15 @@ def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path, failure)
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("stem", ["x" * 250, "é" * 125])
+def test_the_longest_names(tmp_path, stem):
+    write_json(tmp_path / f"{stem}.json", 1)
+    write_mask(tmp_path / f"{stem}.png", np.zeros((4, 4), np.uint8))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{stem}.json", f"{stem}.png"]
+    with pytest.raises(InputError, match="name too long; give the image a shorter name"):
+        write_json(tmp_path / f"{stem}x.json", 1)
+
+
 def test_a_full_disk_says_how_to_go_on(tmp_path):
     def fill_up(file):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

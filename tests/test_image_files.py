@@ -259,3 +259,17 @@ def test_check_images_keeps_order_and_names_reasons(tmp_path, workers):
     assert "empty" in set_aside["i1"]
     assert "does not exist" in set_aside["i4"]
     assert seen == items
+
+
+def test_a_name_after_which_no_file_can_be_named_is_set_aside(tmp_path):
+    from wsseg.datasets import Record
+
+    records = [
+        Record(name, save(tmp_path, f"{name[:4]}.png", Image.fromarray(photograph())), ())
+        for name in ("x" * 250, "y" * 251)
+    ]
+    kept, set_aside = check_images(records)
+    assert kept == records[:1]
+    assert set_aside == {
+        "y" * 251: "its name has 251 bytes; shorten it to 250, because files are named after it"
+    }

@@ -39,7 +39,11 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any], durable: bool
         InputError: The file cannot be written (disk full, no permission); the message names it.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # A name may have 255 bytes, which the longest names of images leave for the file itself alone.
+    name = (
+        path.name if len(os.fsencode(path.name)) < 200 else hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    )
+    partial = path.with_name(f".{name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
             write(file)

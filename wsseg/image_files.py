@@ -38,6 +38,10 @@ DARKEST = 16
 """Brightest value, of 255, of an image of 16 bits that is taken for one of fewer bits."""
 
 
+LONGEST_ID = 250
+"""Longest id of an image, bytes: a file name has at most 255, and `ID.json` must be one."""
+
+
 class HasImage(Protocol):
     """Anything with an id and an image file, such as `wsseg.datasets.Record`."""
 
@@ -223,6 +227,10 @@ def check_images(
     """
 
     def reason(record: HasImage) -> str | None:
+        if (length := len(os.fsencode(record.id))) > LONGEST_ID:
+            return (
+                f"its name has {length} bytes; shorten it to {LONGEST_ID}, because files are named after it"
+            )
         try:
             check_image(record.image, minimum_side)
         except InputError as error:

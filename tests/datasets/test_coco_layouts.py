@@ -186,3 +186,42 @@ def test_a_category_of_the_background_and_coordinates_that_are_shares(tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match="shares of the image"):
         datasets.create("coco", root=tmp_path)
+
+
+def renamed(root, name):
+    """Write a split in whose file the first image has another name."""
+    content = write(root, "annotations/instances_{}.json", "images", "train", 0)
+    content["images"][0]["file_name"] = name
+    (root / "annotations/instances_train.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("kind", ["relative", "full", "backslashes"])
+def test_an_image_outside_of_the_root_is_read_only_if_that_is_allowed(tmp_path, kind):
+    Image.new("RGB", (30, 20)).save(tmp_path / "secret.jpg")
+    name = {
+        "relative": "../../secret.jpg",
+        "full": str(tmp_path / "secret.jpg"),
+        "backslashes": "..\\..\\secret.jpg",
+    }[kind]
+    renamed(tmp_path / "root", name)
+    found = datasets.create("coco", "train", tmp_path / "root")
+    assert stems(found) == ["train_2"]
+    (reason,) = found.set_aside.values()
+    assert "lies outside of" in reason and "`dataset.outside_root: true`" in reason
+    allowed = datasets.create("coco", "train", tmp_path / "root", outside_root=True)
+    assert len(allowed) == 2 and allowed.set_aside == {}
+
+
+def test_ways_around_inside_of_the_root_and_links_stay_allowed(tmp_path):
+    renamed(tmp_path / "root", "../images/train_1.jpg")
+    assert len(datasets.create("coco", "train", tmp_path / "root")) == 2
+    (tmp_path / "root/images").rename(tmp_path / "elsewhere")
+    (tmp_path / "root/images").symlink_to(tmp_path / "elsewhere")
+    assert len(datasets.create("coco", "train", tmp_path / "root")) == 2
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".jpg", "a\0.jpg", "x/" * 3000 + "a.jpg"])
+def test_a_name_that_no_file_can_have_is_set_aside(tmp_path, name):
+    renamed(tmp_path, name)
+    found = datasets.create("coco", "train", tmp_path)
+    assert stems(found) == ["train_2"] and "does not exist" in str(found.set_aside)

@@ -135,6 +135,14 @@ def test_missing_files_are_set_aside(devkit):
     assert "not valid XML" in datasets.create("voc", root=devkit, split="trainaug").set_aside["2008_3"]
 
 
+@pytest.mark.parametrize("labels", ["xml", "masks"])
+def test_a_name_that_no_file_can_have_is_set_aside(devkit, labels):
+    lists = devkit / "ImageSets/Segmentation/train.txt"
+    lists.write_text(lists.read_text() + "x" * 300 + "\n")
+    found = datasets.create("voc", "train_only", devkit, labels=labels)
+    assert len(found) and "does not exist" in found.set_aside["x" * 300]
+
+
 def test_a_label_that_is_no_voc_class_is_an_error(devkit):
     (devkit / "image_labels.csv").write_text("image,labels\n2007_1,cat persn\n2007_2,dog\n")
     with pytest.raises(

@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from wsseg.artifacts import write_json
-from wsseg.engine.data_plan import Facts, planned_for
 from wsseg.engine.run_folder import OWNER, claim, read_owner, source_of
 from wsseg.errors import InputError
-from wsseg.recipe import Recipe, built_in, identity, load_recipe
+from wsseg.recipe import Recipe, built_in, load_recipe
 
 ROOT = Path(__file__).parents[2]
 NAMES = built_in.names()
@@ -99,20 +98,27 @@ def test_a_run_whose_recipe_was_a_file_of_the_repository(tmp_path, capsys):
     old.parent.mkdir(parents=True)
     old.write_text("name: scenes\n")
     assert source_of(tmp_path) == (str(old), [])
-    for gone in ("pipelines/recipes/mine.yaml", "elsewhere/scenes.yaml"):
-        write_json(
-            tmp_path / OWNER, {"name": "a", "file": str(tmp_path / gone), "overrides": [], "options": {}}
-        )
-        assert source_of(tmp_path) == (str(tmp_path / gone), [])
-    assert capsys.readouterr().err == ""
 
 
-def test_photographs_like_those_that_were_measured_get_their_settings():
-    own, _ = planned_for(load_recipe("photographs"), Facts(images=900, long_side=320, spread=1.0))
-    measured, own = identity(load_recipe("voc12_animals")), identity(own)
-    assert own["segment"].pop("enlarge") == "auto"  # from the masks
-    different = {key for key in measured if measured[key] != own[key]}
-    assert different == {"name", "ceiling", "dataset"}
-    photographs = load_recipe("photographs", ["--dataset.root=photos"])
-    assert (photographs.dataset.name, photographs.dataset.classes) == ("folder", None)
-    assert photographs.classify.weights == "imagenet" and not photographs.ceiling
+@pytest.mark.parametrize("gone", ["pipelines/recipes/mine.yaml", "elsewhere/scenes.yaml"])
+def test_a_run_whose_recipe_is_gone_keeps_its_options(tmp_path, capsys, monkeypatch, gone):
+    """A project moves, or a recipe is cleared away: the run folder holds all that it said."""
+    run, recipe = tmp_path / "my run", tmp_path / gone
+    run.mkdir()
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text("name: mine\nsegment: {epochs: 3}\n")
+    options = ["--seed=7"]
+    claim(load_recipe(recipe, options), run, (str(recipe), options))
+    recipe.unlink()
+    moved = run.rename(tmp_path / "moved run")
+    source = source_of(moved, ["--label.workers=2"])
+    assert source == (str(moved / OWNER), ["--label.workers=2"])
+    assert capsys.readouterr().err == (
+        f"wsseg: {recipe} is gone; the options that {moved / OWNER} keeps take its place\n"
+    )
+    again = load_recipe(*source)
+    assert (again.name, again.segment.epochs, again.seed, again.label.workers) == ("mine", 3, 7, 2)
+    claim(again, moved, source)
+    assert load_recipe(*source_of(moved)) == again
+    moved = moved.rename(tmp_path / "moved again")
+    assert load_recipe(*source_of(moved)) == again

@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
                 if not sources:
                     raise InputError(
                         f"no mask in {arguments.run} was edited since its stage wrote it; give the masks: "
-                        f"`wsseg correct {arguments.run} FILES`"
+                        f"`wsseg correct {shlex.quote(str(arguments.run))} FILES`"
                     )
             taken = take(masks, sources, arguments.all, arguments.unknown == "ignore", arguments.empty)
             print("\n".join(report(masks, taken)))

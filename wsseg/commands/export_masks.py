@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     masks = RunMasks(arguments.run)
     if not masks.stages:
         raise InputError(
-            f"{arguments.run} has made no masks yet; call `wsseg run --run {arguments.run}` first"
+            f"{arguments.run} has made no masks yet; call `wsseg run --run {shlex.quote(str(arguments.run))}` first"
         )
     train = masks.train.subset(arguments.only) if arguments.only else masks.train
     wanted = [record for record in train if masks.has(record)]

@@ -1,5 +1,6 @@
 """The masks of a run's training images: those that its stages made, and those that the user has corrected."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ class RunMasks:
                 if id in found:
                     raise InputError(
                         f"{found[id]} and {path} were both edited; give the one to use: "
-                        f"`wsseg correct {self.run} {path}`"
+                        f"`wsseg correct {shlex.quote(str(self.run))} {shlex.quote(str(path))}`"
                     )
                 found[id] = path
         return found

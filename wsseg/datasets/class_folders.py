@@ -28,6 +28,7 @@ from wsseg.datasets.mask_pattern import MaskPattern
 from wsseg.datasets.mask_suffixes import name_without_suffix
 from wsseg.datasets.record import Record
 from wsseg.datasets.stratified_split import drawn_for_val
+from wsseg.datasets.visible_files import is_there
 from wsseg.errors import InputError, is_whole, nearest
 
 HELP = "`wsseg init FOLDER` looks at the files and writes these options"
@@ -242,7 +243,7 @@ def _masks(
     if pattern is None:
         return {}
     paths = {file: tree.root / pattern.mask_of(file.path, file.folder) for file in photographs}
-    found = {file: path for file, path in paths.items() if path.is_file()}
+    found = {file: path for file, path in paths.items() if is_there(path) and path.is_file()}
     if not found:
         raise InputError(
             f"`masks: {pattern.text}`: no image has a mask there, such as {next(iter(paths.values()))}; {HELP}, or set "

@@ -51,6 +51,7 @@ def coco(
     allow_unlabelled: bool = False,
     annotations: str | Mapping[str, str] | None = None,
     images: str | Mapping[str, str] | None = None,
+    outside_root: bool = False,
 ) -> Dataset:
     """Return a split of COCO, or of other data in its format.
 
@@ -78,6 +79,8 @@ def coco(
         annotations: Annotation file relative to `root`, in which `{split}` stands for the split; or one file for each
             split, such as `{train: a.json, val: b.json}`; None for the names of COCO, CVAT, Datumaro or Roboflow.
         images: Folder of the images relative to `root`, in the same forms as `annotations`.
+        outside_root: Whether a file name may lead out of `images` and `root`, by `..` or as a full path. Otherwise such
+            an image is set aside: a file from elsewhere must not choose what is read on this machine.
 
     Returns:
         The dataset.
@@ -114,7 +117,7 @@ def coco(
     chosen = tuple(offered.values()) if classes is None else classes
     ids = _mask_ids(offered, chosen, other_objects)
     listed = [image.file_name for image in index.images.values()]
-    folder = ImageFolder(root, names, of_split("images", images, split), listed)
+    folder = ImageFolder(root, names, of_split("images", images, split), listed, outside_root)
     maps = _pixel_maps(root, names[0]) if masks == "stuff" else None
     records, set_aside = _records(index, path, folder, maps, chosen, allow_unlabelled)
     if not records:
@@ -163,7 +166,12 @@ def _records(
         if not labels and not allow_unlabelled:
             continue
         file = folder.find(image.file_name)
-        if file is None:
+        if file is None and folder.outside(image.file_name):
+            set_aside[stem] = (
+                f"{path.name} names the image {image.file_name}, which lies outside of {folder.root}; move it, or "
+                "allow it by `dataset.outside_root: true`"
+            )
+        elif file is None:
             set_aside[stem] = (
                 f"image {folder.folder / image.file_name} does not exist, but {path.name} lists it"
             )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from wsseg.datasets.split_column import split_name
+from wsseg.datasets.visible_files import is_there
 from wsseg.errors import InputError
 from wsseg.objects.coco_values import forward
 
@@ -153,13 +154,21 @@ class ImageFolder:
         names: Names that the folder may have, the likeliest first.
         given: Names that the option `images` gives; they replace `names` if there are any.
         listed: File names in the annotation file.
+        outside_root: Whether images may lie outside of the folder and of the root.
 
     Raises:
         InputError: None of the folders exists.
     """
 
-    def __init__(self, root: Path, names: Sequence[str], given: Sequence[str], listed: Sequence[str]):
-        self.root = root
+    def __init__(
+        self,
+        root: Path,
+        names: Sequence[str],
+        given: Sequence[str],
+        listed: Sequence[str],
+        outside_root: bool = False,
+    ):
+        self.root, self.outside_root = root, outside_root
         names = given or names
         folders = [folder for name in names for folder in (root / name, root / "images" / name)]
         if not given and (root / "images").is_dir():
@@ -169,12 +178,13 @@ class ImageFolder:
             raise InputError(
                 f"{folders[0]} does not exist; it should hold the images (for another folder, set the option `images`)"
             )
-        first = listed[:20]
+        first, found = listed[:20], []
         for folder in there:
             self._open(folder)
-            if any(self.find(name) for name in first):
+            found.append(sum(self.find(name) is not None for name in first))
+            if found[-1] == len(first):
                 return
-        self._open(there[0])
+        self._open(there[found.index(max(found))])
 
     def _open(self, folder: Path) -> None:
         self.folder = folder
@@ -187,7 +197,8 @@ class ImageFolder:
         """Return the file of an image; None if there is none.
 
         It is the file name below the folder, below the root, or as it is if it is absolute; with either kind of slash.
-        Paths of another machine fall back to the last part of the name in the folder.
+        Paths of another machine fall back to the last part of the name in the folder. A file that lies neither in the
+        folder nor in the root, as of a name with `..`, is not found unless `outside_root` allows it.
         """
         if file_name in self._names:
             return self.folder / file_name
@@ -195,7 +206,21 @@ class ImageFolder:
             return None
         for name in dict.fromkeys((file_name, forward(file_name))):
             for base in (self.folder, self.root):
-                if (path := base / name).is_file():
+                if (
+                    is_there(path := base / name)
+                    and path.is_file()
+                    and (self.outside_root or self._inside(path))
+                ):
                     return path
         last = forward(file_name).rpartition("/")[2]
         return self.folder / last if last in self._names else None
+
+    def outside(self, file_name: str) -> bool:
+        """Return whether there is a file of this name, but outside of the folder and of the root."""
+        paths = (base / forward(file_name) for base in (self.folder, self.root))
+        return any(is_there(path) and path.is_file() and not self._inside(path) for path in paths)
+
+    def _inside(self, path: Path) -> bool:
+        """Go by the names alone: a link inside the root may lead anywhere, as its owner put it there."""
+        whole = os.path.normpath(path)
+        return any(Path(whole).is_relative_to(os.path.normpath(base)) for base in (self.folder, self.root))

@@ -31,6 +31,7 @@ from wsseg.datasets.layout import Layout, without_joined
 from wsseg.datasets.mask_ids import mask_id_table
 from wsseg.datasets.mat_files import read_id_map, read_mat
 from wsseg.datasets.record import Record
+from wsseg.datasets.visible_files import is_there
 from wsseg.datasets.voc import LABEL_TABLE, read_list
 from wsseg.errors import InputError, nearest
 from wsseg.progress import bar
@@ -102,7 +103,7 @@ def pascal_context(
             image, mask = devkit / "JPEGImages" / f"{name}.jpg", root / "trainval" / f"{name}.mat"
             try:
                 for path in (image, mask):
-                    if not path.exists():
+                    if not is_there(path):
                         raise InputError(f"{path} does not exist, but the split lists it")
                 if source == "csv" and name not in known:
                     raise InputError(f"image `{name}` has no row in {root / LABEL_TABLE}")

@@ -27,6 +27,7 @@ from wsseg.datasets.layout import Layout, without_joined
 from wsseg.datasets.mask_ids import mask_id_table
 from wsseg.datasets.record import Record
 from wsseg.datasets.sbd import sbd_folder, trainaug_ids
+from wsseg.datasets.visible_files import is_there
 from wsseg.datasets.voc_boxes import VocBoxes, annotated_objects
 from wsseg.datasets.voc_truth import AUGMENTED_MASKS, VocTruth, read_values
 from wsseg.errors import InputError, nearest
@@ -92,7 +93,7 @@ def voc(
         image = root / "JPEGImages" / f"{name}.jpg"
         mask = truth.mask_file(name)
         try:
-            if not image.exists():
+            if not is_there(image):
                 raise InputError(f"image {image} does not exist, but the split lists it")
             if source in ("csv", "npy"):
                 if name not in listed:

@@ -9,6 +9,7 @@ from wsseg.artifacts import read_mask
 from wsseg.datasets.mask_ids import translate
 from wsseg.datasets.record import Record
 from wsseg.datasets.sbd import read_classes, read_objects
+from wsseg.datasets.visible_files import is_there
 from wsseg.errors import InputError
 from wsseg.objects.instances import Instances, instances_of_maps
 
@@ -40,7 +41,7 @@ class VocTruth:
     def mask_file(self, name: str) -> Path | None:
         """Return the mask file of an image: a PNG, or SBD's file if there is no PNG; None if there is neither."""
         png = self.mask_folder / f"{name}.png" if self.mask_folder else None
-        if png and png.exists():
+        if png and is_there(png):
             return png
         return self._sbd_file("cls", name)
 
@@ -51,13 +52,13 @@ class VocTruth:
         from that mask, never from the augmented one.
         """
         png = self.root / OWN_OBJECTS / f"{name}.png"
-        if png.exists() and (self.root / OWN_MASKS / f"{name}.png").exists():
+        if is_there(png) and is_there(self.root / OWN_MASKS / f"{name}.png"):
             return png
         return self._sbd_file("inst", name)
 
     def _sbd_file(self, kind: str, name: str) -> Path | None:
         path = self.sbd / kind / f"{name}.mat" if self.sbd else None
-        return path if path and path.exists() else None
+        return path if path and is_there(path) else None
 
     def read_mask(self, record: Record) -> np.ndarray:
         """Return the mask, `(H, W)` in VOC's ids."""

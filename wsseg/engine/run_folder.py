@@ -3,13 +3,14 @@
 import contextlib
 import fcntl
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from wsseg.artifacts import write_json
 from wsseg.errors import InputError
-from wsseg.file_names import LOCK, OWNER
+from wsseg.file_names import DATA, LOCK, OWNER
 from wsseg.recipe import Recipe, built_in, to_plain
 from wsseg.recipe.of_run import folder_of_paths, read_owner
 
@@ -55,8 +56,15 @@ def check_owner(recipe: Recipe, run: Path) -> None:
                 f"run folder {run} was made by the recipe `{name}`, not `{recipe.name}`; choose another with "
                 "--run"
             )
-    elif run.is_dir() and any(path.name != LOCK for path in run.iterdir()):
+    elif run.is_dir() and not all(map(_is_leftover, run.iterdir())):
         raise InputError(f"{run} is not empty and is not a run folder; choose another folder with --run")
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether a file of a run folder without a recipe is from a run that was killed before it wrote the recipe."""
+    if path.name == DATA and path.is_dir():
+        return all(inner.suffix in (".json", ".partial") for inner in path.iterdir())
+    return path.name == LOCK or (path.name.startswith(f".{OWNER}.") and path.suffix == ".partial")
 
 
 def claim(recipe: Recipe, run: Path, source: Source, planned: Mapping[str, Any] | None = None) -> None:
@@ -87,6 +95,8 @@ def claim(recipe: Recipe, run: Path, source: Source, planned: Mapping[str, Any] 
         "working_folder": [os.path.relpath(here, run.resolve()), str(here)],
     }
     write_json(owner, content | ({"planned": to_plain(dict(planned))} if planned else {}))
+    for left in run.glob(f".{OWNER}.*.partial"):  # of a process that was killed; this one has the lock
+        left.unlink()
 
 
 @contextlib.contextmanager
@@ -100,6 +110,8 @@ def working_folder(run: Path) -> Iterator[None]:
 def source_of(run: Path, overrides: Sequence[str] = ()) -> Source:
     """Return the recipe of a run folder's last run, its file or name, and the options that override it.
 
+    If the file is gone, it is `recipe.json`, which keeps the options of the last run.
+
     Args:
         run: Run folder.
         overrides: Options that override those of the last run.
@@ -108,4 +120,8 @@ def source_of(run: Path, overrides: Sequence[str] = ()) -> Source:
         InputError: `run` is not a run folder.
     """
     known = read_owner(run)
-    return built_in.remembered(known["file"]) if known["file"] else None, [*known["overrides"], *overrides]
+    file = built_in.remembered(known["file"]) if known["file"] else None
+    if file is None or built_in.is_name(file) or Path(file).exists() or "options" not in known:
+        return file, [*known["overrides"], *overrides]
+    print(f"wsseg: {file} is gone; the options that {run / OWNER} keeps take its place", file=sys.stderr)
+    return str((run / OWNER).resolve()), [*overrides]

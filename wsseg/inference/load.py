@@ -1,5 +1,6 @@
 """Load what a run has trained, to use it on new photographs."""
 
+import shlex
 from pathlib import Path
 from typing import Literal
 
@@ -102,7 +103,7 @@ def model_of_run(run: Path) -> Path:
             return file
     raise InputError(
         f"run {run} has no trained segmenter yet (no {files[0].relative_to(run)}); finish it with "
-        f"`wsseg run --run {run}`, or give a .keras file"
+        f"`wsseg run --run {shlex.quote(str(run))}`, or give a .keras file"
     )
 
 

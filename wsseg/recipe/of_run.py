@@ -1,5 +1,6 @@
 """Read the recipe that a run folder was made with."""
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,8 @@ def read_owner(run: Path) -> dict[str, Any]:
     owner = run / OWNER
     if not owner.exists():
         raise InputError(
-            f"{run} is not a run folder: it has no {OWNER}; start one with `wsseg run RECIPE --run {run}`"
+            f"{run} is not a run folder: it has no {OWNER}; start one with "
+            f"`wsseg run RECIPE --run {shlex.quote(str(run))}`"
         )
     known = read_json(owner)
     if not isinstance(known, dict) or not {"name", "file", "overrides"} <= set(known):

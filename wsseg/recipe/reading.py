@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wsseg.errors import InputError, nearest
+from wsseg.file_names import OWNER
 from wsseg.recipe.built_in import file_of
 from wsseg.recipe.combinations import check_combinations
 from wsseg.recipe.former_names import with_todays_names, words_with_todays_names
@@ -59,7 +60,8 @@ def load_recipe(path: str | Path | None = None, overrides: list[str] | None = No
     """Read a recipe and the options that win over it.
 
     Args:
-        path: A YAML file, or the name of a built-in recipe, such as "scenes"; None for the defaults.
+        path: A YAML file, or the name of a built-in recipe, such as "scenes"; or the `recipe.json` of a run folder;
+            None for the defaults.
         overrides: Command-line words such as `["--segment.epochs", "3"]`.
 
     Returns:
@@ -81,9 +83,12 @@ def load_recipe(path: str | Path | None = None, overrides: list[str] | None = No
     if path is not None:
         path = file_of(path)
         content = read_yaml(path)
+        of_run = path.name == OWNER and isinstance(content, dict)
+        if of_run:
+            content = content.get("options")
         if content is not None:  # an empty file is the defaults
             todays = _todays_options(content, str(path))
-            words = ["--config", str(path) if todays == content else yaml.safe_dump(todays)]
+            words = ["--config", str(path) if todays == content and not of_run else yaml.safe_dump(todays)]
     overrides = words_with_todays_names(list(overrides or []), Recipe)
     _check_override_names(overrides)
     try:
