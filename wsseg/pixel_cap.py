@@ -77,7 +77,7 @@ def memory_for(image: Image.Image) -> contextlib.AbstractContextManager[None]:
 
 
 def _bytes_per_pixel(image: Image.Image) -> int:
-    """Return more than `read_image` takes per pixel at its peak: measured are 14 for RGB, 24 for RGBA, 29 for 16 bits."""
+    """Return more bytes than `read_image` takes at its peak; measured are 14 for RGB, 24 for RGBA, 29 for 16 bits."""
     if image.mode == "F" or image.mode.startswith("I"):
         return 48
     return 32 if "A" in image.mode or "transparency" in image.info else 16
