@@ -117,10 +117,12 @@ def test_a_circle_is_found_where_there_is_one():
 
 ORDER = """
 keras_classes
-errors file_names progress
+errors file_names progress stopping worker_process memory
+pixel_cap
 palette image_files image_arrays catalogue processes quiet_start class_names
 grid channel_images
 interpolation artifacts
+remembered
 objects
 metrics annotations
 refiners

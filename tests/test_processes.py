@@ -93,6 +93,19 @@ def test_a_killed_worker_ends_it_in_one_line(work):
     )
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_python_drops_is_not_lost(number):
+    done = subprocess.run(
+        [sys.executable, "-m", "small_run.dropping", str(int(number))],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent, TESTS)))},
+        timeout=SECONDS,
+    )
+    assert done.returncode == 128 + number
+    assert done.stderr.strip() == f"wsseg: stopped; nothing is lost, resume with: wsseg {int(number)}"
+
+
 def test_results_come_in_order_from_processes_and_from_this_one():
     jobs = [(pow, base, 2) for base in range(20)]
     for workers in (1, 2):

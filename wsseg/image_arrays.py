@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from wsseg.errors import InputError
+from wsseg.pixel_cap import check_pixels
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -40,7 +41,7 @@ def read_tiff_stack(path: Path, only_tell: bool = False) -> np.ndarray | None:
         only_tell: Return an empty array instead of the bands.
 
     Raises:
-        InputError: It is a stack and cannot be read.
+        InputError: It is a stack and cannot be read, or has too many pixels.
     """
     try:
         with path.open("rb") as file:
@@ -63,7 +64,10 @@ def read_tiff_stack(path: Path, only_tell: bool = False) -> np.ndarray | None:
                 return None
             if only_tell:
                 return np.zeros(0)
+            check_pixels((series.sizes["width"], series.sizes["height"]), path)
             values = np.moveaxis(series.asarray(), [axes.index("Y"), axes.index("X")], [0, 1])
+    except InputError:
+        raise
     except Exception as error:  # it depends on where the file is broken, and on the codecs that are installed
         raise InputError(
             f"image {path} cannot be read as a TIFF stack ({error}); save it without compression, or as a .npy array "

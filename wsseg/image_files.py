@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from wsseg.errors import InputError
+from wsseg.pixel_cap import check_pixels, memory_for, most_pixels, too_large
 
 IMAGE_EXTENSIONS = frozenset({
     ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif",
@@ -64,15 +66,16 @@ def read_image(path: str | Path) -> np.ndarray:
         `(H, W, 3) uint8` RGB.
 
     Raises:
-        InputError: The file is missing, empty, broken, truncated or not an image; or it is deeper than 8 bits and uses
-            so little of its range, or goes so far beyond it, that the shades would be lost. The message names the file
-            and the reason.
+        InputError: The file is missing, empty, broken, truncated or not an image; it has more pixels than the cap (see
+            `wsseg.pixel_cap`); or it is deeper than 8 bits and uses so little of its range, or goes so far beyond it,
+            that the shades would be lost. The message names the file and the reason.
     """
     path = Path(path)
     try:
         with open_image(path) as image:
             deep_colour = is_deep_colour(image)
-            pixels = np.asarray(_as_rgb(upright(image, path), path), np.uint8)
+            with memory_for(image):
+                pixels = np.asarray(_as_rgb(upright(image, path), path), np.uint8)
         if deep_colour:
             refuse_nearly_black(pixels, path)
         return pixels
@@ -110,6 +113,16 @@ def stored_size_hw(path: str | Path) -> tuple[tuple[int, int], int]:
     except Exception as error:
         raise unreadable(path, error) from error
     return (height, width), orientation if orientation in range(2, 9) else 1
+
+
+def pixel_count(path: str | Path) -> int:
+    """Return the number of an image's pixels from its header; unlike `image_size_hw`, it never decodes a PNG.
+
+    Raises:
+        InputError: See `open_image`.
+    """
+    with open_image(Path(path)) as image:
+        return image.width * image.height
 
 
 def upright(image: Image.Image, path: Path) -> Image.Image:
@@ -242,10 +255,11 @@ def open_image(path: Path) -> Image.Image:
     """Open an image file; its pixels are not loaded yet.
 
     Raises:
-        InputError: It is missing, a folder, empty, or of no format that Pillow knows.
+        InputError: It is missing, a folder, empty, of no format that Pillow knows, or has too many pixels.
     """
     if path.is_dir():
         raise InputError(f"image {path} is a folder; expected an image file")
+    most_pixels()  # raises Pillow's cap where it is to be raised
     try:
         if path.stat().st_size == 0:
             raise InputError(f"image {path} is empty (0 bytes); copy it again or remove it")
@@ -256,22 +270,34 @@ def open_image(path: Path) -> Image.Image:
         raise InputError(
             f"{path} is not an image, or has a format that Pillow cannot read; convert it to JPEG or PNG"
         ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise too_large(path, _size_of(error)) from None
     check_format(image, path)
     return image
 
 
 def check_format(image: Image.Image, path: Path) -> None:
-    """Raise an error if an open image has none of `FORMATS`, before its pixels are read.
+    """Raise an error if an open image has none of `FORMATS` or too many pixels, before its pixels are read.
 
     Raises:
-        InputError: The message names the file and its format.
+        InputError: The message names the file and its format, or its size.
     """
+    try:
+        check_pixels(image.size, path)
+    except InputError:
+        image.close()
+        raise
     if image.format not in FORMATS:
         image.close()
         raise InputError(
             f"{path} is a file in the format {image.format}, which is not read, whatever its name says; convert it to "
             "JPEG or PNG"
         )
+
+
+def _size_of(error: Exception) -> str:
+    """Return the number of pixels that Pillow's own cap names."""
+    return f"{next(iter(re.findall(r'[0-9]+', str(error))), 'too many')} pixels"
 
 
 def unreadable(path: Path, error: Exception) -> InputError:

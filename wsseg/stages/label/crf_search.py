@@ -37,6 +37,7 @@ def search_crf(config: LabelConfig, level: float, split: Dataset, maps: Path, ou
     wanted = config.crf_search
     values = {name: getattr(wanted, name) for name in ("bilateral_weight", "bilateral_sxy", "bilateral_srgb")}
     path = out / CRF_SEARCH
+    workers = worker_count(config, (record.image for record in split))
     done = remembered(path, list, lambda rows: all(_is_trial(row, values) for row in rows)) or []
 
     def score(choices: list[dict[str, float]]) -> list[float]:
@@ -46,7 +47,7 @@ def search_crf(config: LabelConfig, level: float, split: Dataset, maps: Path, ou
             part = left[start : start + AT_ONCE]
             text = f"CRF search, {len(done) + 1} to {len(done) + len(part)}"
             tried = [(with_crf(config, choice), level) for choice in part]
-            for choice, miou in zip(part, score_choices(tried, split, maps, text, worker_count(config))):
+            for choice, miou in zip(part, score_choices(tried, split, maps, text, workers)):
                 if miou is None:
                     raise InputError(
                         f"`label.threshold.split`: the masks of `{split.split}` have no scored pixel; use another split"

@@ -33,9 +33,8 @@ def write_all(
     jobs = (
         (_write, config, level, record, train.classes, maps, folder / f"{record.id}.json") for record in left
     )
-    return sum(
-        in_processes(jobs, "pseudo-instances", len(train), len(train) - len(left), worker_count(config))
-    )
+    workers = worker_count(config, (record.image for record in left))
+    return sum(in_processes(jobs, "pseudo-instances", len(train), len(train) - len(left), workers))
 
 
 def _write(

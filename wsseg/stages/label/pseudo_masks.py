@@ -121,7 +121,8 @@ def score_levels(
 ) -> list[tuple[float, float]]:
     """Score pseudo-masks at several background levels; return `(level, mIoU)`, without levels that have no score."""
     choices = [(config, level) for level in levels]
-    scores = score_choices(choices, dataset, maps, text, worker_count(config), labelled)
+    workers = worker_count(config, (record.image for record in dataset))
+    scores = score_choices(choices, dataset, maps, text, workers, labelled)
     return [(float(level), miou) for level, miou in zip(levels, scores) if miou is not None]
 
 

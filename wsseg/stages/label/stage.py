@@ -74,7 +74,8 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
         )
         for record in left
     )
-    shares = in_processes(jobs, "pseudo-masks", len(train), len(train) - len(left), worker_count(config))
+    workers = worker_count(config, (record.image for record in left))
+    shares = in_processes(jobs, "pseudo-masks", len(train), len(train) - len(left), workers)
     known |= dict(zip((record.id for record in left), shares))
     labelled = [known[record.id] for record in train if record.labels and record.id in known]
     if left and len(shares) == len(train):

@@ -7,13 +7,13 @@ from wsseg.artifacts import ClassMaps, unfinished, write_mask
 from wsseg.datasets import Record
 from wsseg.image_files import read_image
 from wsseg.processes import in_processes
-from wsseg.recipe import PropagateConfig
+from wsseg.recipe import LabelConfig, PropagateConfig
 from wsseg.refiners.labelling import label_image
-from wsseg.stages.crf import dense_crf
+from wsseg.stages.crf import dense_crf, worker_count
 
 
 def write_confident_labels(
-    config: PropagateConfig, records: Sequence[Record], maps: Path, folder: Path, workers: int
+    config: PropagateConfig, records: Sequence[Record], maps: Path, folder: Path, label: LabelConfig
 ) -> None:
     """Write the confident labels of images that have none yet, as masks with 255 at unsure pixels.
 
@@ -22,7 +22,7 @@ def write_confident_labels(
         records: Images with at least one label.
         maps: Folder of the images' class maps.
         folder: Folder where the masks are written.
-        workers: Number of processes.
+        label: Options of the label stage, whose number of processes is used.
     """
     folder.mkdir(exist_ok=True)
     left = unfinished(records, folder, ".png")
@@ -30,6 +30,7 @@ def write_confident_labels(
         (_write, config, record.image, maps / f"{record.id}.npz", folder / f"{record.id}.png")
         for record in left
     )
+    workers = worker_count(label, (record.image for record in left), config.crf)
     in_processes(jobs, "confident labels", len(records), len(records) - len(left), workers)
 
 

@@ -30,7 +30,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     train, set_aside = training_data(splits, inputs)
     labelled = [record for record in train if record.labels]
     config, maps = recipe.propagate, inputs["localize"] / MAPS
-    write_confident_labels(config, labelled, maps, out / CONFIDENT_LABELS, recipe.label.workers)
+    write_confident_labels(config, labelled, maps, out / CONFIDENT_LABELS, recipe.label)
     model, loss = learn_affinity(recipe, inputs, train.subset([record.id for record in labelled]), out)
     instances = out / INSTANCES if config.instances else None
     walk_dataset(config, model, train, labelled, maps, out / MAPS, instances)
