@@ -188,6 +188,12 @@ def test_the_real_command_fails_without_a_traceback(tmp_path):
 def test_status_of_a_folder_whose_recipe_is_gone(capsys, tmp_path):
     owner = {"name": "a", "file": str(tmp_path / "gone.yaml"), "overrides": [], "options": {}}
     (tmp_path / "recipe.json").write_text(json.dumps(owner))
+    assert main(["status", str(tmp_path)]) == 0
+    output = capsys.readouterr()
+    assert "gone.yaml is gone; the options that" in output.err and "classify   next" in output.out
+    (tmp_path / "recipe.json").write_text(
+        json.dumps({key: owner[key] for key in ("name", "file", "overrides")})
+    )
     assert "gone.yaml does not exist" in failed(capsys, "status", tmp_path)
 
 

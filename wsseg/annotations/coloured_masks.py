@@ -12,6 +12,7 @@ from skimage.measure import label
 
 from wsseg.artifacts import IGNORE
 from wsseg.errors import InputError
+from wsseg.image_files import check_format
 from wsseg.palette import voc_palette
 
 RGB = tuple[int, int, int]
@@ -166,6 +167,7 @@ def _pixels(path: Path, name: str) -> tuple[np.ndarray, np.ndarray, bool]:
                 raise InputError(
                     f"mask {name} is a {opened.format} file; save it as PNG, which keeps every pixel's value"
                 )
+            check_format(opened, path)
             opened.load()
             image = ImageOps.exif_transpose(opened)
     except InputError:

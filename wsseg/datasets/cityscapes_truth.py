@@ -17,6 +17,7 @@ from wsseg.artifacts import IGNORE, read_mask
 from wsseg.datasets.mask_ids import ILLEGAL, mask_id_table
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
+from wsseg.image_files import check_format
 from wsseg.objects.instances import Instances
 
 LABEL_IDS = {
@@ -157,6 +158,7 @@ def read_instance_ids(path: Path) -> np.ndarray:
     """
     try:
         with Image.open(path) as image:
+            check_format(image, path)
             if not image.mode.startswith("I"):
                 raise InputError(
                     f"{path} holds {image.mode} pixels; expected Cityscapes' 16-bit grayscale PNG"

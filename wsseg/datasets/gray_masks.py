@@ -9,7 +9,7 @@ from PIL import Image
 
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
-from wsseg.image_files import image_size_hw, read_image
+from wsseg.image_files import check_format, image_size_hw, read_image
 
 COLOUR = 16
 """Largest difference between the channels of a gray pixel. JPEG files of gray images differ by a few levels."""
@@ -80,4 +80,5 @@ def gray_levels(path: Path) -> np.ndarray:
 
 def _has_transparency(path: Path) -> bool:
     with Image.open(path) as image:
+        check_format(image, path)
         return image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255
