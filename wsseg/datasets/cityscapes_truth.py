@@ -17,6 +17,7 @@ from wsseg.artifacts import IGNORE, read_mask
 from wsseg.datasets.mask_ids import ILLEGAL, mask_id_table
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
+from wsseg.image_files import check_format
 from wsseg.objects.instances import Instances
 
 LABEL_IDS = {
@@ -102,7 +103,7 @@ def _labels_of_polygons(path: Path, mtime_ns: int, size: int) -> frozenset[str]:
     try:
         objects = json.loads(path.read_text())["objects"]
         drawn = {item["label"] for item in objects if not item.get("deleted")}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{path} cannot be read ({error}); expected Cityscapes' JSON, with a `label` for each of its `objects`"
         ) from error
@@ -157,6 +158,7 @@ def read_instance_ids(path: Path) -> np.ndarray:
     """
     try:
         with Image.open(path) as image:
+            check_format(image, path)
             if not image.mode.startswith("I"):
                 raise InputError(
                     f"{path} holds {image.mode} pixels; expected Cityscapes' 16-bit grayscale PNG"

@@ -17,7 +17,7 @@ from wsseg.artifacts import IGNORE
 from wsseg.class_names import BACKGROUND_NAMES
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
-from wsseg.image_files import image_size_hw
+from wsseg.image_files import check_format, image_size_hw
 
 IGNORED = "__ignore__"
 """Label of shapes whose pixels labelme does not count."""
@@ -230,6 +230,7 @@ def drawn(shape: Shape, size_hw: tuple[int, int], where: str) -> np.ndarray:
 def _pasted(shape: Shape, size_hw: tuple[int, int], where: str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(base64.b64decode(shape.picture or "", validate=True))) as picture:
+            check_format(picture, Path(where))
             part = np.array(picture.convert("L")) > 0
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error ...
         raise InputError(
