@@ -265,7 +265,8 @@ def test_a_name_after_which_no_file_can_be_named_is_set_aside(tmp_path):
     from wsseg.datasets import Record
 
     records = [
-        Record(name, save(tmp_path, f"{name[:4]}.png", Image.fromarray(photograph())), ()) for name in ("x" * 250, "y" * 251)
+        Record(name, save(tmp_path, f"{name[:4]}.png", Image.fromarray(photograph())), ())
+        for name in ("x" * 250, "y" * 251)
     ]
     kept, set_aside = check_images(records)
     assert kept == records[:1]

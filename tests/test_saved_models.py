@@ -2,7 +2,9 @@
 
 import sys
 import warnings
+import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -152,3 +154,31 @@ def test_a_saved_model(tmp_path):
     (tmp_path / "saved" / "saved_model.pb").write_bytes(b"broken")
     with pytest.raises(InputError, match="cannot be loaded as a SavedModel"):
         load_saved_model(tmp_path / "saved")
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("units", [2**40, 10**30])
+def test_a_layer_that_the_file_cannot_hold_is_refused_before_it_is_built(tmp_path, suffix, units):
+    path = tmp_path / f"model{suffix}"
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="top")]).save(path)
+    load_model(path)
+    if suffix == ".h5":
+        with h5py.File(path, "r+") as file:
+            file.attrs["model_config"] = file.attrs["model_config"].replace('"units": 2', f'"units": {units}')
+    else:
+        with zipfile.ZipFile(path) as archive:
+            content = {name: archive.read(name) for name in archive.namelist()}
+        content["config.json"] = content["config.json"].replace(b'"units": 2', b'"units": %d' % units)
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in content.items():
+                archive.writestr(name, data)
+    with pytest.raises(InputError, match=rf"asks for a layer with `units` {units}, but holds only \d+ bytes"):
+        load_model(path)
+
+
+def test_an_archive_that_unpacks_to_far_more_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.h5", bytes(2**26))
+    with pytest.raises(InputError, match=r"`model\.weights\.h5` would unpack to 64 MiB from"):
+        load_model(tmp_path / "bomb.keras")

@@ -5,7 +5,7 @@ import json
 import re
 import sys
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ SAVED_MODEL = "saved_model.pb"
 
 ENDPOINT = "serving_default"
 """Function of a SavedModel that is called, as `model.export` names it."""
+
+SIZES = ("units", "filters", "input_dim", "output_dim", "num_heads", "key_dim", "embed_dim", "hidden_dim")
+"""Options of layers that have at least as many weights."""
 
 LOST_CLASS = re.compile(r"Could not locate (?:class|function) '([^']+)'|Unknown [\w ]+: '?(\w+)'?")
 UNSAFE = re.compile(r"deserialization of a `(\w+)`")
@@ -46,10 +49,67 @@ def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None
         raise InputError(f"model {path} does not exist; give a .keras file")
     if path.is_dir() and not (path / "config.json").exists():
         raise InputError(f"model {path} is a folder; give a .keras file")
+    refuse_oversized(path)
     try:
         return keras.saving.load_model(path, custom_objects=dict(custom_objects or {}), compile=False)
     except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"model {path} cannot be loaded: {_reason(path, str(error))}") from error
+
+
+def refuse_oversized(path: Path) -> None:
+    """Refuse a file that asks for more memory than its own size explains, before anything is built.
+
+    A layer has at least one weight per unit, so a file of S bytes cannot have a layer of more than S units.
+
+    Raises:
+        InputError: The configuration has such a layer, or the archive unpacks to a hundred times its size.
+    """
+    try:
+        entries, config = _configuration(path)
+    except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile):
+        return  # Keras says what is wrong
+    for entry in entries:
+        if _bursts(entry):
+            raise InputError(
+                f"model {path}: `{entry.filename}` would unpack to {entry.file_size / 2**20:.0f} MiB from "
+                f"{entry.compress_size / 2**20:.1f} MiB; this is no model that Keras wrote"
+            )
+    size = sum(entry.file_size for entry in entries) or path.stat().st_size
+    for name, value in _sizes(config):
+        if value > size:
+            raise InputError(
+                f"model {path} asks for a layer with `{name}` {value}, but holds only {size} bytes; it is damaged, or "
+                "not meant to be loaded"
+            )
+
+
+def _configuration(path: Path) -> tuple[list[zipfile.ZipInfo], Any]:
+    """Return the entries of a `.keras` archive, none of an HDF5 file, and the model's configuration."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            fits = not any(map(_bursts, entries))
+            return entries, json.loads(archive.read("config.json")) if fits else {}
+    with h5py.File(path) as file:
+        return [], json.loads(file.attrs.get("model_config", "{}"))
+
+
+def _bursts(entry: zipfile.ZipInfo) -> bool:
+    return entry.file_size > 100 * entry.compress_size + 2**24
+
+
+def _sizes(config: Any) -> Iterator[tuple[str, int]]:
+    """Yield the sizes of layers in a configuration, with their names."""
+    left = [config]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            left += part.values()
+            yield from (
+                (name, value) for name, value in part.items() if name in SIZES and isinstance(value, int)
+            )
+        elif isinstance(part, list):
+            left += part
 
 
 def load_saved_model(folder: str | Path) -> keras.Model:

@@ -95,6 +95,8 @@ def claim(recipe: Recipe, run: Path, source: Source, planned: Mapping[str, Any] 
         "working_folder": [os.path.relpath(here, run.resolve()), str(here)],
     }
     write_json(owner, content | ({"planned": to_plain(dict(planned))} if planned else {}))
+    for left in run.glob(f".{OWNER}.*.partial"):  # of a process that was killed; this one has the lock
+        left.unlink()
 
 
 @contextlib.contextmanager

@@ -37,10 +37,17 @@ def read_history(path: Path) -> dict[str, list[float]]:
         InputError: The file is missing, or a cell is not a number.
     """
     try:
-        with Path(path).open(newline="") as file:
-            rows = list(csv.DictReader(file))
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
     except FileNotFoundError:
         raise InputError(f"history {path} does not exist; expected the CSV that training writes") from None
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(
+            f"history {path} cannot be read ({error}); expected the CSV that training writes"
+        ) from error
+    if not reader.fieldnames:
+        raise InputError(f"history {path} is empty; expected the CSV that training writes")
     columns: dict[str, list[float]] = {}
     for number, row in enumerate(rows, start=2):
         for name, cell in row.items():
