@@ -29,7 +29,7 @@ from wsseg.commands.input_options import channel_numbers, factor, input_side, nu
 from wsseg.commands.mask_sources import found_masks
 from wsseg.commands.panoptic_files import read_panoptic
 from wsseg.datasets.cityscapes_truth import labels_of_polygons, read_instance_ids
-from wsseg.datasets.gray_masks import gray_values
+from wsseg.datasets.gray_masks import gray_levels
 from wsseg.datasets.mat_files import read_id_map, read_mat
 from wsseg.datasets.pascal_context import read_names
 from wsseg.datasets.voc import read_list
@@ -175,7 +175,7 @@ BYTES = {
         read_boxes,
     ),
     "ids.png": (saved(GRAY.astype(np.uint16) + 26_000), read_instance_ids),
-    "gray.png": (saved(GRAY), gray_values),
+    "gray.png": (saved(GRAY), gray_levels),
     "coloured.png": (
         saved(np.zeros((8, 10, 3), np.uint8)),
         lambda path: read_coloured_mask(path, palette_code(2), (8, 10), True),
@@ -272,7 +272,9 @@ def damaged(content):
     place = st.integers(0, len(content))
     pieces = st.one_of(
         st.binary(min_size=1, max_size=4),
-        st.sampled_from([b"\0" * 9, b"9" * 5000, b"-1", b"1e400", b"nan", b"\xff\xfe", b"[" * 3000, b"2038-99-99"]),
+        st.sampled_from(
+            [b"\0" * 9, b"9" * 5000, b"-1", b"1e400", b"nan", b"\xff\xfe", b"[" * 3000, b"2038-99-99"]
+        ),
     )
     change = st.tuples(place, pieces, st.booleans()).map(
         lambda one: content[: one[0]] + one[1] + content[one[0] + (len(one[1]) if one[2] else 0) :]
@@ -285,9 +287,9 @@ def damaged(content):
 def nodes(content, path=()):
     """Yield the way to each value inside a JSON content."""
     yield path
-    inner = content.items() if isinstance(content, dict) else enumerate(content)
-    for key, value in inner if isinstance(content, dict | list) else ():
-        yield from nodes(value, (*path, key))
+    if isinstance(content, dict | list):
+        for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+            yield from nodes(value, (*path, key))
 
 
 def replaced(content, path, value, lost):
@@ -370,8 +372,19 @@ WORDS = {
 @pytest.mark.parametrize("name", WORDS)
 @counts(25, 1_500)
 def test_any_word_of_the_command_line(name, count):
-    odd = [str(one) for one in ODD] + ["1/0", "9" * 400 + "/1", "[" * 3000, "{" * 3000, "2038-99-99", "&a [*a]", "=", "--"]
-    text = st.one_of(st.text(max_size=8), st.sampled_from(odd), st.text("0123456789.,/xe-:{}[]=& ", max_size=8))
+    odd = [str(one) for one in ODD] + [
+        "1/0",
+        "9" * 400 + "/1",
+        "[" * 3000,
+        "{" * 3000,
+        "2038-99-99",
+        "&a [*a]",
+        "=",
+        "--",
+    ]
+    text = st.one_of(
+        st.text(max_size=8), st.sampled_from(odd), st.text("0123456789.,/xe-:{}[]=& ", max_size=8)
+    )
 
     def check(word):
         try:
@@ -386,7 +399,9 @@ def test_any_word_of_the_command_line(name, count):
 def test_any_run_lengths(count):
     """Decoded as a slow reading does it, or refused."""
     lengths = st.lists(
-        st.one_of(st.integers(0, 40), st.sampled_from([2**63 - 1, 2**63, 2**64 - 20, 2**31, -1, 10**30, True])),
+        st.one_of(
+            st.integers(0, 40), st.sampled_from([2**63 - 1, 2**63, 2**64 - 20, 2**31, -1, 10**30, True])
+        ),
         max_size=6,
     )
     given = st.one_of(lengths, st.text(st.characters(min_codepoint=40, max_codepoint=115), max_size=12))
@@ -410,5 +425,6 @@ def test_what_was_written_is_read(folder):
     path = folder / "objects.json"
     inside = np.zeros((1, 8, 10), bool)
     inside[0, :4, 1] = True
-    write_instances(path, Instances([1], None, (8, 10), masks=inside, scores=[0.5]), "a", ("cat",))
+    one = Instances.of_masks(inside, [1], scores=np.array([0.5]))
+    write_instances(path, one, "a", ("cat",))
     assert set(json.loads(path.read_text())) == set(JSON["objects.json"][0])
