@@ -42,17 +42,17 @@ class ImageFinder:
         self.root = root
         self._exact: dict[str, list[PurePosixPath]] = {}
         self._paths: dict[str, list[PurePosixPath]] = {}
-        for path in images:
-            inside = (
-                PurePosixPath(*path.parts[1:]) if path.parts[0] == IMAGES and len(path.parts) > 1 else path
-            )
-            full = {text for one in (path, inside) for text in (str(one), str(one.with_suffix("")))}
+        for path in images:  # strings, as there may be 100,000
+            whole, end = str(path), len(path.suffix)
+            inside = whole.removeprefix(f"{IMAGES}/")
+            full = {whole, inside, whole[: len(whole) - end], inside[: len(inside) - end]}
             for text in {*full, path.name, path.stem}:
                 self._exact.setdefault(text, []).append(path)
             for text in full:
                 self._paths.setdefault(text, []).append(path)
         self._found: dict[str, PurePosixPath | None] = {}
-        folders = [PurePosixPath(forward(name)).parts[:-1] for name in names]
+        above = {forward(name).rpartition("/")[0] for name in names}
+        folders = [PurePosixPath(folder).parts for folder in above]
         shared = 0
         while folders and all(len(one) > shared and one[shared] == folders[0][shared] for one in folders):
             shared += 1
@@ -69,6 +69,8 @@ class ImageFinder:
         return self._found[name]
 
     def _find(self, name: str) -> PurePosixPath | None:
+        if len(found := self._exact.get(name, ())) == 1:
+            return found[0]
         for key in (_same, _composed, _any_case):
             for text, index in self._texts(name):
                 found = dict.fromkeys(path for path in self._under(key, index).get(key(text), ()))

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from wsseg.datasets.mask_pattern import MaskPattern
 from wsseg.datasets.mask_suffixes import name_without_suffix
-from wsseg.datasets.visible_files import VisibleFiles
+from wsseg.datasets.visible_files import VisibleFiles, by_parts
 from wsseg.errors import InputError
 from wsseg.image_files import IMAGE_EXTENSIONS
 
@@ -60,8 +60,10 @@ class FoundMasks:
             there = set(self.masks)
             found = {image: mask for image, mask in found.items() if mask in there}
             spare = there - set(found.values())
-        else:
+        elif self.masks:
             found, spare = self._by_names(images, ids or {})
+        else:
+            found, spare = {}, set()
         gone = {PurePosixPath(name).stem for name in missing} | {PurePosixPath(name).name for name in missing}
         unused = {
             str(mask): "looks like a mask, but there is no image that it is the mask of"
@@ -208,8 +210,8 @@ def find_masks(files: VisibleFiles, masks: str, listed: set[str]) -> FoundMasks:
             if beside and not {path.name, path.stem, str(path), str(path.with_suffix(""))} & listed
             else found.photographs
         ).append(path)
-    found.photographs.sort()
-    found.masks.sort()
+    found.photographs.sort(key=by_parts)
+    found.masks.sort(key=by_parts)
     found.others = [path for path in files.others if _place_of_masks(path) is not None]
     return found
 

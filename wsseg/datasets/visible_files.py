@@ -56,15 +56,21 @@ def visible_files(root: Path) -> VisibleFiles:
             if folder.parts:
                 folders.append(folder)
             pictures = pictures_of_explain(root / folder)
-            for entry in sorted((root / folder).iterdir()):
-                if entry.name.startswith(".") or entry.name in pictures:
-                    continue
-                if entry.is_dir():
-                    below.append(folder / entry.name)
-                elif entry.is_file():
-                    (images if is_image(entry.name) else others).append(folder / entry.name)
+            with os.scandir(root / folder) as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    if entry.name.startswith(".") or entry.name in pictures:
+                        continue
+                    if entry.is_dir():
+                        below.append(folder / entry.name)
+                    elif entry.is_file():
+                        (images if is_image(entry.name) else others).append(folder / entry.name)
         level = below
-    return VisibleFiles(*(tuple(sorted(found)) for found in (images, others, folders, own)))
+    return VisibleFiles(*(tuple(sorted(found, key=by_parts)) for found in (images, others, folders, own)))
+
+
+def by_parts(path: PurePosixPath) -> tuple[str, ...]:
+    """Return what paths are sorted by: the same order as without a key, and faster for many paths."""
+    return path.parts
 
 
 def is_written_by_wsseg(folder: Path) -> bool:
