@@ -202,6 +202,8 @@ def test_options_that_are_nested_without_end(value):
 def test_splits_that_are_no_names(tmp_path, split):
     from wsseg import datasets
 
+    with pytest.raises(InputError, match="no file can be called"):
+        datasets.create("folder", root="image,label\na.jpg,cat\n" * 20)
     for name in ("scenes", "coco", "voc", "cityscapes", "folder", "class_folders", "labelme", "voc_objects"):
         with pytest.raises(InputError):
             datasets.create(name, split, tmp_path / "data")
