@@ -59,9 +59,13 @@ def folder_of_paths(run: Path) -> Path | None:
     if not paths or not owner.get("working_folder"):
         return None
     from_run, full = owner["working_folder"]
-    for folder in ((run.resolve() / from_run).resolve(), Path(full)):
-        if all((folder / path).exists() for path in paths):
-            return folder
+    for start, way in ((run.resolve(), from_run), (Path(), full)):
+        try:
+            folder = (start / way).resolve()
+            if all((folder / path).exists() for path in paths):
+                return folder
+        except (OSError, ValueError):  # a name that no file can have
+            continue
     return None
 
 
