@@ -29,6 +29,7 @@ class DataFiles:
 
     def __init__(self, splits: Splits):
         self.splits = splits
+        self._of_part: dict[str, dict[str, dict[str, Path]]] = {}
 
     def changed_since(self, stage: str, revision: int | None) -> list[Path]:
         """Return the files of a stage's data with another content than at a revision.
@@ -67,12 +68,15 @@ class DataFiles:
         self.splits.contents.save()
 
     def _sections(self, stage: str) -> Iterator[tuple[str, dict[str, Path]]]:
-        train = self.splits.recipe.dataset.train
         for part in STAGES[stage].data_of(self.splits.recipe):
-            if part in FURTHER_FILES:
-                dataset, split, masks = FURTHER_FILES[part](self.splits), train, True
-            else:
-                split, masks = self.splits.split_of(part)
-                dataset = self.splits.open(split, masks)
-            if dataset is not None:
-                yield from sections_of(dataset, split, masks).items()
+            if part not in self._of_part:
+                self._of_part[part] = self._files_of(part)
+            yield from self._of_part[part].items()
+
+    def _files_of(self, part: str) -> dict[str, dict[str, Path]]:
+        if part in FURTHER_FILES:
+            dataset, split, masks = FURTHER_FILES[part](self.splits), self.splits.recipe.dataset.train, True
+        else:
+            split, masks = self.splits.split_of(part)
+            dataset = self.splits.open(split, masks)
+        return {} if dataset is None else sections_of(dataset, split, masks)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wsseg import __version__
 from wsseg.artifacts import Manifest, read_json
+from wsseg.engine.changed_results import changed_since
 from wsseg.engine.data_files import DataFiles
 from wsseg.engine.definitions import Definitions, differ_in_data_alone, why_stale
 from wsseg.engine.made_files import NOT_MADE, Damage, MadeFiles
@@ -37,7 +39,8 @@ class State:
     Attributes:
         stage: Name of the stage.
         status: Status: done, stale, next (its inputs are done) or waiting.
-        why: Reason why the stage is stale, or whether a begun stage will resume.
+        why: Reason why the stage is stale, whether a begun stage will resume, or which other version made one that is
+            done.
         damage: Damaged files, if they are the only reason; the other files can then be kept.
         only_waits: Whether a stale stage only waits for inputs, and stands if these come out as before.
         updates: Whether the only reason are parts of the data that concern single files (`Stage.updates`).
@@ -186,8 +189,15 @@ class States:
             only_waits = not damage
         elif changed := self._changed_inputs(manifest.inputs_made, name):
             reason = changed
+        elif version := changed_since(made_by := manifest.versions.get("wsseg", ""), name):
+            reason = f"wsseg {version} gives other results than {made_by or 'the version'}, which made it"
         why = "; ".join(filter(None, (reason, damage and damage.describe(STAGES[name].folder, self.run))))
-        return State(name, "stale" if why else "done", why, NONE if reason else damage, only_waits, updates)
+        if not why:
+            other = manifest.versions.get("wsseg", __version__) != __version__
+            return State(
+                name, "done", f"made by wsseg {manifest.versions['wsseg']}, still done" if other else ""
+            )
+        return State(name, "stale", why, NONE if reason else damage, only_waits, updates)
 
 
 def begun_with(partial: Path) -> dict[str, Any] | None:

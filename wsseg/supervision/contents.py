@@ -36,7 +36,7 @@ class Contents:
             raise InputError(f"{path} does not hold the hashes of a run's data; delete it and run again")
         self.revision: int = content["revision"]
         self._sections: dict[str, dict[str, dict[str, Any]]] = content["sections"]
-        self._checked: set[tuple[str, str]] = set()
+        self._checked: dict[str, set[str]] = {}
         self._touched = self._changed = False
 
     def changed_since(self, section: str, files: Mapping[str, Path], revision: int) -> list[Path]:
@@ -48,22 +48,26 @@ class Contents:
             revision: Revision with which the files are compared.
         """
         self._check(section, files)
-        known = self._sections.get(section, {})
+        several = {
+            id: entry["hashes"]
+            for id, entry in self._sections.get(section, {}).items()
+            if len(entry["hashes"]) > 1
+        }
         result = []
-        for id, path in files.items():
-            hashes = known[id]["hashes"] if id in known else []
-            then = [found for number, found in hashes if number <= revision]
-            if then and then[-1] != hashes[-1][1]:
-                result.append(path)
+        for id in [id for id in files if id in several] if several else ():
+            then = [found for number, found in several[id] if number <= revision]
+            if then and then[-1] != several[id][-1][1]:
+                result.append(files[id])
         return result
 
     def _check(self, section: str, files: Mapping[str, Path]) -> None:
         """Compare the known files with their sizes and times, once; hash those that differ."""
         known = self._sections.get(section, {})
-        new = [id for id in files if id in known and (section, id) not in self._checked]
-        self._checked.update((section, id) for id in new)
+        checked = self._checked.setdefault(section, set())
+        new = (files.keys() & known.keys()) - checked
+        checked |= new
         differ = {}
-        for id in new:
+        for id in [id for id in files if id in new] if new else ():
             found = _stat(files[id])
             if found is not None and found != (known[id]["size"], known[id]["mtime_ns"]):
                 differ[id] = files[id]
@@ -77,7 +81,7 @@ class Contents:
     def add_one(self, section: str, id: str, path: Path) -> None:
         """Hash one file, as part of a pass that reads it anyway."""
         self._set(section, id, _identity(path))
-        self._checked.add((section, id))
+        self._checked.setdefault(section, set()).add(id)
 
     def _hash(self, section: str, files: Mapping[str, Path], text: str) -> None:
         if not files:
