@@ -95,14 +95,19 @@ def write_json(path: Path, content: Any) -> None:
     write_atomically(path, lambda file: file.write(text.encode()), durable=True)
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+def read_json(path: Path, kind: type | None = None, keys: Iterable[str] = ()) -> Any:
+    """Read a JSON file that wsseg has written.
+
+    Args:
+        path: The file.
+        kind: `dict` or `list`, whichever it holds; None for any.
+        keys: Keys that a dict must have.
 
     Raises:
-        InputError: The file is missing or is not JSON; the message names it.
+        InputError: The file is missing, is not JSON, or holds something else; the message names it.
     """
     try:
-        return json.loads(Path(path).read_text())
+        content = json.loads(Path(path).read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; expected a JSON file") from None
     except OSError as error:
@@ -114,6 +119,12 @@ def read_json(path: Path) -> Any:
         RecursionError,
     ) as error:  # broken JSON, brackets without end, or bytes that are not text
         raise InputError(f"{path} is not valid JSON ({error}); delete it and run again") from error
+    if kind is not None and not isinstance(content, kind):
+        named = {dict: "an object {...}", list: "a list [...]"}[kind]
+        raise InputError(f"{path} must hold {named}; it is damaged: delete it and run again")
+    if lost := [key for key in keys if key not in content]:
+        raise InputError(f"{path} has no `{lost[0]}`; it is damaged: delete it and run again")
+    return content
 
 
 def write_mask(path: Path, mask: np.ndarray) -> None:

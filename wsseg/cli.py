@@ -1,6 +1,7 @@
 """The `wsseg` command: run a recipe, look at a run, segment or explain photographs, score predictions."""
 
 import argparse
+import errno
 import os
 import select
 import shutil
@@ -175,6 +176,14 @@ def main(words: Sequence[str] | None = None) -> int:
         return 141  # as a process that SIGPIPE ends
     except InputError as error:
         print(f"wsseg: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise
+        print(
+            f"wsseg: no file can be called {error.filename} ({error.strerror}); give another name",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt as stop:
         return said(stop, words)

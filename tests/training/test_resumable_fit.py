@@ -137,3 +137,22 @@ def test_loss_that_is_no_number(tmp_path, dataset):
     with pytest.raises(InputError, match=r"loss became nan at step .; lower `learning_rate`"):
         resumable_fit(broken, batches(dataset), 3, 0, tmp_path)
     assert (tmp_path / "training.json").read_text() == before  # resuming goes on from the whole epoch
+
+
+@pytest.mark.parametrize("damage", ["deleted", "cut off"])
+def test_an_image_that_is_lost_while_training_is_one_line(dataset, tmp_path, damage):
+    """TensorFlow wraps the error in its own, of many lines; the epochs before stay."""
+    model, path = build(), tmp_path / "3.png"
+    (tmp_path / "run").mkdir()
+
+    def lose(epoch):
+        if epoch == 0:
+            path.unlink() if damage == "deleted" else path.write_bytes(path.read_bytes()[:60])
+        return {}
+
+    batches = TrainingBatches(dataset, TrainingConfig(crop=32, long_side=(32, 48), batch_size=2), seed=1)
+    with pytest.raises(InputError) as refused:
+        resumable_fit(model, batches, 9, 1, tmp_path / "run", measure=lose)
+    said = str(refused.value)
+    assert said.startswith(f"image {path} ") and "\n" not in said and "Traceback" not in said
+    assert 1 <= len(Checkpoints(tmp_path / "run").state()["history"]) < 9

@@ -148,7 +148,9 @@ def read_label_map(path: Path, classes: Sequence[str], name: str | None = None) 
         text, _, rest = line.strip().partition(":")
         colour = rest.partition(":")[0].strip()
         try:
-            rgb = tuple(int(part) for part in colour.split(",")) if colour else None
+            rgb = (
+                tuple(int(part) for part in colour.split(",")) if colour else None
+            )  # of 5,000 digits: ValueError
         except ValueError:
             rgb = ()
         if rgb is not None and (len(rgb) != 3 or not all(0 <= one <= 255 for one in rgb)):

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from wsseg.backbones.weights import weights_path
+from wsseg.backbones.weights import opened_weights, weights_path
 from wsseg.errors import InputError
 
 SIDE = 7  # side of the map of a 224-pixel image, the input of `fc1`
@@ -133,7 +133,7 @@ def read_dense(weights: str | Path | None) -> tuple[Affine, Affine] | None:
             ) from error
         return tuple(Affine(*network.get_layer(name).get_weights()) for name in SHAPES)
     path = weights_path(weights)
-    with h5py.File(path) as file:
+    with opened_weights(path) as file:
         found = {name: _arrays(file, name) for name in SHAPES}
         if not found["fc1"]:
             return None
@@ -147,7 +147,7 @@ def holds_legacy_dense(weights: str | Path | None) -> bool:
     """Say whether `weights` is a Keras 2 file of VGG-16 with its top, such as Keras' own download."""
     if weights is None or weights == "imagenet":
         return False
-    with h5py.File(weights_path(weights)) as file:
+    with opened_weights(weights_path(weights)) as file:
         return "fc1" in _legacy(file)
 
 
@@ -161,7 +161,7 @@ def load_legacy_convolutions(network: keras.Model, path: str | Path) -> None:
     Raises:
         InputError: A layer is missing or has another shape; the message names the first such layer.
     """
-    with h5py.File(path) as file:
+    with opened_weights(path) as file:
         for layer in network.layers:
             if not layer.weights:
                 continue

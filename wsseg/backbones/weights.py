@@ -1,9 +1,10 @@
 """Load pretrained weights into a network of `keras.applications`, or say why they don't fit."""
 
+import contextlib
 import math
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
@@ -131,10 +132,30 @@ def _take_in_rescaling(network: keras.Model, always: bool) -> None:
                 layer.finalize_state()
 
 
+@contextlib.contextmanager
+def opened_weights(path: str | Path) -> Iterator[h5py.File]:
+    """Open a weights file; errors of reading it inside the block become `InputError`.
+
+    Raises:
+        InputError: The file is truncated or damaged; the message names it.
+    """
+    try:
+        with h5py.File(path) as file:
+            yield file
+    except InputError:
+        raise
+    except (
+        Exception
+    ) as error:  # h5py raises OSError, RuntimeError, KeyError, TypeError, UnicodeDecodeError ...
+        raise InputError(
+            f"weights file {path} cannot be read ({error}); it is damaged: copy or download it again"
+        ) from error
+
+
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the arrays of an HDF5 file: path inside the file -> shape."""
     shapes: dict[str, tuple[int, ...]] = {}
-    with h5py.File(path) as file:
+    with opened_weights(path) as file:
         file.visititems(lambda key, item: shapes.update({key: item.shape} if hasattr(item, "shape") else {}))
     return shapes
 

@@ -30,6 +30,8 @@ def read_class_names(path: Path | None) -> list[str] | None:
         raise InputError(
             f"--class-names {path} cannot be read ({error}); give a text file, one name per line"
         ) from error
+    if not text:
+        raise InputError(f"--class-names {path} is empty; give one name per line")
     if path.suffix.lower() == ".csv":
         return _of_table(text, path)
     if path.suffix.lower() == ".json":
@@ -41,7 +43,12 @@ def read_class_names(path: Path | None) -> list[str] | None:
 
 def _of_table(text: str, path: Path) -> list[str]:
     delimiter = next((sign for sign in ",;\t" if sign in text), ",")
-    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines(), delimiter=delimiter)]
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines(), delimiter=delimiter)]
+    except csv.Error as error:
+        raise InputError(
+            f"--class-names {path} cannot be read as a table ({error}); give a text file, one name per line"
+        ) from error
     if len(rows) == 1:
         names = rows[0]
     elif all(len(row) <= 1 for row in rows):
@@ -61,7 +68,7 @@ def _of_table(text: str, path: Path) -> list[str]:
 def _of_json(text: str, path: Path) -> list[str]:
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"--class-names {path} is no JSON ({error})") from error
     if isinstance(content, dict):
         return _in_order([[str(key), str(value)] for key, value in content.items()], path)
@@ -74,7 +81,7 @@ def _in_order(rows: list[list[str]], path: Path) -> list[str]:
     """Return the names of rows of number and name, in either order of columns, by their numbers."""
     for body in (rows, rows[1:]):
         for column in (0, 1):
-            if body and all(row[column].isdecimal() for row in body):
+            if body and all(row[column].isdecimal() and len(row[column]) < 10 for row in body):
                 named = {int(row[column]): row[1 - column] for row in body}
                 first = min(named)
                 if len(named) == len(body) and first in (0, 1) and max(named) - first == len(body) - 1:

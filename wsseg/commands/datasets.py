@@ -108,7 +108,7 @@ def dataset_options(words: list[str] | tuple[str, ...]) -> dict[str, Any]:
         key, equals, value = word.partition("=")
         try:
             options[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date of no meaning
             raise InputError(f"--option {word}: the value cannot be read ({error})") from error
         if not (key and equals):
             raise InputError(f"--option {word} must be KEY=VALUE, such as --option labels=masks")

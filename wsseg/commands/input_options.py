@@ -46,7 +46,7 @@ def numbers(text: str) -> tuple[float, ...]:
     """Read numbers such as 0.485,0.456,0.406."""
     try:
         found = tuple(float(Fraction(part)) if "/" in part else float(part) for part in text.split(","))
-    except (ValueError, ZeroDivisionError):
+    except (ArithmeticError, ValueError):  # a denominator of 0, or a number beyond float
         found = (math.nan,)
     if not all(map(math.isfinite, found)):
         raise argparse.ArgumentTypeError(f"expected numbers such as 0.485,0.456,0.406; got {text!r}")

@@ -1,6 +1,7 @@
 """Load the classifiers that `wsseg explain` and `wsseg evaluate-maps` take: files, folders, runs and names."""
 
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -193,7 +194,7 @@ def classifier_of_run(run: Path) -> Path:
     if not path.exists():
         raise InputError(
             f"run {run} has no trained classifier yet (no {path.relative_to(run)}); train it with "
-            f"`wsseg classify --run {run}`, or give a .keras file"
+            f"`wsseg classify --run {shlex.quote(str(run))}`, or give a .keras file"
         )
     return path
 

@@ -2,6 +2,7 @@
 
 import functools
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from wsseg.artifacts import IGNORE
 from wsseg.class_names import BACKGROUND
 from wsseg.errors import InputError
 from wsseg.file_names import CLASS_NAMES
+
+LARGEST_ENTRY = 2**30
+"""Largest file that is unpacked from a zip file of masks, bytes."""
 
 Read = Callable[[tuple[int, int], bool], tuple[np.ndarray, int]]
 """Function of the image's height and width, and whether unknown colours become 255; see `read_coloured_mask`."""
@@ -166,10 +170,16 @@ def _unpack(path: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
+                if entry.file_size > LARGEST_ENTRY:
+                    raise InputError(
+                        f"{path}: `{entry.filename}` would unpack to {entry.file_size / 2**30:.1f} GiB; expected masks"
+                    )
                 parts = Path(entry.filename).parts
                 if entry.filename.lower().endswith((".png", ".txt", ".json")) and "__MACOSX" not in parts:
                     archive.extract(entry, folder)
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
+    except InputError:
+        raise
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError) as error:
         raise InputError(f"{path} cannot be unpacked ({error}); expected a zip file of masks") from error
 
 

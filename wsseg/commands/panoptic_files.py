@@ -88,7 +88,8 @@ def read_panoptic(path: Path) -> PanopticFile:
         raise InputError(f"{folder} does not exist; it should hold the PNGs of {path.name}")
     categories: dict[int, str] = {}
     things = set()
-    for entry in content.get("categories") or ():
+    categories_of = content.get("categories")
+    for entry in categories_of if isinstance(categories_of, list) else ():
         number = whole(entry.get("id")) if isinstance(entry, dict) else None
         name = str(entry.get("name") or "") if isinstance(entry, dict) else ""
         if number is None or not name or number in categories or name in categories.values():
@@ -114,7 +115,9 @@ def _numbers(path: Path) -> np.ndarray:
         with Image.open(path) as image:
             check_format(image, path)
             pixels = np.asarray(image)
-    except (OSError, ValueError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error ...
         raise InputError(f"{path} cannot be read ({error}); expected a PNG of segments") from error
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
         raise InputError(f"{path} must be an 8-bit RGB PNG: R + 256 G + 65536 B is the number of a segment")

@@ -231,7 +231,7 @@ def class_index(name: str, names: Sequence[str]) -> int:
         )
     if name in names:
         return names.index(name)
-    if name.isdigit() and int(name) < len(names):
+    if name.isdecimal() and len(name) < 10 and int(name) < len(names):
         return int(name)
     hint = nearest(name, names)
     if name.lstrip("-").isdigit() or (len(names) > 50 and hint.startswith("choose")):

@@ -146,7 +146,7 @@ def prepare_folder(
         "max_side": model.predictor.max_side,
     }
     if (out / PREDICTED_WITH).exists():
-        earlier = dict(read_json(out / PREDICTED_WITH))
+        earlier = read_json(out / PREDICTED_WITH, dict)
         if changed := [key for key, value in way.items() if earlier.get(key) != value]:
             differs = "; ".join(f"{key} was {earlier.get(key)!r}, now {way[key]!r}" for key in changed)
             raise InputError(

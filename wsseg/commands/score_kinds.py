@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +138,7 @@ def _loss_of(path: Path | None) -> dict[str, Any]:
         elif path is not None and path.is_file() and h5py.is_hdf5(path):
             with h5py.File(path) as file:
                 config = json.loads(file.attrs.get("training_config", "{}"))
-    except (OSError, KeyError, ValueError):
-        return {}
+    except (OSError, KeyError, ValueError, AttributeError, RecursionError, zipfile.BadZipFile, zlib.error):
+        return {}  # the file was loaded; how it was compiled is not known
     loss = config.get("loss") if isinstance(config, dict) else None
     return loss if isinstance(loss, dict) and isinstance(loss.get("class_name"), str) else {}

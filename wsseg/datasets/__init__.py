@@ -1,5 +1,6 @@
 """Datasets of images, labels and masks. `create("voc", root="VOC2012")` returns a sequence of records."""
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,17 @@ def create(
         raise InputError(f"`classes` must be a list of names; got the text {classes!r}; write [{classes}]")
     if classes is not None:
         foreground_names(tuple(classes), f"`classes` of dataset `{name}`")
-    return reader(
-        split=split,
-        root=None if root is None else Path(root).expanduser(),
-        classes=None if classes is None else tuple(classes),
-        **options,
-    )
+    try:
+        return reader(
+            split=split,
+            root=None if root is None else Path(root).expanduser(),
+            classes=None if classes is None else tuple(classes),
+            **options,
+        )
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise
+        raise InputError(
+            f"dataset `{name}`: no file can be called {str(error.filename)[:300]!r} ({error.strerror}); give the path "
+            "of a folder as `root`, and shorter names"
+        ) from error

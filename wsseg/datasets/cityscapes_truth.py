@@ -103,7 +103,9 @@ def _labels_of_polygons(path: Path, mtime_ns: int, size: int) -> frozenset[str]:
     try:
         objects = json.loads(path.read_text())["objects"]
         drawn = {item["label"] for item in objects if not item.get("deleted")}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if not all(isinstance(label, str) for label in drawn):
+            raise TypeError("a label is no text")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{path} cannot be read ({error}); expected Cityscapes' JSON, with a `label` for each of its `objects`"
         ) from error

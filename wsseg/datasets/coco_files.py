@@ -27,6 +27,9 @@ ALSO = {"val": ("valid", "validation"), "valid": ("val",), "validation": ("val",
 WHOLE = "default"
 """Name of the only subset of an export of CVAT whose images were given none."""
 
+LONGEST_SPLIT = 100
+"""Longest name of a split, in characters."""
+
 PerSplit = str | Mapping[str, str] | None
 """A path relative to the root, with `{split}` in it where it differs between splits; or split -> path."""
 
@@ -68,12 +71,17 @@ def annotation_file(
     Raises:
         InputError: There is no such file; the message says what there is.
     """
+    if "/" in split or "\0" in split or len(split) > LONGEST_SPLIT:  # it is a part of file names
+        raise InputError(f"dataset `coco` has no split {split[:60]!r}; {_there(root)}")
     chosen = of_split("annotations", given, split)
     names = (split, *ALSO.get(split, ()))
     dated = [f"{split}{one}" for one in ((year,) if year else YEARS)]
     if chosen:
-        path = next((root / one for one in chosen if (root / one).is_file()), root / chosen[0])
-        if not path.is_file():
+        path = next(
+            (root / one for one in chosen if is_there(root / one) and (root / one).is_file()),
+            root / chosen[0],
+        )
+        if not (is_there(path) and path.is_file()):
             raise InputError(f"{path} does not exist (`annotations` of dataset `coco`); {_there(root)}")
         beside = [] if path.parent.name == "annotations" else [os.path.relpath(path.parent, root)]
         return path, [*dated, *beside, *names]

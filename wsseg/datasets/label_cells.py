@@ -204,4 +204,4 @@ def in_order(labels: Collection[str]) -> tuple[str, ...]:
 
 
 def _sortable(part: str) -> tuple[int, int, str]:
-    return (0, int(part), "") if part.isdecimal() else (1, 0, part)
+    return (0, int(part), "") if part.isdecimal() and len(part) < 1000 else (1, 0, part)

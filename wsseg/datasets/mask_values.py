@@ -119,7 +119,7 @@ def value_table(classes: Sequence[str], values: Mapping | None, option: str) -> 
 
 def _number(value: object) -> int:
     text = str(value)
-    return int(text) if not isinstance(value, bool) and text.isdecimal() else -1
+    return int(text) if not isinstance(value, bool) and text.isdecimal() and len(text) < 10 else -1
 
 
 def _id_of(meaning: object, classes: Sequence[str], option: str) -> int:
@@ -127,7 +127,7 @@ def _id_of(meaning: object, classes: Sequence[str], option: str) -> int:
     names |= {name: index for index, name in enumerate(classes, 1)}
     if isinstance(meaning, str) and meaning in names:
         return names[meaning]
-    if isinstance(meaning, str) and meaning.isdecimal():
+    if isinstance(meaning, str) and meaning.isdecimal() and len(meaning) < 10:
         meaning = int(meaning)
     if is_whole(meaning, 0) and (meaning <= len(classes) or meaning == IGNORE):
         return int(meaning)

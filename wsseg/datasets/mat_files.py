@@ -52,7 +52,7 @@ def read_id_map(value: Any, what: str) -> np.ndarray:
         InputError: The value is not such a map.
     """
     ids = np.asarray(value)
-    if ids.dtype.kind == "f" and (ids == np.rint(ids)).all():
+    if ids.dtype.kind == "f" and (np.abs(ids) < 2**31).all() and (ids == np.rint(ids)).all():
         ids = ids.astype(np.int64)
     if ids.ndim != 2 or ids.dtype.kind not in "iu":
         raise InputError(f"{what} must be a matrix of whole numbers; got {ids.shape} {ids.dtype}")

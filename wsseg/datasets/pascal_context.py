@@ -18,6 +18,7 @@ References:
     of ImageSets/Main; and the spellings, of its data layer).
 """
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -149,7 +150,7 @@ def read_names(path: Path) -> dict[int, str]:
         if line.strip():
             identity, _, name = line.partition(":")
             name = "".join(name.split())
-            if not identity.strip().isdecimal() or not name:
+            if not re.fullmatch(r"\s*\d{1,9}\s*", identity) or not name:
                 raise InputError(
                     f"{path}, line {number}: expected `id: name`, as in `2: aeroplane`; got {line!r}"
                 )

@@ -80,8 +80,10 @@ def trainaug_ids(folder: Path, voc_train: list[str], voc_val: list[str]) -> list
     for name in ("train", "val"):
         try:
             ids += (folder / f"{name}.txt").read_text().split()
-        except OSError as error:
-            raise InputError(f"`sbd`: {folder / name}.txt cannot be read ({error.strerror})") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"`sbd`: {folder / name}.txt cannot be read ({error}); expected one image id per line"
+            ) from error
     left_out = set(voc_val)
     return [name for name in dict.fromkeys(ids) if name not in left_out]
 

@@ -85,7 +85,7 @@ def pictures_of_explain(folder: Path) -> frozenset[str]:
     try:
         content = json.loads((folder / EXPLAINED).read_bytes())
         return frozenset(name for name in content["pictures"] if isinstance(name, str))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return frozenset()  # there are none, or it is not our file
 
 

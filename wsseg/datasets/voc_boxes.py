@@ -9,6 +9,9 @@ from wsseg.errors import InputError
 from wsseg.image_files import image_size_hw
 from wsseg.objects.instances import Instances
 
+FARTHEST = 1e7
+"""Coordinate from which a box is taken for broken, in pixels."""
+
 
 @dataclass(frozen=True)
 class VocBoxes:
@@ -47,6 +50,11 @@ class VocBoxes:
                 )
             except ValueError:
                 raise InputError(f"annotation {path}: a `{name}` has no bndbox of four numbers") from None
+            if not all(abs(side) < FARTHEST for side in (left, top, right, bottom)):  # nan is not either
+                raise InputError(
+                    f"annotation {path}: the box {left, top, right, bottom} of a `{name}` has a side that is no number "
+                    "of pixels; correct or remove it"
+                )
             if not (left <= right and top <= bottom):
                 raise InputError(
                     f"annotation {path}: the box {left, top, right, bottom} of a `{name}` is empty"

@@ -36,7 +36,7 @@ def read(text: str) -> tuple[str, dict[str, Any]]:
     try:
         # Read as a one-line YAML mapping, so that a comma inside brackets belongs to a value.
         options = yaml.safe_load("{" + rest.replace("=", ": ") + "}")
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a date of no meaning
         options = None
     if not isinstance(options, dict) or not options or None in options.values():
         raise InputError(

@@ -42,5 +42,6 @@ def names_of_run(path: Path) -> list[str] | None:
     if not (run / OWNER).exists():
         return None
     owner = read_json(run / OWNER)
-    options = owner.get("options") if isinstance(owner, dict) else None
-    return (options or {}).get("dataset", {}).get("classes")
+    for section in ("options", "dataset"):
+        owner = owner.get(section) if isinstance(owner, dict) else None
+    return owner.get("classes") if isinstance(owner, dict) else None

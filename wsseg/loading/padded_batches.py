@@ -10,7 +10,7 @@ import tensorflow as tf
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
 from wsseg.loading.augment import FILL_RGB
-from wsseg.loading.pipeline import read_in_order
+from wsseg.loading.pipeline import read_in_order, readers_errors
 from wsseg.loading.reduction import MAX_SIDE, reduced, reduced_size
 from wsseg.loading.training_batches import batches_of
 
@@ -98,7 +98,10 @@ def padded_batches(
         lambda number: tf.numpy_function(read, [number], (tf.float32, tf.int64), stateful=False),
         parallel_calls=2,
     )
-    for (_, batch), (images, true_hw) in zip(plan, data.prefetch(2).as_numpy_iterator()):
+    elements = data.prefetch(2).as_numpy_iterator()
+    for _, batch in plan:
+        with readers_errors():
+            images, true_hw = next(elements)
         rows = true_hw[: len(batch)].tolist()
         sizes_hw, own_hw = [(h, w) for h, w, *_ in rows], [(h, w) for *_, h, w in rows]
         yield PaddedBatch([records[i] for i in batch], images, sizes_hw, own_hw)

@@ -5,14 +5,21 @@ TensorFlow 2.21 the end of an iterator often waits until that thread wakes up (`
 calls and buffers are stated instead, so there is nothing left to tune.
 """
 
+import contextlib
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
 
+from wsseg.errors import InputError
+
 MAX_PARALLEL_CALLS = 16
 """Largest number of elements that are read at once: each needs memory. tf.data uses the same limit without a tuner."""
+
+REFUSED = re.compile(r"InputError: (.+?)\nTraceback \(most recent call last\)", re.DOTALL)
+"""The text of an `InputError` in that of TensorFlow's error, as `tf.numpy_function` writes it."""
 
 
 def read_in_order(elements: Any, read: Callable, parallel_calls: int | None = None) -> tf.data.Dataset:
@@ -31,6 +38,24 @@ def read_in_order(elements: Any, read: Callable, parallel_calls: int | None = No
     data = tf.data.Dataset.from_tensor_slices(elements).with_options(options)
     calls = parallel_calls or min(available_cores(), MAX_PARALLEL_CALLS)
     return data.map(read, num_parallel_calls=calls, deterministic=True)
+
+
+@contextlib.contextmanager
+def readers_errors() -> Iterator[None]:
+    """Raise the `InputError` of a function that reads an element, which TensorFlow wraps in an error of the graph.
+
+    For the code that takes elements of a pipeline: an image may be deleted or damaged while it is trained on.
+
+    Raises:
+        InputError: What the reading function said.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        found = REFUSED.search(error.message or "")
+        if found is None:
+            raise
+        raise InputError(found[1]) from error
 
 
 def available_cores() -> int:

@@ -2,11 +2,15 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wsseg.errors import InputError
+
+WHOLE = re.compile(r"0|-?[1-9][0-9]{0,99}")
+"""Whole number as text; Python reads no number of thousands of digits."""
 
 
 def read_coco_json(
@@ -38,6 +42,8 @@ def whole(value: Any) -> int | None:
     Example:
         >>> whole(3), whole(3.0), whole("3"), whole(3.5), whole("03"), whole(True)
         (3, 3, 3, None, None, None)
+        >>> whole("-7"), whole("--7"), whole("9" * 5000)
+        (-7, None, None)
     """
     if isinstance(value, bool):
         return None
@@ -47,7 +53,7 @@ def whole(value: Any) -> int | None:
         return int(value) if value.is_integer() else None
     if isinstance(value, str):
         text = value.strip().removesuffix(".0")
-        return int(text) if text.isascii() and text.lstrip("-").isdigit() and str(int(text)) == text else None
+        return int(text) if WHOLE.fullmatch(text) else None
     return None
 
 

@@ -56,8 +56,11 @@ def file_of(recipe: str | Path) -> Path:
     path = Path(recipe)
     if is_name(recipe):
         return FOLDER / f"{recipe}.yaml"
-    if path.exists():
-        return path
+    try:
+        if path.exists():
+            return path
+    except OSError as error:  # longer than a name may be
+        raise InputError(f"recipe {path} cannot be read ({error.strerror}); {LISTED}") from error
     if path.stem in names():
         raise InputError(f"recipe {path} does not exist; did you mean the built-in recipe `{path.stem}`?")
     if path.suffix or len(path.parts) > 1:  # meant as a file

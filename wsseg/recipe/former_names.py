@@ -78,7 +78,7 @@ def _section_with_todays_names(text: str, section: type, prefix: str) -> str:
 
     try:
         options = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return text  # the parser says what is wrong with it
     todays = with_todays_names(options, section, "command line", prefix)
     return text if todays == options else yaml.safe_dump(todays, default_flow_style=True, width=2**20).strip()

@@ -32,6 +32,17 @@ def read_owner(run: Path) -> dict[str, Any]:
     known = read_json(owner)
     if not isinstance(known, dict) or not {"name", "file", "overrides"} <= set(known):
         raise InputError(f"{owner} does not belong to a run; choose another folder with --run")
+    kinds = {"name": str, "file": str | None, "overrides": list, "options": dict, "working_folder": list}
+    wrong = [key for key, kind in kinds.items() if key in known and not isinstance(known[key], kind)]
+    if not wrong:
+        texts = {"overrides": known["overrides"], "working_folder": known.get("working_folder", [])}
+        wrong = [key for key, words in texts.items() if not all(isinstance(word, str) for word in words)]
+        wrong += ["working_folder"] if len(texts["working_folder"]) not in (0, 2) else []
+    if wrong:
+        raise InputError(
+            f"{owner} is damaged: `{wrong[0]}` is {str(known[wrong[0]])[:60]!r}; restore the file, or start the run "
+            "anew in another folder with --run"
+        )
     return known
 
 
@@ -45,12 +56,16 @@ def folder_of_paths(run: Path) -> Path | None:
     sections = [section for section in owner.get("options", {}).values() if isinstance(section, dict)]
     data = _relative(section.get(name) for section in sections for name in ("root", "annotations_root"))
     paths = data or _relative(section.get("weights") for section in sections)
-    if not paths or "working_folder" not in owner:
+    if not paths or not owner.get("working_folder"):
         return None
     from_run, full = owner["working_folder"]
-    for folder in ((run.resolve() / from_run).resolve(), Path(full)):
-        if all((folder / path).exists() for path in paths):
-            return folder
+    for start, way in ((run.resolve(), from_run), (Path(), full)):
+        try:
+            folder = (start / way).resolve()
+            if all((folder / path).exists() for path in paths):
+                return folder
+        except (OSError, ValueError):  # a name that no file can have
+            continue
     return None
 
 

@@ -139,8 +139,12 @@ def _parse(words: list[str], where: str) -> Any:
     reader = _reader()
     try:
         return reader.instantiate(reader.parse_args(words))
-    except (ArgumentError, TypeError, ValueError) as error:
+    except (ArgumentError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{where}: {explained(str(error), Recipe)}") from error
+    except RecursionError:
+        raise InputError(
+            f"{where}: an option is nested too deeply; give lists and sections of a few levels"
+        ) from None
 
 
 @functools.cache

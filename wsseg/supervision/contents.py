@@ -32,7 +32,7 @@ class Contents:
         self.path = path
         self._read_at = _stat(path)
         content = read_json(path) if path.exists() else {"revision": 0, "sections": {}}
-        if not isinstance(content, dict) or not {"revision", "sections"} <= set(content):
+        if not _is_contents(content):
             raise InputError(f"{path} does not hold the hashes of a run's data; delete it and run again")
         self.revision: int = content["revision"]
         self._sections: dict[str, dict[str, dict[str, Any]]] = content["sections"]
@@ -136,6 +136,20 @@ class Contents:
         """Write the times unless a file changed, or another process has written since."""
         if self.only_times_differ and _stat(self.path) == self._read_at:
             self.save()
+
+
+def _is_contents(content: Any) -> bool:
+    """Tell whether the content of a JSON file has the form that `Contents.save` writes."""
+    try:
+        return type(content["revision"]) is int and all(
+            {"size", "mtime_ns"} <= set(entry)
+            and bool(entry["hashes"])
+            and all(type(number) is int and isinstance(text, str) for number, text in entry["hashes"])
+            for section in content["sections"].values()
+            for entry in section.values()
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
 
 
 def sections_of(dataset: Dataset, split: str, masks: bool) -> dict[str, dict[str, Path]]:

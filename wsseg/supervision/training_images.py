@@ -33,7 +33,7 @@ def training_data(
     recipe = splits.recipe
     train, set_aside = splits.checked(recipe.dataset.train, masks)
     if corrects_labels(recipe) and "classify" in inputs:
-        return train.with_labels(read_json(inputs["classify"] / CORRECTED_LABELS)), set_aside
+        return train.with_labels(read_json(inputs["classify"] / CORRECTED_LABELS, dict)), set_aside
     if noise := recipe.supervision.label_noise:
         return train.with_labels(noisy_labels(splits.train(), noise, recipe.seed)), set_aside
     return train, set_aside

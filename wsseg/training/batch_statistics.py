@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from wsseg.loading.pipeline import readers_errors
 from wsseg.loading.training_batches import TrainingBatches, epoch_seed
 from wsseg.progress import bar
 from wsseg.training.resumable_fit import seed_layers
@@ -108,6 +109,7 @@ class BatchStatistics:
         epoch_seed(seed, epoch)
         seed_layers(self.model, seed, epoch)
         with ExitStack() as stack:
+            stack.enter_context(readers_errors())
             for norm in self.norms:
                 norm.forget()
                 stack.enter_context(norm.listening())

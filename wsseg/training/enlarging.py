@@ -9,6 +9,7 @@ from skimage import measure
 
 from wsseg.artifacts import IGNORE, read_json, write_json
 from wsseg.datasets import Dataset, Record
+from wsseg.errors import InputError
 from wsseg.file_names import ENLARGED
 from wsseg.recipe import SegmentConfig
 from wsseg.recipe.auto import AUTO
@@ -112,5 +113,15 @@ def factor_in(folder: Path, config: SegmentConfig) -> float:
     Args:
         folder: Folder of the segmenter.
         config: The section that it was trained with.
+
+    Raises:
+        InputError: The file of the factor is missing or damaged.
     """
-    return float(read_json(folder / ENLARGED)["factor"]) if config.enlarge == AUTO else config.enlarge
+    if config.enlarge != AUTO:
+        return config.enlarge
+    factor = read_json(folder / ENLARGED, dict, ("factor",))["factor"]
+    if not isinstance(factor, int | float) or not 0 < factor < 1e6:
+        raise InputError(
+            f"{folder / ENLARGED}: `factor` is {str(factor)[:40]!r}; delete the file and run again"
+        )
+    return float(factor)

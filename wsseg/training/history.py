@@ -39,19 +39,21 @@ def read_history(path: Path) -> dict[str, list[float]]:
     try:
         with Path(path).open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            rows = list(reader)
+            header, rows = reader.fieldnames, list(reader)
     except FileNotFoundError:
         raise InputError(f"history {path} does not exist; expected the CSV that training writes") from None
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(
             f"history {path} cannot be read ({error}); expected the CSV that training writes"
         ) from error
-    if not reader.fieldnames:
+    if not header:
         raise InputError(f"history {path} is empty; expected the CSV that training writes")
     columns: dict[str, list[float]] = {}
     for number, row in enumerate(rows, start=2):
         for name, cell in row.items():
             try:
+                if cell is None:  # the row is cut off
+                    raise TypeError
                 columns.setdefault(name, []).append(float(cell) if cell else math.nan)
             except (TypeError, ValueError):
                 raise InputError(

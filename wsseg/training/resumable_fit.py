@@ -9,6 +9,7 @@ import numpy as np
 
 from wsseg.errors import InputError
 from wsseg.file_names import HISTORY
+from wsseg.loading.pipeline import readers_errors
 from wsseg.loading.training_batches import TrainingBatches, epoch_seed
 from wsseg.training.best_epoch import Choice
 from wsseg.training.callbacks import WholeTraining
@@ -77,7 +78,8 @@ def resumable_fit(
         written to `folder/history.csv`.
 
     Raises:
-        InputError: The loss is not finite, or the disk has too little free space for a checkpoint.
+        InputError: The loss is not finite, an image cannot be read any more, or the disk has too little free space for
+            a checkpoint.
     """
     model.optimizer.build(model.trainable_variables)
     checkpoints = Checkpoints(folder)
@@ -96,15 +98,16 @@ def resumable_fit(
         epoch = len(history)
         epoch_seed(seed, epoch)
         seed_layers(model, seed, epoch)
-        fitted = model.fit(
-            batches.epoch(epoch),
-            initial_epoch=epoch,
-            epochs=epoch + 1,
-            steps_per_epoch=batches.steps,
-            shuffle=False,  # the batches are shuffled already
-            verbose=0,
-            callbacks=[_StepProgress(advance), *whole.inside],
-        )
+        with readers_errors():
+            fitted = model.fit(
+                batches.epoch(epoch),
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                steps_per_epoch=batches.steps,
+                shuffle=False,  # the batches are shuffled already
+                verbose=0,
+                callbacks=[_StepProgress(advance), *whole.inside],
+            )
         values = {key: float(values[-1]) for key, values in fitted.history.items()}
         values["learning_rate"] = float(model.optimizer.learning_rate)
         values |= measure(epoch)

@@ -35,7 +35,7 @@ class TensorBoardEvents(keras.callbacks.Callback):
         shutil.rmtree(self.out / TENSORBOARD, ignore_errors=True)
         self.writer = tf.summary.create_file_writer(str(self.out / TENSORBOARD))
         if (self.out / TRAINING_STATE).exists():
-            for row in read_json(self.out / TRAINING_STATE)["history"]:
+            for row in read_json(self.out / TRAINING_STATE, dict, ("history",))["history"]:
                 self._write(row)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -102,7 +102,7 @@ def _indices(word: str, count: int, names: Sequence[str] | None, where: str) -> 
     by_name = [index for index, name in enumerate(names or ()) if _plain(name) == _plain(word)]
     if by_name:
         return by_name[:1]
-    numbers = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+))?", word)
+    numbers = re.fullmatch(r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?", word)
     if numbers:
         first, last = int(numbers[1]), int(numbers[2] or numbers[1])
         if first <= last < count:

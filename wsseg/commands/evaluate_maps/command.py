@@ -244,7 +244,9 @@ def _earlier(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     if not out.exists():
         return None
     content = read_json(out)
-    if not isinstance(content, dict) or not {"settings", "methods"} <= set(content):
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(key), dict) for key in ("settings", "methods")
+    ):
         raise InputError(f"--out {out} exists and is not a file of this command; choose another --out")
     # Compared in their JSON form, where a tuple and a list are equal.
     differ = [key for key in settings if digest(content["settings"].get(key)) != digest(settings[key])]

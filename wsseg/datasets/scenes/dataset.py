@@ -80,7 +80,7 @@ def scenes(
     folder = root / split
     if not (folder / _INDEX).exists():
         _write(folder, split, options, workers)
-    index = read_json(folder / _INDEX)
+    index = read_json(folder / _INDEX, dict, ("options", "scenes"))
     if index.get("options") != options:
         raise InputError(
             f"{folder} holds scenes made with {index.get('options')}, but {options} was asked for; delete "

@@ -13,7 +13,7 @@ def print_table(run: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    scores = read_json(run / STAGES["evaluate"].folder / SCORES)
+    scores = read_json(run / STAGES["evaluate"].folder / SCORES, dict, ("segmenter",))
     table = Table("", "split", "images", "mIoU", "oracle", "pixel acc.", "class acc.", "fw IoU", "level")
     for column in table.columns:
         column.no_wrap = True
@@ -51,7 +51,7 @@ def object_table(run: Path):
     from rich.table import Table
 
     path = run / STAGES["evaluate_detectors"].folder / INSTANCE_SCORES
-    rows = read_json(path) if path.exists() else {}
+    rows = read_json(path, dict) if path.exists() else {}
     table = Table("objects", "split", "images", "of", "AP", "AP50", "AP75", "AR100")
     for name, row in rows.items():
         for kind in ("masks", "boxes"):

@@ -58,7 +58,7 @@ def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -
     counts: dict[str, Any] = {}
     warnings: tuple[str, ...] = ()
     if "propagate" in inputs:  # otherwise there are only true masks
-        threshold = read_json(inputs["label"] / THRESHOLD)
+        threshold = read_json(inputs["label"] / THRESHOLD, dict, ("level", "rule"))
         recipe = replace(recipe, label=with_searched_crf(recipe.label, threshold))
         if any(record.mask is not None for record in train):
             final = "class_maps"

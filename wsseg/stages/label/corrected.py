@@ -68,4 +68,4 @@ def write_corrected_masks(splits: Splits, train: Dataset, out: Path) -> Correcte
 def corrected_ids(folder: Path) -> set[str]:
     """Return the ids of the images in a label stage's folder whose masks are corrected."""
     path = folder / CORRECTED_IDS
-    return set(read_json(path)) if path.exists() else set()
+    return set(read_json(path, list)) if path.exists() else set()

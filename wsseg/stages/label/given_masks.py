@@ -56,4 +56,4 @@ def write_given_masks(
 def given_ids(folder: Path) -> set[str]:
     """Return the ids of the images in a label stage's folder whose masks were given, or corrected by hand."""
     path = folder / GIVEN_MASKS
-    return corrected_ids(folder) | set(read_json(path) if path.exists() else ())
+    return corrected_ids(folder) | set(read_json(path, list) if path.exists() else ())

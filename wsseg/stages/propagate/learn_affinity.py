@@ -12,6 +12,7 @@ from wsseg.affinity.losses import AffinityLoss, InterPixelLoss
 from wsseg.artifacts import read_mask
 from wsseg.datasets import Dataset
 from wsseg.file_names import AFFINITY_NETWORK, CLASSIFIER, CONFIDENT_LABELS, HISTORY
+from wsseg.loading.pipeline import readers_errors
 from wsseg.loading.training_batches import TrainingBatches
 from wsseg.recipe import Recipe
 from wsseg.saved_models import load_model
@@ -88,8 +89,9 @@ def new_layers(model: keras.Model) -> list[keras.layers.Layer]:
 def centre_displacements(model: keras.Model, batches: TrainingBatches) -> None:
     """Measure the mean displacement over the training images, and make the network subtract it."""
     total, count = np.zeros(2), 0
-    for images, _ in batches.epoch(0):
-        found = model.predict_on_batch(images)[..., 1:]
-        total += found.mean(axis=(1, 2)).sum(axis=0)
-        count += len(found)
+    with readers_errors():
+        for images, _ in batches.epoch(0):
+            found = model.predict_on_batch(images)[..., 1:]
+            total += found.mean(axis=(1, 2)).sum(axis=0)
+            count += len(found)
     model.get_layer("way").set_mean(total / count)

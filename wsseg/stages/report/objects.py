@@ -27,7 +27,7 @@ def object_scores(inputs: Mapping[str, Path]) -> list[ObjectScores]:
     if "evaluate_detectors" not in inputs:
         return []
     found = []
-    for key, row in read_json(inputs["evaluate_detectors"] / INSTANCE_SCORES).items():
+    for key, row in read_json(inputs["evaluate_detectors"] / INSTANCE_SCORES, dict).items():
         for kind in ("masks", "boxes"):
             if kind in row:
                 scores = dict(row[kind])

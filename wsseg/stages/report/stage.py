@@ -8,6 +8,7 @@ import yaml
 
 from wsseg.artifacts import ClassMaps, Manifest, read_json, read_mask
 from wsseg.datasets import Dataset, Record
+from wsseg.errors import InputError
 from wsseg.file_names import (
     CEILING_PREDICTIONS,
     CRF_SEARCH,
@@ -39,8 +40,12 @@ from wsseg.training.history import read_history
 def run(recipe: Recipe, splits: Splits, inputs: Mapping[str, Path], out: Path) -> Outcome:
     """Write `report.html` from the files of the other stages."""
     evaluated = inputs["evaluate"]
-    scores = read_json(evaluated / SCORES)
-    images = read_json(evaluated / IMAGE_SCORES)
+    scores = read_json(evaluated / SCORES, dict, ("segmenter", "conventions"))
+    images = read_json(evaluated / IMAGE_SCORES, dict)
+    if not images and (scores["segmenter"] or scores.get("ceiling")):
+        raise InputError(
+            f"{evaluated / IMAGE_SCORES} is empty, but {SCORES} has scores; it is damaged: delete both and run again"
+        )
     manifests = {name: Manifest.load(folder) for name, folder in inputs.items()}
     train, _ = training_data(splits, inputs, masks=True)
     val, _ = splits.checked(recipe.dataset.val, masks=True)
@@ -133,7 +138,7 @@ def stage_facts(manifest: Manifest) -> str:
 
 def threshold_curves(evaluated: Path, scores: Mapping[str, Any], recipe: Recipe) -> list[ThresholdCurve]:
     """Collect the curves of mIoU over the background level, for class maps and pseudo-masks that have one."""
-    curves = read_json(evaluated / THRESHOLD_CURVE)
+    curves = read_json(evaluated / THRESHOLD_CURVE, dict)
     return [
         ThresholdCurve(
             f"{TITLES[name]}, {scores[name]['split']}",
@@ -150,7 +155,7 @@ def threshold_curves(evaluated: Path, scores: Mapping[str, Any], recipe: Recipe)
 def search_trials(inputs: Mapping[str, Path]) -> list[dict[str, Any]]:
     """Read the trials of the CRF search; the list is empty if there was none."""
     path = inputs["label"] / CRF_SEARCH if "label" in inputs else None
-    return read_json(path) if path and path.exists() else []
+    return read_json(path, list) if path and path.exists() else []
 
 
 def worst_first(dataset: Dataset, by_image: Mapping[str, float | None], count: int) -> list[Record]:
