@@ -1,9 +1,9 @@
 """Augmentation of images together with their masks: random scale and crop, flip, photometric jitter.
 
 Scale and crop are our own, because the crops of core Keras and keras-cv create false class ids or fail on images that
-are smaller than the crop. The jitter is computed by core Keras' layers. All random numbers are drawn in advance and follow
-from `(seed, epoch)`, so that nothing in the pipeline has a random state: under deterministic operations tf.data runs
-whatever has one serially and without prefetching.
+are smaller than the crop. The jitter is computed by core Keras' layers. All random numbers are drawn in advance and
+follow from `(seed, epoch)`, so that nothing in the pipeline has a random state: under deterministic operations tf.data
+runs whatever has one serially and without prefetching.
 """
 
 from dataclasses import dataclass
