@@ -1,10 +1,12 @@
 """Scale and crop: geometry by hand, filling, and random numbers in their ranges."""
 
+import colorsys
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from wsseg.loading.augment import FILL_RGB, Crops, erase, flip_layer, jitter_layers, scale_and_crop
+from wsseg.loading.augment import FILL_RGB, Crops, Jitter, erase, flipped, scale_and_crop
 
 
 def cut(image, mask, long_side, offset_yx, crop):
@@ -101,50 +103,57 @@ def test_draws_follow_from_seed_and_epoch():
         assert not np.array_equal(first.size, other.size)
 
 
-def test_flip_mirrors_images_and_masks_of_half_the_batch():
-    images = np.tile(np.arange(4, dtype="float32")[None, None, :, None], (64, 4, 1, 3))
-    found = flip_layer("horizontal", 1)(
-        {"images": images, "segmentation_masks": images[..., :2]}, training=True
-    )
-    flipped = found["images"].numpy()[:, 0, 0, 0] == 3
-    assert 15 < flipped.sum() < 49
-    for image, mask, mirrored in zip(found["images"].numpy(), found["segmentation_masks"].numpy(), flipped):
-        expected = images[0][:, ::-1] if mirrored else images[0]
-        np.testing.assert_array_equal(image, expected)
+def test_flip_mirrors_images_and_masks_of_half_the_images():
+    image = np.tile(np.arange(4, dtype="float32")[None, :, None], (4, 1, 3))
+    mirrored = 0
+    for numbers in Crops.draw(64, (1, 1), 0, 0).flip:
+        found, mask = (
+            flipped(tf.constant(one), numbers, "horizontal").numpy() for one in (image, image[..., :2])
+        )
+        expected = image[:, ::-1] if numbers[1] < 0.5 else image
+        mirrored += numbers[1] < 0.5
+        np.testing.assert_array_equal(found, expected)
         np.testing.assert_array_equal(mask, expected[..., :2])
-
-
-def test_jitter_of_zero_is_nothing_and_more_stays_in_range():
-    assert jitter_layers(0, 1) == []
-    images = np.random.default_rng(0).uniform(0, 255, (32, 4, 4, 3)).astype("float32")
-    images[..., 1:] *= 0.3
-    for layer in jitter_layers(0.4, 1):
-        changed = layer(images, training=True).numpy()
-        assert changed.min() >= 0 and changed.max() <= 255 and not np.allclose(changed, images)
-
-
-def test_contrast_goes_both_ways():
-    images = np.tile(np.array([80, 120], "float32")[None, :, None, None], (64, 1, 2, 3))
-    found = jitter_layers(0.4, 1)[1](images, training=True).numpy()
-    spread = (found[:, 1] - found[:, 0])[:, 0, 0]
-    assert spread.min() > 23.9 and spread.max() < 56.1  # 40 +- 40 %
-    assert spread.min() < 30 and spread.max() > 50
-
-
-def test_saturation_goes_both_ways():
-    saturate = jitter_layers(0.6, 1)[-1]
-    images = np.tile(np.array([160, 100, 100], "float32"), (64, 2, 2, 1))
-    found = saturate(images, training=True).numpy()
-    spread = found.max(-1)[:, 0, 0] - found.min(-1)[:, 0, 0]
-    assert (spread > 61).any() and (spread < 59).any()
+    assert 15 < mirrored < 49
 
 
 def test_flip_of_both_kinds_goes_four_ways():
-    images = np.tile(np.arange(4, dtype="float32").reshape(1, 2, 2, 1), (64, 1, 1, 3))
-    found = flip_layer("both", 1)({"images": images, "segmentation_masks": images[..., :2]}, training=True)
-    corners = {tuple(image[..., 0].ravel()) for image in found["images"].numpy()}
+    image = tf.reshape(tf.range(4.0), (2, 2, 1))
+    corners = {
+        tuple(flipped(image, numbers, "both").numpy().ravel())
+        for numbers in Crops.draw(64, (1, 1), 0, 0).flip
+    }
     assert corners == {(0, 1, 2, 3), (1, 0, 3, 2), (2, 3, 0, 1), (3, 2, 1, 0)}
-    np.testing.assert_array_equal(found["images"][..., :2], found["segmentation_masks"])
+
+
+def test_jitter_of_zero_is_nothing():
+    images = tf.random.stateless_uniform((3, 4, 4, 3), (0, 1), 0, 255)
+    assert Jitter(0)(images, np.ones((3, 3), np.float32)) is images
+
+
+def by_hand(image, strength, brightness, contrast, saturation):
+    """The three changes of one image, pixel by pixel; hue and value stay when the saturation changes."""
+    image = np.clip(image + 255 * strength * brightness, 0, 255)
+    mean = image.mean(axis=(0, 1))
+    image = np.clip((image - mean) * (1 + strength * contrast) + mean, 0, 255)
+    share = 0.5 + strength / 4 * saturation
+    result = image.copy()
+    for place in np.ndindex(image.shape[:2]):
+        hue, saturated, value = colorsys.rgb_to_hsv(*image[place])
+        result[place] = colorsys.hsv_to_rgb(hue, min(saturated * share / (1 - share), 1), value)
+    return result
+
+
+@pytest.mark.parametrize("strength", [0.3, 1.0])
+def test_jitter_equals_the_formulas(strength):
+    random = np.random.default_rng(2)
+    images = random.uniform(5, 250, (12, 3, 4, 3)).astype(np.float32)
+    numbers = Crops.draw(12, (1, 1), 4, 0).jitter
+    assert numbers.min() < -0.8 and numbers.max() > 0.8  # both ways of each change are met
+    found = Jitter(strength)(tf.constant(images), numbers).numpy()
+    expected = [by_hand(image.astype(float), strength, *row) for image, row in zip(images, numbers)]
+    np.testing.assert_allclose(found, expected, atol=2e-2)
+    assert found.min() >= 0 and found.max() <= 255
 
 
 @pytest.mark.parametrize(
@@ -163,11 +172,8 @@ def test_erased_rectangle(box, rows, columns):
     np.testing.assert_array_equal(erase(tf.constant(image), tf.constant(box)), expected)
 
 
-def test_flips_do_not_follow_the_brightness():
-    images = np.full((256, 2, 2, 3), 100, "float32")
-    images[:, :, 0] = 90
-    flipped = flip_layer("horizontal", 5)({"images": images, "segmentation_masks": images}, training=True)[
-        "images"
-    ].numpy()
-    brighter = jitter_layers(0.4, 5)[0](images, training=True).numpy()[:, 0, 0, 0]
-    assert abs(np.corrcoef(flipped[:, 0, 0, 0] == 100, brighter)[0, 1]) < 0.25
+def test_flips_and_jitter_do_not_follow_each_other_or_the_crops():
+    crops = Crops.draw(4000, (0, 1), 5, 0)
+    columns = np.column_stack([crops.size, crops.offset_yx, crops.object_at, crops.flip, crops.jitter])
+    assert np.abs(np.corrcoef(columns, rowvar=False) - np.eye(columns.shape[1])).max() < 0.08
+    assert crops.jitter.min() < -0.99 and crops.jitter.max() > 0.99

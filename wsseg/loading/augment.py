@@ -1,8 +1,9 @@
 """Augmentation of images together with their masks: random scale and crop, flip, photometric jitter.
 
 Scale and crop are our own, because the crops of core Keras and keras-cv create false class ids or fail on images that
-are smaller than the crop. The flip is from keras-cv and the jitter from core Keras; both keep masks aligned. All random
-numbers follow from `(seed, epoch)`.
+are smaller than the crop. The jitter is computed by core Keras' layers. All random numbers are drawn in advance and
+follow from `(seed, epoch)`, so that nothing in the pipeline has a random state: under deterministic operations tf.data
+runs whatever has one serially and without prefetching.
 """
 
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ class Crops:
         erased: `(N, 4) float32` in [0, 1): Size and position of the erased rectangle, see `erase`.
         object_at: `(N, 3) float32` in [0, 1): Numbers that choose whether the crop shows an object, and which, see
             `wsseg.loading.object_crops`.
+        flip: `(N, 2) float32` in [0, 1): Numbers that choose whether the crop is flipped, vertically and horizontally.
+        jitter: `(N, 3) float32` in [-1, 1): Changes of brightness, contrast and saturation, as shares of the largest.
     """
 
     order: np.ndarray
@@ -35,6 +38,8 @@ class Crops:
     offset_yx: np.ndarray
     erased: np.ndarray
     object_at: np.ndarray
+    flip: np.ndarray
+    jitter: np.ndarray
 
     @classmethod
     def draw(
@@ -57,6 +62,8 @@ class Crops:
             random.random((count, 2), dtype=np.float32),
             random.random((count, 4), dtype=np.float32) * np.float32([erase_share, erase_share, 1, 1]),
             random.random((count, 3), dtype=np.float32),
+            random.random((count, 2), dtype=np.float32),
+            2 * random.random((count, 3), dtype=np.float32) - 1,
         )
 
 
@@ -140,44 +147,60 @@ def _filled_image(image, scaled, window, padding, crop: int):
     return tf.ensure_shape(tf.pad(image - fill, padding) + fill, (crop, crop, 3))
 
 
-def jitter_layers(strength: float, seed: int) -> list:
-    """Return core Keras' photometric layers: brightness, contrast, saturation.
+FLIPS = {"horizontal": (False, True), "both": (True, True)}
+"""Name of the option `mirror` -> whether half of the images are flipped vertically, and horizontally."""
+
+
+def flipped(tensor: tf.Tensor, numbers: tf.Tensor, kind: str) -> tf.Tensor:
+    """Flip half of the images.
+
+    Args:
+        tensor: `(H, W, C)`: An image, or masks, which are flipped with it by the same numbers.
+        numbers: `(2,)` in [0, 1): Flipped vertically, or horizontally, where the number is below a half.
+        kind: Name in `FLIPS`.
+    """
+    for axis, wanted in enumerate(FLIPS[kind]):
+        if wanted:
+            tensor = tf.where(numbers[axis] < 0.5, tf.reverse(tensor, [axis]), tensor)
+    return tensor
+
+
+class Jitter:
+    """Photometric changes of a batch: brightness, then contrast, then saturation, as core Keras' layers compute them.
 
     Args:
         strength: Strength in [0, 1]: brightness and contrast change by up to this share, saturation by half of it.
-        seed: Random seed of the layers.
     """
-    from keras import layers
 
-    if strength == 0:
-        return []
-    bounds = (0, 255)
-    # In core Keras 3.15, a single number would only raise the contrast and only lower the saturation. A saturation
-    # factor of 0.5 does not change the image. RandomSaturation clips the saturation, not the image, to `value_range`.
-    saturation = (0.5 - strength / 4, 0.5 + strength / 4)
-    return [
-        layers.RandomBrightness(strength, value_range=bounds, seed=seed, dtype="float32"),
-        layers.RandomContrast((strength, strength), value_range=bounds, seed=seed + 1, dtype="float32"),
-        layers.RandomSaturation(saturation, value_range=(0, 1), seed=seed + 2, dtype="float32"),
-    ]
+    def __init__(self, strength: float):
+        from keras import layers
 
+        self.strength = strength
+        # The layers' own random numbers are not used, so their factors only have to be legal. RandomSaturation clips
+        # the saturation, not the image, to `value_range`.
+        bounds = (0, 255)
+        self._brightness = layers.RandomBrightness(strength, value_range=bounds, dtype="float32")
+        self._contrast = layers.RandomContrast(strength, value_range=bounds, dtype="float32")
+        self._saturation = layers.RandomSaturation(0.5, value_range=(0, 1), dtype="float32")
 
-FLIPS = {"horizontal": "horizontal", "both": "horizontal_and_vertical"}
+    def __call__(self, images: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+        """Change the images.
 
+        Args:
+            images: `(B, H, W, 3)` float32 in 0..255.
+            numbers: `(B, 3)` in [-1, 1): Changes of brightness, contrast and saturation, as shares of the largest.
 
-def flip_layer(kind: str, seed: int):
-    """Return keras-cv's flip, which flips images and masks together.
-
-    Args:
-        kind: Name in `FLIPS`.
-        seed: Random seed of the layer.
-    """
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # importing keras-cv causes deprecation warnings
-        from keras_cv import layers
-    return layers.RandomFlip(FLIPS[kind], seed=seed, dtype="float32")
+        Returns:
+            `(B, H, W, 3)` float32 in 0..255.
+        """
+        if self.strength == 0:
+            return images
+        change = self.strength * numbers[:, None, None, :]
+        images = self._brightness.transform_images(images, {"rgb_delta": 255 * change[..., :1]})
+        images = self._contrast.transform_images(images, {"contrast_factor": 1 + change[..., 1:2]})
+        # A share s of saturation multiplies it by s / (1 - s): 0.5 leaves the image as it is.
+        share = 0.5 + self.strength / 4 * numbers[:, 2]
+        return self._saturation.transform_images(images, {"factor": share / (1 - share)})
 
 
 def erase(image: tf.Tensor, box: tf.Tensor) -> tf.Tensor:

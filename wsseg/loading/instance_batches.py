@@ -8,7 +8,7 @@ import tensorflow as tf
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
-from wsseg.loading.augment import FILL_RGB, Crops, flip_layer, jitter_layers, scale_and_crop_objects
+from wsseg.loading.augment import FILL_RGB, Crops, Jitter, flipped, scale_and_crop_objects
 from wsseg.loading.pipeline import read_in_order
 from wsseg.objects.instances import Instances
 from wsseg.recipe import TrainingConfig
@@ -75,9 +75,9 @@ class InstanceBatches:
             xyxy, `classes (B, M) int32`, 0 where there is no object, `masks (B, M, c, c) uint8`.
         """
         crops = Crops.draw(len(self.records), self.size, self.seed, number)
-        elements = (crops.order, crops.size, crops.offset_yx)
+        elements = (crops.order, crops.size, crops.offset_yx, crops.flip, crops.jitter)
 
-        def load(index, long_side, offset_yx):
+        def load(index, long_side, offset_yx, flip, change):
             types = (tf.uint8, tf.uint8, tf.int32)
             image, masks, classes = tf.numpy_function(self._read, [index], types, stateful=False)
             image.set_shape((None, None, 3))
@@ -86,17 +86,12 @@ class InstanceBatches:
             if self.relative:
                 long_side = long_side * tf.cast(tf.reduce_max(tf.shape(image)[:2]), tf.float32)
             image, masks = scale_and_crop_objects(image, masks, long_side, offset_yx, self.crop)
-            return {"images": image, "segmentation_masks": masks}, classes
+            return flipped(image, flip, self.mirror), flipped(masks, flip, self.mirror), change, classes
 
-        # Layers have a random state, so they run in one sequential map, and each epoch has new layers and its own seed.
-        layer_seed = int(np.random.default_rng([self.seed, number, 1]).integers(2**30))
-        flip, jitter = flip_layer(self.mirror, layer_seed), jitter_layers(self.jitter, layer_seed)
+        jitter = Jitter(self.jitter)
 
-        def augment(inputs, classes):
-            inputs = flip(inputs, training=True)
-            images, masks = inputs["images"], tf.cast(inputs["segmentation_masks"], tf.uint8)
-            for layer in jitter:
-                images = layer(images, training=True)
+        def augment(images, masks, changes, classes):
+            images = jitter(images, changes)
             images = tf.where(masks[..., -1:] > 0, images, tf.constant(FILL_RGB))
             masks = tf.transpose(masks[..., :-1], (0, 3, 1, 2))
             left = tf.reduce_sum(tf.cast(masks, tf.int32), axis=(2, 3)) >= self.least_pixels
@@ -105,7 +100,7 @@ class InstanceBatches:
             return {"images": images, "boxes": boxes, "classes": classes, "masks": masks}
 
         data = read_in_order(elements, load).batch(self.batch_size, drop_remainder=True)
-        return data.map(augment).prefetch(2)
+        return data.map(augment, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
 def boxes_of(masks: tf.Tensor) -> tf.Tensor:

@@ -11,7 +11,7 @@ from wsseg.artifacts import IGNORE
 from wsseg.datasets.dataset import Dataset
 from wsseg.datasets.record import Record
 from wsseg.errors import InputError
-from wsseg.loading.augment import FILL_RGB, Crops, erase, flip_layer, jitter_layers, scale_and_crop
+from wsseg.loading.augment import FILL_RGB, Crops, Jitter, erase, flipped, scale_and_crop
 from wsseg.loading.mirrored_border import with_mirrored_border
 from wsseg.loading.object_crops import point_to_show
 from wsseg.loading.pipeline import read_in_order
@@ -100,9 +100,11 @@ class TrainingBatches:
         """
         crops = Crops.draw(len(self.records), self.size, self.seed, number, self.erase)
         labels = np.stack([self.dataset.label_vector(record) for record in self.records])[crops.order]
-        elements = (crops.order, crops.size, crops.offset_yx, crops.erased, crops.object_at, labels)
+        elements = (
+            crops.order, crops.size, crops.offset_yx, crops.erased, crops.object_at, crops.flip, crops.jitter, labels
+        )  # fmt: skip
 
-        def load(index, long_side, offset_yx, erased, object_at, vector):
+        def load(index, long_side, offset_yx, erased, object_at, flip, change, vector):
             shown_yx = None
             if self.object_share:
                 kinds = (tf.uint8, tf.uint8, tf.float32)
@@ -126,17 +128,12 @@ class TrainingBatches:
                 mask = tf.concat([mask, maps], axis=-1)
             if self.erase:
                 image = erase(image, erased)
-            return {"images": image, "segmentation_masks": mask}, vector
+            return flipped(image, flip, self.mirror), flipped(mask, flip, self.mirror), change, vector
 
-        # Layers have a random state, so they run in one sequential map, and each epoch has new layers and its own seed.
-        layer_seed = int(np.random.default_rng([self.seed, number, 1]).integers(2**30))
-        flip, jitter = flip_layer(self.mirror, layer_seed), jitter_layers(self.jitter, layer_seed)
+        jitter = Jitter(self.jitter)
 
-        def augment(inputs: dict, vector):
-            inputs = flip(inputs, training=True)
-            images, masks = inputs["images"], inputs["segmentation_masks"]
-            for layer in jitter:
-                images = layer(images, training=True)
+        def augment(images, masks, changes, vector):
+            images = jitter(images, changes)
             valid = masks[..., 1]
             images = tf.where(valid[..., None] > 0, images, tf.constant(FILL_RGB))
             if self.target == "masks":
@@ -150,7 +147,7 @@ class TrainingBatches:
             return (images, valid), vector
 
         data = read_in_order(elements, load).batch(self.batch_size, drop_remainder=True)
-        return data.map(augment).prefetch(2)
+        return data.map(augment, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
 def epoch_seed(seed: int, epoch: int) -> None:
