@@ -89,9 +89,11 @@ def _states(group: int) -> list[str]:
 
 def _child(order: dict[str, Any], log: str) -> None:
     from small_run.faults import inject
+    from small_run.signals import as_in_a_terminal
     from wsseg.__main__ import main
 
     os.setsid()
+    as_in_a_terminal()
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(descriptor, 1)

@@ -6,6 +6,7 @@ import time
 from argparse import ArgumentParser
 from pathlib import Path
 
+from small_run.signals import as_in_a_terminal
 from wsseg import cli
 from wsseg.__main__ import main
 from wsseg.processes import in_processes
@@ -32,5 +33,6 @@ def parser() -> ArgumentParser:
 
 
 if __name__ == "__main__":
+    as_in_a_terminal()
     cli.build_parser = parser
     sys.exit(main())

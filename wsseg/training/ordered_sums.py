@@ -7,6 +7,7 @@ same seed differ in the last digits of every step, and soon in the third of the 
 """
 
 import functools
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,11 +24,10 @@ def order_sums() -> bool:
         Whether it was possible: the way is not part of TensorFlow's public interface, so another version may lack it.
     """
     try:
-        from tensorflow.python import pywrap_tfe
-        from tensorflow.python.eager import backprop
-
+        backprop = importlib.import_module("tensorflow.python.eager.backprop")
+        runtime = importlib.import_module("tensorflow.python.pywrap_tfe")
         ordered = functools.partial(_summed, backprop._aggregate_grads)
-        pywrap_tfe.TFE_Py_RegisterVSpace(backprop._default_vspace._replace(aggregate_fn=ordered))
+        runtime.TFE_Py_RegisterVSpace(backprop._default_vspace._replace(aggregate_fn=ordered))
     except (ImportError, AttributeError, TypeError):
         return False
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
