@@ -1,4 +1,4 @@
-"""Signals as a terminal gives them: whoever starts tests in the background lets Ctrl-C and a closed terminal be ignored."""
+"""Signals as a terminal gives them: tests that were started in the background inherit that some are ignored."""
 
 import signal
 
